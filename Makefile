@@ -1,0 +1,69 @@
+# Needs Python 3.9 or later, make and a network (PyPI). Everything else is installed below .envs/,
+# one environment per release of Supervisor.
+#
+#   make test PYTHON=python3.12    another interpreter (the environments are made anew)
+#   make integration JOBS=8        how many tests run at once
+
+PYTHON ?= python3
+JOBS ?= 4
+
+OLD := .envs/4.2.5
+NEW := .envs/4.3.0
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_NO_INPUT = 1
+
+.PHONY: help demo test lint types unit integration clean FORCE
+# Integration tests watch the clock: two sets of them at once would disturb each other.
+.NOTPARALLEL:
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
+	@$(NEW)/bin/python -m bench.demo
+
+test: lint types unit integration ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
+
+lint: $(NEW)/.made ## check the style with ruff
+	$(NEW)/bin/python -m ruff check .
+
+types: $(NEW)/.made ## check the types with mypy
+	$(NEW)/bin/python -m mypy
+
+unit: $(OLD)/.made $(NEW)/.made ## run the unit tests on both Supervisors
+	$(OLD)/bin/python -m pytest -q -n $(JOBS) tests/unit
+	$(NEW)/bin/python -m pytest -q -n $(JOBS) tests/unit
+
+integration: $(OLD)/.made $(NEW)/.made ## run the tests with real supervisords, on both Supervisors
+	$(OLD)/bin/python -m pytest -q -n $(JOBS) tests/integration
+	$(NEW)/bin/python -m pytest -q -n $(JOBS) tests/integration
+
+clean: ## remove the environments, caches and build leftovers
+	rm -rf .envs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The environments. $(@D) is .envs/<version>, $(@D:.envs/%=%) the version.
+$(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
+	@echo 'making $(@D)' && rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D) > $(@D).log 2>&1 \
+	  || { echo 'cannot make $(@D): $(PYTHON) -m venv failed, see $(@D).log' >&2; exit 1; }
+	@$(@D)/bin/python -m pip install -q -e '.[test]' 'supervisor==$(@D:.envs/%=%)' > $(@D).log 2>&1 || { \
+	  if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError' $(@D).log; \
+	  then echo 'cannot make $(@D): PyPI cannot be reached; a network is needed (details: $(@D).log)'; \
+	  else echo "cannot make $(@D): $$(grep -E '^ *ERROR' $(@D).log | head -n 1) (details: $(@D).log)"; \
+	  fi >&2; exit 1; }
+	@touch $@
+
+# Which Python and which checkout the environments were made for. The file changes only when its
+# content does, so that they are made anew after `make PYTHON=...` or when the checkout has moved.
+.envs/made-with: FORCE
+	@command -v "$(PYTHON)" > /dev/null 2>&1 || { \
+	  echo '$(PYTHON) not found: install Python 3.9 or later, or name one with make PYTHON=...' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2> /dev/null || { \
+	  echo '$(PYTHON) is not Python 3.9 or later: install one, or name one with make PYTHON=...' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2> /dev/null || { \
+	  echo '$(PYTHON) has no venv or ensurepip: install them (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
+	@mkdir -p .envs
+	@"$(PYTHON)" -c 'import os, sys; print(sys.base_prefix, sys.version, os.getcwd())' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

@@ -1,0 +1,74 @@
+"""Packaging of supervisor-restarter; the tools' settings are in pyproject.toml."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """`__version__` of the package, read without importing it: Supervisor may not be installed yet."""
+    text = (HERE / 'supervisor_restarter' / '__init__.py').read_text(encoding='utf-8')
+    match = re.search(r"^__version__ = ['\"]([^'\"]+)['\"]", text, re.MULTILINE)
+    if match is None:
+        raise RuntimeError("supervisor_restarter/__init__.py has no line __version__ = '...'")
+    return match.group(1)
+
+
+def long_description() -> str:
+    """README.md, or nothing where it is missing."""
+    readme = HERE / 'README.md'
+    return readme.read_text(encoding='utf-8') if readme.exists() else ''
+
+
+setup(
+    name='supervisor-restarter',
+    version=version(),
+    description='Supervisor plugin: fast, rolling and reliable restarts of process groups',
+    long_description=long_description(),
+    long_description_content_type='text/markdown',
+    author='supervisor-restarter contributors',
+    license='MIT',
+    packages=['supervisor_restarter'],
+    package_data={'supervisor_restarter': ['py.typed']},
+    zip_safe=False,
+    python_requires='>=3.9',
+    install_requires=[
+        'supervisor>=4.2.3',  # before, callbacks of events saw a process's old state
+        'setuptools<82',      # Supervisor 4.2.5 imports pkg_resources, which setuptools 82 dropped
+        'tqdm',
+    ],
+    extras_require={
+        # Ranges end before the next major release; lint and types are exact, for each of their
+        # releases may find something new in old code. mypy 1.19 is the last that runs on Python 3.9.
+        'test': [
+            'pytest>=8.3,<9',
+            'pytest-xdist>=3.6,<4',
+            'pytest-timeout>=2.3,<3',
+            'hypothesis>=6.100,<7',
+            'ruff==0.17.5',
+            'mypy==1.19.1',
+        ],
+    },
+    # bin/supervisorctl_restart_group does the same in a checkout that is not installed.
+    entry_points={
+        'console_scripts': ['supervisorctl_restart_group = supervisor_restarter.cli:main'],
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Environment :: No Input/Output (Daemon)',
+        'Intended Audience :: System Administrators',
+        'Operating System :: POSIX',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.9',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: System :: Boot',
+        'Topic :: System :: Systems Administration',
+    ],
+)
