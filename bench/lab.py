@@ -1,0 +1,279 @@
+"""A supervisord of one's own: started in a temporary directory, watched through its log, and removed without a trace.
+
+    with Lab(programs='[program:web]\\n...') as lab:
+        lab.wait_running('web', count=32, seconds=30)
+        mark = lab.log_size()
+        subprocess.run([script('supervisorctl'), '-c', str(lab.conf), 'restart', 'web:*'], timeout=60, check=True)
+        print(downtimes(lab.log_text(mark)))
+"""
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+START_SECONDS = 20.0  # for supervisord to answer its first call
+STOP_SECONDS = 20.0   # for supervisord to stop all processes and exit; twice the default stopwaitsecs
+CALL_SECONDS = 10.0   # for one XML-RPC call
+POLL_SECONDS = 0.05   # between two looks at a condition
+
+CONF = """\
+[unix_http_server]
+file=%(here)s/sock
+
+[supervisord]
+nodaemon=true
+logfile=%(here)s/supervisord.log
+logfile_maxbytes=0
+pidfile=%(here)s/supervisord.pid
+childlogdir=%(here)s
+minfds={minfds}
+
+[supervisorctl]
+serverurl=unix://%(here)s/sock
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:restarter]
+supervisor.rpcinterface_factory = supervisor_restarter:make_rpcinterface
+
+"""
+
+# 2026-01-31 23:59:59,123 INFO stopped: 07 (terminated by SIGTERM)
+# 2026-01-31 23:59:59,125 INFO spawned: '07' with pid 4711
+LOG_LINE = re.compile(
+    r'^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) \w+ '
+    r"(?:(?:stopped|exited): (?P<gone>\S+) \(|spawned: '(?P<come>[^']+)' with pid (?P<pid>\d+))"
+)
+
+
+class LabError(Exception):
+    """The measurement cannot go on; the text says why."""
+
+
+class Lab:
+    """A running supervisord with the restarter interface.
+
+    programs: the configuration's [program:x] and other sections. Names of processes should differ between groups,
+        as supervisord's log gives them without the group.
+    minfds: supervisord's setting of that name; three descriptors per process are needed.
+    """
+
+    def __init__(self, programs: str, minfds: int = 1024) -> None:
+        self._text = CONF.format(minfds=minfds) + programs
+        self._process: subprocess.Popen[bytes] | None = None
+        self._dir: Path | None = None
+
+    def __enter__(self) -> Lab:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def dir(self) -> Path:
+        """The temporary directory: configuration, socket and logs."""
+        if self._dir is None:
+            raise LabError('the lab is not open')
+        return self._dir
+
+    @property
+    def conf(self) -> Path:
+        """The configuration file, for supervisorctl -c."""
+        return self.dir / 'conf'
+
+    @property
+    def log(self) -> Path:
+        """supervisord's own log."""
+        return self.dir / 'supervisord.log'
+
+    def rpc(self) -> Any:
+        """A new connection to supervisord: `lab.rpc().supervisor.getState()`. One per thread."""
+        return xmlrpc.client.ServerProxy('http://localhost', transport=_UnixTransport(str(self.dir / 'sock')))
+
+    def states(self, group: str) -> dict[str, str]:
+        """The state of each process of the group by its name: {'07': 'RUNNING'}."""
+        return {info['name']: info['statename'] for info in self.rpc().supervisor.getAllProcessInfo()
+                if info['group'] == group}
+
+    def wait_running(self, group: str, count: int, seconds: float) -> None:
+        """Wait until all `count` processes of the group are RUNNING, for so many seconds at most."""
+        self.wait_until(lambda: list(self.states(group).values()) == ['RUNNING'] * count,
+                        seconds, f'{count} running processes of {group}')
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait until the condition holds; while supervisord cannot be reached it does not.
+
+        LabError with `what` after so many seconds, or as soon as supervisord has ended.
+        """
+        deadline = time.monotonic() + seconds
+        while not _holds(condition):
+            if self._process is None or self._process.poll() is not None:
+                raise LabError(f'supervisord ended while waiting for {what}:\n{self._last_words()}')
+            if time.monotonic() > deadline:
+                raise LabError(f'no {what} within {seconds:g} s:\n{self._last_words()}')
+            time.sleep(POLL_SECONDS)
+
+    def log_size(self) -> int:
+        """The log's length in bytes: a mark from which log_text can read on."""
+        return self.log.stat().st_size
+
+    def log_text(self, start: int = 0) -> str:
+        """What supervisord has logged since the mark `start`."""
+        with self.log.open('rb') as file:
+            file.seek(start)
+            return file.read().decode('utf-8', 'replace')
+
+    def close(self) -> None:
+        """End supervisord and its processes and remove the directory. A Ctrl-C in between waits until that is done."""
+        with _signals_held():
+            if self._process is not None:
+                _end(self._process)
+                self._process = None
+            if self._dir is not None:
+                if self.log.exists():
+                    _kill_orphans(self.log_text())
+                shutil.rmtree(self._dir, ignore_errors=True)
+                self._dir = None
+
+    def _start(self) -> None:
+        # No signal may come between the creation of a thing and the moment close() knows of it.
+        with _signals_held() as mask:
+            self._dir = Path(tempfile.mkdtemp(prefix='restarter-', dir=_short_tempdir()))
+            self.conf.write_text(self._text, encoding='utf-8')
+            with (self.dir / 'stderr').open('wb') as stderr:
+                self._process = subprocess.Popen(
+                    [script('supervisord'), '-c', str(self.conf)],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+                    start_new_session=True,  # a terminal's Ctrl-C is for us; we end supervisord
+                    preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
+                )
+        self.wait_until(self._answers, START_SECONDS, 'answer from supervisord')
+
+    def _answers(self) -> bool:
+        return bool(self.rpc().supervisor.getState()['statename'] == 'RUNNING')
+
+    def _last_words(self) -> str:
+        """The end of what supervisord said, on stderr and in its log."""
+        files = [self.dir / 'stderr', self.log]
+        lines = [line for file in files if file.exists()
+                 for line in file.read_text(encoding='utf-8', errors='replace').splitlines()[-10:]]
+        return '\n'.join(lines)
+
+
+def downtimes(log: str) -> dict[str, float]:
+    """How many seconds each process was down, by its name, read from supervisord's log.
+
+    Down is from the line that says a process has stopped or exited to the one that says it is spawned; several such
+    spans are added up. A process that did not come back is a LabError.
+    """
+    down: dict[str, float] = {}
+    gone: dict[str, datetime] = {}
+    for match in filter(None, map(LOG_LINE.match, log.splitlines())):
+        at = datetime.strptime(match['time'], '%Y-%m-%d %H:%M:%S,%f')
+        if match['gone']:
+            gone[match['gone']] = at
+        elif match['come'] in gone:
+            name = match['come']
+            down[name] = down.get(name, 0.0) + (at - gone.pop(name)).total_seconds()
+    if gone:
+        raise LabError(f'did not come back: {", ".join(sorted(gone))}')
+    return down
+
+
+def script(name: str) -> str:
+    """The path of a command of this Python environment, such as supervisorctl."""
+    path = Path(sysconfig.get_path('scripts')) / name
+    if not path.exists():
+        raise LabError(f'{name} is not installed for {sys.executable}')
+    return str(path)
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except (OSError, http.client.HTTPException):
+        return False  # supervisord does not listen yet, or no longer
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have supervisord stop its processes and exit; kill it when it takes too long."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _kill_orphans(log: str) -> None:
+    """Kill what a supervisord that was killed or crashed has left: each process it spawned and did not see end."""
+    alive: dict[str, int] = {}
+    for match in filter(None, map(LOG_LINE.match, log.splitlines())):
+        if match['gone']:
+            alive.pop(match['gone'], None)
+        else:
+            alive[match['come']] = int(match['pid'])
+    for pid in alive.values():
+        try:
+            os.killpg(pid, signal.SIGKILL)  # supervisord makes each process the leader of a group
+        except (ProcessLookupError, PermissionError):
+            pass  # it is gone, or the number belongs to someone else by now
+
+
+def _short_tempdir() -> str:
+    """Where temporary files go, or /tmp when that is too long for the path of a unix socket (about 100 characters)."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= 60 else '/tmp'
+
+
+@contextmanager
+def _signals_held() -> Iterator[set[int]]:
+    """Let SIGINT, SIGTERM and SIGHUP wait until the block ends. Gives the mask of signals as it was before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__('localhost', timeout=CALL_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(CALL_SECONDS)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> _UnixConnection:
+        return _UnixConnection(self._path)

@@ -1,0 +1,163 @@
+"""The options of a restart: what they are, what is allowed, where they come from.
+
+An option is declared once, in DECLARED. The configuration file gives text, XML-RPC gives values;
+text is turned into a value first, then both go through the same check.
+"""
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Callable
+
+from supervisor_restarter.faults import Code, Refusal
+
+MOST_SECONDS = 10_000_000    # about four months; keeps every deadline far from overflow
+CALL_TIMEOUT = 5.0           # seconds; holds for restartProcessGroup and quick* where no timeout is set
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a restart does. Defaults are those of the documentation; None means: set nowhere."""
+
+    delay: float = 0.2
+    timeout: float | None = None
+    stagger_factor: int = 1
+    stop_timeout: float | None = None
+    on_failure: str = 'abort'
+    if_busy: str = 'fail'
+    only_running: bool = False
+
+    def limit(self, default: float = 0.0) -> float | None:
+        """Seconds after which the taking down ends; None: no limit. `default` (seconds, 0: none)
+        holds where `timeout` is set neither in the configuration nor in the call."""
+        seconds = default if self.timeout is None else self.timeout
+        return seconds or None
+
+    def struct(self) -> dict[str, Any]:
+        """The options as XML-RPC can carry them: '' where nothing is set."""
+        return {name: '' if value is None else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is set for the interface as a whole, in the configuration only."""
+
+    defaults: Options = Options()
+    history: int = 20
+    heed_stops: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The kind of value that an option takes: `allowed` in words, `of_text` (ValueError if it is
+    none) for the configuration, `accepts` for a value."""
+
+    allowed: str
+    of_text: Callable[[str], Any]
+    accepts: Callable[[Any], bool]
+    normal: Callable[[Any], Any] = lambda value: value
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _count(least: int, most: int) -> Kind:
+    return Kind(
+        f'a whole number from {least} to {most}', int,
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most,
+    )
+
+
+def _choice(*words: str) -> Kind:
+    return Kind(' or '.join(words), str.lower, lambda value: isinstance(value, str) and value in words)
+
+
+def _flag_of_text(text: str) -> bool:
+    # the words of Supervisor's own booleans
+    try:
+        return {'true': True, 'yes': True, 'on': True, '1': True,
+                'false': False, 'no': False, 'off': False, '0': False}[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+SECONDS = Kind(f'a number of seconds from 0 to {MOST_SECONDS}', float,
+               lambda value: _is_number(value) and 0 <= value <= MOST_SECONDS, float)
+# XML-RPC clients in some languages have no booleans and send 0 or 1
+FLAG = Kind('true or false', _flag_of_text,
+            lambda value: isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)), bool)
+
+DECLARED: dict[str, Kind] = {
+    'delay': SECONDS,
+    'timeout': SECONDS,
+    'stagger_factor': _count(1, 10_000),
+    'stop_timeout': SECONDS,
+    'on_failure': _choice('abort', 'continue'),
+    'if_busy': _choice('fail', 'queue'),
+    'only_running': FLAG,
+}
+CONFIGURATION_ONLY: dict[str, Kind] = {
+    'history': _count(0, 10_000),
+    'heed_stops': FLAG,
+}
+
+
+def checked(name: str, kind: Kind, value: Any) -> Any:
+    """`value` in its normal form; Refusal BAD_OPTION naming `name`, the value and what is allowed."""
+    if not kind.accepts(value):
+        raise Refusal(Code.BAD_OPTION, f'{name} = {shown(value)} is not allowed: it must be {kind.allowed}')
+    return kind.normal(value)
+
+
+def with_call(defaults: Options, given: Any) -> Options:
+    """`defaults` overridden by the struct of a call; Refusal BAD_OPTION for anything else than a
+    struct of known options with allowed values."""
+    if given is None:
+        return defaults
+    if not isinstance(given, Mapping):
+        raise Refusal(Code.BAD_OPTION, f'options must be a struct, not {shown(given)}')
+    values = {}
+    for name, value in given.items():
+        if name not in DECLARED:
+            raise Refusal(Code.BAD_OPTION, f'unknown option {shown(name)}; known are {", ".join(DECLARED)}')
+        values[name] = checked(name, DECLARED[name], value)
+    return replace(defaults, **values)
+
+
+def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
+    """The settings of a configuration section; ValueError with one line naming section, key, value
+    and what is allowed."""
+    known = {**DECLARED, **CONFIGURATION_ONLY}
+    values = {}
+    for name, text in texts.items():
+        if name not in known:
+            raise ValueError(f'[{section}] has an unknown key {name!r} (value {shown(text)}); '
+                             f'known are {", ".join(known)}')
+        kind = known[name]
+        try:
+            value = kind.of_text(text.strip())
+            values[name] = kind.normal(value)
+            good = kind.accepts(value)
+        except (ValueError, OverflowError):
+            good = False
+        if not good:
+            raise ValueError(f'[{section}] {name} = {shown(text)} is not allowed: it must be {kind.allowed}')
+    return Settings(
+        defaults=Options(**{name: value for name, value in values.items() if name in DECLARED}),
+        **{name: value for name, value in values.items() if name in CONFIGURATION_ONLY},
+    )
+
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 80
+_brief.maxlevel = 3
+
+
+def shown(value: Any) -> str:
+    """`value` for a message: one short line, whatever a client has sent."""
+    return _brief.repr(value)

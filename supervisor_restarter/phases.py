@@ -1,0 +1,134 @@
+"""One process in a restart: which phase follows from what is seen of it, and what is to be done.
+
+All of it is one table, TABLE: (phase, seen) -> (next phase, order). There is no other place where
+a process changes its phase, apart from the restart as a whole calling a process's turn
+(WAITING -> DUE), giving up on those not reached (-> SKIPPED) or an order that could not be carried
+out (-> FAILED); see restart.py.
+
+    WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING --> READY
+
+A process that is down when its turn comes goes from DUE to STARTING at once. Two rules run through
+the table:
+
+* What is down comes back: no observation leads from STOPPING or STOPPED to an end, except that the
+  process cannot be started or that somebody else decided otherwise.
+* The newer will wins: a process that somebody else stops is left alone (SKIPPED), and one that
+  somebody else has started meanwhile is taken as started.
+
+An entry with an order changes the phase only when the order has been carried out.
+"""
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Phase(str, Enum):
+    """Where a process is on its way through a restart. DUE is shown to users as 'waiting'."""
+
+    WAITING = 'waiting'    # its turn has not come; nothing was done to it
+    DUE = 'due'            # its turn has come; the order is about to be carried out
+    STOPPING = 'stopping'  # the stop signal is sent, the process has not exited
+    STOPPED = 'stopped'    # it has exited and is to be started
+    STARTING = 'starting'  # started, not ready
+    READY = 'ready'        # end: restarted
+    SKIPPED = 'skipped'    # end: left alone, on purpose or because somebody else decided so
+    FAILED = 'failed'      # end: did not come up, or could not be stopped
+
+
+ENDS = frozenset({Phase.READY, Phase.SKIPPED, Phase.FAILED})
+
+
+class Seen(str, Enum):
+    """What is seen of a process: Supervisor's process states, with two of them told apart."""
+
+    STOPPED = 'STOPPED'
+    STARTING = 'STARTING'
+    RUNNING = 'RUNNING'
+    BACKOFF = 'BACKOFF'
+    STOPPING = 'STOPPING'
+    EXITED = 'EXITED'                  # with one of the program's exitcodes
+    EXITED_BADLY = 'EXITED_BADLY'      # with any other status, or by a signal
+    FATAL = 'FATAL'
+    UNKNOWN = 'UNKNOWN'
+    WANTED_DOWN = 'WANTED_DOWN'        # somebody asked for its stop since the restart began
+
+
+DOWN = frozenset({Seen.STOPPED, Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL})
+
+
+class Order(Enum):
+    """What is to be done to a process."""
+
+    STOP = 'stop'
+    START = 'start'
+
+
+def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
+    table: dict[tuple[Phase, Seen], tuple[Phase, Order | None]] = {}
+
+    def row(phase: Phase, to: Phase, *seen: Seen, order: Order | None = None) -> None:
+        for one in seen:
+            if (phase, one) in table:
+                raise ValueError(f'{phase.name} with {one.name} is in the table twice')
+            table[phase, one] = (to, order)
+
+    s = Seen
+    exited = (s.EXITED, s.EXITED_BADLY)
+
+    p = Phase.WAITING
+    row(p, p, s.STARTING, s.RUNNING, s.BACKOFF, *exited, s.FATAL)
+    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+    row(p, Phase.FAILED, s.UNKNOWN)
+
+    p = Phase.DUE
+    row(p, Phase.STOPPING, s.STARTING, s.RUNNING, order=Order.STOP)
+    row(p, Phase.STOPPING, s.BACKOFF, order=Order.STOP)          # ends Supervisor's own retries
+    row(p, Phase.STOPPING, s.STOPPING)                           # was being stopped already
+    row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
+    row(p, Phase.FAILED, s.UNKNOWN)
+    row(p, Phase.SKIPPED, s.WANTED_DOWN)
+
+    p = Phase.STOPPING
+    row(p, p, s.STOPPING)
+    row(p, Phase.STOPPED, s.STOPPED, *exited, s.FATAL)
+    row(p, Phase.STARTING, s.STARTING, s.RUNNING)                # somebody else was quicker
+    row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
+    row(p, Phase.SKIPPED, s.WANTED_DOWN)
+
+    p = Phase.STOPPED
+    row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
+    row(p, Phase.STARTING, s.STARTING, s.RUNNING)                # somebody else was quicker
+    row(p, Phase.SKIPPED, s.STOPPING, s.WANTED_DOWN)             # ... and stopped it again
+    row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
+
+    p = Phase.STARTING
+    row(p, p, s.STARTING)
+    row(p, Phase.READY, s.RUNNING)
+    row(p, Phase.READY, s.EXITED)                                # it ran, and ended as its exitcodes say
+    row(p, Phase.FAILED, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)
+    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+
+    for end in ENDS:
+        row(end, end, *Seen)
+    return table
+
+
+TABLE = _table()
+
+
+def follow(phase: Phase, seen: Seen) -> tuple[Phase, Order | None]:
+    """The phase and order that follow when a process in `phase` is seen as `seen`.
+
+    Steps without an order are taken at once, as many as there are, so that a process seen as
+    STOPPED while STOPPING comes back with the order to start it.
+    """
+    while True:
+        to, order = TABLE[phase, seen]
+        if order is not None or to is phase:
+            return phase, order
+        phase = to
+
+
+def after(phase: Phase, seen: Seen) -> Phase:
+    """The phase that follows once the order of (phase, seen) has been carried out."""
+    return TABLE[phase, seen][0]

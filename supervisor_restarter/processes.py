@@ -1,0 +1,203 @@
+"""The only file that touches Supervisor's Subprocess and ProcessGroup objects."""
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from supervisor.options import ProcessException, decode_wait_status
+from supervisor.states import ProcessStates, getProcessStateDescription
+
+from supervisor_restarter.faults import Code
+from supervisor_restarter.names import Match
+from supervisor_restarter.phases import Seen
+from supervisor_restarter.restart import Failure, Observation
+
+SEEN = {
+    ProcessStates.STOPPED: Seen.STOPPED,
+    ProcessStates.STARTING: Seen.STARTING,
+    ProcessStates.RUNNING: Seen.RUNNING,
+    ProcessStates.BACKOFF: Seen.BACKOFF,
+    ProcessStates.STOPPING: Seen.STOPPING,
+    ProcessStates.EXITED: Seen.EXITED,
+    ProcessStates.FATAL: Seen.FATAL,
+    ProcessStates.UNKNOWN: Seen.UNKNOWN,
+}
+# supervisord's transition() wants *more* than startsecs to have passed
+JUST_AFTER = 0.001
+
+
+class Obituary:
+    """Stands in for a Subprocess in supervisord's table of pids, to learn how and when it ended.
+
+    Subprocess.finish() drops the wait status of a process that died too early; without it the
+    reason of a failed start would be unknown. Everything else is the process's own.
+    """
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+        self.status = ''
+        self.ended_at: float | None = None
+
+    def finish(self, pid: int, status: int) -> Any:
+        """What supervisord calls when it has reaped `pid`."""
+        self.status = decode_wait_status(status)[1]
+        self.ended_at = time.monotonic()
+        return self.process.finish(pid, status)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.process, name)
+
+
+@dataclass
+class Handle:
+    """A process that a restart holds: Supervisor's objects, and what has to be put back after."""
+
+    group: Any
+    process: Any
+    config: Any                            # the process's own, while a copy with another stopwaitsecs stands in
+    obituary: Obituary | None = None
+
+
+class Processes:
+    """The processes of one supervisord, seen and driven through its own objects."""
+
+    def __init__(self, supervisord: Any) -> None:
+        self._supervisord = supervisord
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def groups(self) -> dict[str, list[str]]:
+        """The names of all process groups and of the processes in each."""
+        return {name: list(group.processes) for name, group in self._supervisord.process_groups.items()}
+
+    def priority(self, match: Match) -> tuple[int, int]:
+        """Priority of the group and of the process; the lower ones come first."""
+        group = self._supervisord.process_groups[match.group]
+        return group.config.priority, group.processes[match.name].config.priority
+
+    def hold(self, match: Match) -> Handle:
+        """A handle on the process; KeyError if there is none."""
+        group = self._supervisord.process_groups[match.group]
+        process = group.processes[match.name]
+        return Handle(group, process, getattr(process.config, 'restarter_original', process.config))
+
+    def observe(self, handle: Handle) -> Observation | None:
+        """What is seen of the process now; None if its group was removed or replaced."""
+        process = handle.process
+        if self._supervisord.process_groups.get(handle.group.config.name) is not handle.group:
+            return None
+        seen = SEEN.get(process.state, Seen.UNKNOWN)
+        if seen is Seen.EXITED and process.exitstatus not in process.config.exitcodes:
+            seen = Seen.EXITED_BADLY
+        due = None
+        if seen is Seen.STARTING:
+            due = self._monotonic(process.laststart + process.config.startsecs)
+            self._watch(handle)
+        elif seen is Seen.STOPPING:
+            due = self._monotonic(process.delay)
+            self._watch(handle)
+        elif handle.config is not process.config:
+            process.config = handle.config          # it has exited: its own stopwaitsecs holds again
+        ended_at = handle.obituary.ended_at if handle.obituary else None
+        why = '' if process.pid else self._why(handle)
+        return Observation(seen, process.pid, why, due, ended_at)
+
+    @staticmethod
+    def state_name(handle: Handle) -> str:
+        """Supervisor's name for the state that the process is in."""
+        return getProcessStateDescription(handle.process.state) or 'UNKNOWN'
+
+    @staticmethod
+    def obstacle(handle: Handle) -> str:
+        """Why the process's command cannot be executed, '' if nothing speaks against it."""
+        try:
+            handle.process.get_execv_args()
+        except ProcessException as error:
+            return printable(error.args[0])
+        return ''
+
+    @staticmethod
+    def _monotonic(wall: float) -> float:
+        return time.monotonic() + max(0.0, wall - time.time()) + JUST_AFTER
+
+    @staticmethod
+    def _why(handle: Handle) -> str:
+        process = handle.process
+        status = handle.obituary.status if handle.obituary else ''
+        if not status and process.exitstatus is not None:
+            status = 'terminated by a signal' if process.exitstatus == -1 else f'exit status {process.exitstatus}'
+        parts = [part for part in (status, printable(process.spawnerr or '')) if part]
+        return '; '.join([*parts, f'state {Processes.state_name(handle)}'])
+
+    # -- doing -------------------------------------------------------------------------------
+
+    def stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
+        """Send the stop signal. stop_timeout: seconds until SIGKILL, None: the program's stopwaitsecs.
+
+        A process that could not be started again is not stopped: Failure START_FAILED.
+        """
+        obstacle = self.obstacle(handle)
+        if obstacle:
+            return Failure(Code.START_FAILED, f'left as it is, for it could not be started again: {obstacle}')
+        return self.signal_stop(handle, stop_timeout)
+
+    def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
+        """As stop(), for a process that is not to be started again."""
+        process = handle.process
+        self._watch(handle)
+        if stop_timeout is not None and process.pid:
+            # Supervisor reads stopwaitsecs from the process's config at the stop, at each clock
+            # step and nowhere else; the group keeps the original, so that `update` sees no change.
+            process.config = copy.copy(handle.config)
+            process.config.stopwaitsecs = stop_timeout
+            process.config.restarter_original = handle.config
+        message = self._guarded(process.stop)
+        return Failure(Code.STOP_FAILED, message) if message else None
+
+    def start(self, handle: Handle) -> Failure | None:
+        """Spawn the process; Failure START_FAILED with the reason if that is not possible."""
+        process = handle.process
+        process.config = handle.config
+        process.backoff = 0                         # a new start has all of its startretries
+        message = self._guarded(process.spawn)
+        if message or not process.pid:
+            why = printable(process.spawnerr or '') or message or 'it could not be spawned'
+            return Failure(Code.START_FAILED, f'{why}; state {self.state_name(handle)}')
+        handle.obituary = None
+        self._watch(handle)
+        return None
+
+    def release(self, handle: Handle) -> None:
+        """Give the process back to Supervisor as if it had never been held."""
+        process, pids = handle.process, self._supervisord.options.pidhistory
+        if isinstance(pids.get(process.pid), Obituary):
+            pids[process.pid] = process
+        process.config = handle.config
+
+    def _watch(self, handle: Handle) -> None:
+        process, pids = handle.process, self._supervisord.options.pidhistory
+        known = pids.get(process.pid)
+        if isinstance(known, Obituary):
+            handle.obituary = known                 # two runs may watch one process
+        elif known is process:
+            handle.obituary = pids[process.pid] = Obituary(process)
+
+    def _guarded(self, act: Any) -> str:
+        """Call one of Subprocess's methods; its complaint, if any, as one line.
+
+        spawn() and stop() report by assertions, by strings and, in fcgi programs, by whatever
+        binding a socket raises; none of it may end supervisord's loop.
+        """
+        try:
+            result = act()
+        except Exception as error:  # noqa: BLE001
+            self._supervisord.options.logger.warn(f'restarter: {act.__name__} failed: {error!r}')
+            return printable(f'{type(error).__name__}: {error}')
+        return printable(result) if isinstance(result, str) else ''
+
+
+def printable(text: str) -> str:
+    """`text` as one line that is safe in logs, events, XML and terminals."""
+    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in str(text).rstrip())

@@ -1,0 +1,130 @@
+"""Exact wake-ups on supervisord's own loop, while something is going on; nothing otherwise.
+
+supervisord's loop sleeps up to a second in options.poller.poll(), and a child's exit does not end
+that sleep. While the reactor is attached,
+
+* a pipe is registered with signal.set_wakeup_fd and sits in the loop's socket map, so that SIGCHLD
+  ends the sleep at once, and
+* poll() of this one poller is wrapped: before each sleep `step` is called, and the sleep is
+  shortened to the time that `step` asks for.
+
+So `step` runs once in each turn of the loop, after supervisord has reaped and before it sleeps.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import Any, Callable, Optional
+
+from supervisor.http import deferring_http_channel
+
+Step = Callable[[], Optional[float]]
+
+
+class WakeUp:
+    """The reading end of the wake-up pipe, as one of the loop's dispatchers."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        os.set_blocking(self.writer, False)
+        self.closed = False
+
+    def readable(self) -> bool:
+        return not self.closed
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.reader, 65536)             # what was written does not matter
+
+    def handle_write_event(self) -> None:
+        """Never called: writable() is False."""
+
+    def handle_error(self) -> None:
+        # Only a descriptor closed by somebody else leads here. supervisord goes on with its own turns
+        # of a second; an exception from here would end it.
+        self.closed = True
+
+    def close(self) -> None:
+        self.closed = True
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+class Reactor:
+    """Calls `step` before each sleep of supervisord's loop and wakes it exactly, while attached.
+
+    step() returns the seconds after which it wants to be called again at the latest, None for
+    whenever something happens.
+    """
+
+    def __init__(self, supervisord: Any, step: Step) -> None:
+        self._supervisord = supervisord
+        self._step = step
+        self._wake_up: WakeUp | None = None
+        self._former_fd = -1
+        self._poll: Any = None
+        self._alarms: list[float] = []
+
+    @property
+    def attached(self) -> bool:
+        return self._wake_up is not None
+
+    def attach(self) -> None:
+        """Hook into the loop; nothing if that is done already."""
+        if self._wake_up is not None:
+            return
+        options = self._supervisord.options
+        self._wake_up = WakeUp()
+        options.get_socket_map()[self._wake_up.reader] = self._wake_up
+        self._former_fd = signal.set_wakeup_fd(self._wake_up.writer, warn_on_full_buffer=False)
+        self._poll = options.poller.poll
+        options.poller.poll = self._step_and_poll
+
+    def detach(self) -> None:
+        """Leave the loop as it was; nothing if not attached."""
+        if self._wake_up is None:
+            return
+        options, wake_up = self._supervisord.options, self._wake_up
+        self._wake_up = None
+        self._alarms.clear()
+        signal.set_wakeup_fd(self._former_fd)
+        del options.poller.poll                     # the class's own method shows again
+        options.get_socket_map().pop(wake_up.reader, None)
+        # The poller remembers descriptors from turn to turn, and the number will be used again.
+        with contextlib.suppress(KeyError, OSError):
+            options.poller.unregister_readable(wake_up.reader)
+        wake_up.close()
+
+    def alarm(self, at: float) -> None:
+        """Let waiting clients be asked again at the monotonic time `at`."""
+        self._alarms.append(at)
+
+    def poke(self) -> None:
+        """Let every waiting client be answered in the next turn, if there is an answer.
+
+        A channel with a deferred answer is asked again only after its `delay`; with the time of
+        the last question forgotten it is asked at once. A question too many does no harm.
+        """
+        for channel in list(self._supervisord.options.get_socket_map().values()):
+            if isinstance(channel, deferring_http_channel):
+                channel.last_writable_check = 0
+
+    def _step_and_poll(self, timeout: float) -> Any:
+        poll = self._poll
+        wait = self._step()
+        if self._alarms:
+            now = time.monotonic()
+            if min(self._alarms) <= now:
+                self._alarms = [at for at in self._alarms if at > now]
+                self.poke()
+                wait = 0.0
+            if self._alarms:
+                until = min(self._alarms) - now
+                wait = until if wait is None else min(wait, until)
+        return poll(timeout if wait is None else max(0.0, min(timeout, wait)))

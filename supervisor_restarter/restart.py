@@ -1,0 +1,340 @@
+"""One restart of N processes: whose turn it is, when it ends and with what result.
+
+Nothing here touches a process or reads a clock. The caller (service.py) repeats:
+
+    restart.step(now, look)                    what has changed; `look` tells what is seen of a member
+    for member in restart.orders():            what is to be done
+        ... carry out member.order ...
+        restart.performed(member, now, ...)    and how it went
+
+and sleeps until restart.wake_at(now) or until a child exits. `now` is monotonic, in seconds.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Callable, NamedTuple, Optional
+
+from supervisor_restarter.faults import Code
+from supervisor_restarter.names import Match
+from supervisor_restarter.options import Options
+from supervisor_restarter.phases import DOWN, ENDS, Order, Phase, Seen, after, follow
+
+
+class Goal(Enum):
+    """What a run is to achieve; restarts are the ones users see listed."""
+
+    RESTART = 'restart'
+    START = 'start'    # quickStart: only what is down is started
+    STOP = 'stop'      # quickStop: a process is done when it has exited
+
+
+class State(str, Enum):
+    """The state of a restart as a whole. After a timeout or a cancel it says so at once, while what
+    is down is still being brought back; Restart.finished tells when that is over."""
+
+    QUEUED = 'queued'
+    RUNNING = 'running'
+    SUCCEEDED = 'succeeded'
+    FAILED = 'failed'
+    CANCELLED = 'cancelled'
+    TIMED_OUT = 'timed_out'
+
+
+class Observation(NamedTuple):
+    """What is seen of a process at one moment.
+
+    why: the reason, if it is down or failing. due: when (monotonic) Supervisor will move it on by
+    itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
+    """
+
+    seen: Seen
+    pid: int = 0
+    why: str = ''
+    due: float | None = None
+    ended_at: float | None = None
+
+
+class Failure(NamedTuple):
+    """Why an order could not be carried out."""
+
+    code: Code
+    why: str
+
+
+@dataclass
+class Member:
+    """One process in a restart, with what was measured of it (monotonic times)."""
+
+    match: Match
+    phase: Phase = Phase.WAITING
+    order: Order | None = None
+    observed: Observation = Observation(Seen.UNKNOWN)
+    code: Code | None = None      # set: this process counts as failed
+    error: str = ''
+    turn_at: float = 0.0
+    old_pid: int = 0
+    new_pid: int = 0
+    stop_at: float | None = None
+    exit_at: float | None = None
+    start_at: float | None = None
+    ready_at: float | None = None
+
+    @property
+    def group(self) -> str:
+        return self.match.group
+
+    @property
+    def name(self) -> str:
+        return self.match.name
+
+
+Look = Callable[[Member], Optional[Observation]]    # None: the process is no longer there
+
+PENDING = {
+    Phase.WAITING: 'its turn had not come',
+    Phase.DUE: 'its turn had not come',
+    Phase.STOPPING: 'it is still stopping and will be started when it has exited',
+    Phase.STOPPED: 'it has exited and is about to be started',
+    Phase.STARTING: 'it is started and not ready yet',
+}
+TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
+GROUP_GONE = 'its process group was removed or replaced meanwhile'
+
+
+@dataclass
+class Restart:
+    """A restart of `members` (in the order of their turns) with `options`.
+
+    deadline: the monotonic time at which the taking down ends, None for no limit.
+    """
+
+    members: list[Member]
+    options: Options
+    deadline: float | None = None
+    goal: Goal = Goal.RESTART
+    state: State = State.QUEUED
+    version: int = 1
+    why: str = ''                     # why it was cancelled
+    finished: bool = False
+    begun_at: float = 0.0
+    taking_down: bool = True
+    lowest_ready: int = 0
+    pending: list[tuple[Member, str]] = field(default_factory=list)   # at the timeout
+
+    # -- beginning ---------------------------------------------------------------------------
+
+    def begin(self, now: float, look: Look) -> None:
+        """Leave the queue: decide for each process whether it is left alone, taken at once because
+        it is down anyway, or waits for its wave."""
+        self.state, self.begun_at = State.RUNNING, now
+        for member in self.members:
+            self._observe(member, look(member))
+            member.old_pid = member.observed.pid
+            self._admit(member)
+        waiting = [member for member in self.members if member.phase is Phase.WAITING]
+        for member, wave in zip(waiting, waves(len(waiting), self.options.stagger_factor)):
+            member.turn_at = now + wave * self.options.delay
+        self.lowest_ready = self._ready_now()
+        self._changed()
+
+    def _admit(self, member: Member) -> None:
+        if member.phase is not Phase.WAITING:
+            return                                                   # gone before it began
+        reason = left_alone(self.goal, self.options, member.match, member.observed)
+        if reason:
+            member.phase = Phase.SKIPPED
+        elif self.goal is not Goal.RESTART or member.observed.seen not in (Seen.STARTING, Seen.RUNNING):
+            member.phase = Phase.DUE
+
+    # -- going on ----------------------------------------------------------------------------
+
+    def step(self, now: float, look: Look) -> None:
+        """Take in what has changed since the last step."""
+        if self.finished:
+            return
+        if self.state is not State.QUEUED:
+            for member in self.members:
+                self._observe(member, look(member))
+                if not self._settled(member):
+                    self._follow(member, now)
+            self.lowest_ready = min(self.lowest_ready, self._ready_now())
+        if self.state in (State.QUEUED, State.RUNNING) and self.deadline is not None and now >= self.deadline:
+            self._time_out()
+        if self.taking_down and self.state is State.RUNNING:
+            self._call_turns(now)
+        self._finish_if_settled()
+
+    def orders(self) -> Iterator[Member]:
+        """The members with an order that is to be carried out now. Each is looked at when it is
+        asked for: a failure of one may have ended the taking down of the rest."""
+        for member in self.members:
+            if member.order is not None:
+                yield member
+
+    def performed(self, member: Member, now: float, failure: Failure | None = None, pid: int = 0) -> None:
+        """The member's order was carried out, or could not be. pid: of the process now started."""
+        order, member.order = member.order, None
+        if failure is not None:
+            self._fail(member, failure.code, failure.why)
+        elif order is Order.STOP:
+            member.stop_at = now
+            member.phase = after(member.phase, member.observed.seen)
+        else:
+            self._started(member, now, pid)
+        self._changed()
+        self._finish_if_settled()
+
+    def wake_at(self) -> float | None:
+        """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
+        if self.finished:
+            return None
+        times = [] if self.deadline is None or self.state not in (State.QUEUED, State.RUNNING) else [self.deadline]
+        if self.state is not State.QUEUED:
+            for member in self.members:
+                if member.phase is Phase.WAITING:
+                    times.append(member.turn_at)
+                elif member.observed.due is not None and not self._settled(member):
+                    times.append(member.observed.due)
+        return min(times, default=None)
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def cancel(self, why: str) -> None:
+        """Take nothing further down; what is down comes back."""
+        if self.state in (State.QUEUED, State.RUNNING):
+            self._halt(State.CANCELLED, f'not reached: {why}')
+            self.why = why
+            self._finish_if_settled()
+
+    def abandon(self, why: str) -> None:
+        """End at once and touch nothing any more: supervisord is going away."""
+        if self.finished:
+            return
+        if self.state in (State.QUEUED, State.RUNNING):
+            self.state, self.why = State.CANCELLED, why
+        for member in self.members:
+            if not self._settled(member):
+                self._leave(member, why, Code.CANCELLED)
+        self._finish_if_settled()
+
+    @property
+    def failures(self) -> list[Member]:
+        """The processes that count as failed, in order."""
+        return [member for member in self.members if member.code is not None]
+
+    @property
+    def done(self) -> int:
+        """How many processes have reached their end without a failure."""
+        return sum(1 for member in self.members if self._settled(member) and member.code is None)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _observe(self, member: Member, observation: Observation | None) -> None:
+        if observation is None:
+            member.observed = Observation(Seen.UNKNOWN)
+            if not self._settled(member):
+                self._leave(member, GROUP_GONE, Code.CANCELLED)
+                self._changed()
+        else:
+            member.observed = observation
+
+    def _follow(self, member: Member, now: float) -> None:
+        before, seen = member.phase, member.observed.seen
+        phase, member.order = follow(before, seen)
+        if self.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
+            member.order = None
+        if phase is before:
+            return
+        if before is Phase.STOPPING:
+            member.exit_at = member.observed.ended_at or now
+        if phase is Phase.STARTING:
+            self._started(member, now, member.observed.pid)
+        elif phase is Phase.FAILED:
+            self._fail(member, _failure_code(before, seen), member.observed.why)
+        elif phase is Phase.SKIPPED:
+            self._leave(member, TAKEN_OVER, Code.CANCELLED)
+        else:
+            member.phase = phase
+        if phase is Phase.READY:
+            member.ready_at = now
+            member.new_pid = member.observed.pid or member.new_pid
+        self._changed()
+
+    def _started(self, member: Member, now: float, pid: int) -> None:
+        if self.goal is Goal.STOP:
+            self._leave(member, 'somebody else started it again', Code.CANCELLED)
+        else:
+            member.phase, member.start_at, member.new_pid = Phase.STARTING, now, pid
+
+    def _call_turns(self, now: float) -> None:
+        for member in self.members:
+            if member.phase is Phase.WAITING and member.turn_at <= now:
+                member.phase = Phase.DUE
+                self._follow(member, now)
+
+    def _fail(self, member: Member, code: Code, why: str) -> None:
+        member.phase, member.code, member.error, member.order = Phase.FAILED, code, why, None
+        if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
+            self._halt(self.state, f'not reached: {member.group}:{member.name} failed first (on_failure = abort)')
+
+    def _leave(self, member: Member, why: str, code: Code | None) -> None:
+        member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
+
+    def _time_out(self) -> None:
+        self.pending = [(member, PENDING[member.phase]) for member in self.members if not self._settled(member)]
+        self._halt(State.TIMED_OUT, 'not reached before the timeout')
+
+    def _halt(self, state: State, why: str) -> None:
+        # Only the taking down ends here: members that are down, or being stopped, go on.
+        self.state, self.taking_down = state, False
+        for member in self.members:
+            if member.phase is Phase.WAITING or (member.phase is Phase.DUE and member.order is Order.STOP):
+                self._leave(member, why, None)
+        self._changed()
+
+    def _settled(self, member: Member) -> bool:
+        return member.phase in ENDS or (self.goal is Goal.STOP and member.phase is Phase.STOPPED)
+
+    def _finish_if_settled(self) -> None:
+        if self.finished or not all(self._settled(member) for member in self.members):
+            return
+        if self.state is State.RUNNING:
+            self.state = State.FAILED if self.failures else State.SUCCEEDED
+            if any(member.error == GROUP_GONE for member in self.members):
+                self.state, self.why = State.CANCELLED, GROUP_GONE
+        self.finished = True
+        self._changed()
+
+    def _ready_now(self) -> int:
+        return sum(1 for member in self.members if member.observed.seen is Seen.RUNNING)
+
+    def _changed(self) -> None:
+        self.version += 1
+
+
+def left_alone(goal: Goal, options: Options, match: Match, observed: Observation) -> str:
+    """Why a process is left alone from the beginning, '' if it is not."""
+    down = observed.seen in DOWN
+    if goal is Goal.START:
+        return '' if down or observed.seen is Seen.STOPPING else 'already started'
+    if goal is Goal.STOP:
+        return 'not running' if down else ''
+    if options.only_running and (not observed.pid or observed.seen is Seen.STOPPING):
+        return 'not running'
+    if observed.seen is Seen.STOPPED and not match.outright:
+        return 'stopped on purpose, and not named outright'
+    return ''
+
+
+def waves(count: int, factor: int) -> Iterable[int]:
+    """The wave (0, 1, ...) of each of `count` processes when they are spread evenly over `factor`."""
+    number = max(1, min(factor, count))
+    return (index * number // count for index in range(count))
+
+
+def _failure_code(phase: Phase, seen: Seen) -> Code:
+    if seen is not Seen.UNKNOWN or phase in (Phase.STOPPED, Phase.STARTING):
+        return Code.START_FAILED
+    return Code.STOP_FAILED if phase is Phase.STOPPING else Code.BAD_STATE

@@ -1,0 +1,340 @@
+"""All restarts of one supervisord: begun, queued, driven on its loop, cancelled, remembered."""
+from __future__ import annotations
+
+import itertools
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
+
+from supervisor import events
+from supervisor.states import SupervisorStates
+
+from supervisor_restarter import report, stops
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.names import Match, natural
+from supervisor_restarter.options import Options, Settings, shown
+from supervisor_restarter.phases import Order, Phase, Seen
+from supervisor_restarter.processes import Handle, Processes
+from supervisor_restarter.reactor import Reactor
+from supervisor_restarter.restart import GROUP_GONE, Goal, Look, Member, Observation, Restart, left_alone, waves
+
+SLICE = 0.02                # seconds of work in one turn of the loop; other clients are served in between
+SHUTTING_DOWN = 'supervisord is shutting down or restarting'
+Find = Callable[[], list[Match]]
+
+_ids = itertools.count(1)   # of the whole process: an id must not come back after a reload
+
+
+@dataclass
+class Run:
+    """A restart together with the processes it holds and what the wall clock said."""
+
+    id: str
+    restart: Restart
+    find: Find
+    requested: float
+    handles: dict[tuple[str, str], Handle] = field(default_factory=dict)
+    wanted_down: set[tuple[str, str]] = field(default_factory=set)
+    started: float | None = None
+    finished: float | None = None
+    ended_at: float | None = None     # monotonic
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the process groups concerned."""
+        return list(dict.fromkeys(member.group for member in self.restart.members))
+
+    def struct(self, with_processes: bool = True) -> dict[str, Any]:
+        """The restart as XML-RPC clients see it."""
+        restart = self.restart
+        ended = self.ended_at or time.monotonic()
+        struct = {
+            'id': self.id,
+            'groups': self.groups,
+            'state': restart.state.value,
+            'version': restart.version,
+            'requested_at': report.iso(self.requested),
+            'started_at': report.iso(self.started),
+            'finished_at': report.iso(self.finished),
+            'duration': report.between(restart.begun_at or None, ended),
+            'options': restart.options.struct(),
+            'total': len(restart.members),
+            'done': restart.done,
+            'failed': len(restart.failures),
+            'lowest_ready': restart.lowest_ready,
+        }
+        if with_processes:
+            struct['processes'] = [report.process_struct(member, restart.begun_at) for member in restart.members]
+        return struct
+
+
+class Service:
+    """The restarts of one supervisord, however many HTTP servers it has."""
+
+    def __init__(self, supervisord: Any, settings: Settings) -> None:
+        self._supervisord = supervisord
+        self._processes = Processes(supervisord)
+        self._reactor = Reactor(supervisord, self._step)
+        self._stop_requests = stops.StopRequests(supervisord, self._heed) if settings.heed_stops else None
+        self._running: list[Run] = []
+        self._queue: list[Run] = []
+        self._history: deque[Run] = deque(maxlen=settings.history)
+        events.subscribe(events.SupervisorStoppingEvent, lambda event: self._shut_down())
+
+    # -- what clients ask --------------------------------------------------------------------
+
+    def groups(self) -> dict[str, list[str]]:
+        """The names of all process groups and of the processes in each."""
+        return self._processes.groups()
+
+    def request(self, goal: Goal, find: Find, options: Options, default_limit: float) -> Run:
+        """Begin a run over the processes that `find` names, or queue it.
+
+        default_limit: seconds until its timeout if none is set, 0 for none.
+        Refusal: whatever `find` refuses, and BUSY.
+        """
+        members = self._members(find())
+        busy = self._busy_with({member.group for member in members}) if goal is Goal.RESTART else None
+        if busy is not None and options.if_busy == 'fail':
+            group = next(group for group in busy.groups if any(member.group == group for member in members))
+            raise Refusal(Code.BUSY, f'process group {shown(group)} is being restarted already (restart {busy.id})')
+        limit = options.limit(default_limit)
+        restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal,
+                          deadline=None if limit is None else time.monotonic() + limit)
+        run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time())
+        if goal is Goal.STOP:
+            self._heed([(member.group, member.name) for member in members])
+        self._attach()
+        if busy is None:
+            self._begin(run)
+        else:
+            self._queue.append(run)
+            self._log(run, f'waits for restart {busy.id}')
+        return run
+
+    def get(self, wanted: Any) -> Run:
+        """The restart with that id; Refusal NO_SUCH_RESTART."""
+        if isinstance(wanted, str):
+            for run in self._listed():
+                if run.id == wanted:
+                    return run
+        raise Refusal(Code.NO_SUCH_RESTART, f'no restart {shown(wanted)} is running or remembered')
+
+    def cancel(self, wanted: Any) -> None:
+        """Cancel the restart with that id; Refusal NO_SUCH_RESTART, or BAD_STATE if it has ended."""
+        run = self.get(wanted)
+        if run.restart.finished:
+            raise Refusal(Code.BAD_STATE, f'restart {run.id} has ended already: {run.restart.state.value}')
+        run.restart.cancel('the restart was cancelled')
+        self._log(run, 'cancelled; what is down comes back')
+
+    def restarts(self) -> list[Run]:
+        """Running and queued restarts and those remembered, newest first."""
+        return sorted(self._listed(), key=lambda run: int(run.id), reverse=True)
+
+    def timer(self, seconds: float) -> Callable[[], bool]:
+        """A question whose answer becomes true after `seconds`; waiting clients are asked again then."""
+        at = time.monotonic() + seconds
+        self._reactor.alarm(at)
+        return lambda: time.monotonic() >= at
+
+    def plan(self, find: Find, options: Options, default_limit: float) -> dict[str, Any]:
+        """What a restart would do; nothing is touched. Refusal as for request()."""
+        batches: dict[int, list[dict[str, Any]]] = {}
+        left, waiting, warnings = [], [], []
+        members = self._members(find())
+        for member in members:
+            handle = self._processes.hold(member.match)
+            member.observed = self._processes.observe(handle) or Observation(Seen.UNKNOWN)
+            entry = {'group': member.group, 'name': member.name,
+                     'state': self._processes.state_name(handle), 'pid': member.observed.pid}
+            obstacle = self._processes.obstacle(handle)
+            if obstacle:
+                warnings.append(f'{report.namespec(member)} cannot be started: {obstacle}')
+            reason = left_alone(Goal.RESTART, options, member.match, member.observed)
+            if reason:
+                left.append({**entry, 'reason': reason})
+            elif member.observed.seen in (Seen.STARTING, Seen.RUNNING):
+                waiting.append({**entry, 'action': 'restart'})
+            else:
+                batches.setdefault(0, []).append({**entry, 'action': 'start'})
+        for entry, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
+            batches.setdefault(wave, []).append(entry)
+        return {
+            'groups': list(dict.fromkeys(member.group for member in members)),
+            'options': replace(options, timeout=options.limit(default_limit) or 0.0).struct(),
+            'total': len(members) - len(left),
+            'batches': [{'number': wave + 1, 'after': wave * options.delay, 'processes': batches[wave]}
+                        for wave in sorted(batches)],
+            'left': left,
+            'warnings': warnings,
+        }
+
+    # -- on the loop -------------------------------------------------------------------------
+
+    def _step(self) -> float | None:
+        """One turn: take in what changed, carry out what is due. Seconds until the next is wanted."""
+        if self._supervisord.options.mood < SupervisorStates.RUNNING:
+            self._shut_down()
+            return 0.0
+        now = time.monotonic()
+        changed = False
+        for run in list(self._running):
+            version = run.restart.version
+            rest = self._advance(run, now)
+            changed = changed or rest or run.restart.version != version
+            if run.restart.finished:
+                self._retire(run)
+        changed = self._serve_queue(now) or changed
+        if changed:
+            self._reactor.poke()
+        if not self._running and not self._queue:
+            self._detach()
+        if changed:
+            return 0.0
+        wake_at = min((at for at in (run.restart.wake_at() for run in self._running + self._queue)
+                       if at is not None), default=None)
+        return None if wake_at is None else wake_at - now
+
+    def _advance(self, run: Run, now: float) -> bool:
+        """Drive one run on; whether orders are left over for the next turn."""
+        try:
+            run.restart.step(now, self._look(run))
+            for member in run.restart.orders():
+                if time.monotonic() - now > SLICE:
+                    return True
+                self._carry_out(run, member)
+        except Exception:
+            # A defect of ours: supervisord must live on, and what is down must come back.
+            self._supervisord.options.logger.critical(f'restarter: restart {run.id}: {traceback.format_exc()}')
+            self._rescue(run)
+        return False
+
+    def _carry_out(self, run: Run, member: Member) -> None:
+        handle = run.handles[member.match[:2]]
+        if member.order is Order.START:
+            failure = self._processes.start(handle)
+        elif run.restart.goal is Goal.STOP:
+            failure = self._processes.signal_stop(handle, run.restart.options.stop_timeout)
+        else:
+            failure = self._processes.stop(handle, run.restart.options.stop_timeout)
+        run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
+
+    def _rescue(self, run: Run) -> None:
+        down = [member for member in run.restart.members if member.phase is Phase.STOPPED]
+        run.restart.abandon("an internal error ended the restart; see supervisord's log")
+        if run.restart.goal is not Goal.STOP:
+            for member in down:
+                self._processes.start(run.handles[member.match[:2]])
+
+    def _look(self, run: Run) -> Look:
+        def look(member: Member) -> Observation | None:
+            key = member.match[:2]
+            observation = self._processes.observe(run.handles[key])
+            if observation is not None and key in run.wanted_down:
+                return observation._replace(seen=Seen.WANTED_DOWN)
+            return observation
+        return look
+
+    def _serve_queue(self, now: float) -> bool:
+        """Begin queued restarts whose groups are free, end those whose time is over."""
+        changed = False
+        for run in list(self._queue):
+            run.restart.step(now, self._look(run))
+            earlier = self._running + self._queue[:self._queue.index(run)]
+            if run.restart.finished:
+                self._queue.remove(run)
+                self._retire(run)
+            elif self._busy_with(set(run.groups), earlier) is None:
+                self._queue.remove(run)
+                self._begin_queued(run)
+            else:
+                continue
+            changed = True
+        return changed
+
+    def _begin_queued(self, run: Run) -> None:
+        # Groups may have come, gone or changed since the request.
+        try:
+            run.restart.members = self._members(run.find())
+        except Refusal:
+            run.restart.cancel(GROUP_GONE)
+            self._retire(run)
+        else:
+            self._begin(run)
+
+    def _begin(self, run: Run) -> None:
+        run.handles = {member.match[:2]: self._processes.hold(member.match) for member in run.restart.members}
+        run.started = time.time()
+        run.restart.begin(time.monotonic(), self._look(run))
+        self._running.append(run)
+        self._log(run, f'begins: {len(run.restart.members)} processes')
+
+    def _retire(self, run: Run) -> None:
+        run.finished, run.ended_at = time.time(), time.monotonic()
+        if run in self._running:
+            self._running.remove(run)
+        for handle in run.handles.values():
+            self._processes.release(handle)
+        run.handles.clear()
+        if run.restart.goal is Goal.RESTART:
+            self._history.append(run)
+        restart = run.restart
+        failed = report.listed(f'{report.namespec(member)} ({member.error})' for member in restart.failures)
+        self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
+                       f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
+
+    def _shut_down(self) -> None:
+        """End everything at once: supervisord is going away and stops its processes itself."""
+        for run in self._running + self._queue:
+            run.restart.abandon(SHUTTING_DOWN)
+            self._retire(run)
+        self._queue.clear()
+        self._reactor.poke()
+        self._detach()
+
+    def _heed(self, stopped: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Somebody wants these processes down: the newer will wins. Those of them that a run has
+        taken down already, and would have started again."""
+        held = set()
+        keys = set(stopped)
+        for run in self._running + self._queue:
+            if run.restart.goal is not Goal.STOP:
+                phases = {member.match[:2]: member.phase for member in run.restart.members}
+                mine = phases.keys() & keys
+                run.wanted_down |= mine
+                held |= {key for key in mine if phases[key] in (Phase.STOPPING, Phase.STOPPED)}
+        return held
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _members(self, matches: Iterable[Match]) -> list[Member]:
+        def turn(match: Match) -> tuple[Any, ...]:
+            return self._processes.priority(match), natural(match.group), natural(match.name)
+        return [Member(match) for match in sorted(matches, key=turn)]
+
+    def _busy_with(self, groups: set[str], runs: Iterable[Run] | None = None) -> Run | None:
+        for run in self._running + self._queue if runs is None else runs:
+            if run.restart.goal is Goal.RESTART and groups & set(run.groups):
+                return run
+        return None
+
+    def _listed(self) -> Iterable[Run]:
+        return (run for run in [*self._running, *self._queue, *self._history] if run.restart.goal is Goal.RESTART)
+
+    def _attach(self) -> None:
+        self._reactor.attach()
+        if self._stop_requests is not None:
+            self._stop_requests.install()
+
+    def _detach(self) -> None:
+        self._reactor.detach()
+        if self._stop_requests is not None:
+            self._stop_requests.remove()
+
+    def _log(self, run: Run, text: str) -> None:
+        if run.restart.goal is Goal.RESTART:
+            self._supervisord.options.logger.info(f'restarter: restart {run.id} of {report.listed(run.groups)} {text}')
