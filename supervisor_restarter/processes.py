@@ -24,6 +24,8 @@ SEEN = {
     ProcessStates.FATAL: Seen.FATAL,
     ProcessStates.UNKNOWN: Seen.UNKNOWN,
 }
+# A process older than this (seconds) has surely become its program.
+YOUNG = 10.0
 # supervisord's transition() wants *more* than startsecs to have passed
 JUST_AFTER = 0.001
 
@@ -142,6 +144,22 @@ class Processes:
         if obstacle:
             return Failure(Code.START_FAILED, f'left as it is, for it could not be started again: {obstacle}')
         return self.signal_stop(handle, stop_timeout)
+
+    @staticmethod
+    def has_become_its_program(handle: Handle) -> bool:
+        """Whether the process can be sent a signal: False for a few milliseconds after its start.
+
+        Between fork and exec a child of supervisord runs supervisord's own signal handlers: a stop
+        signal that arrives then is swallowed, and the process would run on until its SIGKILL.
+        """
+        process = handle.process
+        if not process.pid or not 0 <= time.time() - process.laststart < YOUNG:
+            return True
+        try:
+            with open(f'/proc/{process.pid}/cmdline', 'rb') as its, open('/proc/self/cmdline', 'rb') as ours:
+                return its.read() != ours.read()
+        except OSError:
+            return True                             # no /proc, or the process is gone
 
     def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
         """As stop(), for a process that is not to be started again."""

@@ -160,7 +160,7 @@ class Restart:
                 if not self._settled(member):
                     self._follow(member, now)
             self.lowest_ready = min(self.lowest_ready, self._ready_now())
-        if self.state in (State.QUEUED, State.RUNNING) and self.deadline is not None and now >= self.deadline:
+        if not self.decided and self.deadline is not None and now >= self.deadline:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
             self._call_turns(now)
@@ -190,7 +190,7 @@ class Restart:
         """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
         if self.finished:
             return None
-        times = [] if self.deadline is None or self.state not in (State.QUEUED, State.RUNNING) else [self.deadline]
+        times = [] if self.deadline is None or self.decided else [self.deadline]
         if self.state is not State.QUEUED:
             for member in self.members:
                 if member.phase is Phase.WAITING:
@@ -203,7 +203,7 @@ class Restart:
 
     def cancel(self, why: str) -> None:
         """Take nothing further down; what is down comes back."""
-        if self.state in (State.QUEUED, State.RUNNING):
+        if not self.decided:
             self._halt(State.CANCELLED, f'not reached: {why}')
             self.why = why
             self._finish_if_settled()
@@ -212,12 +212,17 @@ class Restart:
         """End at once and touch nothing any more: supervisord is going away."""
         if self.finished:
             return
-        if self.state in (State.QUEUED, State.RUNNING):
+        if not self.decided:
             self.state, self.why = State.CANCELLED, why
         for member in self.members:
             if not self._settled(member):
                 self._leave(member, why, Code.CANCELLED)
         self._finish_if_settled()
+
+    @property
+    def decided(self) -> bool:
+        """Whether the result is certain; what is down may still be on its way back."""
+        return self.state not in (State.QUEUED, State.RUNNING)
 
     @property
     def failures(self) -> list[Member]:

@@ -174,7 +174,8 @@ class RestarterNamespaceRPCInterface:
         Faults: NO_SUCH_RESTART, BAD_OPTION.
 
         @param string id        The id of the restart.
-        @param int version      Answer as soon as the restart's version is greater than this.
+        @param int version      Answer as soon as the restart's version is greater than this; for a
+                                version that lies in the future, as soon as the restart has ended.
         @param double seconds   Answer after so many seconds even if nothing has changed. A restart
                                 that has finished is answered at once, as nothing will change any more.
         @return struct restart  The restart, as getRestart returns it.
@@ -186,7 +187,8 @@ class RestarterNamespaceRPCInterface:
 
         def ask() -> dict[str, Any] | None:
             restart = run.restart
-            return run.struct() if restart.version > known or restart.finished or waited() else None
+            news = restart.version > known or (restart.decided and restart.version < known)
+            return run.struct() if news or restart.finished or waited() else None
         return self._now_or_deferred(ask)
 
     @published
@@ -233,7 +235,7 @@ class RestarterNamespaceRPCInterface:
 
         def ask() -> list[dict[str, Any]] | None:
             restart = run.restart
-            over = restart.finished or restart.state in (State.TIMED_OUT, State.CANCELLED)
+            over = restart.decided
             return report.statuses(restart) if over or (not patient and report.ordered(restart)) else None
         return self._deferred(ask)
 

@@ -22,6 +22,7 @@ from supervisor_restarter.reactor import Reactor
 from supervisor_restarter.restart import GROUP_GONE, Goal, Look, Member, Observation, Restart, left_alone, waves
 
 SLICE = 0.02                # seconds of work in one turn of the loop; other clients are served in between
+TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
 Find = Callable[[], list[Match]]
 
@@ -181,11 +182,13 @@ class Service:
             self._shut_down()
             return 0.0
         now = time.monotonic()
-        changed = False
+        changed, wait = False, None
         for run in list(self._running):
             version = run.restart.version
-            rest = self._advance(run, now)
-            changed = changed or rest or run.restart.version != version
+            again = self._advance(run, now)
+            if again is not None:
+                wait = again if wait is None else min(wait, again)
+            changed = changed or run.restart.version != version
             if run.restart.finished:
                 self._retire(run)
         changed = self._serve_queue(now) or changed
@@ -195,23 +198,28 @@ class Service:
             self._detach()
         if changed:
             return 0.0
-        wake_at = min((at for at in (run.restart.wake_at() for run in self._running + self._queue)
-                       if at is not None), default=None)
-        return None if wake_at is None else wake_at - now
+        wakes = [at - now for at in (run.restart.wake_at() for run in self._running + self._queue) if at is not None]
+        return min(wakes if wait is None else [*wakes, wait], default=None)
 
-    def _advance(self, run: Run, now: float) -> bool:
-        """Drive one run on; whether orders are left over for the next turn."""
+    def _advance(self, run: Run, now: float) -> float | None:
+        """Drive one run on. Seconds after which orders that are left over can be carried out, None
+        if none are left."""
+        again = None
         try:
             run.restart.step(now, self._look(run))
             for member in run.restart.orders():
                 if time.monotonic() - now > SLICE:
-                    return True
-                self._carry_out(run, member)
+                    return 0.0
+                if member.order is Order.STOP and not self._processes.has_become_its_program(
+                        run.handles[member.match[:2]]):
+                    again = TOO_YOUNG
+                else:
+                    self._carry_out(run, member)
         except Exception:
             # A defect of ours: supervisord must live on, and what is down must come back.
             self._supervisord.options.logger.critical(f'restarter: restart {run.id}: {traceback.format_exc()}')
             self._rescue(run)
-        return False
+        return again
 
     def _carry_out(self, run: Run, member: Member) -> None:
         handle = run.handles[member.match[:2]]
