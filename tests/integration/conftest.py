@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.server import Server
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Any]]:
+    """start(programs, restarter='', extra='') gives a running Server; its log is checked at the end."""
+    servers: list[Server] = []
+
+    def begin(programs: str, restarter: str = '', extra: str = '', kind: type[Server] = Server) -> Server:
+        server = kind(programs, restarter, extra)
+        servers.append(server)
+        server.__enter__()
+        return server
+
+    yield begin
+    try:
+        for server in servers:
+            if server._dir is not None:
+                server.check_log()
+    finally:
+        for server in servers:
+            server.close()

@@ -1,0 +1,56 @@
+"""An XML-RPC interface for tests, which tells what the plugin has hooked into supervisord.
+
+    [rpcinterface:probe]
+    supervisor.rpcinterface_factory = tests.integration.probe:make_probe
+
+The repository must be on supervisord's PYTHONPATH; Server's PROBE has these lines.
+"""
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from supervisor.http import deferring_http_channel
+from supervisor.process import Subprocess
+from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
+
+
+class ProbeRPCInterface:
+    """Looks at supervisord from the inside; changes nothing."""
+
+    def __init__(self, supervisord: Any) -> None:
+        self._supervisord = supervisord
+
+    def look(self) -> dict[str, Any]:
+        """What is hooked in now, and how many descriptors are open apart from clients' connections."""
+        options = self._supervisord.options
+        dispatchers = list(options.get_socket_map().values())
+        wake_up_fd = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wake_up_fd, warn_on_full_buffer=False)
+        return {
+            'descriptors': len(os.listdir('/proc/self/fd')) - self._count(dispatchers, deferring_http_channel),
+            'wake_up_fd': wake_up_fd,
+            'poll_is_wrapped': 'poll' in vars(options.poller),
+            'foreign_dispatchers': sum(1 for one in dispatchers if not type(one).__module__.startswith('supervisor.')),
+            'stand_ins': len(options.pidhistory) - self._count(options.pidhistory.values(), Subprocess),
+            'wrapped_calls': sum(1 for value in vars(SupervisorNamespaceRPCInterface).values()
+                                 if hasattr(value, '__wrapped__')),
+        }
+
+    def port(self) -> int:
+        """The port of the [inet_http_server], which may be configured as 0 to get a free one."""
+        for one in self._supervisord.options.get_socket_map().values():
+            name = one.socket.getsockname() if getattr(one, 'accepting', False) else ''
+            if isinstance(name, tuple):
+                return int(name[1])
+        raise LookupError('no inet server')
+
+    @staticmethod
+    def _count(things: Any, kind: type) -> int:
+        return sum(1 for thing in things if isinstance(thing, kind))
+
+
+def make_probe(supervisord: Any, **config: str) -> ProbeRPCInterface:
+    """The factory that supervisord calls."""
+    return ProbeRPCInterface(supervisord)

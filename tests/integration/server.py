@@ -1,0 +1,232 @@
+"""A real supervisord for one test: any configuration, any way of starting it, and what can be asked of it."""
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from bench.lab import Lab, script
+
+WORKER = Path(__file__).with_name('worker.py')
+SECONDS = 20.0   # the deadline of every wait; far more than anything here takes
+
+
+def worker(*arguments: str) -> str:
+    """The command of a worker that misbehaves as told; see worker.py and Server.wait_workers."""
+    return ' '.join([sys.executable, '-S', '-E', str(WORKER), '--touch', '%(here)s/workers', *arguments])
+
+
+def program(name: str = 'web', command: str = '/bin/sleep 1000', count: int = 1, kind: str = 'program',
+            **settings: object) -> str:
+    """A [program:x] section; startsecs is 0 unless set, so that tests need not wait for it."""
+    settings = {'startsecs': 0, 'stopwaitsecs': 10, **settings}
+    lines = [f'[{kind}:{name}]', f'command={command}']
+    if count > 1:
+        lines += [f'numprocs={count}', 'process_name=%(process_num)d']
+    return '\n'.join([*lines, *(f'{key}={value}' for key, value in settings.items()), '', ''])
+
+
+class Server(Lab):
+    """A running supervisord; after the test its log must hold no traceback.
+
+    programs: sections of the configuration. restarter: lines for [rpcinterface:restarter].
+    extra: more sections, such as an [inet_http_server].
+    """
+
+    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
+        super().__init__('')
+        self._text = self._text.rstrip() + f'\n{restarter}\n\n{extra}\n{programs}'
+        self._threads: list[Call] = []
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """supervisord itself."""
+        assert self._process is not None
+        return self._process
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def proxy(self) -> Any:
+        """A connection as supervisorctl makes it, without a time limit of its own."""
+        return xmlrpc.client.ServerProxy('http://127.0.0.1', SupervisorTransport(None, None, f'unix://{self.dir}/sock'))
+
+    @property
+    def restarter(self) -> Any:
+        """The interface under test, on a new connection."""
+        return self.proxy().restarter
+
+    def info(self, name: str) -> dict[str, Any]:
+        """Supervisor's own getProcessInfo."""
+        info: dict[str, Any] = self.rpc().supervisor.getProcessInfo(name)
+        return info
+
+    def pids(self, group: str = 'web') -> dict[str, int]:
+        """The pid of each process of the group by its name."""
+        return {info['name']: info['pid'] for info in self.rpc().supervisor.getAllProcessInfo()
+                if info['group'] == group}
+
+    def state(self, name: str) -> str:
+        """The state of one process, such as 'RUNNING'."""
+        return str(self.info(name)['statename'])
+
+    def fault(self, call: Callable[[], object]) -> xmlrpc.client.Fault:
+        """The fault that the call ends with."""
+        try:
+            result = call()
+        except xmlrpc.client.Fault as fault:
+            return fault
+        raise AssertionError(f'no fault but {result!r}')
+
+    def in_background(self, call: Callable[[], object]) -> Call:
+        """Begin the call in a thread; .result() waits for it."""
+        self._threads.append(Call(call))
+        return self._threads[-1]
+
+    def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run supervisorctl to its end."""
+        return subprocess.run([script('supervisorctl'), '-c', str(self.conf), *arguments],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until the condition holds."""
+        self.wait_until(condition, SECONDS, what)
+
+    def wait_state(self, group: str = 'web', *states: str) -> None:
+        """Wait until every process of the group is in one of the states (default: RUNNING)."""
+        wanted = set(states or ['RUNNING'])
+        self.wait(lambda: bool(self.states(group)) and set(self.states(group).values()) <= wanted,
+                  f'{group} in {wanted}; it is {self.states(group)}')
+
+    def wait_workers(self, group: str = 'web') -> None:
+        """Wait until every process of the group is RUNNING and, being a worker, has set itself up."""
+        self.wait_state(group)
+        pids = {str(pid) for pid in self.pids(group).values()}
+        self.wait(lambda: pids <= set((self.dir / 'workers').read_text().split()), 'workers')
+
+    def wait_phase(self, id: str, *phases: str) -> dict[str, Any]:
+        """Wait until some process of the restart is in one of the phases; the restart then."""
+        found: dict[str, Any] = {}
+
+        def seen() -> bool:
+            found.update(self.rpc().restarter.getRestart(id))
+            return any(process['phase'] in phases for process in found['processes'])
+        self.wait(seen, f'a process in {phases}')
+        return found
+
+    def wait_finished(self, id: str) -> dict[str, Any]:
+        """Wait until the restart is over; the restart then."""
+        found: dict[str, Any] = {}
+
+        def over() -> bool:
+            found.update(self.rpc().restarter.getRestart(id))
+            return bool(found['finished_at'])
+        self.wait(over, f'an end of restart {id}')
+        return found
+
+    def only_restart(self) -> str:
+        """The id of the one restart there is; waits for it."""
+        self.wait(lambda: len(self.rpc().restarter.listRestarts()) == 1, 'one restart')
+        return str(self.rpc().restarter.listRestarts()[0]['id'])
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def check_log(self) -> None:
+        """supervisord met with nothing unexpected, and left nothing undone that it noticed."""
+        text = self.log_text()
+        assert 'Traceback' not in text, text
+        assert 'uncaptured' not in text, text
+
+    def close(self) -> None:
+        super().close()
+        for thread in self._threads:
+            thread.join(SECONDS)
+
+
+class Daemon(Server):
+    """A supervisord that daemonizes itself, as most do in production."""
+
+    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
+        super().__init__(programs, restarter, extra)
+        self._text = self._text.replace('nodaemon=true', 'nodaemon=false')
+
+    @property
+    def pid(self) -> int:
+        """The pid of the daemon itself."""
+        return int((self.dir / 'supervisord.pid').read_text())
+
+    def _start(self) -> None:
+        with_process = Lab._start
+        try:
+            with_process(self)
+        finally:
+            self._process = None   # the one that was started has handed over to the daemon
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if condition():
+                    return
+            except (OSError, xmlrpc.client.Error):
+                pass               # not up yet
+            assert time.monotonic() < deadline, f'no {what} within {seconds} s'
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        if self._dir is not None and (self.dir / 'supervisord.pid').exists():
+            pid = self.pid
+            os.kill(pid, signal.SIGTERM)
+            self.wait_until(lambda: not Path(f'/proc/{pid}').exists(), SECONDS, 'end of the daemon')
+        super().close()
+
+
+class Call(threading.Thread):
+    """A call in the background."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._call = call
+        self._result: object = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> Any:
+        """What the call returned, or raised."""
+        self.join(SECONDS)
+        assert not self.is_alive(), 'the call was not answered'
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class RudeClient:
+    """A client that sends a call and then hangs up instead of waiting for the answer."""
+
+    def __init__(self, server: Server, method: str, *arguments: Any) -> None:
+        body = xmlrpc.client.dumps(arguments, method).encode()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(server.dir / 'sock'))
+        self._socket.sendall(b'POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n'
+                             b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
+
+    def hang_up(self) -> None:
+        """Close the connection with the answer outstanding."""
+        self._socket.close()

@@ -1,0 +1,348 @@
+"""Other wills in the middle of a restart: stop, remove, update, reload, shutdown, cancel, other clients."""
+from __future__ import annotations
+
+import os
+import signal
+import xmlrpc.client
+
+import pytest
+from supervisor.xmlrpc import Faults
+
+from supervisor_restarter.faults import Code
+from tests.integration.server import program, worker
+
+SLOW = worker('--stop', '0.8')
+
+
+def phases(struct):
+    return {process['name']: process['phase'] for process in struct['processes']}
+
+
+def errors(struct):
+    return {process['name']: process['error'] for process in struct['processes']}
+
+
+# -- stop ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(('arguments', 'stopped'), [
+    (['stop', 'web:*'], {'0', '1', '2'}),
+    (['stop', 'all'], {'0', '1', '2'}),
+    (['stop', 'web:1'], {'1'}),
+])
+def test_supervisorctl_stop_while_processes_are_stopping(start, arguments, stopped):
+    server = start(program(command=SLOW, count=3))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    done = server.ctl(*arguments)
+    assert set(done.stdout.splitlines()) == {f'web:{name}: stopped' for name in stopped}
+    assert done.returncode == 0
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'failed'
+    assert phases(struct) == {name: 'skipped' if name in stopped else 'ready' for name in '012'}
+    assert {name for name, error in errors(struct).items() if 'somebody else stopped it' in error} == stopped
+    assert server.states('web') == {name: 'STOPPED' if name in stopped else 'RUNNING' for name in '012'}
+
+
+def test_supervisorctl_stop_while_processes_are_starting(start):
+    server = start(program(command=worker(), count=2, startsecs=3600))
+    server.wait_state('web', 'STARTING')
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'starting')
+    assert 'web:0: stopped' in server.ctl('stop', 'web:0').stdout
+    struct = server.wait_phase(id, 'skipped')
+    assert phases(struct) == {'0': 'skipped', '1': 'starting'}
+    assert server.states('web') == {'0': 'STOPPED', '1': 'STARTING'}
+
+
+def test_supervisorctl_stop_of_a_process_whose_turn_has_not_come(start):
+    server = start(program(command=worker(), count=2), restarter='delay=1\nstagger_factor=2')
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    assert server.ctl('stop', 'web:1').returncode == 0
+    struct = server.wait_finished(id)
+    assert phases(struct) == {'0': 'ready', '1': 'skipped'}
+    assert server.state('web:1') == 'STOPPED'
+
+
+def test_a_stop_without_waiting_is_answered_at_once(start):
+    server = start(program(command=SLOW))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    assert server.rpc().supervisor.stopProcess('web', False) is True
+    assert server.state('web') == 'STOPPING'
+    assert phases(server.wait_finished(id)) == {'web': 'skipped'}
+    server.wait_state('web', 'STOPPED')
+
+
+def test_the_array_names_what_somebody_else_stopped(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    server.wait_phase(server.only_restart(), 'stopping')
+    server.ctl('stop', 'web:1')
+    assert [(entry['name'], entry['code']) for entry in call.result()] == [('1', Code.CANCELLED)]
+
+
+def test_heed_stops_can_be_switched_off(start):
+    server = start(program(command=SLOW), restarter='heed_stops=false')
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    fault = server.fault(lambda: server.rpc().supervisor.stopProcess('web'))
+    assert fault.faultCode == Faults.NOT_RUNNING          # as Supervisor has it
+    assert server.wait_finished(id)['state'] == 'succeeded'
+    assert server.state('web') == 'RUNNING'
+
+
+def test_stock_calls_are_untouched_when_no_restart_runs(start):
+    server = start(program(command=SLOW))
+    server.wait_workers()
+    assert server.restarter.restartProcessGroup('web') is True
+    server.wait_workers()
+    server.rpc().supervisor.stopProcess('web', False)
+    fault = server.fault(lambda: server.rpc().supervisor.stopProcess('web'))
+    assert fault.faultCode == Faults.NOT_RUNNING
+
+
+def test_quick_stop_ends_a_restart(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    rows = server.restarter.quickStop('web:1')
+    assert [(row['name'], row['status'], row['description']) for row in rows] == [('1', Faults.SUCCESS, 'OK')]
+    assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
+    assert server.states('web') == {'0': 'RUNNING', '1': 'STOPPED'}
+
+
+def test_quick_start_during_a_restart_starts_nothing_twice(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    rows = server.restarter.quickStart('web', True)
+    assert {row['name']: row['status'] for row in rows} == {'0': Faults.SUCCESS, '1': Faults.SUCCESS}
+    assert server.wait_finished(id)['state'] == 'succeeded'
+    assert server.log_text().count("spawned: '0'") == 2     # at the beginning, and by one of the two
+
+
+def test_stock_restart_during_a_restart_leaves_everything_running(start):
+    server = start(program(command=SLOW, count=3))
+    server.wait_workers()
+    before = server.pids()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    done = server.ctl('restart', 'web:*')
+    assert done.returncode == 0, done.stdout
+    server.wait_finished(id)
+    assert set(server.states('web').values()) == {'RUNNING'}
+    assert not set(server.pids().values()) & set(before.values())
+
+
+# -- a process that dies meanwhile -----------------------------------------------------------
+
+def test_a_new_process_killed_while_starting_is_a_failure_with_its_signal(start):
+    server = start(program(command=worker(), startsecs=2, startretries=0))
+    server.wait_workers()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 15}))
+    server.wait_phase(server.only_restart(), 'starting')
+    server.wait(lambda: server.pids()['web'] != 0, 'a new process')
+    os.kill(server.pids()['web'], signal.SIGKILL)
+    [entry] = call.result()
+    assert entry['code'] == Code.START_FAILED
+    assert 'terminated by SIGKILL' in entry['text']
+
+
+def test_a_process_killed_while_stopping_comes_back(start):
+    server = start(program(command=worker('--deaf'), stopwaitsecs=60))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    os.kill(server.pids()['web'], signal.SIGKILL)
+    assert server.wait_finished(id)['state'] == 'succeeded'
+
+
+# -- remove, update --------------------------------------------------------------------------
+
+def test_remove_in_the_middle_is_refused_by_supervisor_and_harmless(start):
+    server = start(program(command=SLOW))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    assert 'still running' in server.ctl('remove', 'web').stdout
+    assert server.wait_finished(id)['state'] == 'succeeded'
+
+
+def test_stop_and_remove_in_the_middle(start):
+    server = start(program(command=SLOW, count=2) + program('other'))
+    server.wait_workers()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    server.wait_phase(server.only_restart(), 'stopping')
+    server.ctl('stop', 'web:*')
+    assert 'removed' in server.ctl('remove', 'web').stdout
+    assert {entry['code'] for entry in call.result()} == {Code.CANCELLED}
+    assert server.states('web') == {}
+    assert server.state('other') == 'RUNNING'
+
+
+def test_group_removed_while_its_processes_wait_for_their_wave(start):
+    server = start(program(command=worker(), count=2), restarter='delay=60\nstagger_factor=2')
+    server.wait_workers()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
+    server.wait_phase(server.only_restart(), 'ready')
+    server.wait_workers()                                 # a stop in its first milliseconds would be lost
+    calls = [{'methodName': 'supervisor.stopProcess', 'params': [f'web:{name}']} for name in '01']
+    server.rpc().system.multicall([*calls, {'methodName': 'supervisor.removeProcessGroup', 'params': ['web']}])
+    try:
+        answer = call.result()
+    except xmlrpc.client.Fault as fault:
+        assert fault.faultCode == Code.CANCELLED
+    else:
+        assert [(entry['name'], entry['code']) for entry in answer] == [('1', Code.CANCELLED)]
+    assert server.states('web') == {}
+
+
+def test_update_in_the_middle_brings_up_the_new_configuration(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    server.conf.write_text(server.conf.read_text().replace('numprocs=2', 'numprocs=3'))
+    done = server.ctl('update')
+    assert 'web: updated process group' in done.stdout
+    assert done.returncode == 0
+    server.wait_state()
+    assert set(server.states('web')) == {'0', '1', '2'}
+    struct = server.wait_finished(id)
+    assert struct['state'] in ('failed', 'cancelled')
+    assert set(phases(struct).values()) == {'skipped'}
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+# -- reload, shutdown ------------------------------------------------------------------------
+
+def test_reload_in_the_middle(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    before = server.pids()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    server.wait_phase(server.only_restart(), 'stopping')
+    server.ctl('reload')
+    with pytest.raises(xmlrpc.client.Fault) as caught:
+        call.result()
+    assert caught.value.faultCode == Faults.SHUTDOWN_STATE
+    server.wait(lambda: server.log_text().count('supervisord started') == 2, 'reload')
+    server.wait_workers()
+    assert not set(server.pids().values()) & set(before.values())
+    assert server.restarter.listRestarts() == []
+    assert server.restarter.restartProcessGroup('web') is True
+    assert server.restarter.listRestarts()[0]['id'] == '2'      # an id does not come back
+
+
+def test_shutdown_in_the_middle(start):
+    server = start(program(command=SLOW, count=2) + program('queued', SLOW))
+    server.wait_workers()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    server.wait_phase(server.only_restart(), 'stopping')
+    spawned = server.log_text().count('spawned')
+    assert server.process is not None
+    server.rpc().supervisor.shutdown()
+    later = server.fault(lambda: server.restarter.listRestarts())
+    assert later.faultCode == Faults.SHUTDOWN_STATE
+    with pytest.raises(xmlrpc.client.Fault) as caught:
+        call.result()
+    assert caught.value.faultCode == Faults.SHUTDOWN_STATE
+    assert server.process.wait(20) == 0
+    assert server.log_text().count('spawned') == spawned
+
+
+# -- cancel ----------------------------------------------------------------------------------
+
+def test_cancel_answers_the_waiting_call_and_brings_back_what_is_down(start):
+    server = start(program(command=SLOW, count=2), restarter='delay=60\nstagger_factor=2')
+    server.wait_workers()
+    before = server.pids()
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
+    id = server.only_restart()
+    server.wait_phase(id, 'stopping')
+    assert server.restarter.cancelRestart(id) is True
+    fault = server.fault(call.result)
+    assert fault.faultCode == Code.CANCELLED
+    assert f'restart {id} was cancelled' in fault.faultString
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'cancelled'
+    assert phases(struct) == {'0': 'ready', '1': 'skipped'}
+    after = server.pids()
+    assert after['0'] not in (0, before['0'])
+    assert after['1'] == before['1']
+
+
+# -- several clients -------------------------------------------------------------------------
+
+def test_two_clients_on_one_group(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    first = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    id = server.only_restart()
+    fault = server.fault(lambda: server.restarter.restartProcessGroup('web'))
+    assert fault.faultCode == Code.BUSY
+    assert fault.faultString == f"BUSY: process group 'web' is being restarted already (restart {id})"
+    assert server.fault(lambda: server.restarter.quickRestart('web:1')).faultCode == Code.BUSY
+    assert first.result() is True
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+def test_two_clients_on_two_groups_run_side_by_side(start):
+    server = start(program('web', SLOW) + program('app', SLOW))
+    server.wait_workers('web')
+    server.wait_workers('app')
+    calls = [server.in_background(lambda name=name: server.restarter.restartProcessGroup(name))
+             for name in ('web', 'app')]
+    server.wait(lambda: len([one for one in server.restarter.listRestarts() if one['state'] == 'running']) == 2,
+                'two restarts at once')
+    assert [call.result() for call in calls] == [True, True]
+
+
+def test_a_queued_restart_runs_afterwards(start):
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    first = server.restarter.startRestart('web')
+    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
+    assert server.restarter.getRestart(second)['state'] == 'queued'
+    third = server.restarter.startRestart(['web:0'], {'if_busy': 'queue'})
+    assert server.wait_finished(third)['state'] == 'succeeded'
+    structs = [server.restarter.getRestart(id) for id in (first, second, third)]
+    assert [struct['state'] for struct in structs] == ['succeeded'] * 3
+    assert structs[0]['finished_at'] <= structs[1]['started_at'] <= structs[1]['finished_at'] <= structs[2]['started_at']
+    new = [{process['name']: process['new_pid'] for process in struct['processes']} for struct in structs]
+    old = [{process['name']: process['old_pid'] for process in struct['processes']} for struct in structs]
+    assert new[0] == old[1]
+    assert new[1]['0'] == old[2]['0']
+
+
+def test_a_queued_restart_can_be_cancelled_or_time_out_without_touching_anything(start):
+    server = start(program(command=worker('--stop', '1.5')))
+    server.wait_workers()
+    first = server.restarter.startRestart('web')
+    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
+    assert server.restarter.cancelRestart(second) is True
+    assert server.wait_finished(second)['state'] == 'cancelled'
+    fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'if_busy': 'queue', 'timeout': 0.2}))
+    assert fault.faultCode == Code.TIMEOUT
+    assert server.wait_finished(first)['state'] == 'succeeded'
+    assert server.log_text().count("spawned: 'web'") == 2
+
+
+def test_a_queued_restart_of_a_group_that_is_removed(start):
+    server = start(program(command=SLOW))
+    server.wait_workers()
+    first = server.restarter.startRestart('web')
+    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
+    server.ctl('stop', 'web')
+    server.ctl('remove', 'web')
+    server.wait_finished(first)
+    struct = server.wait_finished(second)
+    assert struct['state'] in ('cancelled', 'failed')
+    assert server.states('web') == {}

@@ -1,0 +1,276 @@
+"""The promises of a restart, on a real supervisord."""
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from supervisor_restarter.faults import Code
+from tests.integration.server import RudeClient, program, worker
+
+
+def test_every_process_is_a_new_one_and_running(start):
+    server = start(program(count=8))
+    server.wait_state()
+    before = server.pids()
+    assert server.restarter.restartProcessGroup('web') is True
+    after = server.pids()
+    assert after.keys() == before.keys()
+    assert not set(after.values()) & set(before.values())
+    assert set(server.states('web').values()) == {'RUNNING'}
+
+
+# -- promise 1: the server owns it -----------------------------------------------------------
+
+def test_client_killed_while_processes_are_stopping(start):
+    server = start(program(command=worker('--stop', '0.7'), count=3))
+    server.wait_workers()
+    before = server.pids()
+    client = RudeClient(server, 'restarter.restartProcessGroup', 'web')
+    server.wait_phase(server.only_restart(), 'stopping')
+    client.hang_up()
+    struct = server.wait_finished(server.only_restart())
+    assert struct['state'] == 'succeeded'
+    assert not set(server.pids().values()) & set(before.values())
+
+
+def test_client_killed_while_processes_are_starting(start):
+    server = start(program(count=3, startsecs=1))
+    server.wait_state()
+    client = RudeClient(server, 'restarter.restartProcessGroup', 'web')
+    server.wait_phase(server.only_restart(), 'starting')
+    client.hang_up()
+    assert server.wait_finished(server.only_restart())['state'] == 'succeeded'
+    assert set(server.states('web').values()) == {'RUNNING'}
+
+
+@pytest.mark.parametrize('method', ['quickRestart', 'quickStop', 'quickStart'])
+def test_clients_of_quick_calls_killed_in_the_middle(start, method):
+    server = start(program(command=worker('--stop', '0.5'), count=3))
+    server.wait_workers()
+    if method == 'quickStart':
+        server.restarter.quickStop('web')
+    client = RudeClient(server, f'restarter.{method}', 'web', True)
+    time_of_call = server.rpc().supervisor.getState()     # the call before it has been taken
+    assert time_of_call
+    client.hang_up()
+    server.wait_state('web', 'STOPPED' if method == 'quickStop' else 'RUNNING')
+
+
+# -- promise 2: a process starts as soon as it has stopped -----------------------------------
+
+def test_nobody_waits_for_the_slowest(start):
+    server = start(program('fast', worker()) + program('slow', worker('--stop', '1.0')) + '[group:web]\nprograms=fast,slow\n')
+    server.wait_workers()
+    id = server.restarter.startRestart('web')
+    struct = server.wait_phase(id, 'ready')
+    phases = {process['name']: process['phase'] for process in struct['processes']}
+    assert phases == {'fast': 'ready', 'slow': 'stopping'}
+    assert server.wait_finished(id)['state'] == 'succeeded'
+
+
+def test_starts_wait_for_no_wave(start):
+    server = start(program(count=3), restarter='delay=60\nstagger_factor=3')
+    server.wait_state()
+    before = server.pids()
+    id = server.restarter.startRestart('web')
+    struct = server.wait_phase(id, 'ready')
+    assert [process['phase'] for process in struct['processes']] == ['ready', 'waiting', 'waiting']
+    assert server.restarter.cancelRestart(id) is True
+    assert server.wait_finished(id)['state'] == 'cancelled'
+    after = server.pids()
+    assert after['0'] != before['0']
+    assert (after['1'], after['2']) == (before['1'], before['2'])
+
+
+# -- promise 3: time limits end the taking down ----------------------------------------------
+
+def test_timeout_while_one_process_ignores_sigterm(start):
+    programs = program('good', worker()) + program('deaf', worker('--deaf'), stopwaitsecs=3)
+    server = start(programs + '[group:web]\nprograms=good,deaf\n')
+    server.wait_workers()
+    before = server.pids()
+    began = time.monotonic()
+    fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 1}))
+    waited = time.monotonic() - began
+    assert fault.faultCode == Code.TIMEOUT
+    assert fault.faultString.startswith('TIMEOUT: 1 of 2 processes were pending: web:deaf (it is still stopping')
+    assert 1.0 <= waited < 3.0                            # before the SIGKILL, that is
+    assert server.state('web:deaf') == 'STOPPING'
+    server.wait_state()                                   # by itself
+    assert not set(server.pids().values()) & set(before.values())
+    assert server.wait_finished(server.only_restart())['state'] == 'timed_out'
+
+
+def test_timeout_takes_no_further_process_down(start):
+    server = start(program(count=3))
+    server.wait_state()
+    before = server.pids()
+    options = {'timeout': 0.5, 'delay': 60, 'stagger_factor': 3}
+    fault = server.fault(lambda: server.restarter.restartProcessGroup('web', options))
+    assert fault.faultCode == Code.TIMEOUT
+    after = server.pids()
+    assert after['0'] != before['0']
+    assert (after['1'], after['2']) == (before['1'], before['2'])
+
+
+def test_timeout_after_a_failure_gives_the_array(start):
+    programs = program('bad', '/nonexistent/command') + program('deaf', worker('--deaf'), stopwaitsecs=3)
+    server = start(programs + '[group:web]\nprograms=bad,deaf\n', restarter='on_failure=continue')
+    server.wait(lambda: str(server.pids()['deaf']) in (server.dir / 'workers').read_text(), 'deaf worker')
+    entries = server.restarter.restartProcessGroup('web', {'timeout': 0.5})
+    assert {entry['name']: entry['code'] for entry in entries} == {'bad': Code.START_FAILED, 'deaf': Code.TIMEOUT}
+    server.wait(lambda: server.state('web:deaf') == 'RUNNING', 'deaf process back')
+
+
+@pytest.mark.parametrize('seconds', [0, 0.3])
+def test_stop_timeout_shortens_the_wait_for_sigkill(start, seconds):
+    server = start(program(command=worker('--deaf'), stopwaitsecs=60))
+    server.wait_workers()
+    assert server.restarter.restartProcessGroup('web', {'stop_timeout': seconds}) is True
+
+
+def test_stop_timeout_lengthens_the_wait_for_sigkill_and_leaves_no_trace(start):
+    server = start(program(command=worker('--stop', '1.0'), stopwaitsecs=0))
+    server.wait_workers()
+    assert server.restarter.restartProcessGroup('web', {'stop_timeout': 10}) is True
+    assert 'SIGKILL' not in server.log_text()
+    assert server.restarter.restartProcessGroup('web') is True         # its own stopwaitsecs again
+    assert 'SIGKILL' in server.log_text()
+    assert server.ctl('reread').stdout == 'No config updates to processes\n'
+
+
+# -- promise 6: all processes of the group are started ---------------------------------------
+
+def stopped(server):
+    server.ctl('stop', 'web:*')
+
+
+def killed(server):
+    for pid in server.pids().values():
+        os.kill(pid, signal.SIGTERM)
+
+
+def left(server):
+    """Nothing happens before the restart."""
+
+
+@pytest.mark.parametrize(('settings', 'before', 'state'), [
+    ({}, stopped, 'STOPPED'),
+    ({'autostart': 'false'}, left, 'STOPPED'),
+    ({'autorestart': 'false'}, killed, 'EXITED'),
+    ({'startsecs': 3600}, left, 'STARTING'),
+])
+def test_processes_in_other_states_at_the_beginning_are_running_after(start, settings, before, state):
+    server = start(program(count=2, **settings))
+    server.wait_state('web', 'STOPPED' if 'autostart' in settings else 'RUNNING', 'STARTING')
+    before(server)
+    server.wait_state('web', state)
+    pids = server.pids()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'ready', 'starting')
+    server.wait(lambda: all(server.pids().values()), 'all processes')
+    assert not set(server.pids().values()) & set(pids.values())
+
+
+def test_a_process_in_backoff_is_started_afresh(start):
+    server = start(program(command=worker('--unless', '%(here)s/good'), startretries=99, startsecs=1))
+    server.wait_state('web', 'BACKOFF')
+    (server.dir / 'good').touch()
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+def test_a_fatal_process_is_started_afresh(start):
+    server = start(program(command=worker('--unless', '%(here)s/good'), startretries=0, startsecs=1))
+    server.wait_state('web', 'FATAL')
+    (server.dir / 'good').touch()
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+def test_a_process_that_is_stopping_at_the_beginning_comes_back(start):
+    server = start(program(command=worker('--stop', '0.5')))
+    server.wait_workers()
+    server.rpc().supervisor.stopProcess('web', False)
+    assert server.state('web') == 'STOPPING'
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+def test_only_running_leaves_the_others_as_they_are(start):
+    server = start(program(count=3))
+    server.wait_state()
+    server.ctl('stop', 'web:1')
+    assert server.restarter.restartProcessGroup('web', {'only_running': True}) is True
+    assert server.states('web') == {'0': 'RUNNING', '1': 'STOPPED', '2': 'RUNNING'}
+    struct = server.restarter.getRestart(server.only_restart())
+    assert [process['phase'] for process in struct['processes']] == ['ready', 'skipped', 'ready']
+
+
+# -- promise 7: a failure is reported with its reason as soon as it is certain ----------------
+
+@pytest.mark.parametrize(('command', 'settings', 'reason'), [
+    (worker('--die', '0', '--exit', '3'), {'startsecs': 1}, 'exit status 3'),
+    ('/bin/sh -c "kill -9 $$"', {'startsecs': 1}, 'terminated by SIGKILL'),
+    ('/nonexistent/command', {}, "can't find command '/nonexistent/command'"),
+    ('/etc/passwd', {}, 'is not executable'),
+])
+def test_a_process_that_cannot_run_fails_with_the_reason(start, command, settings, reason):
+    server = start(program(command=command, autostart='false', **settings))
+    began = time.monotonic()
+    entries = server.restarter.restartProcessGroup('web', {'timeout': 15})
+    assert time.monotonic() - began < 15
+    assert [(entry['group'], entry['name'], entry['code']) for entry in entries] == [('web', 'web', Code.START_FAILED)]
+    assert entries[0]['text'].startswith('START_FAILED: ')
+    assert reason in entries[0]['text']
+
+
+def test_a_process_that_ends_as_its_exitcodes_say_has_run(start):
+    server = start(program(command=worker('--die', '0'), autostart='false', autorestart='false'))
+    assert server.restarter.restartProcessGroup('web') is True
+    server.wait_state('web', 'EXITED')
+
+
+def test_a_process_whose_command_is_gone_is_not_stopped(start):
+    server = start(program(command='%(here)s/command 1000'), extra='')
+    command = server.dir / 'command'
+    server.wait_state('web', 'FATAL', 'BACKOFF')
+    command.symlink_to('/bin/sleep')
+    assert server.restarter.restartProcessGroup('web') is True
+    pid = server.pids()
+    command.unlink()
+    entries = server.restarter.restartProcessGroup('web')
+    assert 'left as it is' in entries[0]['text']
+    assert server.pids() == pid
+
+
+@pytest.mark.parametrize(('on_failure', 'restarted'), [('abort', False), ('continue', True)])
+def test_on_failure(start, on_failure, restarted):
+    programs = program('a', '/nonexistent') + program('b', priority=1000)
+    server = start(programs + '[group:web]\nprograms=a,b\n')
+    server.wait_state('web', 'RUNNING', 'FATAL', 'BACKOFF')
+    pid = server.pids()['b']
+    options = {'on_failure': on_failure, 'stagger_factor': 2, 'delay': 0.2}
+    entries = server.restarter.restartProcessGroup('web', options)
+    assert [entry['name'] for entry in entries] == ['a']
+    assert (server.pids()['b'] != pid) is restarted or on_failure == 'continue'
+
+
+# -- promise 9: waiting costs no CPU ---------------------------------------------------------
+
+def test_a_waiting_restart_does_not_spin(start):
+    """While a process takes two seconds to stop, the loop turns a few times and not thousands of times."""
+    server = start(program(command=worker('--stop', '2.0')))
+    server.wait_workers()
+    supervisord = server.rpc().supervisor.getPID()
+    waiter = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    server.wait_phase(server.only_restart(), 'stopping')
+    before = switches(supervisord)
+    assert waiter.result() is True
+    assert switches(supervisord) - before < 200
+
+
+def switches(pid: int) -> int:
+    """How many times the process has gone to sleep or was interrupted."""
+    with open(f'/proc/{pid}/status') as file:
+        return sum(int(line.split()[1]) for line in file if 'ctxt_switches' in line)
