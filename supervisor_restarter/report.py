@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import Code, text_of
-from supervisor_restarter.phases import ENDS, Phase
-from supervisor_restarter.restart import Goal, Member, Restart
+from supervisor_restarter.options import Options
+from supervisor_restarter.phases import ENDS, Phase, Seen
+from supervisor_restarter.restart import Goal, Member, Restart, left_alone, waves
 
 # What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
 # those can read ours.
@@ -61,6 +62,41 @@ def failures(restart: Restart) -> list[dict[str, Any]]:
             entries.append((member, member.code, member.error))
     return [{'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
             for member, code, why in entries]
+
+
+class Candidate(NamedTuple):
+    """A process that a restart would concern. obstacle: why it cannot be started, '' if it can."""
+
+    member: Member
+    state: str
+    obstacle: str
+
+
+def plan(candidates: list[Candidate], options: Options) -> dict[str, Any]:
+    """What a restart of the candidates (in the order of their turns) would do."""
+    left, first, waiting = [], [], []
+    for member, state, _ in candidates:
+        entry = {'group': member.group, 'name': member.name, 'state': state, 'pid': member.observed.pid}
+        reason = left_alone(Goal.RESTART, options, member.match, member.observed)
+        if reason:
+            left.append({**entry, 'reason': reason})
+        elif member.observed.seen in (Seen.STARTING, Seen.RUNNING):
+            waiting.append({**entry, 'action': 'restart'})
+        else:
+            first.append({**entry, 'action': 'start'})    # down anyway: no need to wait for a wave
+    batches = {0: first} if first else {}
+    for entry, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
+        batches.setdefault(wave, []).append(entry)
+    return {
+        'groups': list(dict.fromkeys(candidate.member.group for candidate in candidates)),
+        'options': options.struct(),
+        'total': len(candidates) - len(left),
+        'batches': [{'number': wave + 1, 'after': wave * options.delay, 'processes': batches[wave]}
+                    for wave in sorted(batches)],
+        'left': left,
+        'warnings': [f'{namespec(member)} cannot be started: {obstacle}'
+                     for member, _, obstacle in candidates if obstacle],
+    }
 
 
 def timeout_text(restart: Restart) -> str:

@@ -20,7 +20,8 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members, resolve
 from supervisor_restarter.options import CALL_TIMEOUT, FLAG, SECONDS, Kind, Options, checked, with_call
 from supervisor_restarter.restart import Goal, State
-from supervisor_restarter.service import Run, Service
+from supervisor_restarter.run import Run
+from supervisor_restarter.service import Service
 
 API_VERSION = '1.0'
 # The service asks for a look at every deferred answer when something has changed. This is only the

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Callable
 
 from supervisor import events
@@ -17,59 +17,16 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.options import Options, Settings, shown
 from supervisor_restarter.phases import Order, Phase, Seen
-from supervisor_restarter.processes import Handle, Processes
+from supervisor_restarter.processes import Processes
 from supervisor_restarter.reactor import Reactor
-from supervisor_restarter.restart import GROUP_GONE, Goal, Look, Member, Observation, Restart, left_alone, waves
+from supervisor_restarter.restart import GROUP_GONE, Goal, Look, Member, Observation, Restart
+from supervisor_restarter.run import Find, Run
 
 SLICE = 0.02                # seconds of work in one turn of the loop; other clients are served in between
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
-Find = Callable[[], list[Match]]
 
 _ids = itertools.count(1)   # of the whole process: an id must not come back after a reload
-
-
-@dataclass
-class Run:
-    """A restart together with the processes it holds and what the wall clock said."""
-
-    id: str
-    restart: Restart
-    find: Find
-    requested: float
-    handles: dict[tuple[str, str], Handle] = field(default_factory=dict)
-    wanted_down: set[tuple[str, str]] = field(default_factory=set)
-    started: float | None = None
-    finished: float | None = None
-    ended_at: float | None = None     # monotonic
-
-    @property
-    def groups(self) -> list[str]:
-        """The names of the process groups concerned."""
-        return list(dict.fromkeys(member.group for member in self.restart.members))
-
-    def struct(self, with_processes: bool = True) -> dict[str, Any]:
-        """The restart as XML-RPC clients see it."""
-        restart = self.restart
-        ended = self.ended_at or time.monotonic()
-        struct = {
-            'id': self.id,
-            'groups': self.groups,
-            'state': restart.state.value,
-            'version': restart.version,
-            'requested_at': report.iso(self.requested),
-            'started_at': report.iso(self.started),
-            'finished_at': report.iso(self.finished),
-            'duration': report.between(restart.begun_at or None, ended),
-            'options': restart.options.struct(),
-            'total': len(restart.members),
-            'done': restart.done,
-            'failed': len(restart.failures),
-            'lowest_ready': restart.lowest_ready,
-        }
-        if with_processes:
-            struct['processes'] = [report.process_struct(member, restart.begun_at) for member in restart.members]
-        return struct
 
 
 class Service:
@@ -144,35 +101,13 @@ class Service:
 
     def plan(self, find: Find, options: Options, default_limit: float) -> dict[str, Any]:
         """What a restart would do; nothing is touched. Refusal as for request()."""
-        batches: dict[int, list[dict[str, Any]]] = {}
-        left, waiting, warnings = [], [], []
-        members = self._members(find())
-        for member in members:
+        candidates = []
+        for member in self._members(find()):
             handle = self._processes.hold(member.match)
             member.observed = self._processes.observe(handle) or Observation(Seen.UNKNOWN)
-            entry = {'group': member.group, 'name': member.name,
-                     'state': self._processes.state_name(handle), 'pid': member.observed.pid}
-            obstacle = self._processes.obstacle(handle)
-            if obstacle:
-                warnings.append(f'{report.namespec(member)} cannot be started: {obstacle}')
-            reason = left_alone(Goal.RESTART, options, member.match, member.observed)
-            if reason:
-                left.append({**entry, 'reason': reason})
-            elif member.observed.seen in (Seen.STARTING, Seen.RUNNING):
-                waiting.append({**entry, 'action': 'restart'})
-            else:
-                batches.setdefault(0, []).append({**entry, 'action': 'start'})
-        for entry, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
-            batches.setdefault(wave, []).append(entry)
-        return {
-            'groups': list(dict.fromkeys(member.group for member in members)),
-            'options': replace(options, timeout=options.limit(default_limit) or 0.0).struct(),
-            'total': len(members) - len(left),
-            'batches': [{'number': wave + 1, 'after': wave * options.delay, 'processes': batches[wave]}
-                        for wave in sorted(batches)],
-            'left': left,
-            'warnings': warnings,
-        }
+            candidates.append(report.Candidate(
+                member, self._processes.state_name(handle), self._processes.obstacle(handle)))
+        return report.plan(candidates, replace(options, timeout=options.limit(default_limit) or 0.0))
 
     # -- on the loop -------------------------------------------------------------------------
 

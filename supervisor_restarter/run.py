@@ -1,0 +1,56 @@
+"""A restart with what surrounds it: its id, the processes it holds, what the wall clock said."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from supervisor_restarter import report
+from supervisor_restarter.names import Match
+from supervisor_restarter.processes import Handle
+from supervisor_restarter.restart import Restart
+
+Find = Callable[[], list[Match]]
+
+
+@dataclass
+class Run:
+    """A restart together with the processes it holds and what the wall clock said."""
+
+    id: str
+    restart: Restart
+    find: Find
+    requested: float
+    handles: dict[tuple[str, str], Handle] = field(default_factory=dict)
+    wanted_down: set[tuple[str, str]] = field(default_factory=set)
+    started: float | None = None
+    finished: float | None = None
+    ended_at: float | None = None     # monotonic
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the process groups concerned."""
+        return list(dict.fromkeys(member.group for member in self.restart.members))
+
+    def struct(self, with_processes: bool = True) -> dict[str, Any]:
+        """The restart as XML-RPC clients see it."""
+        restart = self.restart
+        ended = self.ended_at or time.monotonic()
+        struct = {
+            'id': self.id,
+            'groups': self.groups,
+            'state': restart.state.value,
+            'version': restart.version,
+            'requested_at': report.iso(self.requested),
+            'started_at': report.iso(self.started),
+            'finished_at': report.iso(self.finished),
+            'duration': report.between(restart.begun_at or None, ended),
+            'options': restart.options.struct(),
+            'total': len(restart.members),
+            'done': restart.done,
+            'failed': len(restart.failures),
+            'lowest_ready': restart.lowest_ready,
+        }
+        if with_processes:
+            struct['processes'] = [report.process_struct(member, restart.begun_at) for member in restart.members]
+        return struct
