@@ -20,6 +20,7 @@ from typing import Any, Callable, Optional
 
 from supervisor.http import deferring_http_channel
 
+MOST_ALARMS = 1000    # what clients can cost is bounded; more than so many waiting ones may be late by a second
 Step = Callable[[], Optional[float]]
 
 
@@ -102,8 +103,9 @@ class Reactor:
         wake_up.close()
 
     def alarm(self, at: float) -> None:
-        """Let waiting clients be asked again at the monotonic time `at`."""
-        self._alarms.append(at)
+        """Let waiting clients be asked again at the monotonic time `at`. While detached there are none."""
+        if self.attached and len(self._alarms) < MOST_ALARMS:
+            self._alarms.append(at)
 
     def poke(self) -> None:
         """Let every waiting client be answered in the next turn, if there is an answer.

@@ -190,7 +190,7 @@ class RestarterNamespaceRPCInterface:
             restart = run.restart
             news = restart.version > known or (restart.decided and restart.version < known)
             return run.struct() if news or restart.finished or waited() else None
-        return self._now_or_deferred(ask)
+        return ask() or self._deferred(ask)
 
     @published
     def cancelRestart(self, id: Any) -> bool:
@@ -254,10 +254,6 @@ class RestarterNamespaceRPCInterface:
             # else for an HTTP 500; the client shall know what happened, and the log where.
             self._supervisord.options.logger.critical(f'restarter: {traceback.format_exc()}')
             raise RPCError(Faults.FAILED, f'internal error: {error!r}') from error
-
-    def _now_or_deferred(self, ask: Callable[[], Any]) -> Any:
-        value = ask()
-        return self._deferred(ask) if value is None else value
 
     def _deferred(self, ask: Callable[[], Any]) -> Any:
         """The function that Supervisor calls until it returns something else than NOT_DONE_YET.

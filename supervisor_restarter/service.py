@@ -40,7 +40,7 @@ class Service:
         self._running: list[Run] = []
         self._queue: list[Run] = []
         self._history: deque[Run] = deque(maxlen=settings.history)
-        events.subscribe(events.SupervisorStoppingEvent, lambda event: self._shut_down())
+        events.subscribe(events.SupervisorStoppingEvent, lambda event: self._abandon_all(SHUTTING_DOWN))
 
     # -- what clients ask --------------------------------------------------------------------
 
@@ -112,9 +112,19 @@ class Service:
     # -- on the loop -------------------------------------------------------------------------
 
     def _step(self) -> float | None:
-        """One turn: take in what changed, carry out what is due. Seconds until the next is wanted."""
+        """What the reactor calls in each turn of the loop; see _turn()."""
+        try:
+            return self._turn()
+        except Exception:
+            # A defect of ours: supervisord must live on, and what is down must come back.
+            self._supervisord.options.logger.critical(f'restarter: {traceback.format_exc()}')
+            self._rescue()
+            return 0.0
+
+    def _turn(self) -> float | None:
+        """Take in what changed, carry out what is due. Seconds until the next turn is wanted."""
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
-            self._shut_down()
+            self._abandon_all(SHUTTING_DOWN)
             return 0.0
         now = time.monotonic()
         changed, wait = False, None
@@ -140,20 +150,15 @@ class Service:
         """Drive one run on. Seconds after which orders that are left over can be carried out, None
         if none are left."""
         again = None
-        try:
-            run.restart.step(now, self._look(run))
-            for member in run.restart.orders():
-                if time.monotonic() - now > SLICE:
-                    return 0.0
-                if member.order is Order.STOP and not self._processes.has_become_its_program(
-                        run.handles[member.match[:2]]):
-                    again = TOO_YOUNG
-                else:
-                    self._carry_out(run, member)
-        except Exception:
-            # A defect of ours: supervisord must live on, and what is down must come back.
-            self._supervisord.options.logger.critical(f'restarter: restart {run.id}: {traceback.format_exc()}')
-            self._rescue(run)
+        run.restart.step(now, self._look(run))
+        for member in run.restart.orders():
+            if time.monotonic() - now > SLICE:
+                return 0.0
+            if member.order is Order.STOP and not self._processes.has_become_its_program(
+                    run.handles[member.match[:2]]):
+                again = TOO_YOUNG
+            else:
+                self._carry_out(run, member)
         return again
 
     def _carry_out(self, run: Run, member: Member) -> None:
@@ -166,12 +171,14 @@ class Service:
             failure = self._processes.stop(handle, run.restart.options.stop_timeout)
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
 
-    def _rescue(self, run: Run) -> None:
-        down = [member for member in run.restart.members if member.phase is Phase.STOPPED]
-        run.restart.abandon("an internal error ended the restart; see supervisord's log")
-        if run.restart.goal is not Goal.STOP:
-            for member in down:
-                self._processes.start(run.handles[member.match[:2]])
+    def _rescue(self) -> None:
+        """Give everything up, but start what has been taken down."""
+        for run in self._running:
+            if run.restart.goal is not Goal.STOP:
+                for member in run.restart.members:
+                    if member.phase is Phase.STOPPED:
+                        self._processes.start(run.handles[member.match[:2]])
+        self._abandon_all("an internal error ended the restart; supervisord's log has more")
 
     def _look(self, run: Run) -> Look:
         def look(member: Member) -> Observation | None:
@@ -230,10 +237,10 @@ class Service:
         self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
                        f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
 
-    def _shut_down(self) -> None:
-        """End everything at once: supervisord is going away and stops its processes itself."""
+    def _abandon_all(self, why: str) -> None:
+        """End everything at once; no process is touched any more."""
         for run in self._running + self._queue:
-            run.restart.abandon(SHUTTING_DOWN)
+            run.restart.abandon(why)
             self._retire(run)
         self._queue.clear()
         self._reactor.poke()
