@@ -101,6 +101,7 @@ DECLARED: dict[str, Kind] = {
     'if_busy': _choice('fail', 'queue'),
     'only_running': FLAG,
 }
+OPTIONAL = ('timeout', 'stop_timeout')
 CONFIGURATION_ONLY: dict[str, Kind] = {
     'history': _count(0, 10_000),
     'heed_stops': FLAG,
@@ -139,6 +140,8 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
             raise ValueError(f'[{section}] has an unknown key {name!r} (value {shown(text)}); '
                              f'known are {", ".join(known)}')
         kind = known[name]
+        if not text.strip() and name in OPTIONAL:
+            continue                 # `stop_timeout =` says that it is not set
         try:
             value = kind.of_text(text.strip())
             values[name] = kind.normal(value)

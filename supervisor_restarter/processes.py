@@ -103,7 +103,7 @@ class Processes:
         elif handle.config is not process.config:
             process.config = handle.config          # it has exited: its own stopwaitsecs holds again
         ended_at = handle.obituary.ended_at if handle.obituary else None
-        why = '' if process.pid else self._why(handle)
+        why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
         return Observation(seen, process.pid, why, due, ended_at)
 
     @staticmethod

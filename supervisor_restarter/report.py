@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from supervisor_restarter.faults import Code, text_of
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import ENDS, Phase, Seen
-from supervisor_restarter.restart import Goal, Member, Restart, left_alone, waves
+from supervisor_restarter.restart import Goal, Member, Restart, State, left_alone, waves
 
 # What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
 # those can read ours.
@@ -132,6 +132,8 @@ def statuses(restart: Restart) -> list[dict[str, Any]]:
             status, text = int(Code.TIMEOUT), text_of(Code.TIMEOUT, pending[id(member)])
         elif member.code is not None:
             status, text = _status_of_failure(member.code, member.error)
+        elif restart.state is State.CANCELLED and not restart.finished and member.phase not in ENDS:
+            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, restart.prospect(member))
         elif member.phase is not Phase.SKIPPED:
             status, text = SUCCESS, 'OK'
         elif member.error:

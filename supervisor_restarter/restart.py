@@ -120,6 +120,7 @@ class Restart:
     finished: bool = False
     begun_at: float = 0.0
     taking_down: bool = True
+    not_reached: str = ''             # why the taking down has ended early
     lowest_ready: int = 0
     pending: list[tuple[Member, str]] = field(default_factory=list)   # at the timeout
 
@@ -159,7 +160,10 @@ class Restart:
                 self._observe(member, look(member))
                 if not self._settled(member):
                     self._follow(member, now)
-            self.lowest_ready = min(self.lowest_ready, self._ready_now())
+            if self._ready_now() < self.lowest_ready:
+                self.lowest_ready = self._ready_now()
+                self._changed()
+        self._finish_if_settled()           # what is ready at the deadline is in time
         if not self.decided and self.deadline is not None and now >= self.deadline:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
@@ -231,8 +235,14 @@ class Restart:
 
     @property
     def done(self) -> int:
-        """How many processes have reached their end without a failure."""
-        return sum(1 for member in self.members if self._settled(member) and member.code is None)
+        """How many processes are as they should be: ready, or left alone on purpose."""
+        return sum(1 for member in self.members if self._settled(member) and not member.error)
+
+    def prospect(self, member: Member) -> str:
+        """What is still to come for a process that is not at its end."""
+        if self.goal is Goal.STOP and member.phase is Phase.STOPPING:
+            return 'it is still stopping'
+        return PENDING[member.phase]
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -248,11 +258,13 @@ class Restart:
     def _follow(self, member: Member, now: float) -> None:
         before, seen = member.phase, member.observed.seen
         phase, member.order = follow(before, seen)
+        if before is Phase.DUE and self._no_longer_due(member):
+            return
         if self.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
             member.order = None
         if phase is before:
             return
-        if before is Phase.STOPPING:
+        if before is Phase.STOPPING and seen is not Seen.WANTED_DOWN:
             member.exit_at = member.observed.ended_at or now
         if phase is Phase.STARTING:
             self._started(member, now, member.observed.pid)
@@ -266,6 +278,17 @@ class Restart:
             member.ready_at = now
             member.new_pid = member.observed.pid or member.new_pid
         self._changed()
+
+    def _no_longer_due(self, member: Member) -> bool:
+        # Between the admission of a process and its order, its state and the restart's may have changed.
+        if self.goal is not Goal.RESTART and left_alone(self.goal, self.options, member.match, member.observed):
+            self._leave(member, '', None)
+        elif member.order is Order.STOP and not self.taking_down:
+            self._leave(member, self.not_reached, None)
+        else:
+            return False
+        self._changed()
+        return True
 
     def _started(self, member: Member, now: float, pid: int) -> None:
         if self.goal is Goal.STOP:
@@ -288,12 +311,12 @@ class Restart:
         member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
 
     def _time_out(self) -> None:
-        self.pending = [(member, PENDING[member.phase]) for member in self.members if not self._settled(member)]
+        self.pending = [(member, self.prospect(member)) for member in self.members if not self._settled(member)]
         self._halt(State.TIMED_OUT, 'not reached before the timeout')
 
     def _halt(self, state: State, why: str) -> None:
         # Only the taking down ends here: members that are down, or being stopped, go on.
-        self.state, self.taking_down = state, False
+        self.state, self.taking_down, self.not_reached = state, False, why
         for member in self.members:
             if member.phase is Phase.WAITING or (member.phase is Phase.DUE and member.order is Order.STOP):
                 self._leave(member, why, None)
@@ -323,12 +346,12 @@ def left_alone(goal: Goal, options: Options, match: Match, observed: Observation
     """Why a process is left alone from the beginning, '' if it is not."""
     down = observed.seen in DOWN
     if goal is Goal.START:
-        return '' if down or observed.seen is Seen.STOPPING else 'already started'
+        return 'already started' if observed.seen in (Seen.STARTING, Seen.RUNNING, Seen.BACKOFF) else ''
     if goal is Goal.STOP:
         return 'not running' if down else ''
-    if options.only_running and (not observed.pid or observed.seen is Seen.STOPPING):
+    if options.only_running and observed.seen not in (Seen.STARTING, Seen.RUNNING):
         return 'not running'
-    if observed.seen is Seen.STOPPED and not match.outright:
+    if observed.seen in (Seen.STOPPED, Seen.STOPPING) and not match.outright:
         return 'stopped on purpose, and not named outright'
     return ''
 

@@ -53,7 +53,8 @@ def published(method: Method) -> Method:
             signature.bind(self, *args)
         except TypeError:
             raise RPCError(Faults.INCORRECT_PARAMETERS) from None
-        return self._guarded(functools.partial(method, self, *args))
+        # also what is answered at once may become part of a deferred answer, that of a multicall
+        return plain(self._guarded(functools.partial(method, self, *args)))
     return call  # type: ignore[return-value]
 
 

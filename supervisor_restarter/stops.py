@@ -4,7 +4,7 @@ A process that is STOPPING is 'not running' for Supervisor: stopProcess refuses 
 calls pass over it. So somebody who runs `supervisorctl stop web:*` in the middle of a restart would
 be told that there is nothing to stop, and the restart would start everything again. While a restart
 is under way, the three stop calls of Supervisor's own interface (the web page uses them too)
-therefore tell the service first, and report the processes that the restart was stopping as stopped
+therefore tell the service, and report the processes that the restart was stopping as stopped
 when they are. `heed_stops = false` leaves Supervisor's calls as they are.
 """
 from __future__ import annotations
@@ -51,22 +51,30 @@ class StopRequests:
         @functools.wraps(original)
         def stop(interface: Any, *args: Any, **kwargs: Any) -> Any:
             wait = kwargs.get('wait', args[-1] if len(args) == (1 if method == 'stopAllProcesses' else 2) else True)
-            held = self._heed(self._keys(method, args[0] if args else kwargs.get('name')))
-            processes = [self._supervisord.process_groups[group].processes[name] for group, name in sorted(held)]
+            keys = self._keys(method, args[0] if args else kwargs.get('name'))
             try:
                 answer = original(interface, *args, **kwargs)
             except RPCError as error:
-                if not processes or error.code != Faults.NOT_RUNNING:
+                held = self._held(keys) if error.code == Faults.NOT_RUNNING else []
+                if not held:
                     raise
                 answer = True
-            return _joined(interface, answer, processes, wait) if processes else answer
+            else:
+                held = self._held(keys)
+            return _joined(interface, answer, held, wait) if held else answer
         return stop
 
+    def _held(self, keys: list[Key]) -> list[Any]:
+        return [self._supervisord.process_groups[group].processes[name] for group, name in sorted(self._heed(keys))]
+
     def _keys(self, method: str, name: Any) -> list[Key]:
+        """The processes that the call is about."""
         groups = self._supervisord.process_groups
         process = None
         if method == 'stopProcess' and isinstance(name, str):
             name, process = split_namespec(name)
+            if process is None:
+                return []               # 'web:*': Supervisor passes it on to stopProcessGroup
         if method != 'stopAllProcesses':
             groups = {name: groups[name]} if isinstance(name, str) and name in groups else {}
         return [(group_name, member) for group_name, group in groups.items() for member in group.processes

@@ -1,0 +1,34 @@
+"""Codes and texts of the faults."""
+from __future__ import annotations
+
+import pytest
+from supervisor.xmlrpc import Faults
+
+from supervisor_restarter.faults import Code, Refusal, text_of
+
+CODES = {
+    'BAD_GROUP': 0x400, 'BAD_STATE': 0x410, 'TIMEOUT': 0x420, 'START_FAILED': 0x430, 'STOP_FAILED': 0x431,
+    'BUSY': 0x440, 'BAD_OPTION': 0x450, 'NO_SUCH_RESTART': 0x460, 'CANCELLED': 0x470,
+}
+
+
+def test_the_codes_are_those_that_clients_rely_on():
+    assert {code.name: code.value for code in Code} == CODES
+
+
+def test_no_code_is_one_of_supervisors_own():
+    supervisors = {value for value in vars(Faults).values() if isinstance(value, int)}
+    assert len(supervisors) > 15
+    assert supervisors.isdisjoint(code.value for code in Code)
+
+
+@pytest.mark.parametrize('code', Code)
+def test_texts_begin_with_the_name(code):
+    assert text_of(code, "no process group named 'web'") == f"{code.name}: no process group named 'web'"
+
+
+@pytest.mark.parametrize('code', Code)
+def test_a_refusal_carries_code_and_text(code):
+    refusal = Refusal(code, 'why')
+    assert refusal.code is code
+    assert refusal.text == str(refusal) == f'{code.name}: why'

@@ -1,0 +1,202 @@
+"""Names and globs -> processes."""
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.names import group_members, natural, resolve
+
+GROUPS = {
+    'web': ['0', '1', '2', '10'],
+    'api': ['api_0', 'api_1'],
+    'nginx': ['nginx'],
+    'mail.in': ['smtp.d', 'queue'],
+    'two words': ['a b', 'c'],
+    'größe': ['höhe', 'breite'],
+    'odd': ['x*', 'x1', '[ab]', 'a', 'what?', 'whats'],
+    'st*r': ['only'],
+    'jobs': ['worker', 'queue'],
+    'empty': [],
+}
+EVERYTHING = [f'{group}:{name}' for group, names in GROUPS.items() for name in names]
+
+
+def found(names, groups=GROUPS):
+    return [f'{match.group}:{match.name}' for match in resolve(groups, names)]
+
+
+def refused(names, groups=GROUPS):
+    with pytest.raises(Refusal) as info:
+        resolve(groups, names)
+    assert info.value.code is Code.BAD_GROUP
+    assert '\n' not in info.value.text
+    return info.value.text
+
+
+@pytest.mark.parametrize(('name', 'processes', 'outright', 'single'), [
+    ('web', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
+    ('web:', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
+    ('web:*', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
+    ('web:10', ['web:10'], True, True),
+    ('api_1', ['api:api_1'], True, True),
+    ('nginx', ['nginx:nginx'], True, False),
+    ('nginx:nginx', ['nginx:nginx'], True, True),
+    ('mail.in', ['mail.in:smtp.d', 'mail.in:queue'], True, False),
+    ('mail.in:smtp.d', ['mail.in:smtp.d'], True, True),
+    ('smtp.d', ['mail.in:smtp.d'], True, True),
+    ('two words', ['two words:a b', 'two words:c'], True, False),
+    ('two words:a b', ['two words:a b'], True, True),
+    ('a b', ['two words:a b'], True, True),
+    ('größe', ['größe:höhe', 'größe:breite'], True, False),
+    ('größe:höhe', ['größe:höhe'], True, True),
+    ('höhe', ['größe:höhe'], True, True),
+    ('web:1?', ['web:10'], False, False),
+    ('web:?', ['web:0', 'web:1', 'web:2'], False, False),
+    ('web:[!02]', ['web:1'], False, False),
+    ('we*', ['web:0', 'web:1', 'web:2', 'web:10'], False, False),
+    ('*:queue', ['mail.in:queue', 'jobs:queue'], False, False),
+    ('*', EVERYTHING, False, False),
+    ('*:*', EVERYTHING, False, False),
+    ('all', EVERYTHING, False, False),
+    ('gr?ße:h*', ['größe:höhe'], False, False),
+])
+def test_every_form_of_a_name(name, processes, outright, single):
+    assert found(name) == processes
+    assert {match[2:] for match in resolve(GROUPS, name)} == {(outright, single)}
+
+
+@pytest.mark.parametrize(('name', 'processes', 'outright'), [
+    ('odd:x*', ['odd:x*'], True),
+    ('x*', ['odd:x*'], True),
+    ('odd:[ab]', ['odd:[ab]'], True),
+    ('[ab]', ['odd:[ab]'], True),
+    ('odd:what?', ['odd:what?'], True),
+    ('odd:wha*', ['odd:what?', 'odd:whats'], False),
+    ('odd:[[]ab]', ['odd:[ab]'], False),
+    ('st*r', ['st*r:only'], True),
+    ('st*r:*', ['st*r:only'], True),
+    ('st*r:only', ['st*r:only'], True),
+])
+def test_a_real_name_is_meant_before_a_glob(name, processes, outright):
+    assert found(name) == processes
+    assert {match.outright for match in resolve(GROUPS, name)} == {outright}
+
+
+def test_globs_heed_upper_and_lower_case():
+    assert found('WEB*', {'web': ['0'], 'WEB': ['1']}) == ['WEB:1']
+
+
+def test_a_dot_in_a_glob_is_a_dot():
+    assert found('a.*', {'a.b': ['0'], 'axb': ['0']}) == ['a.b:0']
+
+
+def test_a_group_is_meant_before_a_process_of_that_name():
+    assert found('web', {'web': ['0'], 'other': ['web']}) == ['web:0']
+
+
+def test_a_process_called_all_is_reached_by_its_full_name():
+    groups = {'jobs': ['all', 'one'], 'all': ['x']}
+    assert found('jobs:all', groups) == ['jobs:all']
+    assert found('all:', groups) == ['all:x']
+    assert found('all', groups) == ['jobs:all', 'jobs:one', 'all:x']
+
+
+def test_a_process_name_may_contain_a_colon():
+    assert found('web:a:b', {'web': ['a:b', 'a']}) == ['web:a:b']
+
+
+def test_a_bare_word_of_several_processes_is_ambiguous():
+    text = refused('queue')
+    assert text == "BAD_GROUP: 'queue' is the name of several processes: mail.in:queue, jobs:queue"
+
+
+@pytest.mark.parametrize('names', [['web', 'web:1', 'we*', 'all'], ('web:1', 'web:1')])
+def test_each_process_comes_once(names):
+    assert len(found(names)) == len(set(found(names)))
+
+
+def test_processes_come_in_the_order_of_the_names():
+    assert found(['web:2', 'api', 'web:0']) == ['web:2', 'api:api_0', 'api:api_1', 'web:0']
+
+
+@pytest.mark.parametrize('names', [['we*', 'web:1'], ['web:1', 'we*']])
+def test_a_name_outright_counts_before_a_glob_wherever_it_stands(names):
+    ways = {match.name: (match.outright, match.single) for match in resolve(GROUPS, names)}
+    assert ways == {'0': (False, False), '1': (True, True), '2': (False, False), '10': (False, False)}
+
+
+@pytest.mark.parametrize('name', [
+    'nope', 'nope:', 'nope:*', 'nope*', 'web:3', 'web:00', 'web:1 ', ' web', 'WEB', '', ':', '::', ':1', '[', 'web:[',
+    'empty', 'empty:', 'empty:*', 'empty*', 'web/1', 'w\neb', 'web:\u0661', '\ud800', '\x00',
+])
+def test_a_name_of_nothing_is_refused(name):
+    assert refused(name).startswith('BAD_GROUP: nothing is named or matched by ')
+
+
+def test_one_unknown_name_refuses_the_whole_call_and_all_unknown_ones_are_named():
+    text = refused(['web', 'nope', 'api:*', 'neither:1'])
+    assert text == "BAD_GROUP: nothing is named or matched by 'nope', 'neither:1'"
+
+
+@pytest.mark.parametrize('names', [
+    None, 1, 1.5, True, {}, {'web': 1}, b'web', datetime.datetime(2024, 1, 2), [None], ['web', 1], ['web', ['api']],
+    [['web']], [b'web'], {'web'}, 10 ** 400,
+])
+def test_other_types_are_refused(names):
+    assert refused(names).startswith('BAD_GROUP: names must be a string or an array of strings, not ')
+
+
+@pytest.mark.parametrize('names', [[], ()])
+def test_no_names_are_refused(names):
+    assert refused(names) == 'BAD_GROUP: no names given'
+
+
+def test_all_of_nothing_is_refused():
+    assert refused('all', {}).startswith('BAD_GROUP: nothing')
+    assert refused('all', {'empty': []}).startswith('BAD_GROUP: nothing')
+
+
+def test_a_refusal_of_a_very_long_name_stays_short():
+    assert len(refused('x' * 100_000)) < 200
+    assert len(refused([['x' * 100_000] * 1000])) < 1000
+
+
+def test_a_group_has_all_its_processes_named_outright():
+    assert group_members(GROUPS, 'mail.in') == [('mail.in', 'smtp.d', True, False), ('mail.in', 'queue', True, False)]
+
+
+@pytest.mark.parametrize(('name', 'text'), [
+    ('nope', "BAD_GROUP: no process group named 'nope'"),
+    ('web:', "BAD_GROUP: no process group named 'web:'"),
+    ('web:*', "BAD_GROUP: no process group named 'web:*'"),
+    ('web:1', "BAD_GROUP: no process group named 'web:1'"),
+    ('we*', "BAD_GROUP: no process group named 'we*'"),
+    ('all', "BAD_GROUP: no process group named 'all'"),
+    ('', "BAD_GROUP: no process group named ''"),
+    ('smtp.d', "BAD_GROUP: no process group named 'smtp.d'"),
+    ('empty', "BAD_GROUP: process group 'empty' has no processes"),
+    (None, 'BAD_GROUP: the name of a process group must be a string, not None'),
+    (['web'], "BAD_GROUP: the name of a process group must be a string, not ['web']"),
+    (True, 'BAD_GROUP: the name of a process group must be a string, not True'),
+    ({}, 'BAD_GROUP: the name of a process group must be a string, not {}'),
+])
+def test_what_is_no_group_is_refused(name, text):
+    with pytest.raises(Refusal) as info:
+        group_members(GROUPS, name)
+    assert info.value.text == text
+    assert info.value.code is Code.BAD_GROUP
+
+
+@pytest.mark.parametrize('ordered', [
+    ['app:1', 'app:2', 'app:10', 'app:11', 'app:100'],
+    ['1', '2', '10', 'a', 'a1', 'a2', 'a10', 'b'],
+    ['', '1', 'a'],
+    ['a', 'a0', 'a0b', 'a1', 'ab'],
+    ['v1.2.9', 'v1.2.10', 'v1.10.0'],
+    ['x\u0661', 'x\u0662'],
+    ['x\u00b2', 'x\u00b3'],
+])
+def test_natural_order(ordered):
+    assert sorted(reversed(ordered), key=natural) == ordered
