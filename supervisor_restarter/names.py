@@ -83,7 +83,9 @@ def _resolve_one(groups: Groups, name: str) -> list[Match]:
         return [Match(group, process, False, False) for group, process in _pairs(groups)]
     group, colon, process = name.partition(':')
     if group in groups and process in ('', '*'):
-        return [Match(group, member, True, False) for member in groups[group]]
+        # The one process of a program without numprocs is named as its group is: 'nginx' means both.
+        single = not colon and list(groups[group]) == [group]
+        return [Match(group, member, True, single) for member in groups[group]]
     if colon and process in groups.get(group, ()):
         return [Match(group, process, True, True)]
     if not colon:
@@ -94,8 +96,11 @@ def _resolve_one(groups: Groups, name: str) -> list[Match]:
         if homes:
             return [Match(homes[0], name, True, True)]
     if any(character in name for character in '*?['):
-        return [Match(owner, member, False, False) for owner, member in _pairs(groups)
-                if fnmatch.fnmatchcase(f'{owner}:{member}', name)]
+        try:
+            return [Match(owner, member, False, False) for owner, member in _pairs(groups)
+                    if fnmatch.fnmatchcase(f'{owner}:{member}', name)]
+        except re.error:
+            return []               # '[z-a]', before Python 3.11
     return []
 
 

@@ -213,7 +213,8 @@ class Processes:
         except Exception as error:  # noqa: BLE001
             self._supervisord.options.logger.warn(f'restarter: {act.__name__} failed: {error!r}')
             return printable(f'{type(error).__name__}: {error}')
-        return printable(result) if isinstance(result, str) else ''
+        # kill() returns a whole traceback, whose last line says what happened
+        return printable(result.strip().splitlines()[-1]) if isinstance(result, str) and result.strip() else ''
 
 
 def printable(text: str) -> str:

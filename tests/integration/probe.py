@@ -3,7 +3,7 @@
     [rpcinterface:probe]
     supervisor.rpcinterface_factory = tests.integration.probe:make_probe
 
-The repository must be on supervisord's PYTHONPATH; Server's PROBE has these lines.
+The repository must be on supervisord's PYTHONPATH.
 """
 from __future__ import annotations
 
@@ -37,14 +37,6 @@ class ProbeRPCInterface:
             'wrapped_calls': sum(1 for value in vars(SupervisorNamespaceRPCInterface).values()
                                  if hasattr(value, '__wrapped__')),
         }
-
-    def port(self) -> int:
-        """The port of the [inet_http_server], which may be configured as 0 to get a free one."""
-        for one in self._supervisord.options.get_socket_map().values():
-            name = one.socket.getsockname() if getattr(one, 'accepting', False) else ''
-            if isinstance(name, tuple):
-                return int(name[1])
-        raise LookupError('no inet server')
 
     @staticmethod
     def _count(things: Any, kind: type) -> int:

@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ class Server(Lab):
         assert 'uncaptured' not in text, text
 
     def close(self) -> None:
+        if self._process is not None:
+            wait_for_exec(self._process.pid)
         super().close()
         for thread in self._threads:
             thread.join(SECONDS)
@@ -187,9 +190,36 @@ class Daemon(Server):
     def close(self) -> None:
         if self._dir is not None and (self.dir / 'supervisord.pid').exists():
             pid = self.pid
+            wait_for_exec(pid)
             os.kill(pid, signal.SIGTERM)
             self.wait_until(lambda: not Path(f'/proc/{pid}').exists(), SECONDS, 'end of the daemon')
         super().close()
+
+
+def wait_for_exec(supervisord: int) -> None:
+    """Wait until every child of supervisord has become its program.
+
+    One that gets its SIGTERM before would live on until its SIGKILL, and the end of the test with it.
+    """
+    def command(pid: str | int) -> bytes:
+        return Path(f'/proc/{pid}/cmdline').read_bytes()
+
+    deadline = time.monotonic() + SECONDS
+    try:
+        for child in Path(f'/proc/{supervisord}/task/{supervisord}/children').read_text().split():
+            while command(child) == command(supervisord) and time.monotonic() < deadline:
+                time.sleep(0.005)
+    except OSError:
+        pass                       # one of them is gone, or the kernel does not tell children
+
+
+@contextmanager
+def shared(programs: str, restarter: str = '', extra: str = '', kind: type[Server] = Server) -> Iterator[Any]:
+    """A server for a fixture that lives longer than one test; its log is checked at the end."""
+    server = kind(programs, restarter, extra)
+    with server:
+        yield server
+        server.check_log()
 
 
 class Call(threading.Thread):

@@ -41,7 +41,8 @@ def refused(names, groups=GROUPS):
     ('web:*', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
     ('web:10', ['web:10'], True, True),
     ('api_1', ['api:api_1'], True, True),
-    ('nginx', ['nginx:nginx'], True, False),
+    ('nginx', ['nginx:nginx'], True, True),
+    ('nginx:', ['nginx:nginx'], True, False),
     ('nginx:nginx', ['nginx:nginx'], True, True),
     ('mail.in', ['mail.in:smtp.d', 'mail.in:queue'], True, False),
     ('mail.in:smtp.d', ['mail.in:smtp.d'], True, True),
@@ -200,3 +201,7 @@ def test_what_is_no_group_is_refused(name, text):
 ])
 def test_natural_order(ordered):
     assert sorted(reversed(ordered), key=natural) == ordered
+
+
+def test_a_pattern_that_is_none_matches_nothing():
+    assert "matched by '[z-a]'" in refused('[z-a]')

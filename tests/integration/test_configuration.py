@@ -1,0 +1,83 @@
+"""The keys of an [rpcinterface:x] section: which are taken, and what supervisord says of those that are not."""
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from bench.lab import CONF, script
+from supervisor_restarter.options import CONFIGURATION_ONLY, DECLARED
+from tests.integration.server import program
+
+KNOWN = {**DECLARED, **CONFIGURATION_ONLY}
+# key -> texts that are right for it, texts that are wrong, a word on what is allowed
+NUMBERS = (['0', '0.25', '3', '1e3'], ['', 'soon', '-1', 'nan', 'inf', '1e9', '2 s'], 'seconds')
+# Left empty, these are not set.
+UNSET = (['', *NUMBERS[0]], NUMBERS[1][1:], NUMBERS[2])
+FLAGS = (['true', 'False', 'on', '0'], ['', 'maybe', '2'], 'true or false')
+TEXTS = {
+    'delay': NUMBERS,
+    'timeout': UNSET,
+    'stagger_factor': (['1', '50'], ['', '0', '-1', '1.5', 'all'], 'whole number'),
+    'max_unavailable': (['1', '10', '25%', '100%'], ['', '0', '-1', '0%', '101%', 'half'], '%'),
+    'min_ready': NUMBERS,
+    'ready_timeout': NUMBERS,
+    'stop_timeout': UNSET,
+    'on_failure': (['abort', 'continue', 'Abort'], ['', 'ignore', '1'], 'abort or continue'),
+    'if_busy': (['fail', 'queue'], ['', 'wait'], 'fail or queue'),
+    'only_running': FLAGS,
+    'fast_spawn': FLAGS,
+    'heed_stops': FLAGS,
+    'history': (['0', '1', '1000'], ['', '-1', '2.5', 'all'], 'whole number'),
+}
+SECTION = '[rpcinterface:careful]\nsupervisor.rpcinterface_factory=supervisor_restarter:make_rpcinterface\n'
+
+
+def known(texts):
+    return [(key, text) for key in KNOWN for text in texts(TEXTS[key])]
+
+
+def test_all_valid_values(start):
+    """One supervisord with a section for each of the values."""
+    sections = [SECTION.replace('careful', f'section{number}') + f'{key}={text}\n'
+                for number, (key, text) in enumerate(known(lambda texts: texts[0]))]
+    server = start(program(), extra='\n'.join(sections))
+    server.wait_state()
+    for number in range(len(sections)):
+        assert getattr(server.proxy(), f'section{number}').planRestart('web')['total'] == 1
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+def refused(directory, section, nodaemon='true'):
+    """What supervisord says on stderr, where it must not start because of the section."""
+    conf = directory / 'conf'
+    conf.write_text(CONF.format(minfds=1024).replace('nodaemon=true', f'nodaemon={nodaemon}') + section)
+    done = subprocess.run([script('supervisord'), '-c', str(conf)], capture_output=True, text=True, timeout=30,
+                          check=False)
+    assert done.returncode == 2
+    assert 'Traceback' not in done.stdout + done.stderr
+    log = directory / 'supervisord.log'
+    assert not log.exists() or 'Traceback' not in log.read_text()
+    assert not (directory / 'supervisord.pid').exists()
+    lines = [line for line in done.stderr.splitlines() if not line.startswith('For help, use ')]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(('key', 'text'), known(lambda texts: texts[1]))
+def test_bad_value(tmp_path, key, text):
+    line = refused(tmp_path, f'{SECTION}{key}={text}\n')
+    assert line.startswith(f"Error: [rpcinterface:careful] {key} = '{text}' is not allowed: it must be ")
+    assert TEXTS[key][2] in line.partition(' is not allowed: ')[2]
+
+
+@pytest.mark.parametrize('nodaemon', ['true', 'false'])
+@pytest.mark.parametrize(('setting', 'words'), [
+    ('timeout=soon', ['timeout', "'soon'", 'number of seconds']),
+    ('timout=3', ["'timout'", "'3'", 'known are', *KNOWN]),
+    ('größe=groß', ["'größe'", "'groß'", 'known are', *KNOWN]),
+])
+def test_in_foreground_and_as_a_daemon(tmp_path, nodaemon, setting, words):
+    line = refused(tmp_path, f'{SECTION}{setting}\n', nodaemon)
+    for word in ['[rpcinterface:careful]', *words]:
+        assert word in line

@@ -1,0 +1,117 @@
+"""planRestart, and the options of a call against those of the configuration, as the plan shows them."""
+from __future__ import annotations
+
+import pytest
+
+from supervisor_restarter.faults import Code
+from tests.integration.server import program, shared
+
+PLANNED = ''.join([
+    program('late', priority=20), program('early', priority=10), '[group:mixed]\nprograms=late,early\npriority=500\n\n',
+    program('app', count=12), program('asleep', autostart='false'),
+    program('broken', '/nonexistent', autostart='false'),
+])
+
+
+def shape(struct):
+    return {key: type(value) for key, value in struct.items()}
+
+
+def order(batch):
+    return [f'{process["group"]}:{process["name"]}' for process in batch['processes']]
+
+
+# -- planRestart -----------------------------------------------------------------------------
+
+def test_plan_tells_everything_and_touches_nothing(start):
+    server = start(PLANNED)
+    server.wait_state('app')
+    server.wait_state('mixed')
+    before = server.rpc().supervisor.getAllProcessInfo()
+    pids = {**server.pids('app'), **server.pids('mixed')}
+
+    plan = server.restarter.planRestart(['app', 'mixed:*', 'a*'], {'stagger_factor': 3, 'delay': 1.5})
+    assert shape(plan) == {'groups': list, 'options': dict, 'total': int, 'batches': list, 'left': list,
+                           'warnings': list}
+    apps = [f'app:{number}' for number in range(12)]             # 10 after 9
+    assert [order(batch) for batch in plan['batches']] == [
+        ['mixed:early', 'mixed:late', *apps[:3]], apps[3:8], apps[8:]]
+    assert [(batch['number'], batch['after']) for batch in plan['batches']] == [(1, 0.0), (2, 1.5), (3, 3.0)]
+    assert (plan['groups'], plan['total'], plan['warnings']) == (['mixed', 'app', 'asleep'], 14, [])
+    process = plan['batches'][0]['processes'][0]
+    assert process == {'group': 'mixed', 'name': 'early', 'state': 'RUNNING', 'pid': pids['early'],
+                       'action': 'restart'}
+    assert [shape(process) for process in plan['left']] == [
+        {'group': str, 'name': str, 'state': str, 'pid': int, 'reason': str}]
+    assert (plan['left'][0]['name'], plan['left'][0]['state']) == ('asleep', 'STOPPED')
+    assert 'stopped on purpose' in plan['left'][0]['reason']
+
+    plan = server.restarter.planRestart(['asleep', 'broken'])
+    assert [process['action'] for process in plan['batches'][0]['processes']] == ['start', 'start']
+    assert len(plan['warnings']) == 1
+    assert 'broken' in plan['warnings'][0]
+    assert "can't find command '/nonexistent'" in plan['warnings'][0]
+    plan = server.restarter.planRestart('asleep', {'only_running': True})
+    assert (plan['total'], plan['batches'], plan['left'][0]['reason']) == (0, [], 'not running')
+
+    volatile = ('now', 'description')                             # times
+    after = server.rpc().supervisor.getAllProcessInfo()
+    for info in before + after:
+        for key in volatile:
+            info.pop(key)
+    assert after == before
+    assert server.restarter.listRestarts() == []
+
+
+def test_a_restart_goes_as_planned(start):
+    server = start(PLANNED)
+    server.wait_state('app')
+    server.wait_state('mixed')
+    options = {'stagger_factor': 2, 'delay': 60}
+    first, second = map(order, server.restarter.planRestart(['app', 'mixed'], options)['batches'])
+    id = server.restarter.startRestart(['app', 'mixed'], options)
+    server.wait(lambda: server.restarter.getRestart(id)['done'] == len(first), 'the first batch')
+    ended = [f'{process["group"]}:{process["name"]}' for process in server.restarter.getRestart(id)['processes']
+             if process['phase'] == 'ready']
+    assert ended == first
+    assert len(second) == 14 - len(first)
+
+
+# -- options of a call -----------------------------------------------------------------------
+
+CONFIGURED = {'delay': 7.0, 'timeout': 7.0, 'stagger_factor': 7, 'stop_timeout': 7.0, 'on_failure': 'continue',
+              'if_busy': 'queue', 'only_running': True}
+
+
+@pytest.fixture(scope='module')
+def configured():
+    """A server with a configuration in which every option differs from its default."""
+    with shared(program(), restarter='\n'.join(f'{key}={value}' for key, value in CONFIGURED.items())) as server:
+        server.wait_state()
+        yield server
+
+
+@pytest.mark.parametrize('given', [
+    {}, {'delay': 0.5}, {'timeout': 0}, {'stagger_factor': 2}, {'stop_timeout': 0.5}, {'on_failure': 'abort'},
+    {'if_busy': 'fail'}, {'only_running': False}, {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
+])
+def test_options_of_a_call_override_the_configuration(configured, given):
+    restarter = configured.restarter
+    expected = {**CONFIGURED, **given}
+
+    def shown(struct):
+        return {key: struct['options'][key] for key in CONFIGURED}
+
+    assert shown(restarter.planRestart('web', given)) == expected
+    for method in (restarter.startRestart, restarter.restartProcessGroup):
+        configured.wait(lambda: all(struct['finished_at'] for struct in restarter.listRestarts()), 'an end')
+        method('web', given)
+        assert shown(restarter.listRestarts()[0]) == expected
+
+
+def test_options_of_a_call_are_obeyed(start):
+    server = start(program(count=2), restarter='stagger_factor=2\ndelay=60\ntimeout=0.3')
+    server.wait_state()
+    assert server.fault(lambda: server.restarter.restartProcessGroup('web')).faultCode == Code.TIMEOUT
+    assert server.restarter.restartProcessGroup('web', {'stagger_factor': 1, 'timeout': 0}) is True
+    assert server.restarter.restartProcessGroup('web', {'delay': 0, 'timeout': 20}) is True
