@@ -62,7 +62,8 @@ def test_clients_of_quick_calls_killed_in_the_middle(start, method):
 # -- promise 2: a process starts as soon as it has stopped -----------------------------------
 
 def test_nobody_waits_for_the_slowest(start):
-    server = start(program('fast', worker()) + program('slow', worker('--stop', '1.0')) + '[group:web]\nprograms=fast,slow\n')
+    programs = program('fast', worker()) + program('slow', worker('--stop', '1.0'))
+    server = start(programs + '[group:web]\nprograms=fast,slow\n')
     server.wait_workers()
     id = server.restarter.startRestart('web')
     struct = server.wait_phase(id, 'ready')
