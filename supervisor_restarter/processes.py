@@ -1,6 +1,7 @@
 """The only file that touches Supervisor's Subprocess and ProcessGroup objects."""
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Obituary:
         return getattr(self.process, name)
 
 
-@dataclass
+@dataclass(eq=False)
 class Handle:
     """A process that a restart holds: Supervisor's objects, and what has to be put back after."""
 
@@ -60,6 +61,7 @@ class Handle:
     process: Any
     config: Any                            # the process's own, while a copy with another stopwaitsecs stands in
     obituary: Obituary | None = None
+    kill_at: float | None = None           # wall clock: when Supervisor sends SIGKILL for the first time
 
 
 class Processes:
@@ -98,13 +100,23 @@ class Processes:
             due = self._monotonic(process.laststart + process.config.startsecs)
             self._watch(handle)
         elif seen is Seen.STOPPING:
-            due = self._monotonic(process.delay)
+            if handle.kill_at is None:
+                handle.kill_at = process.delay
+            if process.delay == handle.kill_at:     # what SIGKILL did not end at once is no matter of exactness
+                due = self._monotonic(process.delay)
             self._watch(handle)
-        elif handle.config is not process.config:
-            process.config = handle.config          # it has exited: its own stopwaitsecs holds again
+        else:
+            handle.kill_at = None
+            if handle.config is not process.config:
+                process.config = handle.config      # it has exited: its own stopwaitsecs holds again
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
         return Observation(seen, process.pid, why, due, ended_at)
+
+    @staticmethod
+    def is_up(handle: Handle) -> bool:
+        """Whether the process is STARTING or RUNNING."""
+        return handle.process.state in (ProcessStates.STARTING, ProcessStates.RUNNING)
 
     @staticmethod
     def state_name(handle: Handle) -> str:
@@ -183,9 +195,26 @@ class Processes:
         if message or not process.pid:
             why = printable(process.spawnerr or '') or message or 'it could not be spawned'
             return Failure(Code.START_FAILED, f'{why}; state {self.state_name(handle)}')
+        self._forget_descriptors(process)
         handle.obituary = None
         self._watch(handle)
         return None
+
+    def _forget_descriptors(self, process: Any) -> None:
+        """Have the poller register the new process's pipes as if it had never heard of them.
+
+        It still knows the descriptors of processes that were reaped in this turn, until its next
+        poll() finds them closed; by then the new process's pipes have taken their numbers. The
+        writing end of a stdin, registered for reading, would wake the loop without end as soon as
+        the program closes it. Supervisor itself never spawns between reap() and poll().
+        """
+        poller = self._supervisord.options.poller
+        for name in ('stdin', 'stdout', 'stderr'):
+            descriptor = process.pipes.get(name)
+            if descriptor is not None:
+                for forget in (poller.unregister_readable, poller.unregister_writable):
+                    with contextlib.suppress(KeyError, OSError):
+                        forget(descriptor)
 
     def release(self, handle: Handle) -> None:
         """Give the process back to Supervisor as if it had never been held."""

@@ -112,13 +112,6 @@ def listed(names: Iterable[str]) -> str:
     return ', '.join(everything[:MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')
 
 
-def ordered(restart: Restart) -> bool:
-    """Whether everything is ordered: each process is started or, if that is the goal, being stopped."""
-    if restart.goal is Goal.STOP:
-        return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in restart.members)
-    return all(member.phase in ENDS or member.phase is Phase.STARTING for member in restart.members)
-
-
 def statuses(restart: Restart) -> list[dict[str, Any]]:
     """{name, group, status, description} per process, as Supervisor's own group calls return them.
 

@@ -63,7 +63,7 @@ class Failure(NamedTuple):
     why: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """One process in a restart, with what was measured of it (monotonic times)."""
 
@@ -103,17 +103,19 @@ TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
 
-@dataclass
+@dataclass(eq=False)
 class Restart:
     """A restart of `members` (in the order of their turns) with `options`.
 
     deadline: the monotonic time at which the taking down ends, None for no limit.
+    until_ordered: the deadline is over when every process is started; nobody waits until they are ready.
     """
 
     members: list[Member]
     options: Options
     deadline: float | None = None
     goal: Goal = Goal.RESTART
+    until_ordered: bool = False
     state: State = State.QUEUED
     version: int = 1
     why: str = ''                     # why it was cancelled
@@ -143,10 +145,14 @@ class Restart:
     def _admit(self, member: Member) -> None:
         if member.phase is not Phase.WAITING:
             return                                                   # gone before it began
-        reason = left_alone(self.goal, self.options, member.match, member.observed)
-        if reason:
+        seen = member.observed.seen
+        if left_alone(self.goal, self.options, member.match, member.observed):
             member.phase = Phase.SKIPPED
-        elif self.goal is not Goal.RESTART or member.observed.seen not in (Seen.STARTING, Seen.RUNNING):
+        elif seen is Seen.STOPPING:
+            member.phase = Phase.STOPPING        # somebody else has done the first half
+        elif seen in DOWN:
+            member.phase = Phase.STOPPED
+        elif self.goal is not Goal.RESTART or seen not in (Seen.STARTING, Seen.RUNNING):
             member.phase = Phase.DUE
 
     # -- going on ----------------------------------------------------------------------------
@@ -164,7 +170,8 @@ class Restart:
                 self.lowest_ready = self._ready_now()
                 self._changed()
         self._finish_if_settled()           # what is ready at the deadline is in time
-        if not self.decided and self.deadline is not None and now >= self.deadline:
+        limit = self._limit()
+        if limit is not None and now >= limit:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
             self._call_turns(now)
@@ -194,7 +201,8 @@ class Restart:
         """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
         if self.finished:
             return None
-        times = [] if self.deadline is None or self.decided else [self.deadline]
+        limit = self._limit()
+        times = [] if limit is None else [limit]
         if self.state is not State.QUEUED:
             for member in self.members:
                 if member.phase is Phase.WAITING:
@@ -229,6 +237,13 @@ class Restart:
         return self.state not in (State.QUEUED, State.RUNNING)
 
     @property
+    def ordered(self) -> bool:
+        """Whether everything is ordered: each process is started or, if that is the goal, being stopped."""
+        if self.goal is Goal.STOP:
+            return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in self.members)
+        return all(member.phase in ENDS or member.phase is Phase.STARTING for member in self.members)
+
+    @property
     def failures(self) -> list[Member]:
         """The processes that count as failed, in order."""
         return [member for member in self.members if member.code is not None]
@@ -245,6 +260,10 @@ class Restart:
         return PENDING[member.phase]
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _limit(self) -> float | None:
+        in_time = self.decided or (self.until_ordered and self.ordered)
+        return None if in_time else self.deadline
 
     def _observe(self, member: Member, observation: Observation | None) -> None:
         if observation is None:
@@ -281,7 +300,7 @@ class Restart:
 
     def _no_longer_due(self, member: Member) -> bool:
         # Between the admission of a process and its order, its state and the restart's may have changed.
-        if self.goal is not Goal.RESTART and left_alone(self.goal, self.options, member.match, member.observed):
+        if self.goal is Goal.STOP and member.observed.seen in DOWN:
             self._leave(member, '', None)
         elif member.order is Order.STOP and not self.taking_down:
             self._leave(member, self.not_reached, None)

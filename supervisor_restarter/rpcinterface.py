@@ -233,12 +233,13 @@ class RestarterNamespaceRPCInterface:
 
     def _quick(self, goal: Goal, names: Any, wait: Any) -> Any:
         patient = checked('wait', FLAG, wait)
-        run = self._service.request(goal, lambda: resolve(self._service.groups(), names), self._defaults, CALL_TIMEOUT)
+        run = self._service.request(goal, lambda: resolve(self._service.groups(), names), self._defaults, CALL_TIMEOUT,
+                                    until_ordered=not patient)
 
         def ask() -> list[dict[str, Any]] | None:
             restart = run.restart
             over = restart.decided
-            return report.statuses(restart) if over or (not patient and report.ordered(restart)) else None
+            return report.statuses(restart) if over or (not patient and restart.ordered) else None
         return self._deferred(ask)
 
     def _refuse_in_shutdown(self) -> None:

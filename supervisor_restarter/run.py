@@ -13,7 +13,7 @@ from supervisor_restarter.restart import Restart
 Find = Callable[[], list[Match]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """A restart together with the processes it holds and what the wall clock said."""
 
@@ -26,6 +26,7 @@ class Run:
     started: float | None = None
     finished: float | None = None
     ended_at: float | None = None     # monotonic
+    broken: bool = False              # an internal error has been met
 
     @property
     def groups(self) -> list[str]:

@@ -24,6 +24,7 @@ from supervisor_restarter.run import Find, Run
 
 SLICE = 0.02                # seconds of work in one turn of the loop; other clients are served in between
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
+INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
 
 _ids = itertools.count(1)   # of the whole process: an id must not come back after a reload
@@ -48,10 +49,11 @@ class Service:
         """The names of all process groups and of the processes in each."""
         return self._processes.groups()
 
-    def request(self, goal: Goal, find: Find, options: Options, default_limit: float) -> Run:
+    def request(self, goal: Goal, find: Find, options: Options, default_limit: float,
+                until_ordered: bool = False) -> Run:
         """Begin a run over the processes that `find` names, or queue it.
 
-        default_limit: seconds until its timeout if none is set, 0 for none.
+        default_limit: seconds until its timeout if none is set, 0 for none. until_ordered: see Restart.
         Refusal: whatever `find` refuses, and BUSY.
         """
         members = self._members(find())
@@ -60,7 +62,7 @@ class Service:
             group = next(group for group in busy.groups if any(member.group == group for member in members))
             raise Refusal(Code.BUSY, f'process group {shown(group)} is being restarted already (restart {busy.id})')
         limit = options.limit(default_limit)
-        restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal,
+        restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal, until_ordered=until_ordered,
                           deadline=None if limit is None else time.monotonic() + limit)
         run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time())
         if goal is Goal.STOP:
@@ -68,6 +70,9 @@ class Service:
         self._attach()
         if busy is None:
             self._begin(run)
+            if goal is Goal.STOP:
+                # at once, for a start or restart that comes in the same turn is the newer will
+                self._advance(run, time.monotonic())
         else:
             self._queue.append(run)
             self._log(run, f'waits for restart {busy.id}')
@@ -86,8 +91,10 @@ class Service:
         run = self.get(wanted)
         if run.restart.finished:
             raise Refusal(Code.BAD_STATE, f'restart {run.id} has ended already: {run.restart.state.value}')
-        run.restart.cancel('the restart was cancelled')
-        self._log(run, 'cancelled; what is down comes back')
+        if not run.restart.decided:
+            run.restart.cancel('the restart was cancelled')
+            self._reactor.poke()
+            self._log(run, 'cancelled; what is down comes back')
 
     def restarts(self) -> list[Run]:
         """Running and queued restarts and those remembered, newest first."""
@@ -116,9 +123,9 @@ class Service:
         try:
             return self._turn()
         except Exception:
-            # A defect of ours: supervisord must live on, and what is down must come back.
-            self._supervisord.options.logger.critical(f'restarter: {traceback.format_exc()}')
-            self._rescue()
+            # A defect of ours that no single run is to blame for. supervisord must live on.
+            self._log_error()
+            self._abandon_all(INTERNAL_ERROR)
             return 0.0
 
     def _turn(self) -> float | None:
@@ -130,7 +137,10 @@ class Service:
         changed, wait = False, None
         for run in list(self._running):
             version = run.restart.version
-            again = self._advance(run, now)
+            try:
+                again = self._advance(run, now)
+            except Exception:
+                again = self._rescue(run)
             if again is not None:
                 wait = again if wait is None else min(wait, again)
             changed = changed or run.restart.version != version
@@ -151,14 +161,15 @@ class Service:
         if none are left."""
         again = None
         run.restart.step(now, self._look(run))
+        until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
-            if time.monotonic() - now > SLICE:
-                return 0.0
             if member.order is Order.STOP and not self._processes.has_become_its_program(
                     run.handles[member.match[:2]]):
                 again = TOO_YOUNG
-            else:
-                self._carry_out(run, member)
+                continue
+            self._carry_out(run, member)
+            if time.monotonic() > until:
+                return 0.0
         return again
 
     def _carry_out(self, run: Run, member: Member) -> None:
@@ -171,14 +182,25 @@ class Service:
             failure = self._processes.stop(handle, run.restart.options.stop_timeout)
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
 
-    def _rescue(self) -> None:
-        """Give everything up, but start what has been taken down."""
-        for run in self._running:
-            if run.restart.goal is not Goal.STOP:
-                for member in run.restart.members:
-                    if member.phase is Phase.STOPPED:
-                        self._processes.start(run.handles[member.match[:2]])
-        self._abandon_all("an internal error ended the restart; supervisord's log has more")
+    def _rescue(self, run: Run) -> float:
+        """An internal error, a defect of ours: what is down must come back all the same.
+
+        The run takes nothing further down and goes on; at a second error it is given up, after an
+        attempt to start what is down.
+        """
+        self._log_error()
+        if not run.broken:
+            run.broken = True
+            run.restart.cancel(INTERNAL_ERROR)
+            return 0.0
+        for member in run.restart.members:
+            if member.phase is Phase.STOPPED and run.restart.goal is not Goal.STOP:
+                self._processes.start(run.handles[member.match[:2]])
+        run.restart.abandon(INTERNAL_ERROR)
+        return 0.0
+
+    def _log_error(self) -> None:
+        self._supervisord.options.logger.critical(f'restarter: {traceback.format_exc()}')
 
     def _look(self, run: Run) -> Look:
         def look(member: Member) -> Observation | None:
@@ -195,29 +217,28 @@ class Service:
         for run in list(self._queue):
             run.restart.step(now, self._look(run))
             earlier = self._running + self._queue[:self._queue.index(run)]
+            if not run.restart.finished:
+                if self._busy_with(set(run.groups), earlier) is not None:
+                    continue
+                # Groups may have come, gone or changed since the request.
+                try:
+                    run.restart.members = self._members(run.find())
+                except Refusal:
+                    run.restart.cancel(GROUP_GONE)
+                if self._busy_with(set(run.groups), earlier) is not None:
+                    continue
+            self._queue.remove(run)
             if run.restart.finished:
-                self._queue.remove(run)
                 self._retire(run)
-            elif self._busy_with(set(run.groups), earlier) is None:
-                self._queue.remove(run)
-                self._begin_queued(run)
             else:
-                continue
+                self._begin(run)
             changed = True
         return changed
 
-    def _begin_queued(self, run: Run) -> None:
-        # Groups may have come, gone or changed since the request.
-        try:
-            run.restart.members = self._members(run.find())
-        except Refusal:
-            run.restart.cancel(GROUP_GONE)
-            self._retire(run)
-        else:
-            self._begin(run)
-
     def _begin(self, run: Run) -> None:
         run.handles = {member.match[:2]: self._processes.hold(member.match) for member in run.restart.members}
+        # A stop that was asked for while the run was queued, and a start since: the start is the newer will.
+        run.wanted_down -= {key for key, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
         self._running.append(run)

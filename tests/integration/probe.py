@@ -15,9 +15,11 @@ from supervisor.http import deferring_http_channel
 from supervisor.process import Subprocess
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 
+from supervisor_restarter.restart import Restart
+
 
 class ProbeRPCInterface:
-    """Looks at supervisord from the inside; changes nothing."""
+    """Looks at supervisord from the inside, and can have the engine meet with errors."""
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
@@ -37,6 +39,19 @@ class ProbeRPCInterface:
             'wrapped_calls': sum(1 for value in vars(SupervisorNamespaceRPCInterface).values()
                                  if hasattr(value, '__wrapped__')),
         }
+
+    def breakSteps(self, times: int) -> bool:
+        """Have the next steps of restarts raise an exception, so many times."""
+        step, left = Restart.step, [times]
+
+        def broken(restart: Any, *arguments: Any) -> None:
+            if left[0]:
+                left[0] -= 1
+                raise RuntimeError('a defect')
+            step(restart, *arguments)
+
+        Restart.step = broken  # type: ignore[method-assign]
+        return True
 
     @staticmethod
     def _count(things: Any, kind: type) -> int:

@@ -1,6 +1,7 @@
 """A real supervisord for one test: any configuration, any way of starting it, and what can be asked of it."""
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from bench.lab import Lab, script
 
+ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name('worker.py')
 SECONDS = 20.0   # the deadline of every wait; far more than anything here takes
 
@@ -48,6 +50,10 @@ class Server(Lab):
         super().__init__('')
         self._text = self._text.rstrip() + f'\n{restarter}\n\n{extra}\n{programs}'
         self._threads: list[Call] = []
+
+    def __enter__(self) -> Server:
+        super().__enter__()
+        return self
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -248,15 +254,27 @@ class Call(threading.Thread):
 
 
 class RudeClient:
-    """A client that sends a call and then hangs up instead of waiting for the answer."""
+    """A client that sends a call and does not wait for the answer, unless it is asked for it."""
 
-    def __init__(self, server: Server, method: str, *arguments: Any) -> None:
-        body = xmlrpc.client.dumps(arguments, method).encode()
+    def __init__(self, server: Server, method: str = '', *arguments: Any) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(SECONDS)
         self._socket.connect(str(server.dir / 'sock'))
+        if method:
+            self.call(method, *arguments)
+
+    def call(self, method: str, *arguments: Any) -> None:
+        """Send the call."""
+        body = xmlrpc.client.dumps(arguments, method).encode()
         self._socket.sendall(b'POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n'
                              b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
 
+    def answer(self) -> Any:
+        """The answer to the call, or the fault it raises."""
+        response = http.client.HTTPResponse(self._socket)
+        response.begin()
+        return xmlrpc.client.loads(response.read())[0][0]
+
     def hang_up(self) -> None:
-        """Close the connection with the answer outstanding."""
+        """Close the connection, with the answer outstanding or not."""
         self._socket.close()

@@ -7,15 +7,13 @@ import re
 import signal
 import socket
 import xmlrpc.client
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import Daemon, Server, program, shared, worker
+from tests.integration.server import ROOT, Daemon, Server, program, shared, worker
 
-ROOT = Path(__file__).parents[2]
 PROBE = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
 ZERO = {'wake_up_fd': -1, 'poll_is_wrapped': False, 'foreign_dispatchers': 0, 'stand_ins': 0, 'wrapped_calls': 0}

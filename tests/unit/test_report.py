@@ -120,7 +120,7 @@ def test_the_text_of_a_timeout_names_what_is_pending():
 ])
 @pytest.mark.parametrize('phase', Phase)
 def test_when_everything_is_ordered(goal, ordered, phase):
-    assert report.ordered(restart(member(), member(phase=phase), goal=goal)) is (phase in ordered)
+    assert restart(member(), member(phase=phase), goal=goal).ordered is (phase in ordered)
 
 
 def test_the_status_codes_are_supervisors_own():

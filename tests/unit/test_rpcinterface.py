@@ -56,7 +56,7 @@ class FakeService:
     def groups(self):
         return {'web': ['0', '1'], 'größe': ['höhe']}
 
-    def request(self, goal, find, options, default_limit):
+    def request(self, goal, find, options, default_limit, until_ordered=False):
         self.calls.append((goal, find(), options, default_limit))
         self.drive = group(self.world, goal=goal)
         run = Run(str(len(self.runs) + 1), self.drive.restart, find, 0.0)
