@@ -50,7 +50,7 @@ class ProbeRPCInterface:
                 raise RuntimeError('a defect')
             step(restart, *arguments)
 
-        Restart.step = broken  # type: ignore[method-assign]
+        Restart.step = broken  # type: ignore[method-assign, assignment]
         return True
 
     @staticmethod
