@@ -50,8 +50,16 @@ serverurl=unix://%(here)s/sock
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
+"""
+RESTARTER = """\
 [rpcinterface:restarter]
 supervisor.rpcinterface_factory = supervisor_restarter:make_rpcinterface
+
+"""
+# For supervisorctl; supervisord passes over it.
+CTLPLUGIN = """\
+[ctlplugin:restarter]
+supervisor.ctl_factory = supervisor_restarter:make_ctlplugin
 
 """
 
@@ -68,15 +76,16 @@ class LabError(Exception):
 
 
 class Lab:
-    """A running supervisord with the restarter interface.
+    """A running supervisord.
 
     programs: the configuration's [program:x] and other sections. Names of processes should differ between groups,
         as supervisord's log gives them without the group.
     minfds: supervisord's setting of that name; three descriptors per process are needed.
+    interface: whether it has the restarter interface.
     """
 
-    def __init__(self, programs: str, minfds: int = 1024) -> None:
-        self._text = CONF.format(minfds=minfds) + programs
+    def __init__(self, programs: str, minfds: int = 1024, interface: bool = True) -> None:
+        self._text = CONF.format(minfds=minfds) + (RESTARTER if interface else '') + programs
         self._process: subprocess.Popen[bytes] | None = None
         self._dir: Path | None = None
 

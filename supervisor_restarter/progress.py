@@ -60,11 +60,40 @@ def _write(stream: TextIO, text: str) -> OSError | None:
         stream.write(text)
         stream.flush()
     except OSError as exc:
-        # What is left in its buffer must go somewhere, or the interpreter's last flush fails and says so.
-        with open(os.devnull, 'w') as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+        abandon(stream)
         return exc
     return None
+
+
+def abandon(stream: TextIO) -> None:
+    """Let the stream, to which nothing can be written any more, lead nowhere.
+
+    What is left in its buffer must go somewhere, or the interpreter's last flush fails and says so.
+    """
+    with open(os.devnull, 'w') as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+class Gauge:
+    """A tqdm progress bar on a terminal."""
+
+    def __init__(self, tqdm: Any, stream: TextIO | None, total: int) -> None:
+        tqdm.monitor_interval = 0    # else tqdm starts a thread to look after the bar
+        self._stream = stream
+        self._bar = tqdm(total=total, file=stream, dynamic_ncols=True, mininterval=0,
+                         bar_format='{desc} |{bar}| {n_fmt}/{total_fmt} [{elapsed}]')
+
+    def line(self, text: str) -> None:
+        """A line above the bar, control characters escaped."""
+        self._bar.write(printable(text), file=self._stream)
+
+    def show(self, title: str, done: int) -> None:
+        self._bar.set_description_str(printable(title), refresh=False)
+        self._bar.n = done
+        self._bar.refresh()
+
+    def close(self) -> None:
+        self._bar.close()
 
 
 class Reporter(Protocol):
@@ -109,29 +138,25 @@ class Lines:
 
 
 class Bar:
-    """A tqdm progress bar, with lines above it for the processes that did not get ready."""
+    """A progress bar, with lines above it for the processes that did not get ready."""
 
     def __init__(self, screen: Screen, tqdm: Any) -> None:
         self._lines = Lines(screen, only_problems=True)
         self._screen = screen
         self._tqdm = tqdm
-        tqdm.monitor_interval = 0    # else tqdm starts a thread to look after the bar
-        self._bar: Any = None
+        self._gauge: Gauge | None = None
 
     def update(self, restart: Restart) -> None:
-        if self._bar is None:
-            self._bar = self._tqdm(total=restart['total'], file=self._screen.stdout, dynamic_ncols=True, mininterval=0,
-                                   bar_format='{desc} |{bar}| {n_fmt}/{total_fmt} [{elapsed}]')
+        if self._gauge is None:
+            self._gauge = Gauge(self._tqdm, self._screen.stdout, restart['total'])
         for line in self._lines.fresh(restart):
-            self._bar.write(printable(line), file=self._screen.stdout)
+            self._gauge.line(line)
         queued = ' (queued)' if restart['state'] == 'queued' else ''
-        self._bar.set_description_str(printable(groups(restart)) + queued, refresh=False)
-        self._bar.n = sum(p['phase'] in SETTLED for p in restart['processes'])
-        self._bar.refresh()
+        self._gauge.show(groups(restart) + queued, sum(p['phase'] in SETTLED for p in restart['processes']))
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        if self._gauge is not None:
+            self._gauge.close()
 
 
 def make_reporter(screen: Screen) -> Reporter:

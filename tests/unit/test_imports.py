@@ -12,7 +12,8 @@ FILES = {path.stem: path for path in (Path(__file__).parents[2] / PACKAGE).glob(
 
 PURE = {'phases', 'restart', 'options', 'names', 'report', 'faults'}
 SERVER = {'plugin', 'rpcinterface', 'service', 'run', 'processes', 'reactor', 'stops', 'spawn', 'readiness', 'events'}
-CLIENT = {'cli', 'client', 'progress', 'controllerplugin', 'quick', 'listener'}
+CLIENT = {'cli', 'client', 'progress', 'controllerplugin', 'quick', 'quickrun', 'ctldisplay',
+          'listener'}
 OUTSIDE = {'os', 'io', 'socket', 'ssl', 'time', 'sched', 'subprocess', 'threading', '_thread', 'select', 'selectors',
            'signal', 'asyncio', 'asyncore', 'multiprocessing', 'concurrent', 'urllib', 'http', 'xmlrpc', 'logging',
            'pathlib', 'tempfile', 'shutil', 'random', 'sys'}

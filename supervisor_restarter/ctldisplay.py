@@ -1,0 +1,72 @@
+"""What a command of ours prints in supervisorctl: lines and, on a terminal, a progress bar below them."""
+from __future__ import annotations
+
+from typing import Any
+
+from supervisor_restarter.client import printable
+from supervisor_restarter.progress import Gauge, abandon
+
+
+class Display:
+    """Prints through supervisorctl's own `output`.
+
+    Nothing that goes wrong with the printing ends a command: where nobody reads any more, the rest is dropped.
+    `title` stands before the bar.
+    """
+
+    def __init__(self, ctl: Any, title: str) -> None:
+        self._ctl = ctl
+        self._title = title
+        self._gauge: Gauge | None = None
+        self._lost = False
+
+    def open_bar(self, total: int) -> None:
+        """A bar for `total` processes, if there is a terminal.
+
+        To import tqdm takes longer than many a restart: to be called after what the user waits for has been sent,
+        and at no moment when processes are down and wait for us.
+        """
+        if self._lost or total < 2 or not self._ctl.stdout.isatty():
+            return
+        try:
+            from tqdm import tqdm
+            self._gauge = Gauge(tqdm, self._ctl.stdout, total)
+        except ImportError:
+            pass    # the bar is a pleasure, not a need
+        except OSError:
+            self._lose()
+
+    def line(self, text: str) -> None:
+        """One line, with escapes for what could do things to a terminal or is not in its encoding."""
+        if self._lost:
+            return
+        encoding = getattr(self._ctl.stdout, 'encoding', None) or 'utf-8'
+        text = printable(text).encode(encoding, 'backslashreplace').decode(encoding)
+        try:
+            if self._gauge:
+                self._gauge.line(text)
+            else:
+                self._ctl.output(text)
+                self._ctl.stdout.flush()    # a pipe would get everything at the end only
+        except OSError:
+            self._lose()
+
+    def progress(self, done: int) -> None:
+        """How many processes are done."""
+        try:
+            if self._gauge and not self._lost:
+                self._gauge.show(self._title, done)
+        except OSError:
+            self._lose()
+
+    def close(self) -> None:
+        gauge, self._gauge = self._gauge, None
+        try:
+            if gauge and not self._lost:
+                gauge.close()
+        except OSError:
+            self._lose()
+
+    def _lose(self) -> None:
+        self._lost = True
+        abandon(self._ctl.stdout)

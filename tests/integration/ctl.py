@@ -1,0 +1,96 @@
+"""supervisorctl with our plugin: servers of both kinds, commands in the background, and sessions on a terminal."""
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+from bench.lab import CTLPLUGIN, RESTARTER, script
+from tests.integration.server import SECONDS, Server
+
+
+class Ours(Server):
+    """A server with the restarter interface, whose configuration names the plugin to supervisorctl."""
+
+    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
+        super().__init__(programs, restarter, CTLPLUGIN + extra)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start supervisorctl and do not wait; its output, with that for errors, comes as .stdout."""
+        usual = {key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'}
+        return subprocess.Popen([script('supervisorctl'), '-c', str(self.conf), *arguments], text=True, env=usual,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+class Stock(Ours):
+    """The same without the interface."""
+
+    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
+        super().__init__(programs, restarter, extra)
+        self._text = self._text.replace(RESTARTER.strip(), '')
+
+
+KINDS = [Ours, Stock]
+
+
+class Session:
+    """supervisorctl's interactive shell on a terminal of its own."""
+
+    def __init__(self, conf: Path, *arguments: str) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, 150, 0, 0))
+        self._text = ''
+        self.process = subprocess.Popen(
+            [script('supervisorctl'), '-c', str(conf), *arguments], stdin=slave, stdout=slave, stderr=slave,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={**os.environ, 'TERM': 'dumb', 'INPUTRC': os.devnull})
+        os.close(slave)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+    def type(self, text: str) -> None:
+        """Keys; '\\t' is Tab, '\\x03' Ctrl-C, '\\x04' Ctrl-D."""
+        os.write(self._master, text.encode())
+
+    def expect(self, pattern: str) -> str:
+        """Wait until the pattern appears; what has appeared until its end, since the last time."""
+        deadline = time.monotonic() + SECONDS
+        while not (found := re.search(pattern, self._text)):
+            assert self._read(deadline), f'no {pattern!r} in {self._text!r}'
+        text, self._text = self._text[:found.end()], self._text[found.end():]
+        return text
+
+    def run(self, line: str) -> list[str]:
+        """Type the line; what the command prints until the next prompt."""
+        self.type(f'{line}\n')
+        shown = self.expect('supervisor> $').replace('\r\n', '\n')
+        return [shown_line for shown_line in shown.split('\n')[1:-1] if shown_line]
+
+    def end(self) -> int:
+        """Wait for the end of the shell; its exit status."""
+        deadline = time.monotonic() + SECONDS
+        while self._read(deadline):
+            pass
+        return self.process.wait(SECONDS)
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
+        try:
+            text = os.read(self._master, 65536).decode() if ready else ''
+        except OSError:                # the other end is closed
+            text = ''
+        self._text += text
+        return bool(text)

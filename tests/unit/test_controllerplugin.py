@@ -1,0 +1,430 @@
+"""The commands in supervisorctl's own Controller: what they ask, print and exit with. The server plays a script."""
+from __future__ import annotations
+
+import io
+import sys
+import types
+from xmlrpc.client import Fault, ProtocolError
+
+import pytest
+from supervisor import rpcinterface, supervisorctl
+from supervisor.xmlrpc import Faults
+
+from supervisor_restarter import controllerplugin, make_ctlplugin
+from supervisor_restarter.faults import Code
+from tests.unit.test_cli import FakeTqdm, process, restart
+
+UNKNOWN = Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')
+QUICK = ['quickstart', 'quickstop', 'quickrestart']
+COMMANDS = [*QUICK, 'rolling', 'restarts', 'cancelrestart']
+
+
+def info(spec, state='RUNNING', why=''):
+    group, _, name = spec.partition(':')
+    return {'group': group, 'name': name or group, 'statename': state, 'spawnerr': why}
+
+
+class Server:
+    """Plays lists of answers, one list per method; anything else is not known to it."""
+
+    def __init__(self, **answers):
+        self.answers = {'supervisor.getVersion': [rpcinterface.API_VERSION] * 9}
+        self.answers.update({method.replace('_', '.', 1): answer for method, answer in answers.items()})
+        self.calls = []
+
+    def __getattr__(self, name):
+        if name in ('supervisor', 'restarter'):
+            return Namespace(self, name)
+
+        def call(*args):
+            if name != 'supervisor.getVersion':
+                self.calls.append((name, *args))
+            answer = self.answers[name].pop(0) if self.answers.get(name) else UNKNOWN
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer() if callable(answer) else answer
+        return call
+
+
+class Namespace:
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+
+    def __getattr__(self, method):
+        return getattr(self.server, f'{self.name}.{method}')
+
+
+class Ctl(supervisorctl.Controller):
+    """supervisorctl connected to a Server. run() gives the lines that a command prints."""
+
+    def __init__(self, server=None, stdout=None, **config):
+        def usage(line):
+            raise SystemExit(line)
+        options = types.SimpleNamespace(
+            prompt='supervisor', serverurl='unix:///sock', interactive=False, usage=usage,
+            getServerProxy=lambda: server,
+            plugin_factories=[('default', lambda ctl: supervisorctl.DefaultControllerPlugin(ctl), {}),
+                              ('restarter', make_ctlplugin, config)])
+        super().__init__(options, stdout=stdout or io.StringIO())
+
+    def run(self, line):
+        before = len(self.stdout.getvalue())
+        self.onecmd(line)
+        return self.stdout.getvalue()[before:].splitlines()
+
+
+@pytest.fixture(autouse=True)
+def no_sleep(monkeypatch):
+    monkeypatch.setattr('supervisor_restarter.quickrun.carry_out.__defaults__', (lambda seconds: None,))
+
+
+# -- with the interface ----------------------------------------------------------------------
+
+def test_quickstart_by_the_server():
+    server = Server(restarter_quickStart=[[{'group': 'web', 'name': '0', 'status': 80, 'description': 'OK'}]],
+                    supervisor_getAllProcessInfo=[[info('web:0', 'STARTING')], [info('web:0')]])
+    ctl = Ctl(server)
+    assert ctl.run('quickstart web:0 a*') == ['web:0: started']
+    assert server.calls == [('restarter.quickStart', ['web:0', 'a*'], False), *[('supervisor.getAllProcessInfo',)] * 2]
+    assert ctl.exitstatus == 0
+
+
+def test_quickstop_by_the_server():
+    server = Server(restarter_quickStop=[[{'group': 'web', 'name': '0', 'status': 70, 'description': 'NOT_RUNNING'}]])
+    ctl = Ctl(server)
+    assert ctl.run('quickstop web:0') == ['web:0: ERROR (not running)']
+    assert server.calls == [('restarter.quickStop', ['web:0'], False)]
+    assert ctl.exitstatus == 0      # as with supervisorctl's own stop
+
+
+def test_quickrestart_by_the_server_tells_each_process_once():
+    looks = [restart('running', process('0', 'stopping'), process('1', 'ready'), version=2),
+             restart('failed', process('0', 'failed', 'exit status 3; state BACKOFF'), process('1', 'ready'),
+                     process('2', 'skipped'), version=3)]
+    server = Server(restarter_startRestart=['7'], restarter_getRestart=looks[:1], restarter_waitRestart=looks[1:])
+    ctl = Ctl(server)
+    assert ctl.run('quickrestart web:') == [
+        'web:1: started', 'web:0: ERROR (spawn error): exit status 3; state BACKOFF']
+    assert server.calls[0] == ('restarter.startRestart', ['web:'], {})
+    assert ctl.exitstatus == 7
+
+
+@pytest.mark.parametrize('state', ['cancelled', 'timed_out', 'failed'])
+def test_a_restart_that_did_not_succeed(state):
+    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart(state, process('0'))])
+    ctl = Ctl(server)
+    assert ctl.run('quickrestart web:') == ['web:0: started']
+    assert ctl.exitstatus == 1
+
+
+def test_a_queued_restart_is_told_so_once():
+    looks = [restart('queued', process('0', 'waiting')), restart('queued', process('0', 'waiting')),
+             restart('succeeded', process('0'), version=2)]
+    server = Server(restarter_startRestart=['7'], restarter_getRestart=looks[:1], restarter_waitRestart=looks[1:])
+    assert Ctl(server).run('quickrestart web:') == ['web: queued behind another restart', 'web:0: started']
+
+
+@pytest.mark.parametrize(('line', 'names', 'limit'), [
+    ('rolling web', ['web'], 1), ('rolling 3 web', ['web'], 3), ('rolling 25% web: a*', ['web:', 'a*'], '25%'),
+    ('rolling 0 web', ['web'], 0), ('rolling web 3', ['web', '3'], 1), ('rolling 3: web', ['3:', 'web'], 1),
+])
+def test_rolling(line, names, limit):
+    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
+    ctl = Ctl(server)
+    assert ctl.run(line) == ['web:0: started']
+    assert server.calls[0] == ('restarter.startRestart', names, {'max_unavailable': limit})
+    assert ctl.exitstatus == 0
+
+
+def test_rolling_with_an_old_restarter():
+    text = "BAD_OPTION: unknown option 'max_unavailable'; known are delay, timeout"
+    ctl = Ctl(Server(restarter_startRestart=[Fault(int(Code.BAD_OPTION), text)]))
+    assert ctl.run('rolling web') == ['Error: the restarter of this supervisord is too old for rolling restarts']
+    assert ctl.exitstatus == 3
+
+
+@pytest.mark.parametrize(('code', 'text', 'said', 'status'), [
+    (Code.BAD_GROUP, "BAD_GROUP: nothing is named or matched by 'x'", "nothing is named or matched by 'x'", 2),
+    (Code.BAD_OPTION, 'BAD_OPTION: bad', 'bad', 2), (Code.BUSY, 'BUSY: web is busy: wait', 'web is busy: wait', 1),
+    (Faults.FAILED, 'FAILED: internal error', 'FAILED: internal error', 1),
+    (Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE', 'supervisord is shutting down or being reloaded', 1),
+])
+@pytest.mark.parametrize(('line', 'method'), [
+    ('quickstart x', 'quickStart'), ('quickstop x', 'quickStop'), ('quickrestart x', 'startRestart'),
+    ('rolling x', 'startRestart'), ('restarts', 'listRestarts'), ('cancelrestart 7', 'cancelRestart')])
+def test_what_the_server_refuses(line, method, code, text, said, status):
+    ctl = Ctl(Server(**{f'restarter_{method}': [Fault(int(code), text)]}))
+    assert ctl.run(line) == [f'Error: {said}']
+    assert ctl.exitstatus == status
+
+
+def test_restarts():
+    ctl = Ctl(Server(restarter_listRestarts=[[restart('running', process('0'))], []],
+                     restarter_getRestart=[restart('failed', process('0', 'failed', 'no'))]))
+    shown = ctl.run('restarts')
+    assert shown[0].split()[:2] == ['ID', 'STATE']
+    assert shown[1].split()[:2] == ['7', 'running']
+    assert len(shown) == 2
+    assert ctl.run('restarts') == ['no restarts']
+    assert ctl.run('restarts 7')[-1] == 'web:0: ERROR (no)'
+
+
+def test_cancelrestart():
+    server = Server(restarter_cancelRestart=[True, Fault(int(Code.NO_SUCH_RESTART), "NO_SUCH_RESTART: no '8'")])
+    ctl = Ctl(server)
+    assert ctl.run('cancelrestart 7 8') == ['7: cancelled', "Error: no '8'"]
+    assert server.calls == [('restarter.cancelRestart', '7'), ('restarter.cancelRestart', '8')]
+    assert ctl.exitstatus == 2
+
+
+# -- without -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(('line', 'method'), [('quickstart web', 'startProcess'), ('quickstop web', 'stopProcess')])
+def test_without_the_interface(line, method):
+    before, after = ('STOPPED', 'RUNNING') if method == 'startProcess' else ('RUNNING', 'STOPPED')
+    server = Server(supervisor_getAllProcessInfo=[[info('web:0', before), info('web:1', before)]],
+                    system_multicall=[[True, True, [info('web:0', after), info('web:1', after)]]])
+    ctl = Ctl(server)
+    word = 'started' if method == 'startProcess' else 'stopped'
+    assert ctl.run(line) == [f'web:0: {word}', f'web:1: {word}']
+    assert server.calls[1:] == [
+        ('supervisor.getAllProcessInfo',),
+        ('system.multicall', [{'methodName': f'supervisor.{method}', 'params': ['web:0', False]},
+                              {'methodName': f'supervisor.{method}', 'params': ['web:1', False]},
+                              {'methodName': 'supervisor.getAllProcessInfo', 'params': []}])]
+
+
+def test_which_of_the_two_is_used_is_decided_anew_each_time():
+    row = {'group': 'web', 'name': '0', 'status': 60, 'description': 'ALREADY_STARTED: web:0'}
+    server = Server(restarter_quickStart=[[row], UNKNOWN, [row]], supervisor_getAllProcessInfo=[[info('web:0')]])
+    ctl = Ctl(server)
+    for _ in range(3):
+        assert ctl.run('quickstart web:0') == ['web:0: ERROR (already started)']
+    assert [call[0] for call in server.calls] == [
+        'restarter.quickStart', 'restarter.quickStart', 'supervisor.getAllProcessInfo', 'restarter.quickStart']
+
+
+@pytest.mark.parametrize('command', QUICK)
+def test_names_that_match_nothing_without_the_interface(command):
+    server = Server(supervisor_getAllProcessInfo=[[info('web:0')]])
+    ctl = Ctl(server)
+    assert ctl.run(f'{command} web:0 foo') == ["Error: nothing is named or matched by 'foo'"]
+    assert ctl.exitstatus == 2
+    assert server.calls[-1] == ('supervisor.getAllProcessInfo',)
+
+
+@pytest.mark.parametrize('line', ['rolling web', 'restarts', 'restarts 7', 'cancelrestart 7'])
+def test_what_needs_the_interface(line):
+    ctl = Ctl(Server())
+    assert ctl.run(line) == [f'Error: {line.split()[0]} needs the restarter interface, '
+                             'which this supervisord does not have']
+    assert ctl.exitstatus == 3
+
+
+# -- usage and errors --------------------------------------------------------------------------
+
+@pytest.mark.parametrize(('line', 'needs'), [
+    *((command, 'a process name') for command in QUICK), ('rolling', 'a process name'),
+    ('rolling 3', 'a process name'), ('cancelrestart', 'a restart ID')])
+def test_nothing_named(line, needs):
+    server = Server()
+    ctl = Ctl(server)
+    command = line.split()[0]
+    assert ctl.run(line) == [f'Error: {command} requires {needs}', *ctl.run(f'help {command}')]
+    assert ctl.exitstatus == 2
+    assert server.calls == []
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_a_server_of_another_version_or_none_is_told_as_by_all_of_supervisorctl(command):
+    ctl = Ctl(Server(**{'supervisor_getVersion': ['1.0']}))
+    assert 'expects to talk to a server with API version' in ctl.run(f'{command} web')[0]
+    assert ctl.exitstatus == 5
+    ctl = Ctl(Server(**{'supervisor_getVersion': [ConnectionRefusedError(111, 'x')]}))
+    assert ctl.run(f'{command} web') == ['unix:///sock refused connection']
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_a_refused_password_is_left_to_supervisorctl(command):
+    refused = ProtocolError('/RPC2', 401, 'Unauthorized', {})
+    ctl = Ctl(Server(**{'supervisor_getVersion': [refused, refused]}))
+    assert ctl.run(f'{command} web')[0] == 'Server requires authentication'
+    assert ctl.exitstatus == 1
+
+
+def test_a_password_that_is_refused_after_the_first_call(monkeypatch):
+    refused = ProtocolError('/RPC2', 401, 'Unauthorized', {})
+    row = {'group': 'web', 'name': '0', 'status': 60, 'description': ''}
+    ctl = Ctl(Server(restarter_quickStart=[refused, [row]]))
+    ctl.options.interactive = True
+    monkeypatch.setattr(supervisorctl, 'raw_input', lambda prompt: 'me')
+    monkeypatch.setattr(supervisorctl.getpass, 'getpass', lambda prompt: 'secret')
+    assert ctl.run('quickstart web:0') == ['Server requires authentication', '', 'web:0: ERROR (already started)']
+    assert (ctl.options.username, ctl.options.password) == ('me', 'secret')
+
+
+@pytest.mark.parametrize('line', ['quickstart we\x01b', 'quickstop a\udcff', 'cancelrestart \x02'])
+def test_names_that_cannot_be_sent(line):
+    server = Server()
+    ctl = Ctl(server)
+    [said] = ctl.run(line)
+    assert said.startswith('Error: ')
+    assert said.isprintable()
+    assert ctl.exitstatus == 2
+    assert server.calls == []
+
+
+@pytest.mark.parametrize(('command', 'answers', 'said'), [
+    ('quickrestart web', {'restarter_startRestart': [KeyboardInterrupt()]},
+     'Error: interrupted; a restart may have begun; to see: restarts'),
+    ('rolling web', {'restarter_startRestart': ['7'], 'restarter_getRestart': [KeyboardInterrupt()]},
+     'Error: interrupted; restart 7 goes on; to cancel it: cancelrestart 7'),
+    ('quickstart web', {'restarter_quickStart': [KeyboardInterrupt()]}, 'Error: interrupted'),
+    ('restarts', {'supervisor_getVersion': [KeyboardInterrupt()]}, 'Error: interrupted'),
+])
+def test_interrupts_end_the_command_only(command, answers, said):
+    ctl = Ctl(Server(**answers))
+    assert ctl.run(command) == [said]
+    assert ctl.exitstatus == 1
+
+
+def test_answers_of_another_kind():
+    ctl = Ctl(Server(restarter_quickStart=[[{'group': 'web'}]], restarter_startRestart=[7]))
+    assert ctl.run('quickstart web') == ['Error: supervisord answered with something unexpected']
+    assert 'something unexpected' in ctl.run('quickrestart web')[0]
+    assert ctl.exitstatus in (1, 3)
+
+
+@pytest.mark.parametrize('key', ['colour', 'delay'])
+def test_unknown_keys_are_refused_in_one_line(key):
+    with pytest.raises(SystemExit, match=f"has no key '{key}'"):
+        Ctl(Server(), **{key: '1'})
+    options = types.SimpleNamespace(usage=lambda line: None)
+    with pytest.raises(ValueError, match=f"has no key '{key}'"):
+        controllerplugin.make_ctlplugin(types.SimpleNamespace(options=options), **{key: '1'})
+
+
+# -- help and completion -----------------------------------------------------------------------
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_of_ours_has_no_complaint_of_other_plugins(command):
+    shown = Ctl().run(f'help {command}')
+    assert shown[0].startswith(command)
+    assert not any('No help' in line for line in shown)
+    assert all(len(line.expandtabs()) <= 100 for line in shown)
+    assert Ctl().run(f'? {command}') == shown
+
+
+def test_help_of_others_is_as_it_was():
+    plain = Ctl()
+    plain.options.plugins.pop()
+    del plain.do_help
+    ctl = Ctl()
+    topics = [name[3:] for name in dir(supervisorctl.DefaultControllerPlugin) if name.startswith('do_')]
+    assert len(topics) > 20
+    for topic in [*topics, 'help', 'nonsense']:
+        assert ctl.run(f'help {topic}') == plain.run(f'help {topic}')
+    everything = ctl.run('help')
+    assert everything[:len(plain.run('help'))] == plain.run('help')
+    assert ' '.join(everything[len(plain.run('help')):]).split()[-len(COMMANDS):] == sorted(COMMANDS)
+
+
+def completions(ctl, line):
+    text = '' if line.endswith(' ') else line.split()[-1]
+    found: list[str] = []
+    while (word := ctl.complete(text, len(found), line)) is not None:
+        found.append(word)
+    return found
+
+
+INFOS = [info('app:10'), info('app:9'), info('lone')]
+
+
+@pytest.mark.parametrize('command', [*QUICK, 'rolling', 'rolling 25%', 'quickstart app:9'])
+def test_tab_completes_processes_and_groups(command):
+    ctl = Ctl(Server(supervisor_getAllProcessInfo=[INFOS]))
+    assert completions(ctl, f'{command} ') == [
+        'app: ', 'app:* ', 'app:10 ', 'app:9 ', 'lone ']
+    assert completions(ctl, f'{command} app:1') == ['app:10 ']     # and the server is not asked again
+    assert completions(ctl, f'{command} lone:') == ['lone: ', 'lone:* ', 'lone:lone ']
+    assert completions(ctl, f'{command} x') == []
+
+
+def test_tab_completes_ids():
+    listed = [restart('running', id='9'), restart('queued', id='8'), restart('failed', id='7')]
+    ctl = Ctl(Server(restarter_listRestarts=[listed, listed, listed]))
+    assert completions(ctl, 'cancelrestart ') == ['9 ', '8 ']
+    assert completions(ctl, 'restarts ') == ['9 ', '8 ', '7 ']
+
+
+@pytest.mark.parametrize('line', ['', 'qui', 'quickre', 'help quick', 'restart app', 'start ', 'nonsense ', 'add l'])
+def test_tab_completes_everything_else_as_before(line):
+    plain = supervisorctl.Controller.complete
+    ctl, other = (Ctl(Server(supervisor_getAllProcessInfo=[INFOS])) for _ in range(2))
+    text = line.split()[-1] if line.split() and not line.endswith(' ') else ''
+    expected = [plain(other, text, state, line) for state in range(40)]
+    assert [ctl.complete(text, state, line) for state in range(40)] == expected
+
+
+def test_the_commands_are_completed():
+    assert [word for word in completions(Ctl(), 'quick') if word] == ['quickrestart ', 'quickstart ', 'quickstop ']
+
+
+# -- printing ----------------------------------------------------------------------------------
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def played():
+    looks = [restart('running', process('0'), process('1', 'starting'), version=2),
+             restart('succeeded', process('0'), process('1'), version=3)]
+    return Server(restarter_startRestart=['7'], restarter_getRestart=looks[:1], restarter_waitRestart=looks[1:])
+
+
+def test_a_bar_on_a_terminal_with_all_lines_above_it(monkeypatch):
+    module = types.ModuleType('tqdm')
+    module.tqdm = FakeTqdm  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, 'tqdm', module)
+    monkeypatch.setattr(FakeTqdm, 'bars', [])
+    assert Ctl(played(), Terminal()).run('quickrestart web') == ['web:0: started', 'web:1: started']
+    [bar] = FakeTqdm.bars
+    assert bar.seen == [('quickrestart', 1), ('quickrestart', 2)]
+    assert (bar.total, bar.closed) == (2, True)
+
+
+def test_lines_on_a_terminal_without_tqdm(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tqdm', None)
+    assert Ctl(played(), Terminal()).run('quickrestart web') == ['web:0: started', 'web:1: started']
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'latin-1', 'utf-8'])
+def test_names_that_the_terminal_cannot_show(encoding):
+    class Output(io.TextIOWrapper):
+        def getvalue(self):
+            self.flush()
+            return stream.getvalue().decode(encoding)
+
+    stream = io.BytesIO()
+    row = {'group': 'höhe→', 'name': 'a\x1b', 'status': 60, 'description': ''}
+    ctl = Ctl(Server(restarter_quickStart=[[row]]), Output(stream, encoding=encoding))
+    shown = {'ascii': 'h\\xf6he\\u2192', 'latin-1': 'höhe\\u2192', 'utf-8': 'höhe→'}[encoding]
+    assert ctl.run('quickstart x') == [f'{shown}:a\\x1b: ERROR (already started)']
+
+
+def test_an_output_that_nobody_reads_ends_nothing(tmp_path):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+        def fileno(self):
+            return nowhere.fileno()
+
+    server = played()
+    with open(tmp_path / 'out', 'w') as nowhere:
+        ctl = Ctl(server, Broken())
+        assert ctl.run('quickrestart web') == []
+    assert [call[0] for call in server.calls] == [
+        'restarter.startRestart', 'restarter.getRestart', 'restarter.waitRestart']
+    assert ctl.exitstatus == 0
