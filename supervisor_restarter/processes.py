@@ -1,7 +1,6 @@
 """The only file that touches Supervisor's Subprocess and ProcessGroup objects."""
 from __future__ import annotations
 
-import contextlib
 import copy
 import time
 from dataclasses import dataclass
@@ -195,26 +194,9 @@ class Processes:
         if message or not process.pid:
             why = printable(process.spawnerr or '') or message or 'it could not be spawned'
             return Failure(Code.START_FAILED, f'{why}; state {self.state_name(handle)}')
-        self._forget_descriptors(process)
         handle.obituary = None
         self._watch(handle)
         return None
-
-    def _forget_descriptors(self, process: Any) -> None:
-        """Have the poller register the new process's pipes as if it had never heard of them.
-
-        It still knows the descriptors of processes that were reaped in this turn, until its next
-        poll() finds them closed; by then the new process's pipes have taken their numbers. The
-        writing end of a stdin, registered for reading, would wake the loop without end as soon as
-        the program closes it. Supervisor itself never spawns between reap() and poll().
-        """
-        poller = self._supervisord.options.poller
-        for name in ('stdin', 'stdout', 'stderr'):
-            descriptor = process.pipes.get(name)
-            if descriptor is not None:
-                for forget in (poller.unregister_readable, poller.unregister_writable):
-                    with contextlib.suppress(KeyError, OSError):
-                        forget(descriptor)
 
     def release(self, handle: Handle) -> None:
         """Give the process back to Supervisor as if it had never been held."""

@@ -117,6 +117,23 @@ class Reactor:
             if isinstance(channel, deferring_http_channel):
                 channel.last_writable_check = 0
 
+    def forget_closed(self) -> None:
+        """Have the poller forget the descriptors of processes that were reaped in this turn. To be
+        called before a process is spawned.
+
+        Supervisor leaves it to the next poll() to find out that they are closed, and never spawns
+        between reap() and poll(). We do, and the pipes and log files of a new process take the
+        numbers of the old ones: a log file that is polled for reading wakes the loop without end,
+        and so does the writing end of a stdin that the program closes.
+        """
+        options = self._supervisord.options
+        poller = options.poller
+        alive = options.get_socket_map().keys() | self._supervisord.get_process_map().keys()
+        for descriptor in (poller.readables | poller.writables) - alive:
+            for forget in (poller.unregister_readable, poller.unregister_writable):
+                with contextlib.suppress(KeyError, OSError):
+                    forget(descriptor)
+
     def _step_and_poll(self, timeout: float) -> Any:
         poll = self._poll
         wait = self._step()

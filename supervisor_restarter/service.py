@@ -159,7 +159,7 @@ class Service:
     def _advance(self, run: Run, now: float) -> float | None:
         """Drive one run on. Seconds after which orders that are left over can be carried out, None
         if none are left."""
-        again = None
+        again, forgotten = None, False
         run.restart.step(now, self._look(run))
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
@@ -167,6 +167,9 @@ class Service:
                     run.handles[member.match[:2]]):
                 again = TOO_YOUNG
                 continue
+            if member.order is Order.START and not forgotten:
+                self._reactor.forget_closed()
+                forgotten = True
             self._carry_out(run, member)
             if time.monotonic() > until:
                 return 0.0
@@ -193,6 +196,7 @@ class Service:
             run.broken = True
             run.restart.cancel(INTERNAL_ERROR)
             return 0.0
+        self._reactor.forget_closed()
         for member in run.restart.members:
             if member.phase is Phase.STOPPED and run.restart.goal is not Goal.STOP:
                 self._processes.start(run.handles[member.match[:2]])
