@@ -19,10 +19,10 @@ from bench.lab import Lab, LabError, downtimes, script
 PROCESSES = 32
 WAIT_SECONDS = 60.0  # for the group to be running, and for each command
 
-# The worker starts and stops at once: what remains is what the restart itself costs.
+# Workers that start at once and take from 0 to 0.5 s to stop, as real ones do who finish what they are at.
 PROGRAMS = f"""\
 [program:web]
-command=/bin/sleep 100000
+command=/bin/sh -c 'trap "sleep 0.%(process_num)02d; exit 0" TERM; while :; do sleep 0.2; done'
 process_name=%(process_num)02d
 numprocs={PROCESSES}
 startsecs=1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import Any, Callable
 
 from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
@@ -60,7 +61,8 @@ Note: quickrestart does not reread config files. For that, see reread and update
 rolling <name> [...]\t\tRestart processes one after the other
 rolling <N> <name> [...]\tRestart them with at most N of a group not ready at once
 rolling <N>% <name> [...]\tThe same, with a part of the group
-Names are those of quickrestart. Needs the restarter interface.
+Names are those of quickrestart. Needs a restarter interface that has rolling
+restarts.
 Ex:
 rolling web:\t\t\tRestart web, one process at a time
 rolling 25% web: app:\t\tRestart web and app, a quarter of each at a time""",
@@ -111,12 +113,12 @@ class RestarterControllerPlugin(ControllerPluginBase):
         self._run('quickrestart', arg, self._quickrestart)
 
     def do_rolling(self, arg: str) -> None:
-        words = arg.split()
+        words = _words(arg)
         number = MAX_UNAVAILABLE.fullmatch(words[0]) if words else None
         limit: int | str = 1
         if number is not None:
             limit = number[0] if number[2] else int(number[1])
-        names = ' '.join(words[1:] if number else words)
+        names = shlex.join(words[1:] if number else words)
         self._run('rolling', names, lambda names: self._restart('rolling', names, {'max_unavailable': limit}))
 
     def do_restarts(self, arg: str) -> None:
@@ -195,12 +197,13 @@ class RestarterControllerPlugin(ControllerPluginBase):
         try:
             if not self.ctl.upcheck():
                 return
-            if needs and not arg.split():
+            words = _words(arg)
+            if needs and not words:
                 self.ctl.output(f'Error: {command} requires {needs}')
                 self.ctl.exitstatus = LSBInitExitStatuses.INVALID_ARGS
                 self.help(command)
                 return
-            act([sendable(word) for word in arg.split()])
+            act([sendable(word) for word in words])
         except ClientError as exc:
             if exc.status == Exit.REFUSED and exc.__cause__ is not None:
                 raise exc.__cause__ from None      # supervisorctl asks for user name and password
@@ -249,9 +252,9 @@ class RestarterControllerPlugin(ControllerPluginBase):
         ignored = Faults.NOT_RUNNING if quick.goal is Goal.STOP else Faults.ALREADY_STARTED
 
         def show(quick: Quick) -> None:
+            display.progress(quick.done)
             for report in quick.fresh():
                 self._report(display, report, ignored)
-            display.progress(quick.done)
 
         display.open_bar(quick.total)
         try:
@@ -272,12 +275,12 @@ class RestarterControllerPlugin(ControllerPluginBase):
                     display.open_bar(restart['total'])
                     if restart['state'] == 'queued':
                         display.line(f'{groups(restart)}: queued behind another restart')
+                display.progress(sum(process['phase'] in ('ready', 'skipped', 'failed')
+                                     for process in restart['processes']))
                 for report in settled(restart):
                     if report not in told:
                         told.add(report)
                         self._report(display, report)
-                display.progress(sum(process['phase'] in ('ready', 'skipped', 'failed')
-                                     for process in restart['processes']))
             if exit_status(restart) != Exit.OK and self.ctl.exitstatus == LSBInitExitStatuses.SUCCESS:
                 self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
         except KeyboardInterrupt:
@@ -306,26 +309,34 @@ class RestarterControllerPlugin(ControllerPluginBase):
             Display(self.ctl, '').line(f'{restart_id}: cancelled')
 
 
+def _words(arg: str) -> list[str]:
+    """The words of a command, without the quotes that only a Unix shell would have removed."""
+    try:
+        return shlex.split(arg)
+    except ValueError:
+        return arg.split()
+
+
 def _plain(text: str) -> str:
     """The text of a fault without its name before it: supervisorctl's users do not deal in codes."""
     name, colon, rest = text.partition(': ')
     return rest if colon and name in Code.__members__ else text
 
 
-def _too_old(exc: ClientError) -> bool:
+def _no_rolling(exc: ClientError) -> bool:
     return exc.code == Code.BAD_OPTION and "unknown option 'max_unavailable'" in str(exc)
 
 
 def _text(command: str, exc: ClientError) -> str:
     if exc.code == Faults.UNKNOWN_METHOD:
         return f'{command} needs the restarter interface, which this supervisord does not have'
-    if _too_old(exc):
-        return 'the restarter of this supervisord is too old for rolling restarts'
+    if _no_rolling(exc):
+        return 'the restarter of this supervisord has no rolling restarts yet'
     return _plain(str(exc))
 
 
 def _status(exc: ClientError) -> int:
     """supervisorctl's exit status: it has none for what is refused or cannot be reached in the middle of a command."""
-    if _too_old(exc):
+    if _no_rolling(exc):
         return int(LSBInitExitStatuses.UNIMPLEMENTED_FEATURE)
     return int(exc.status) if exc.status in (Exit.USAGE, Exit.NO_INTERFACE) else int(LSBInitExitStatuses.GENERIC)

@@ -18,7 +18,7 @@ class Display:
         self._ctl = ctl
         self._title = title
         self._gauge: Gauge | None = None
-        self._lost = False
+        self._lost = ctl.stdout is None      # as after >&-
 
     def open_bar(self, total: int) -> None:
         """A bar for `total` processes, if there is a terminal.
@@ -30,7 +30,7 @@ class Display:
             return
         try:
             from tqdm import tqdm
-            self._gauge = Gauge(tqdm, self._ctl.stdout, total)
+            self._gauge = Gauge(tqdm, self._ctl.stdout, total, self._title)
         except ImportError:
             pass    # the bar is a pleasure, not a need
         except OSError:

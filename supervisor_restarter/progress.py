@@ -77,10 +77,10 @@ def abandon(stream: TextIO) -> None:
 class Gauge:
     """A tqdm progress bar on a terminal."""
 
-    def __init__(self, tqdm: Any, stream: TextIO | None, total: int) -> None:
+    def __init__(self, tqdm: Any, stream: TextIO | None, total: int, title: str) -> None:
         tqdm.monitor_interval = 0    # else tqdm starts a thread to look after the bar
         self._stream = stream
-        self._bar = tqdm(total=total, file=stream, dynamic_ncols=True, mininterval=0,
+        self._bar = tqdm(total=total, desc=printable(title), file=stream, dynamic_ncols=True, mininterval=0,
                          bar_format='{desc} |{bar}| {n_fmt}/{total_fmt} [{elapsed}]')
 
     def line(self, text: str) -> None:
@@ -148,7 +148,7 @@ class Bar:
 
     def update(self, restart: Restart) -> None:
         if self._gauge is None:
-            self._gauge = Gauge(self._tqdm, self._screen.stdout, restart['total'])
+            self._gauge = Gauge(self._tqdm, self._screen.stdout, restart['total'], groups(restart))
         for line in self._lines.fresh(restart):
             self._gauge.line(line)
         queued = ' (queued)' if restart['state'] == 'queued' else ''

@@ -132,9 +132,6 @@ class Quick:
             if status == Faults.SUCCESS:
                 phase = Phase.STARTING if goal is Goal.START else Phase.STOPPING
                 members.append(Member(row['group'], row['name'], phase, told=True))
-            elif status == Code.TIMEOUT and goal is Goal.START:
-                # It is still stopping, longer than the call may take, and is started after that.
-                members.append(Member(row['group'], row['name'], Phase.STOPPING))
             else:
                 why = text.partition(': ')[2]
                 fault = _fault_of(why) if status == Faults.SPAWN_ERROR else status

@@ -19,6 +19,9 @@ FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
 GROWTH = 1.25
 
+# Seconds after which a Ctrl-C is surely another one, and not the first one's echo.
+ANOTHER = 0.5
+
 INFO: dict[str, Any] = {'group': str, 'name': str, 'statename': str, 'spawnerr': str}
 
 
@@ -82,14 +85,18 @@ def pauses() -> Iterator[float]:
 
 
 class Interrupts:
-    """While it is open, a first Ctrl-C is only noted (`noted`), and a second one raises KeyboardInterrupt.
+    """While it is open, a first Ctrl-C is only noted (`noted`), and a later one raises KeyboardInterrupt.
 
     So a restart through Supervisor's own calls can start again what it has stopped. The end of the terminal or
-    of the session (SIGHUP, SIGTERM) is taken in the same way.
+    of the session (SIGHUP, SIGTERM) is noted in the same way, but never raises: it often comes twice, from the
+    kernel and from the shell. A Ctrl-C counts as another one when the user has been told what it does (`told`),
+    or when it comes so late that supervisord seems to hang.
     """
 
     def __init__(self) -> None:
         self.noted: int | None = None
+        self.told = False
+        self._noted_at = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -104,9 +111,10 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.noted is not None:
+        if self.noted is None:
+            self.noted, self._noted_at = number, time.monotonic()
+        elif number == signal.SIGINT and (self.told or time.monotonic() - self._noted_at > ANOTHER):
             raise KeyboardInterrupt
-        self.noted = number
 
 
 def carry_out(quick: Quick, requests: Requests, show: Callable[[Quick], None], say: Callable[[str], None],
@@ -124,7 +132,8 @@ def carry_out(quick: Quick, requests: Requests, show: Callable[[Quick], None], s
                     quick.withdraw()
                     if quick.down:
                         say(f'interrupted: waiting for {len(quick.down)} to stop, to start them again; '
-                            'another Ctrl-C leaves them down')
+                            'Ctrl-C leaves them down')
+                        interrupts.told = True
                     continue
                 calls = quick.calls()
                 if calls:

@@ -136,10 +136,19 @@ def test_rolling(line, names, limit):
     assert ctl.exitstatus == 0
 
 
+def test_quotes_are_taken_off_as_a_shell_does():
+    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
+    Ctl(server).run('quickrestart \'w*\' "app:3" b\'')
+    assert server.calls[0] == ('restarter.startRestart', ["'w*'", '"app:3"', "b'"], {})     # not a shell's line
+    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
+    Ctl(server).run('quickrestart \'w*\' "app:3"')
+    assert server.calls[0] == ('restarter.startRestart', ['w*', 'app:3'], {})
+
+
 def test_rolling_with_an_old_restarter():
     text = "BAD_OPTION: unknown option 'max_unavailable'; known are delay, timeout"
     ctl = Ctl(Server(restarter_startRestart=[Fault(int(Code.BAD_OPTION), text)]))
-    assert ctl.run('rolling web') == ['Error: the restarter of this supervisord is too old for rolling restarts']
+    assert ctl.run('rolling web') == ['Error: the restarter of this supervisord has no rolling restarts yet']
     assert ctl.exitstatus == 3
 
 

@@ -225,13 +225,10 @@ def test_what_the_server_could_not_do(goal, status, text, said, code):
     assert [(report.line, report.code) for report in quick.fresh()] == [(f'web:0: ERROR ({said}', code)]
 
 
-def test_what_is_still_stopping_when_the_servers_call_times_out_is_waited_for():
+def test_what_is_still_stopping_when_the_servers_call_times_out_is_left_to_the_server():
     quick = Quick.begun(Goal.START, [row(int(Code.TIMEOUT), 'TIMEOUT: it is still stopping')])
-    quick.seen([info('web:0', 'STOPPING')])
-    assert not quick.over
-    quick.seen([info('web:0', 'STARTING')])
-    quick.seen([info('web:0', 'RUNNING')])
-    assert lines(quick) == ['web:0: started']
+    assert quick.over
+    assert [report.line for report in quick.fresh()] == ['web:0: ERROR (timed out): it is still stopping']
 
 
 # -- restarts of the server's ----------------------------------------------------------------
@@ -358,7 +355,7 @@ def test_the_first_interrupt_brings_back_what_is_down():
     with pytest.raises(Interrupted, match='what was stopped is started again'):
         fake.restart(said)
     assert set(fake.state.values()) == {'STARTING'}
-    assert said == ['interrupted: waiting for 1 to stop, to start them again; another Ctrl-C leaves them down']
+    assert said == ['interrupted: waiting for 1 to stop, to start them again; Ctrl-C leaves them down']
 
 
 @pytest.mark.parametrize('numbers', [(2, 4), (2, 5), (3, 4)])
@@ -369,7 +366,8 @@ def test_a_second_interrupt_names_what_is_down(numbers):
         fake.restart()
 
 
-def test_a_second_interrupt_while_the_stops_are_not_answered_names_all_of_them():
+def test_a_later_interrupt_while_the_stops_are_not_answered_names_all_of_them(monkeypatch):
+    monkeypatch.setattr('supervisor_restarter.quickrun.ANOTHER', -1)
     fake = Fake(0.5, 0.0)
 
     def twice():
@@ -460,3 +458,20 @@ def test_answers_of_another_kind_are_told_apart(answer):
     quick = Quick.of(Goal.RESTART, 'all', fake.infos())
     with pytest.raises(ClientError, match='something unexpected; not started again: web:0'):
         carry_out(quick, requests, lambda quick: None, pytest.fail, fake.sleep)
+
+
+@pytest.mark.parametrize('numbers', [(signal.SIGHUP, signal.SIGHUP), (signal.SIGTERM, signal.SIGHUP),
+                                     (signal.SIGINT, signal.SIGTERM), (signal.SIGINT, signal.SIGINT)])
+def test_what_comes_twice_at_once_is_one_interrupt(numbers):
+    with Interrupts() as interrupts:
+        for number in numbers:
+            signal.raise_signal(number)
+        assert interrupts.noted == numbers[0]
+
+
+def test_a_ctrl_c_after_the_warning_is_another_one():
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        signal.raise_signal(signal.SIGHUP)
+        interrupts.told = True
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
