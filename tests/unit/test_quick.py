@@ -470,8 +470,9 @@ def test_what_comes_twice_at_once_is_one_interrupt(numbers):
 
 
 def test_a_ctrl_c_after_the_warning_is_another_one():
-    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+    with Interrupts() as interrupts:
         signal.raise_signal(signal.SIGHUP)
         interrupts.told = True
         signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
