@@ -131,9 +131,9 @@ def carry_out(quick: Quick, requests: Requests, show: Callable[[Quick], None], s
                 if interrupts.noted is not None and not quick.withdrawn:
                     quick.withdraw()
                     if quick.down:
+                        interrupts.told = True     # before it can be read, and answered
                         say(f'interrupted: waiting for {len(quick.down)} to stop, to start them again; '
                             'Ctrl-C leaves them down')
-                        interrupts.told = True
                     continue
                 calls = quick.calls()
                 if calls:
