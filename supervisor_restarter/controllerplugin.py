@@ -21,7 +21,7 @@ from supervisor_restarter.ctldisplay import Display
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.progress import groups, process_line, table
 from supervisor_restarter.quick import Goal, Quick, Report, settled
-from supervisor_restarter.quickrun import Interrupted, Requests, carry_out
+from supervisor_restarter.quickrun import GOES_ON, Interrupted, Requests, carry_out
 
 ROW: dict[str, Any] = {'name': str, 'group': str, 'status': int, 'description': str}
 MAX_UNAVAILABLE = re.compile(r'([0-9]{1,9})(%?)')
@@ -231,6 +231,8 @@ class RestarterControllerPlugin(ControllerPluginBase):
                 raise
             self._by_stock_calls(goal, names)
             return
+        except KeyboardInterrupt:
+            raise Interrupted(GOES_ON) from None     # the server may have begun already
         if not conforms(rows, [ROW]):
             raise ClientError(Exit.FAILED, 'supervisord answered with something unexpected')
         self._carry_out(Quick.begun(goal, rows), Requests(self._client(None)))

@@ -22,6 +22,7 @@ GROWTH = 1.25
 # Seconds after which a Ctrl-C is surely another one, and not the first one's echo.
 ANOTHER = 0.5
 
+GOES_ON = 'what has begun goes on'
 INFO: dict[str, Any] = {'group': str, 'name': str, 'statename': str, 'spawnerr': str}
 
 
@@ -158,4 +159,4 @@ def _left(quick: Quick) -> str:
 
 
 def _goes_on(quick: Quick) -> str:
-    return 'what was stopped is started again' if quick.goal is Goal.RESTART else 'what has begun goes on'
+    return 'what was stopped is started again' if quick.goal is Goal.RESTART else GOES_ON

@@ -288,7 +288,8 @@ def test_names_that_cannot_be_sent(line):
      'Error: interrupted; a restart may have begun; to see: restarts'),
     ('rolling web', {'restarter_startRestart': ['7'], 'restarter_getRestart': [KeyboardInterrupt()]},
      'Error: interrupted; restart 7 goes on; to cancel it: cancelrestart 7'),
-    ('quickstart web', {'restarter_quickStart': [KeyboardInterrupt()]}, 'Error: interrupted'),
+    ('quickstart web', {'restarter_quickStart': [KeyboardInterrupt()]},
+     'Error: interrupted; what has begun goes on'),
     ('restarts', {'supervisor_getVersion': [KeyboardInterrupt()]}, 'Error: interrupted'),
 ])
 def test_interrupts_end_the_command_only(command, answers, said):
