@@ -19,7 +19,7 @@ from xmlrpc.client import Fault, ProtocolError, ResponseError
 
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.faults import Code
+from supervisor_restarter.faults import Code, printable
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
 PATIENCE = 20.0
@@ -135,17 +135,6 @@ class ClientError(Exception):
         self.status = status
         self.code = code
         super().__init__(printable(text))
-
-
-def printable(text: str) -> str:
-    """`text` safe to show on a terminal: control, format and line-breaking characters as escapes.
-
-    Names and reasons come from a configuration file and from processes; none of them may move the
-    cursor, change the terminal's title or begin a line of its own.
-    """
-    if text.isprintable():
-        return text
-    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text)
 
 
 def without_password(text: str) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor_restarter.client import printable
+from supervisor_restarter.faults import printable
 from supervisor_restarter.progress import Gauge, abandon
 
 

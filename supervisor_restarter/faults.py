@@ -1,11 +1,14 @@
-"""The codes with which the restarter refuses a call or reports a failed process.
+"""The codes with which the restarter refuses a call or reports a failed process, and the texts to them.
 
 Nothing of Supervisor is imported here, so that the pure parts and the client can use it alike;
 rpcinterface.py turns a Refusal into the RPCError that Supervisor's XML-RPC handler understands.
 """
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
+
+MOST_NAMED = 10    # names in one message
 
 
 class Code(IntEnum):
@@ -38,3 +41,22 @@ class Refusal(Exception):
 def text_of(code: Code, detail: str) -> str:
     """The text under which `code` is reported, e.g. 'TIMEOUT: still stopping after 1.0 s'."""
     return f'{code.name}: {detail}'
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names in one line, at most MOST_NAMED of them."""
+    everything = list(names)
+    rest = len(everything) - MOST_NAMED
+    return ', '.join(everything[:MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')
+
+
+def printable(text: str) -> str:
+    """`text` as one line that is safe in logs, events, XML and on a terminal: control, format and
+    line-breaking characters as escapes.
+
+    Names and reasons come from a configuration file and from processes; none of them may move the
+    cursor, change the terminal's title or begin a line of its own.
+    """
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text)

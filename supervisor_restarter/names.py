@@ -13,10 +13,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.options import shown
 
-MOST_NAMED = 10                         # names in one message
 Groups = Mapping[str, Sequence[str]]    # group name -> names of its processes
 
 
@@ -61,9 +60,7 @@ def resolve(groups: Groups, names: Any) -> list[Match]:
             found[match[:2]] = Match(match.group, match.name,
                                      match.outright or before.outright, match.single or before.single)
     if missing:
-        more = f' and {len(missing) - MOST_NAMED} more' if len(missing) > MOST_NAMED else ''
-        raise Refusal(Code.BAD_GROUP,
-                      f'nothing is named or matched by {", ".join(map(shown, missing[:MOST_NAMED]))}{more}')
+        raise Refusal(Code.BAD_GROUP, f'nothing is named or matched by {listed(map(shown, missing))}')
     return list(found.values())
 
 

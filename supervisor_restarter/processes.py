@@ -9,7 +9,7 @@ from typing import Any
 from supervisor.options import ProcessException, decode_wait_status
 from supervisor.states import ProcessStates, getProcessStateDescription
 
-from supervisor_restarter.faults import Code
+from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.names import Match
 from supervisor_restarter.phases import Seen
 from supervisor_restarter.restart import Failure, Observation
@@ -223,11 +223,6 @@ class Processes:
             result = act()
         except Exception as error:  # noqa: BLE001
             self._supervisord.options.logger.warn(f'restarter: {act.__name__} failed: {error!r}')
-            return printable(f'{type(error).__name__}: {error}')
+            return printable(f'{type(error).__name__}: {error}'.rstrip())
         # kill() returns a whole traceback, whose last line says what happened
         return printable(result.strip().splitlines()[-1]) if isinstance(result, str) and result.strip() else ''
-
-
-def printable(text: str) -> str:
-    """`text` as one line that is safe in logs, events, XML and terminals."""
-    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in str(text).rstrip())

@@ -11,7 +11,8 @@ from typing import Any, Protocol, TextIO
 
 from supervisor.options import make_namespec
 
-from supervisor_restarter.client import Plan, Process, Restart, ended, printable
+from supervisor_restarter.client import Plan, Process, Restart, ended
+from supervisor_restarter.faults import printable
 
 SETTLED = ('ready', 'skipped', 'failed')
 # How many processes a line of errors names; all of them have a line of their own elsewhere.

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from supervisor.options import make_namespec
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client import Restart, ended, printable
-from supervisor_restarter.faults import Code
+from supervisor_restarter.client import Restart, ended
+from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.names import Match, resolve
 
 # What stock supervisorctl says.

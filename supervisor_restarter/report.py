@@ -1,11 +1,10 @@
 """What clients are told of a restart: the structs and arrays of the XML-RPC interface. Pure."""
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from supervisor_restarter.faults import Code, text_of
+from supervisor_restarter.faults import Code, listed, text_of
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import ENDS, Phase, Seen
 from supervisor_restarter.restart import Goal, Member, Restart, State, left_alone, waves
@@ -13,7 +12,6 @@ from supervisor_restarter.restart import Goal, Member, Restart, State, left_alon
 # What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
 # those can read ours.
 SUCCESS, FAILED, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 30, 50, 60, 70
-MOST_NAMED = 10    # processes named in one message
 
 
 def namespec(member: Member) -> str:
@@ -103,13 +101,6 @@ def timeout_text(restart: Restart) -> str:
     """Which processes were pending at the timeout, and what becomes of them."""
     return (f'{len(restart.pending)} of {len(restart.members)} processes were pending: '
             + listed(f'{namespec(member)} ({why})' for member, why in restart.pending))
-
-
-def listed(names: Iterable[str]) -> str:
-    """The names in one line, at most MOST_NAMED of them."""
-    everything = list(names)
-    rest = len(everything) - MOST_NAMED
-    return ', '.join(everything[:MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')
 
 
 def statuses(restart: Restart) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from supervisor import events
 from supervisor.states import SupervisorStates
 
 from supervisor_restarter import report, stops
-from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.options import Options, Settings, shown
 from supervisor_restarter.phases import Order, Phase, Seen
@@ -258,7 +258,7 @@ class Service:
         if run.restart.goal is Goal.RESTART:
             self._history.append(run)
         restart = run.restart
-        failed = report.listed(f'{report.namespec(member)} ({member.error})' for member in restart.failures)
+        failed = listed(f'{report.namespec(member)} ({member.error})' for member in restart.failures)
         self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
                        f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
 
@@ -312,4 +312,4 @@ class Service:
 
     def _log(self, run: Run, text: str) -> None:
         if run.restart.goal is Goal.RESTART:
-            self._supervisord.options.logger.info(f'restarter: restart {run.id} of {report.listed(run.groups)} {text}')
+            self._supervisord.options.logger.info(f'restarter: restart {run.id} of {listed(run.groups)} {text}')

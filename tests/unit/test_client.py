@@ -21,11 +21,10 @@ from supervisor_restarter.client import (
     Exit,
     conforms,
     explain,
-    printable,
     sendable,
     without_password,
 )
-from supervisor_restarter.faults import Code
+from supervisor_restarter.faults import Code, printable
 
 URL = 'http://host:9001'
 

@@ -7,7 +7,7 @@ import pytest
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter import report
-from supervisor_restarter.faults import Code
+from supervisor_restarter.faults import Code, listed
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import Phase, Seen
@@ -50,7 +50,7 @@ def test_seconds_between(start, end, seconds):
     (11, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 1 more'),
     (32, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 22 more')])
 def test_at_most_ten_are_named(count, text):
-    assert report.listed(f'p{number}' for number in range(count)) == text
+    assert listed(f'p{number}' for number in range(count)) == text
 
 
 def test_the_struct_of_a_process():
