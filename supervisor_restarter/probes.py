@@ -1,0 +1,208 @@
+"""Asking a process whether it is ready: connections that live in supervisord's own loop.
+
+The loop goes through a copy of the socket map that it makes at the beginning of each turn. So a
+closed dispatcher may still be handed an event, even one that belongs to a new socket under the same
+number: after the end every handler does nothing. And a socket that is made after the copy is polled
+in this turn only if it registers itself, which is what _open() does.
+
+After each handler the loop unregisters what is no longer readable() or writable(), which fails for a
+descriptor that is unregistered already, and then calls handle_error(): at the end it means nothing.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import socket
+import time
+from typing import Any
+
+from supervisor_restarter.faults import printable
+from supervisor_restarter.readiness import Spec
+
+MOST_ANSWER = 4096       # bytes that are read of an answer; a status line is far shorter
+MOST_NAME = 120          # characters of the spec in an error; every unix path fits
+PROTOCOL = b'HTTP/'
+STATUS_LINE = re.compile(rb'HTTP/[0-9]\.[0-9] ([1-5][0-9][0-9])[ \r\n]')
+
+
+def leave_loop(options: Any, dispatcher: Any, sock: socket.socket) -> None:
+    """Close `sock`, which `dispatcher` serves, so that nothing of it stays behind in the loop."""
+    descriptor = sock.fileno()
+    if options.get_socket_map().get(descriptor) is dispatcher:
+        del options.get_socket_map()[descriptor]
+    # The poller remembers descriptors from turn to turn, and the number will be used again.
+    for forget in (options.poller.unregister_readable, options.poller.unregister_writable):
+        with contextlib.suppress(KeyError, OSError):
+            forget(descriptor)
+    with contextlib.suppress(OSError):
+        sock.close()
+
+
+class Attempt:
+    """One question 'are you ready?', on its way from the start. Never raises, never waits.
+
+    `done` tells whether there is an answer, `ready` whether it is a yes, and `error` why it is not
+    or not yet one. Whoever makes an attempt calls expire() at its `deadline` (monotonic time).
+    """
+
+    def __init__(self, options: Any, spec: Spec, deadline: float) -> None:
+        self.deadline = deadline
+        self.done = False
+        self._error = ''
+        self._options = options
+        self._begun = time.monotonic()
+        self._name = spec.text if len(spec.text) <= MOST_NAME else f'{spec.text[:MOST_NAME]}...'
+        self._http = spec.kind == 'http'
+        self._addresses = iter(spec.addresses)
+        self._refusal = ''
+        self._socket: socket.socket | None = None
+        self._connected = False
+        self._unsent = b''
+        if self._http:
+            self._unsent = (f'GET {spec.target} HTTP/1.0\r\nHost: {spec.host}\r\n'
+                            'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode('ascii')
+        self._answer = b''
+        self._connect()
+
+    @property
+    def ready(self) -> bool:
+        return self.done and not self._error
+
+    @property
+    def error(self) -> str:
+        """Why the process is not ready, in one short line; '' if it is."""
+        return self._error if self.done else f'{self._name}: no answer yet'
+
+    def expire(self, now: float) -> None:
+        """End the attempt if its deadline has passed."""
+        if now >= self.deadline:
+            self._end(f'no answer within {max(0.0, self.deadline - self._begun):.3g} s')
+
+    def close(self) -> None:
+        """Give up, if there is no answer yet."""
+        self._end('given up')
+
+    # -- what the loop calls -----------------------------------------------------------------
+
+    def readable(self) -> bool:
+        return not self.done and self._connected and not self._unsent
+
+    def writable(self) -> bool:
+        return not self.done and not self.readable()
+
+    def handle_write_event(self) -> None:
+        """The connection stands or has failed, or there is room for more of the request."""
+        if self._socket is None or not self.writable():
+            return
+        try:
+            self._connected = self._connected or self._is_connected(self._socket)
+            if self._connected and self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent):]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if self._connected:
+                self._end(_reason(error))
+            else:
+                self._refused(error)
+                self._connect()
+            return
+        if self._connected and not self._http:
+            self._end('')
+
+    def handle_read_event(self) -> None:
+        """There is more of the answer, or the other end has closed."""
+        if self._socket is None or not self.readable():
+            return
+        try:
+            more = self._socket.recv(MOST_ANSWER - len(self._answer))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(_reason(error))
+            return
+        self._answer += more
+        self._judge(at_end=not more or len(self._answer) >= MOST_ANSWER)
+
+    def handle_error(self) -> None:
+        """A handler has raised, or the end was an end twice; see above."""
+        self._end('the probe broke off')
+
+    # -- connecting --------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        """Turn to the next address; without any left the attempt has failed."""
+        for family, address in self._addresses:
+            try:
+                self._open(family, address)
+            except OSError as error:
+                self._refused(error)
+            else:
+                return
+        self._end(self._refusal or 'there is no address to connect to')
+
+    def _open(self, family: int, address: Any) -> None:
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        code = self._socket.connect_ex(address)
+        if code == errno.EAGAIN and family == socket.AF_UNIX:
+            raise OSError(code, 'its queue of connections is full')
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+        self._options.get_socket_map()[self._socket.fileno()] = self
+        self._options.poller.register_writable(self._socket.fileno())
+        if code == 0:
+            self.handle_write_event()
+
+    @staticmethod
+    def _is_connected(sock: socket.socket) -> bool:
+        """False while connecting; OSError if that has failed."""
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        try:
+            peer = sock.getpeername()
+        except OSError:
+            return False                            # the event was meant for a former owner of the number
+        if peer == sock.getsockname():
+            # TCP connects a socket to itself when its own port, picked at random, is the one asked for
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return True
+
+    def _refused(self, error: OSError) -> None:
+        # with localhost it is the first refusal that counts: many machines have no IPv6
+        self._refusal = self._refusal or _reason(error)
+        self._let_go()
+
+    # -- the answer --------------------------------------------------------------------------
+
+    def _judge(self, at_end: bool) -> None:
+        """End the attempt if the bytes so far tell enough. at_end: no more will be read."""
+        status = STATUS_LINE.match(self._answer)
+        if status:
+            code = int(status[1])
+            self._end('' if 200 <= code < 400 else f'answered {code}')
+        elif not self._answer and at_end:
+            self._end('closed the connection without an answer')
+        elif at_end or b'\n' in self._answer or not PROTOCOL.startswith(self._answer[:len(PROTOCOL)]):
+            self._end('answered with something that is not HTTP')
+
+    def _end(self, why: str) -> None:
+        """The attempt is over, '' for ready; nothing if it is over already."""
+        if self.done:
+            return
+        self.done = True
+        self._error = printable(f'{self._name}: {why}') if why else ''
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            leave_loop(self._options, self, self._socket)
+            self._socket = None
+
+
+def _reason(error: OSError) -> str:
+    why = error.strerror or str(error)
+    return why[:1].lower() + why[1:]

@@ -1,0 +1,102 @@
+"""What makes a process ready, as its program says it in RESTARTER_READY; nothing is asked here.
+
+Addresses are numeric, or `localhost`: looking up a name could hold up supervisord's loop.
+"""
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from supervisor_restarter.options import shown
+
+ALLOWED = 'tcp://host:port, unix:///path, http://host:port/path or notify'
+MOST_CHARACTERS = 1000
+MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103    # sun_path without its final NUL
+HTTP_PORT = 80
+LOCALHOST = ('127.0.0.1', '::1')
+# Who listens on every address writes this; what is asked is this machine.
+ANY_ADDRESS = {'0.0.0.0': '127.0.0.1', '::': '::1'}
+
+AUTHORITY = re.compile(r'(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9A-Za-z.-]+))(?::(?P<port>[1-9][0-9]{0,4}))?')
+TARGET = re.compile(r'/[!-~]*')
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What makes a process ready."""
+
+    text: str                                       # as it was written
+    kind: str                                       # 'tcp', 'unix', 'http' or 'notify'
+    addresses: tuple[tuple[int, Any], ...] = ()     # socket family and address, to be tried in turn
+    target: str = ''                                # http: what follows GET
+    host: str = ''                                  # http: the Host header
+
+
+def parse(text: str) -> Spec:
+    """What `text` asks for; ValueError with one line that names the text and what is allowed."""
+    wanted = text.strip(' \t')
+    try:
+        return _parse(wanted)
+    except ValueError as error:
+        raise ValueError(f'{shown(text)}: {error}; allowed: {ALLOWED}') from None
+
+
+def _parse(text: str) -> Spec:
+    if not text:
+        raise ValueError('it is empty')
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f'it has more than {MOST_CHARACTERS} characters')
+    if ' ' in text or not text.isprintable():
+        raise ValueError('no blanks or control characters')
+    if text == 'notify':
+        return Spec(text, 'notify')
+    kind, separator, rest = text.partition('://')
+    if separator and kind == 'tcp':
+        return Spec(text, kind, _addresses(rest))
+    if separator and kind == 'unix':
+        return Spec(text, kind, ((socket.AF_UNIX, _path(rest)),))
+    if separator and kind == 'http':
+        authority, slash, path = rest.partition('/')
+        target = slash + path or '/'
+        if not TARGET.fullmatch(target) or '#' in target:
+            raise ValueError('no fragment, and no characters beyond ASCII in the path')
+        return Spec(text, kind, _addresses(authority, HTTP_PORT), target, authority)
+    raise ValueError('unknown kind')
+
+
+def _addresses(authority: str, default_port: int = 0) -> tuple[tuple[int, Any], ...]:
+    """Where 'host:port' leads; default_port 0: a port must be given."""
+    match = AUTHORITY.fullmatch(authority)
+    if not match:
+        raise ValueError('host or port is bad')
+    port = int(match['port'] or default_port)
+    if not 1 <= port <= 65535:
+        raise ValueError('a port from 1 to 65535 is needed')
+    host = match['v6'] or match['v4']
+    hosts = LOCALHOST if host == 'localhost' else (_numeric(host, 6 if match['v6'] else 4),)
+    return tuple((socket.AF_INET6 if ':' in host else socket.AF_INET, (host, port)) for host in hosts)
+
+
+def _numeric(host: str, version: int) -> str:
+    try:
+        address = str(ipaddress.IPv6Address(host) if version == 6 else ipaddress.IPv4Address(host))
+    except ValueError:
+        raise ValueError('the host must be localhost or a numeric address, [IPv6] in brackets') from None
+    return ANY_ADDRESS.get(address, address)
+
+
+def _path(path: str) -> str:
+    if not path.startswith('/'):
+        raise ValueError('the path must be absolute, as in unix:///run/app.sock')
+    try:
+        length = len(os.fsencode(path))
+    except UnicodeError:
+        raise ValueError('the path cannot be written in the encoding of file names') from None
+    if length > MOST_PATH_BYTES:
+        raise ValueError(f'the path of a socket has at most {MOST_PATH_BYTES} bytes')
+    return path
