@@ -6,15 +6,20 @@ text is turned into a value first, then both go through the same check.
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from signal import Signals  # their names only
 from typing import Any, Callable
 
 from supervisor_restarter.faults import Code, Refusal
 
+MOST_PROCESSES = 10_000
 MOST_SECONDS = 10_000_000    # about four months; keeps every deadline far from overflow
 CALL_TIMEOUT = 5.0           # seconds; holds for restartProcessGroup and quick* where no timeout is set
+EVERYTHING = '100%'          # max_unavailable: no limit
+RESTART = 'restart'          # method: stop and start
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,30 @@ class Options:
     delay: float = 0.2
     timeout: float | None = None
     stagger_factor: int = 1
+    max_unavailable: int | str = EVERYTHING
+    min_ready: float = 0.0
+    ready_timeout: float = 30.0
+    method: str = RESTART
     stop_timeout: float | None = None
     on_failure: str = 'abort'
     if_busy: str = 'fail'
     only_running: bool = False
+
+    @property
+    def rolling(self) -> bool:
+        """Whether some processes are to stay ready while others are restarted."""
+        return self.max_unavailable != EVERYTHING
+
+    @property
+    def signal(self) -> str:
+        """The name of the signal that is sent instead of a restart, such as 'HUP'; '' for a restart."""
+        return '' if self.method == RESTART else self.method.partition(':')[2]
+
+    def allowed(self, size: int) -> int:
+        """How many processes of a group of `size` may be not ready at once."""
+        if isinstance(self.max_unavailable, int):
+            return self.max_unavailable
+        return max(1, size * int(self.max_unavailable[:-1]) // 100)
 
     def limit(self, default: float = 0.0) -> float | None:
         """Seconds after which the taking down ends; None: no limit. `default` (seconds, 0: none)
@@ -77,6 +102,36 @@ def _choice(*words: str) -> Kind:
     return Kind(' or '.join(words), str.lower, lambda value: isinstance(value, str) and value in words)
 
 
+def _int_or_text(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _is_max_unavailable(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(re.fullmatch('[0-9]{1,3}%', value)) and 1 <= int(value[:-1]) <= 100
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_PROCESSES
+
+
+def _percentage(value: int | str) -> int | str:
+    return value if isinstance(value, int) else f'{int(value[:-1])}%'
+
+
+def _method(value: str) -> str:
+    """'signal:sighup' as 'signal:HUP', anything else as it is."""
+    word, colon, name = value.partition(':')
+    return f'{word}:{re.sub("^SIG", "", name.upper())}' if colon else value
+
+
+def _is_method(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    word, _, name = _method(value).partition(':')
+    return value == RESTART or (word == 'signal' and f'SIG{name}' in Signals.__members__)
+
+
 def _flag_of_text(text: str) -> bool:
     # the words of Supervisor's own booleans
     try:
@@ -95,7 +150,12 @@ FLAG = Kind('true or false', _flag_of_text,
 DECLARED: dict[str, Kind] = {
     'delay': SECONDS,
     'timeout': SECONDS,
-    'stagger_factor': _count(1, 10_000),
+    'stagger_factor': _count(1, MOST_PROCESSES),
+    'max_unavailable': Kind(f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
+                            _int_or_text, _is_max_unavailable, _percentage),
+    'min_ready': SECONDS,
+    'ready_timeout': SECONDS,
+    'method': Kind('restart, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method),
     'stop_timeout': SECONDS,
     'on_failure': _choice('abort', 'continue'),
     'if_busy': _choice('fail', 'queue'),

@@ -7,8 +7,10 @@ out (-> FAILED); see restart.py.
 
     WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING --> READY
 
-A process that is down when its turn comes goes from DUE to STARTING at once. Two rules run through
-the table:
+    WAITING --its turn--> TO_SIGNAL --signal--> SIGNALLED --ready again--> READY
+
+A process that is down when its turn comes goes from DUE to STARTING at once; the second line is for
+restarts that send a signal instead. Two rules run through the table:
 
 * What is down comes back: no observation leads from STOPPING or STOPPED to an end, except that the
   process cannot be started or that somebody else decided otherwise.
@@ -23,13 +25,15 @@ from enum import Enum
 
 
 class Phase(str, Enum):
-    """Where a process is on its way through a restart. DUE is shown to users as 'waiting'."""
+    """Where a process is on its way through a restart."""
 
     WAITING = 'waiting'    # its turn has not come; nothing was done to it
     DUE = 'due'            # its turn has come; the order is about to be carried out
     STOPPING = 'stopping'  # the stop signal is sent, the process has not exited
     STOPPED = 'stopped'    # it has exited and is to be started
     STARTING = 'starting'  # started, not ready
+    TO_SIGNAL = 'to signal'  # as DUE, where a signal is to be sent
+    SIGNALLED = 'signalled'  # the signal is sent, and the process not (or not surely) ready again
     READY = 'ready'        # end: restarted
     SKIPPED = 'skipped'    # end: left alone, on purpose or because somebody else decided so
     FAILED = 'failed'      # end: did not come up, or could not be stopped
@@ -37,13 +41,20 @@ class Phase(str, Enum):
 
 ENDS = frozenset({Phase.READY, Phase.SKIPPED, Phase.FAILED})
 
+# Taken down, about to be, or not yet known to be ready again.
+IN_FLIGHT = frozenset({Phase.DUE, Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED})
+
+# Phases for which users are shown another one.
+SHOWN = {Phase.DUE: Phase.WAITING, Phase.TO_SIGNAL: Phase.WAITING, Phase.SIGNALLED: Phase.STARTING}
+
 
 class Seen(str, Enum):
-    """What is seen of a process: Supervisor's process states, with two of them told apart."""
+    """What is seen of a process: Supervisor's process states, with some of them told apart."""
 
     STOPPED = 'STOPPED'
     STARTING = 'STARTING'
-    RUNNING = 'RUNNING'
+    RUNNING = 'RUNNING'                # ... but not ready: its probe fails, or it is not ready for long enough
+    READY = 'READY'                    # RUNNING, and ready
     BACKOFF = 'BACKOFF'
     STOPPING = 'STOPPING'
     EXITED = 'EXITED'                  # with one of the program's exitcodes
@@ -54,6 +65,7 @@ class Seen(str, Enum):
 
 
 DOWN = frozenset({Seen.STOPPED, Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL})
+UP = frozenset({Seen.STARTING, Seen.RUNNING, Seen.READY})
 
 
 class Order(Enum):
@@ -61,6 +73,7 @@ class Order(Enum):
 
     STOP = 'stop'
     START = 'start'
+    SIGNAL = 'signal'
 
 
 def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
@@ -76,12 +89,12 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     exited = (s.EXITED, s.EXITED_BADLY)
 
     p = Phase.WAITING
-    row(p, p, s.STARTING, s.RUNNING, s.BACKOFF, *exited, s.FATAL)
+    row(p, p, *UP, s.BACKOFF, *exited, s.FATAL)
     row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
     row(p, Phase.FAILED, s.UNKNOWN)
 
     p = Phase.DUE
-    row(p, Phase.STOPPING, s.STARTING, s.RUNNING, order=Order.STOP)
+    row(p, Phase.STOPPING, *UP, order=Order.STOP)
     row(p, Phase.STOPPING, s.BACKOFF, order=Order.STOP)          # ends Supervisor's own retries
     row(p, Phase.STOPPING, s.STOPPING)                           # was being stopped already
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
@@ -91,21 +104,35 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     p = Phase.STOPPING
     row(p, p, s.STOPPING)
     row(p, Phase.STOPPED, s.STOPPED, *exited, s.FATAL)
-    row(p, Phase.STARTING, s.STARTING, s.RUNNING)                # somebody else was quicker
+    row(p, Phase.STARTING, *UP)                                  # somebody else was quicker
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
     row(p, Phase.SKIPPED, s.WANTED_DOWN)
 
     p = Phase.STOPPED
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
-    row(p, Phase.STARTING, s.STARTING, s.RUNNING)                # somebody else was quicker
+    row(p, Phase.STARTING, *UP)                                  # somebody else was quicker
     row(p, Phase.SKIPPED, s.STOPPING, s.WANTED_DOWN)             # ... and stopped it again
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
 
     p = Phase.STARTING
-    row(p, p, s.STARTING)
-    row(p, Phase.READY, s.RUNNING)
+    row(p, p, s.STARTING, s.RUNNING)
+    row(p, Phase.READY, s.READY)
     row(p, Phase.READY, s.EXITED)                                # it ran, and ended as its exitcodes say
     row(p, Phase.FAILED, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)
+    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+
+    p = Phase.TO_SIGNAL
+    row(p, Phase.SIGNALLED, s.RUNNING, s.READY, order=Order.SIGNAL)
+    row(p, p, s.STARTING)                                        # a signal would find it unprepared
+    row(p, Phase.DUE, s.BACKOFF, *exited, s.FATAL)               # nothing to signal: it is started
+    row(p, Phase.FAILED, s.UNKNOWN)
+    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+
+    p = Phase.SIGNALLED
+    row(p, p, s.RUNNING)
+    row(p, Phase.READY, s.READY)
+    row(p, Phase.FAILED, *exited, order=Order.START)             # it died of it, and comes back all the same
+    row(p, Phase.FAILED, s.STARTING, s.BACKOFF, s.FATAL, s.UNKNOWN)   # ... and Supervisor was quicker
     row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
 
     for end in ENDS:

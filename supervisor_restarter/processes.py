@@ -3,21 +3,26 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
+from supervisor.datatypes import signal_number
 from supervisor.options import ProcessException, decode_wait_status
 from supervisor.states import ProcessStates, getProcessStateDescription
 
 from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.names import Match
 from supervisor_restarter.phases import Seen
-from supervisor_restarter.restart import Failure, Observation
+from supervisor_restarter.plan import Candidate
+from supervisor_restarter.readiness import Spec, parse
+from supervisor_restarter.watch import Watch
 
 SEEN = {
     ProcessStates.STOPPED: Seen.STOPPED,
     ProcessStates.STARTING: Seen.STARTING,
-    ProcessStates.RUNNING: Seen.RUNNING,
+    ProcessStates.RUNNING: Seen.READY,      # unless its probe says otherwise; see watch.py
     ProcessStates.BACKOFF: Seen.BACKOFF,
     ProcessStates.STOPPING: Seen.STOPPING,
     ProcessStates.EXITED: Seen.EXITED,
@@ -26,6 +31,9 @@ SEEN = {
 }
 # A process older than this (seconds) has surely become its program.
 YOUNG = 10.0
+# A process that was sent a signal counts as ready again only after its startsecs, or so many seconds: to
+# die of it takes a moment.
+SETTLED = 0.2
 # supervisord's transition() wants *more* than startsecs to have passed
 JUST_AFTER = 0.001
 
@@ -61,6 +69,8 @@ class Handle:
     config: Any                            # the process's own, while a copy with another stopwaitsecs stands in
     obituary: Obituary | None = None
     kill_at: float | None = None           # wall clock: when Supervisor sends SIGKILL for the first time
+    signalled_at: float | None = None      # monotonic: when it was sent a signal that it should survive
+    watch: Watch | None = None             # its probe, if it has one
 
 
 class Processes:
@@ -106,11 +116,18 @@ class Processes:
             self._watch(handle)
         else:
             handle.kill_at = None
+            if seen is Seen.READY and handle.signalled_at is not None:
+                due = handle.signalled_at + max(SETTLED, process.config.startsecs)
+                if time.monotonic() < due:
+                    seen = Seen.RUNNING
+                else:
+                    due = None
             if handle.config is not process.config:
                 process.config = handle.config      # it has exited: its own stopwaitsecs holds again
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
-        return Observation(seen, process.pid, why, due, ended_at)
+        observation = Observation(seen, process.pid, why, due, ended_at)
+        return handle.watch.see(observation, time.monotonic()) if handle.watch else observation
 
     @staticmethod
     def is_up(handle: Handle) -> bool:
@@ -121,6 +138,48 @@ class Processes:
     def state_name(handle: Handle) -> str:
         """Supervisor's name for the state that the process is in."""
         return getProcessStateDescription(handle.process.state) or 'UNKNOWN'
+
+    def others(self, groups: Iterable[str], matches: Iterable[Match]) -> list[Match]:
+        """The processes of the groups that are not among the matches."""
+        known = {match[:2] for match in matches}
+        return [Match(group, name, False, False) for group in groups
+                for name in self._supervisord.process_groups[group].processes if (group, name) not in known]
+
+    @staticmethod
+    def readiness(handle: Handle) -> Spec | None:
+        """What makes the process ready, as RESTARTER_READY in its environment says; None: that it is RUNNING.
+
+        ValueError with one line if it says nothing that makes sense.
+        """
+        text = (handle.config.environment or {}).get('RESTARTER_READY')
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ValueError(f'RESTARTER_READY = {error}') from None
+
+    def candidate(self, member: Member) -> Candidate:
+        """The process as a plan wants to know it."""
+        handle = self.hold(member.match)
+        member.observed = self.observe(handle) or Observation(Seen.UNKNOWN)
+        config = handle.config
+        malformed = ''
+        try:
+            spec = self.readiness(handle)
+        except ValueError as error:
+            spec, malformed = None, str(error)
+        return Candidate(
+            member, self.state_name(handle), self.obstacle(handle), malformed, probed=spec is not None,
+            restarts=config.autorestart is not False, startsecs=config.startsecs, stopwaitsecs=config.stopwaitsecs,
+            stopasgroup=config.stopasgroup, command=str(config.command))
+
+    @staticmethod
+    def shared_socket(handle: Handle) -> Any:
+        """A reference to the listening socket that the processes of an [fcgi-program:x] share; it stays open
+        as long as the reference lives. None where there is no such socket, or it is not open."""
+        manager = getattr(handle.group, 'socket_manager', None)
+        return manager.get_socket() if manager is not None and manager.is_prepared() else None
 
     @staticmethod
     def obstacle(handle: Handle) -> str:
@@ -182,7 +241,16 @@ class Processes:
             process.config = copy.copy(handle.config)
             process.config.stopwaitsecs = stop_timeout
             process.config.restarter_original = handle.config
-        message = self._guarded(process.stop)
+        message = self._guarded('stop', process.stop)
+        return Failure(Code.STOP_FAILED, message) if message else None
+
+    def signal(self, handle: Handle, name: str) -> Failure | None:
+        """Send the process a signal ('HUP') that is not meant to end it; Failure STOP_FAILED if that fails."""
+        message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
+        handle.signalled_at = time.monotonic()
+        if handle.watch:
+            handle.watch.signalled(handle.signalled_at)
+        self._watch(handle)
         return Failure(Code.STOP_FAILED, message) if message else None
 
     def start(self, handle: Handle) -> Failure | None:
@@ -190,12 +258,21 @@ class Processes:
         process = handle.process
         process.config = handle.config
         process.backoff = 0                         # a new start has all of its startretries
-        message = self._guarded(process.spawn)
+        handle.signalled_at = None
+        environment = handle.watch.environment() if handle.watch else {}
+        if environment:
+            # Only this child is to see it: with the config itself changed, `update` would find a difference.
+            process.config = copy.copy(handle.config)
+            process.config.environment = {**(handle.config.environment or {}), **environment}
+        message = self._guarded('spawn', process.spawn)
+        process.config = handle.config
         if message or not process.pid:
             why = printable(process.spawnerr or '') or message or 'it could not be spawned'
             return Failure(Code.START_FAILED, f'{why}; state {self.state_name(handle)}')
         handle.obituary = None
         self._watch(handle)
+        if handle.watch:
+            handle.watch.started(process.pid, time.monotonic())
         return None
 
     def release(self, handle: Handle) -> None:
@@ -204,6 +281,8 @@ class Processes:
         if isinstance(pids.get(process.pid), Obituary):
             pids[process.pid] = process
         process.config = handle.config
+        if handle.watch:
+            handle.watch.close()
 
     def _watch(self, handle: Handle) -> None:
         process, pids = handle.process, self._supervisord.options.pidhistory
@@ -213,7 +292,7 @@ class Processes:
         elif known is process:
             handle.obituary = pids[process.pid] = Obituary(process)
 
-    def _guarded(self, act: Any) -> str:
+    def _guarded(self, name: str, act: Callable[[], Any]) -> str:
         """Call one of Subprocess's methods; its complaint, if any, as one line.
 
         spawn() and stop() report by assertions, by strings and, in fcgi programs, by whatever
@@ -222,7 +301,7 @@ class Processes:
         try:
             result = act()
         except Exception as error:  # noqa: BLE001
-            self._supervisord.options.logger.warn(f'restarter: {act.__name__} failed: {error!r}')
+            self._supervisord.options.logger.warn(f'restarter: {name} failed: {error!r}')
             return printable(f'{type(error).__name__}: {error}'.rstrip())
         # kill() returns a whole traceback, whose last line says what happened
         return printable(result.strip().splitlines()[-1]) if isinstance(result, str) and result.strip() else ''

@@ -2,21 +2,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from supervisor_restarter.faults import Code, listed, text_of
-from supervisor_restarter.options import Options
-from supervisor_restarter.phases import ENDS, Phase, Seen
-from supervisor_restarter.restart import Goal, Member, Restart, State, left_alone, waves
+from supervisor_restarter.members import Member
+from supervisor_restarter.phases import ENDS, SHOWN, Phase
+from supervisor_restarter.restart import Restart, State
+from supervisor_restarter.turns import Goal
 
 # What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
 # those can read ours.
 SUCCESS, FAILED, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 30, 50, 60, 70
-
-
-def namespec(member: Member) -> str:
-    """The name under which supervisorctl shows a process."""
-    return member.name if member.name == member.group else f'{member.group}:{member.name}'
 
 
 def iso(wall: float | None) -> str:
@@ -38,7 +34,7 @@ def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
     return {
         'group': member.group,
         'name': member.name,
-        'phase': (Phase.WAITING if member.phase is Phase.DUE else member.phase).value,
+        'phase': SHOWN.get(member.phase, member.phase).value,
         'old_pid': member.old_pid,
         'new_pid': member.new_pid,
         'stop_seconds': between(member.stop_at, member.exit_at),
@@ -62,45 +58,10 @@ def failures(restart: Restart) -> list[dict[str, Any]]:
             for member, code, why in entries]
 
 
-class Candidate(NamedTuple):
-    """A process that a restart would concern. obstacle: why it cannot be started, '' if it can."""
-
-    member: Member
-    state: str
-    obstacle: str
-
-
-def plan(candidates: list[Candidate], options: Options) -> dict[str, Any]:
-    """What a restart of the candidates (in the order of their turns) would do."""
-    left, first, waiting = [], [], []
-    for member, state, _ in candidates:
-        entry = {'group': member.group, 'name': member.name, 'state': state, 'pid': member.observed.pid}
-        reason = left_alone(Goal.RESTART, options, member.match, member.observed)
-        if reason:
-            left.append({**entry, 'reason': reason})
-        elif member.observed.seen in (Seen.STARTING, Seen.RUNNING):
-            waiting.append({**entry, 'action': 'restart'})
-        else:
-            first.append({**entry, 'action': 'start'})    # down anyway: no need to wait for a wave
-    batches = {0: first} if first else {}
-    for entry, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
-        batches.setdefault(wave, []).append(entry)
-    return {
-        'groups': list(dict.fromkeys(candidate.member.group for candidate in candidates)),
-        'options': options.struct(),
-        'total': len(candidates) - len(left),
-        'batches': [{'number': wave + 1, 'after': wave * options.delay, 'processes': batches[wave]}
-                    for wave in sorted(batches)],
-        'left': left,
-        'warnings': [f'{namespec(member)} cannot be started: {obstacle}'
-                     for member, _, obstacle in candidates if obstacle],
-    }
-
-
 def timeout_text(restart: Restart) -> str:
     """Which processes were pending at the timeout, and what becomes of them."""
     return (f'{len(restart.pending)} of {len(restart.members)} processes were pending: '
-            + listed(f'{namespec(member)} ({why})' for member, why in restart.pending))
+            + listed(f'{member.namespec} ({why})' for member, why in restart.pending))
 
 
 def statuses(restart: Restart) -> list[dict[str, Any]]:
@@ -123,9 +84,9 @@ def statuses(restart: Restart) -> list[dict[str, Any]]:
         elif member.error:
             status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, member.error)
         elif member.match.single and restart.goal is Goal.START:
-            status, text = ALREADY_STARTED, f'ALREADY_STARTED: {namespec(member)}'
+            status, text = ALREADY_STARTED, f'ALREADY_STARTED: {member.namespec}'
         elif member.match.single:
-            status, text = NOT_RUNNING, f'NOT_RUNNING: {namespec(member)}'
+            status, text = NOT_RUNNING, f'NOT_RUNNING: {member.namespec}'
         else:
             continue
         rows.append({'name': member.name, 'group': member.group, 'status': status, 'description': text})

@@ -11,23 +11,17 @@ and sleeps until restart.wake_at(now) or until a child exits. `now` is monotonic
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
+from supervisor_restarter.availability import Limit
 from supervisor_restarter.faults import Code
-from supervisor_restarter.names import Match
+from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.options import Options
-from supervisor_restarter.phases import DOWN, ENDS, Order, Phase, Seen, after, follow
-
-
-class Goal(Enum):
-    """What a run is to achieve; restarts are the ones users see listed."""
-
-    RESTART = 'restart'
-    START = 'start'    # quickStart: only what is down is started
-    STOP = 'stop'      # quickStop: a process is done when it has exited
+from supervisor_restarter.phases import DOWN, ENDS, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.turns import Goal, left_alone, unready_first, waves
 
 
 class State(str, Enum):
@@ -42,59 +36,13 @@ class State(str, Enum):
     TIMED_OUT = 'timed_out'
 
 
-class Observation(NamedTuple):
-    """What is seen of a process at one moment.
-
-    why: the reason, if it is down or failing. due: when (monotonic) Supervisor will move it on by
-    itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
-    """
-
-    seen: Seen
-    pid: int = 0
-    why: str = ''
-    due: float | None = None
-    ended_at: float | None = None
-
-
-class Failure(NamedTuple):
-    """Why an order could not be carried out."""
-
-    code: Code
-    why: str
-
-
-@dataclass(eq=False)
-class Member:
-    """One process in a restart, with what was measured of it (monotonic times)."""
-
-    match: Match
-    phase: Phase = Phase.WAITING
-    order: Order | None = None
-    observed: Observation = Observation(Seen.UNKNOWN)
-    code: Code | None = None      # set: this process counts as failed
-    error: str = ''
-    turn_at: float = 0.0
-    old_pid: int = 0
-    new_pid: int = 0
-    stop_at: float | None = None
-    exit_at: float | None = None
-    start_at: float | None = None
-    ready_at: float | None = None
-
-    @property
-    def group(self) -> str:
-        return self.match.group
-
-    @property
-    def name(self) -> str:
-        return self.match.name
-
-
 Look = Callable[[Member], Optional[Observation]]    # None: the process is no longer there
 
 PENDING = {
     Phase.WAITING: 'its turn had not come',
     Phase.DUE: 'its turn had not come',
+    Phase.TO_SIGNAL: 'its turn had not come',
+    Phase.SIGNALLED: 'the signal was sent and it is not ready yet',
     Phase.STOPPING: 'it is still stopping and will be started when it has exited',
     Phase.STOPPED: 'it has exited and is about to be started',
     Phase.STARTING: 'it is started and not ready yet',
@@ -107,12 +55,14 @@ GROUP_GONE = 'its process group was removed or replaced meanwhile'
 class Restart:
     """A restart of `members` (in the order of their turns) with `options`.
 
+    neighbours: the other processes of the same groups, which count for max_unavailable.
     deadline: the monotonic time at which the taking down ends, None for no limit.
     until_ordered: the deadline is over when every process is started; nobody waits until they are ready.
     """
 
     members: list[Member]
     options: Options
+    neighbours: list[Member] = field(default_factory=list)
     deadline: float | None = None
     goal: Goal = Goal.RESTART
     until_ordered: bool = False
@@ -125,6 +75,8 @@ class Restart:
     not_reached: str = ''             # why the taking down has ended early
     lowest_ready: int = 0
     pending: list[tuple[Member, str]] = field(default_factory=list)   # at the timeout
+    stepped_at: float = 0.0
+    limit: Limit = field(default_factory=Limit)
 
     # -- beginning ---------------------------------------------------------------------------
 
@@ -133,7 +85,7 @@ class Restart:
         it is down anyway, or waits for its wave."""
         self.state, self.begun_at = State.RUNNING, now
         for member in self.members:
-            self._observe(member, look(member))
+            self._observe(member, look(member), now)
             member.old_pid = member.observed.pid
             self._admit(member)
         waiting = [member for member in self.members if member.phase is Phase.WAITING]
@@ -152,7 +104,7 @@ class Restart:
             member.phase = Phase.STOPPING        # somebody else has done the first half
         elif seen in DOWN:
             member.phase = Phase.STOPPED
-        elif self.goal is not Goal.RESTART or seen not in (Seen.STARTING, Seen.RUNNING):
+        elif self.goal is not Goal.RESTART or seen not in UP:
             member.phase = Phase.DUE
 
     # -- going on ----------------------------------------------------------------------------
@@ -161,11 +113,16 @@ class Restart:
         """Take in what has changed since the last step."""
         if self.finished:
             return
+        self.stepped_at = now
         if self.state is not State.QUEUED:
+            for member in self.neighbours:
+                member.observed = look(member) or Observation(Seen.UNKNOWN)
+                member.unready = member.observed.unready
             for member in self.members:
-                self._observe(member, look(member))
+                self._observe(member, look(member), now)
                 if not self._settled(member):
                     self._follow(member, now)
+                    self._expect_readiness(member, now)
             if self._ready_now() < self.lowest_ready:
                 self.lowest_ready = self._ready_now()
                 self._changed()
@@ -192,6 +149,11 @@ class Restart:
         elif order is Order.STOP:
             member.stop_at = now
             member.phase = after(member.phase, member.observed.seen)
+        elif order is Order.SIGNAL:
+            member.phase, member.start_at, member.new_pid = Phase.SIGNALLED, now, pid
+        elif member.phase is Phase.SIGNALLED:
+            member.exit_at, member.start_at, member.new_pid = member.observed.ended_at, now, pid
+            self._fail(member, Code.START_FAILED, f'{member.observed.why}, after the signal; it was started again')
         else:
             self._started(member, now, pid)
         self._changed()
@@ -202,14 +164,16 @@ class Restart:
         if self.finished:
             return None
         limit = self._limit()
-        times = [] if limit is None else [limit]
+        times = [limit, self.limit.until if self.taking_down else None]
         if self.state is not State.QUEUED:
+            times += [member.observed.due for member in self.neighbours]
             for member in self.members:
                 if member.phase is Phase.WAITING:
-                    times.append(member.turn_at)
-                elif member.observed.due is not None and not self._settled(member):
-                    times.append(member.observed.due)
-        return min(times, default=None)
+                    times.append(member.turn_at if member.turn_at > self.stepped_at else None)
+                elif not self._settled(member):
+                    times += [member.observed.due, member.steady_at(self.options.min_ready),
+                              member.ready_by(self.options.ready_timeout)]
+        return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
 
@@ -241,7 +205,7 @@ class Restart:
         """Whether everything is ordered: each process is started or, if that is the goal, being stopped."""
         if self.goal is Goal.STOP:
             return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in self.members)
-        return all(member.phase in ENDS or member.phase is Phase.STARTING for member in self.members)
+        return all(member.phase in ENDS or member.phase in (Phase.STARTING, Phase.SIGNALLED) for member in self.members)
 
     @property
     def failures(self) -> list[Member]:
@@ -265,19 +229,19 @@ class Restart:
         in_time = self.decided or (self.until_ordered and self.ordered)
         return None if in_time else self.deadline
 
-    def _observe(self, member: Member, observation: Observation | None) -> None:
-        if observation is None:
-            member.observed = Observation(Seen.UNKNOWN)
-            if not self._settled(member):
-                self._leave(member, GROUP_GONE, Code.CANCELLED)
-                self._changed()
-        else:
-            member.observed = observation
+    def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
+        if observation is not None:
+            member.take_in(observation, now, self.options.min_ready)
+            return
+        member.observed = Observation(Seen.UNKNOWN)
+        if not self._settled(member):
+            self._leave(member, GROUP_GONE, Code.CANCELLED)
+            self._changed()
 
     def _follow(self, member: Member, now: float) -> None:
         before, seen = member.phase, member.observed.seen
         phase, member.order = follow(before, seen)
-        if before is Phase.DUE and self._no_longer_due(member):
+        if before in (Phase.DUE, Phase.TO_SIGNAL) and self._no_longer_due(member):
             return
         if self.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
             member.order = None
@@ -288,7 +252,7 @@ class Restart:
         if phase is Phase.STARTING:
             self._started(member, now, member.observed.pid)
         elif phase is Phase.FAILED:
-            self._fail(member, _failure_code(before, seen), member.observed.why)
+            self._fail(member, _failure_code(before, seen), member.reason(before, now))
         elif phase is Phase.SKIPPED:
             self._leave(member, TAKEN_OVER, Code.CANCELLED)
         else:
@@ -302,7 +266,7 @@ class Restart:
         # Between the admission of a process and its order, its state and the restart's may have changed.
         if self.goal is Goal.STOP and member.observed.seen in DOWN:
             self._leave(member, '', None)
-        elif member.order is Order.STOP and not self.taking_down:
+        elif member.order in (Order.STOP, Order.SIGNAL) and not self.taking_down:
             self._leave(member, self.not_reached, None)
         else:
             return False
@@ -315,16 +279,37 @@ class Restart:
         else:
             member.phase, member.start_at, member.new_pid = Phase.STARTING, now, pid
 
+    def _expect_readiness(self, member: Member, now: float) -> None:
+        limit = member.ready_by(self.options.ready_timeout)
+        if limit is not None and now >= limit:
+            self._fail(member, Code.START_FAILED,
+                       f'not ready within {self.options.ready_timeout:g} s: {member.unready}')
+            self._changed()
+
     def _call_turns(self, now: float) -> None:
-        for member in self.members:
-            if member.phase is Phase.WAITING and member.turn_at <= now:
-                member.phase = Phase.DUE
-                self._follow(member, now)
+        limited = self.options.rolling and self.goal is Goal.RESTART
+        if limited:
+            # Something may have died since an order was given that is not carried out yet.
+            for member in self.members:
+                if member.order in (Order.STOP, Order.SIGNAL):
+                    member.phase, member.order = Phase.WAITING, None
+        waiting = unready_first(member for member in self.members
+                                if member.phase is Phase.WAITING and member.turn_at <= now)
+        hopeless: list[tuple[Member, str]] = []
+        if limited:
+            waiting, hopeless = self.limit.choose(waiting, self.members + self.neighbours, self.options, now)
+        for member in waiting:
+            member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE
+            self._follow(member, now)
+        for member, why in hopeless:
+            if member.phase is Phase.WAITING:           # the first may have ended the taking down for all
+                self._fail(member, Code.BAD_STATE, why)
+                self._changed()
 
     def _fail(self, member: Member, code: Code, why: str) -> None:
         member.phase, member.code, member.error, member.order = Phase.FAILED, code, why, None
         if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
-            self._halt(self.state, f'not reached: {member.group}:{member.name} failed first (on_failure = abort)')
+            self._halt(self.state, f'not reached: {member.namespec} failed first (on_failure = abort)')
 
     def _leave(self, member: Member, why: str, code: Code | None) -> None:
         member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
@@ -337,7 +322,8 @@ class Restart:
         # Only the taking down ends here: members that are down, or being stopped, go on.
         self.state, self.taking_down, self.not_reached = state, False, why
         for member in self.members:
-            if member.phase is Phase.WAITING or (member.phase is Phase.DUE and member.order is Order.STOP):
+            if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or (
+                    member.phase is Phase.DUE and member.order is Order.STOP):
                 self._leave(member, why, None)
         self._changed()
 
@@ -355,30 +341,10 @@ class Restart:
         self._changed()
 
     def _ready_now(self) -> int:
-        return sum(1 for member in self.members if member.observed.seen is Seen.RUNNING)
+        return sum(member.serving for member in self.members)
 
     def _changed(self) -> None:
         self.version += 1
-
-
-def left_alone(goal: Goal, options: Options, match: Match, observed: Observation) -> str:
-    """Why a process is left alone from the beginning, '' if it is not."""
-    down = observed.seen in DOWN
-    if goal is Goal.START:
-        return 'already started' if observed.seen in (Seen.STARTING, Seen.RUNNING, Seen.BACKOFF) else ''
-    if goal is Goal.STOP:
-        return 'not running' if down else ''
-    if options.only_running and observed.seen not in (Seen.STARTING, Seen.RUNNING):
-        return 'not running'
-    if observed.seen in (Seen.STOPPED, Seen.STOPPING) and not match.outright:
-        return 'stopped on purpose, and not named outright'
-    return ''
-
-
-def waves(count: int, factor: int) -> Iterable[int]:
-    """The wave (0, 1, ...) of each of `count` processes when they are spread evenly over `factor`."""
-    number = max(1, min(factor, count))
-    return (index * number // count for index in range(count))
 
 
 def _failure_code(phase: Phase, seen: Seen) -> Code:

@@ -19,9 +19,10 @@ from supervisor_restarter import __version__, report
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members, resolve
 from supervisor_restarter.options import CALL_TIMEOUT, FLAG, SECONDS, Kind, Options, checked, with_call
-from supervisor_restarter.restart import Goal, State
+from supervisor_restarter.restart import State
 from supervisor_restarter.run import Run
 from supervisor_restarter.service import Service
+from supervisor_restarter.turns import Goal
 
 API_VERSION = '1.0'
 # The service asks for a look at every deferred answer when something has changed. This is only the
@@ -86,17 +87,20 @@ class RestarterNamespaceRPCInterface:
     def restartProcessGroup(self, name: Any, options: Any = None) -> Any:
         """ Restart all processes of a group and wait until they are ready
 
-        Processes that were stopped are started too, unless only_running is set. If nothing else is
-        set, the call answers within 5 seconds; what is down then still comes back. Faults:
-        BAD_GROUP, BAD_OPTION, BUSY, TIMEOUT, CANCELLED.
+        Processes that were stopped are started too, unless only_running is set. A process is ready
+        when its RESTARTER_READY says so, or without one when it is RUNNING. If no timeout is set,
+        the call answers within 5 seconds, and without a limit if max_unavailable is below 100%;
+        what is down then still comes back. Faults: BAD_GROUP, BAD_OPTION, BUSY, TIMEOUT, CANCELLED.
 
         @param string name      The name of the process group, without ':' or '*'.
         @param struct options   Options for this restart (delay, timeout, stagger_factor,
-                                stop_timeout, on_failure, if_busy, only_running); may be left out.
+                                max_unavailable, min_ready, ready_timeout, method, stop_timeout,
+                                on_failure, if_busy, only_running); may be left out.
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
+        taken = with_call(self._defaults, options)
         run = self._service.request(Goal.RESTART, lambda: group_members(self._service.groups(), name),
-                                    with_call(self._defaults, options), CALL_TIMEOUT)
+                                    taken, 0.0 if taken.rolling else CALL_TIMEOUT)
         return self._deferred(lambda: _group_result(run))
 
     @published
@@ -130,11 +134,13 @@ class RestarterNamespaceRPCInterface:
     def quickRestart(self, names: Any, wait: Any = False) -> Any:
         """ Restart processes, each one started as soon as it has stopped
 
-        Limits and faults as for quickStop, and BUSY. What was stopped on purpose is started only if
-        it, or its group, is named outright and not by a glob or 'all'.
+        Limits and faults as for quickStop, and BUSY and BAD_OPTION (a RESTARTER_READY that makes no
+        sense). All at the same time, unless the configuration limits that (max_unavailable). What
+        was stopped on purpose is started only if it, or its group, is named outright and not by a
+        glob or 'all'.
 
         @param array names      Names, as for quickStop.
-        @param boolean wait     Wait until the processes are RUNNING (default false: until they are
+        @param boolean wait     Wait until the processes are ready (default false: until they are
                                 spawned without an error).
         @return array result    A struct {name, group, status, description} per process.
         """
@@ -221,10 +227,12 @@ class RestarterNamespaceRPCInterface:
 
         @param array names      Names, as for startRestart.
         @param struct options   Options, as for startRestart; may be left out.
-        @return struct plan     groups, options, total, batches: structs {number, after (seconds),
-                                processes: structs {group, name, state, pid, action (restart or
-                                start)}}, left: structs {group, name, state, pid, reason} of the
-                                processes that would be left alone, and warnings (strings).
+        @return struct plan     groups, options, total, batches: structs {number, after (not before
+                                so many seconds), longest (seconds that it can take at the most, 0:
+                                no limit), processes: structs {group, name, state, pid, action
+                                (restart, start or signal)}}, left: structs {group, name, state,
+                                pid, reason} of the processes that would be left alone, and
+                                warnings (strings).
         """
         return self._service.plan(lambda: resolve(self._service.groups(), names),
                                   with_call(self._defaults, options), 0.0)

@@ -8,6 +8,7 @@ from typing import Any, Callable
 from supervisor_restarter import report
 from supervisor_restarter.names import Match
 from supervisor_restarter.processes import Handle
+from supervisor_restarter.readiness import Spec
 from supervisor_restarter.restart import Restart
 
 Find = Callable[[], list[Match]]
@@ -15,13 +16,19 @@ Find = Callable[[], list[Match]]
 
 @dataclass(eq=False)
 class Run:
-    """A restart together with the processes it holds and what the wall clock said."""
+    """A restart together with the processes it holds and what the wall clock said.
+
+    specs: what makes the processes of its groups ready, where something is said of it. sockets: references
+    that keep the listening sockets of fcgi programs open.
+    """
 
     id: str
     restart: Restart
     find: Find
     requested: float
+    specs: dict[tuple[str, str], Spec] = field(default_factory=dict)
     handles: dict[tuple[str, str], Handle] = field(default_factory=dict)
+    sockets: list[Any] = field(default_factory=list)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
     started: float | None = None
     finished: float | None = None
@@ -32,6 +39,11 @@ class Run:
     def groups(self) -> list[str]:
         """The names of the process groups concerned."""
         return list(dict.fromkeys(member.group for member in self.restart.members))
+
+    def wake_at(self) -> float | None:
+        """The monotonic time at which it has to be looked at again if nothing happens before; None: no time."""
+        watches = (handle.watch.wake_at() for handle in self.handles.values() if handle.watch)
+        return min((at for at in (self.restart.wake_at(), *watches) if at is not None), default=None)
 
     def struct(self, with_processes: bool = True) -> dict[str, Any]:
         """The restart as XML-RPC clients see it."""

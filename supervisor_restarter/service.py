@@ -14,13 +14,16 @@ from supervisor.states import SupervisorStates
 
 from supervisor_restarter import report, stops
 from supervisor_restarter.faults import Code, Refusal, listed
-from supervisor_restarter.names import Match, natural
+from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.options import Options, Settings, shown
 from supervisor_restarter.phases import Order, Phase, Seen
+from supervisor_restarter.plan import plan
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.reactor import Reactor
-from supervisor_restarter.restart import GROUP_GONE, Goal, Look, Member, Observation, Restart
+from supervisor_restarter.restart import GROUP_GONE, Look, Restart
+from supervisor_restarter.roster import Roster
 from supervisor_restarter.run import Find, Run
+from supervisor_restarter.turns import Goal
 
 SLICE = 0.02                # seconds of work in one turn of the loop; other clients are served in between
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
@@ -37,11 +40,12 @@ class Service:
         self._supervisord = supervisord
         self._processes = Processes(supervisord)
         self._reactor = Reactor(supervisord, self._step)
+        self._roster = Roster(supervisord.options, self._processes)
         self._stop_requests = stops.StopRequests(supervisord, self._heed) if settings.heed_stops else None
         self._running: list[Run] = []
         self._queue: list[Run] = []
         self._history: deque[Run] = deque(maxlen=settings.history)
-        events.subscribe(events.SupervisorStoppingEvent, lambda event: self._abandon_all(SHUTTING_DOWN))
+        events.subscribe(events.SupervisorStoppingEvent, lambda event: self._shut_down())
 
     # -- what clients ask --------------------------------------------------------------------
 
@@ -54,17 +58,18 @@ class Service:
         """Begin a run over the processes that `find` names, or queue it.
 
         default_limit: seconds until its timeout if none is set, 0 for none. until_ordered: see Restart.
-        Refusal: whatever `find` refuses, and BUSY.
+        Refusal: whatever `find` refuses, BUSY, and BAD_OPTION for a RESTARTER_READY that makes no sense.
         """
-        members = self._members(find())
+        members = self._roster.members(find())
         busy = self._busy_with({member.group for member in members}) if goal is Goal.RESTART else None
         if busy is not None and options.if_busy == 'fail':
             group = next(group for group in busy.groups if any(member.group == group for member in members))
             raise Refusal(Code.BUSY, f'process group {shown(group)} is being restarted already (restart {busy.id})')
+        specs = self._roster.specs(members) if goal is Goal.RESTART else {}
         limit = options.limit(default_limit)
         restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal, until_ordered=until_ordered,
                           deadline=None if limit is None else time.monotonic() + limit)
-        run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time())
+        run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time(), specs)
         if goal is Goal.STOP:
             self._heed([(member.group, member.name) for member in members])
         self._attach()
@@ -108,13 +113,10 @@ class Service:
 
     def plan(self, find: Find, options: Options, default_limit: float) -> dict[str, Any]:
         """What a restart would do; nothing is touched. Refusal as for request()."""
-        candidates = []
-        for member in self._members(find()):
-            handle = self._processes.hold(member.match)
-            member.observed = self._processes.observe(handle) or Observation(Seen.UNKNOWN)
-            candidates.append(report.Candidate(
-                member, self._processes.state_name(handle), self._processes.obstacle(handle)))
-        return report.plan(candidates, replace(options, timeout=options.limit(default_limit) or 0.0))
+        members = self._roster.members(find())
+        return plan([self._processes.candidate(member) for member in members],
+                    [self._processes.candidate(member) for member in self._roster.others(members)],
+                    replace(options, timeout=options.limit(default_limit) or 0.0))
 
     # -- on the loop -------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Service:
             self._detach()
         if changed:
             return 0.0
-        wakes = [at - now for at in (run.restart.wake_at() for run in self._running + self._queue) if at is not None]
+        wakes = [at - now for at in (run.wake_at() for run in self._running + self._queue) if at is not None]
         return min(wakes if wait is None else [*wakes, wait], default=None)
 
     def _advance(self, run: Run, now: float) -> float | None:
@@ -163,7 +165,7 @@ class Service:
         run.restart.step(now, self._look(run))
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
-            if member.order is Order.STOP and not self._processes.has_become_its_program(
+            if member.order is not Order.START and not self._processes.has_become_its_program(
                     run.handles[member.match[:2]]):
                 again = TOO_YOUNG
                 continue
@@ -179,6 +181,8 @@ class Service:
         handle = run.handles[member.match[:2]]
         if member.order is Order.START:
             failure = self._processes.start(handle)
+        elif member.order is Order.SIGNAL:
+            failure = self._processes.signal(handle, run.restart.options.signal)
         elif run.restart.goal is Goal.STOP:
             failure = self._processes.signal_stop(handle, run.restart.options.stop_timeout)
         else:
@@ -226,9 +230,10 @@ class Service:
                     continue
                 # Groups may have come, gone or changed since the request.
                 try:
-                    run.restart.members = self._members(run.find())
-                except Refusal:
-                    run.restart.cancel(GROUP_GONE)
+                    run.restart.members = self._roster.members(run.find())
+                    run.specs = self._roster.specs(run.restart.members)
+                except Refusal as refusal:
+                    run.restart.cancel(GROUP_GONE if refusal.code is Code.BAD_GROUP else refusal.text)
                 if self._busy_with(set(run.groups), earlier) is not None:
                     continue
             self._queue.remove(run)
@@ -240,7 +245,7 @@ class Service:
         return changed
 
     def _begin(self, run: Run) -> None:
-        run.handles = {member.match[:2]: self._processes.hold(member.match) for member in run.restart.members}
+        self._roster.hold(run)
         # A stop that was asked for while the run was queued, and a start since: the start is the newer will.
         run.wanted_down -= {key for key, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
@@ -252,13 +257,11 @@ class Service:
         run.finished, run.ended_at = time.time(), time.monotonic()
         if run in self._running:
             self._running.remove(run)
-        for handle in run.handles.values():
-            self._processes.release(handle)
-        run.handles.clear()
+        self._roster.release(run)
         if run.restart.goal is Goal.RESTART:
             self._history.append(run)
         restart = run.restart
-        failed = listed(f'{report.namespec(member)} ({member.error})' for member in restart.failures)
+        failed = listed(f'{member.namespec} ({member.error})' for member in restart.failures)
         self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
                        f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
 
@@ -270,6 +273,10 @@ class Service:
         self._queue.clear()
         self._reactor.poke()
         self._detach()
+
+    def _shut_down(self) -> None:
+        self._abandon_all(SHUTTING_DOWN)
+        self._roster.close()
 
     def _heed(self, stopped: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Somebody wants these processes down: the newer will wins. Those of them that a run has
@@ -285,11 +292,6 @@ class Service:
         return held
 
     # -- inside ------------------------------------------------------------------------------
-
-    def _members(self, matches: Iterable[Match]) -> list[Member]:
-        def turn(match: Match) -> tuple[Any, ...]:
-            return self._processes.priority(match), natural(match.group), natural(match.name)
-        return [Member(match) for match in sorted(matches, key=turn)]
 
     def _busy_with(self, groups: set[str], runs: Iterable[Run] | None = None) -> Run | None:
         for run in self._running + self._queue if runs is None else runs:

@@ -9,6 +9,7 @@ import xmlrpc.client
 import pytest
 
 from supervisor_restarter.faults import Code
+from supervisor_restarter.options import DECLARED
 from tests.integration.server import Server, program, shared
 
 UNKNOWN_METHOD, INCORRECT_PARAMETERS = 1, 2          # Supervisor's own faults
@@ -76,6 +77,8 @@ FITTING = {
 OPTION_VALUES = {
     'delay': {'zero', 'int', 'i4', 'double'}, 'timeout': {'zero', 'int', 'i4', 'double'},
     'stop_timeout': {'zero', 'int', 'i4', 'double'}, 'stagger_factor': {'int', 'i4'},
+    'max_unavailable': {'int', 'i4'}, 'min_ready': {'zero', 'int', 'i4', 'double'},
+    'ready_timeout': {'zero', 'int', 'i4', 'double'}, 'method': set(),
     'only_running': {'true', 'false', 'zero'}, 'on_failure': set(), 'if_busy': set(),
 }
 # Supervisor itself answers these with 400.
@@ -185,6 +188,23 @@ def test_any_value_for_any_option(target, option, value):
     target.assert_untouched()
 
 
+@pytest.mark.parametrize(('option', 'text'), [
+    *(('max_unavailable', text) for text in ('0%', '101%', '50', '50 %', '50%%', '-1%', '1.5%', '%', ' 50%', 'half')),
+    *(('method', text) for text in ('signal', 'signal:', 'signal:1', 'signal:NONE', 'signal:SIGSIGHUP', 'signal:HUP\n',
+                                    'HUP', 'reload', 'Restart', 'restart:HUP')),
+])
+def test_texts_that_are_nearly_right(target, option, text):
+    for method in ('restartProcessGroup', 'startRestart', 'planRestart'):
+        fault = target.fault(lambda method=method: getattr(target.restarter, method)('web', {option: text}))
+        assert_refused(fault, Code.BAD_OPTION)
+        assert fault.faultString.startswith(f'BAD_OPTION: {option} = {text!r} is not allowed: it must be ')
+    target.assert_untouched()
+
+
+def test_every_option_is_tried():
+    assert set(OPTION_VALUES) == set(DECLARED)
+
+
 @pytest.mark.parametrize('value', wrong({'base64'}))
 def test_any_value_among_the_names(target, value):
     for method in ('quickStop', 'quickStart', 'quickRestart', 'startRestart', 'planRestart'):
@@ -277,3 +297,65 @@ def test_requests_that_are_none(target, body):
         with pytest.raises((xml.parsers.expat.ExpatError, xmlrpc.client.Error)):
             xmlrpc.client.loads(answer)
     target.assert_untouched()
+
+
+# -- a RESTARTER_READY that makes no sense -------------------------------------------------------
+
+# Of the first, web:0 has a bad port; the second is spoiled by one of its programs.
+MALFORMED = {
+    'web': "web:0: RESTARTER_READY = 'tcp://127.0.0.1:0': ",
+    'mixed': "mixed:bad: RESTARTER_READY = 'nonsense': unknown kind; allowed: tcp://",
+}
+
+
+@pytest.fixture(scope='module')
+def malformed():
+    with shared(''.join([
+            program(count=2, environment='RESTARTER_READY="tcp://127.0.0.1:%(process_num)d"'),
+            program('fine'), program('bad', environment='RESTARTER_READY="nonsense"'), program('lonely'),
+            '[group:mixed]\nprograms=fine,bad\n'])) as server:
+        server.wait_state('mixed')
+        server.wait_state('web')
+        yield server
+
+
+@pytest.mark.parametrize(('method', 'names', 'group'), [
+    *(('restartProcessGroup', group, group) for group in MALFORMED),
+    *((method, names, group) for method in ('quickRestart', 'startRestart') for names, group in (
+        ('web', 'web'), ('web:0', 'web'), ('mixed:*', 'mixed'), ('all', 'mixed'), (['lonely', 'web'], 'web'),
+        # one of the group that makes no sense says little good of the others
+        ('web:1', 'web'), ('mixed:fine', 'mixed'), ('*:fine', 'mixed'))),
+])
+def test_a_malformed_readiness_of_one_process_refuses_every_restart_of_its_group(malformed, method, names, group):
+    before = malformed.rpc().supervisor.getAllProcessInfo()
+    fault = malformed.fault(lambda: getattr(malformed.restarter, method)(names))
+    assert_refused(fault, Code.BAD_OPTION)
+    assert fault.faultString.startswith(f'BAD_OPTION: {MALFORMED[group]}')
+    assert pids(malformed.rpc().supervisor.getAllProcessInfo()) == pids(before)
+    assert malformed.restarter.listRestarts() == []
+
+
+def pids(infos):
+    return {(info['group'], info['name']): info['pid'] for info in infos}
+
+
+def test_a_plan_says_that_it_would_be_refused(malformed):
+    for names in ('web', 'web:1'):
+        warning = malformed.restarter.planRestart(names)['warnings'][0]
+        assert warning.startswith(f'this restart would be refused: {MALFORMED["web"]}')
+    warnings = malformed.restarter.planRestart('lonely')['warnings']
+    assert [text for text in warnings if 'refused' in text] == []
+
+
+@pytest.mark.parametrize('group', MALFORMED)
+def test_a_malformed_readiness_keeps_nobody_from_starting_and_stopping(malformed, group):
+    for method, state in (('quickStop', 'STOPPED'), ('quickStart', 'RUNNING')):
+        rows = getattr(malformed.restarter, method)(group, True)
+        assert [row['description'] for row in rows] == ['OK', 'OK']
+        malformed.wait_state(group, state)
+
+
+def test_a_malformed_readiness_keeps_no_other_group_from_being_restarted(malformed):
+    before = malformed.pids('lonely')
+    assert malformed.restarter.restartProcessGroup('lonely') is True
+    assert malformed.pids('lonely') != before

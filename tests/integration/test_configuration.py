@@ -19,9 +19,12 @@ TEXTS = {
     'delay': NUMBERS,
     'timeout': UNSET,
     'stagger_factor': (['1', '50'], ['', '0', '-1', '1.5', 'all'], 'whole number'),
-    'max_unavailable': (['1', '10', '25%', '100%'], ['', '0', '-1', '0%', '101%', 'half'], '%'),
+    'max_unavailable': (['1', '10000', '1%', '25%', '100%'], ['', '0', '-1', '10001', '1.5', '0%', '101%', '%', 'half'],
+                        'a count from 1 to 10000, or a percentage from 1% to 100%'),
     'min_ready': NUMBERS,
     'ready_timeout': NUMBERS,
+    'method': (['restart', 'signal:HUP', 'signal:sigusr2'], ['', 'reload', 'HUP', 'signal:', 'signal:1', 'signal:NONE'],
+               'restart, or signal: and the name of a signal'),
     'stop_timeout': UNSET,
     'on_failure': (['abort', 'continue', 'Abort'], ['', 'ignore', '1'], 'abort or continue'),
     'if_busy': (['fail', 'queue'], ['', 'wait'], 'fail or queue'),
@@ -33,19 +36,34 @@ TEXTS = {
 SECTION = '[rpcinterface:careful]\nsupervisor.rpcinterface_factory=supervisor_restarter:make_rpcinterface\n'
 
 
+def written(key, text):
+    """A line of the configuration file, in which % begins an expansion."""
+    return f'{key}={text}\n'.replace('%', '%%')
+
+
 def known(texts):
     return [(key, text) for key in KNOWN for text in texts(TEXTS[key])]
 
 
 def test_all_valid_values(start):
     """One supervisord with a section for each of the values."""
-    sections = [SECTION.replace('careful', f'section{number}') + f'{key}={text}\n'
+    sections = [SECTION.replace('careful', f'section{number}') + written(key, text)
                 for number, (key, text) in enumerate(known(lambda texts: texts[0]))]
     server = start(program(), extra='\n'.join(sections))
     server.wait_state()
     for number in range(len(sections)):
         assert getattr(server.proxy(), f'section{number}').planRestart('web')['total'] == 1
     assert server.restarter.restartProcessGroup('web') is True
+
+
+def test_a_plan_shows_what_is_configured(start):
+    server = start(program(), restarter=''.join([
+        written('max_unavailable', '025%'), written('min_ready', '2'), written('ready_timeout', '0'),
+        written('method', 'signal:sighup')]))
+    server.wait_state()
+    options = server.restarter.planRestart('web')['options']
+    assert {key: options[key] for key in ('max_unavailable', 'min_ready', 'ready_timeout', 'method')} == {
+        'max_unavailable': '25%', 'min_ready': 2.0, 'ready_timeout': 0.0, 'method': 'signal:HUP'}
 
 
 def refused(directory, section, nodaemon='true'):
@@ -66,7 +84,7 @@ def refused(directory, section, nodaemon='true'):
 
 @pytest.mark.parametrize(('key', 'text'), known(lambda texts: texts[1]))
 def test_bad_value(tmp_path, key, text):
-    line = refused(tmp_path, f'{SECTION}{key}={text}\n')
+    line = refused(tmp_path, SECTION + written(key, text))
     assert line.startswith(f"Error: [rpcinterface:careful] {key} = '{text}' is not allowed: it must be ")
     assert TEXTS[key][2] in line.partition(' is not allowed: ')[2]
 
@@ -74,6 +92,7 @@ def test_bad_value(tmp_path, key, text):
 @pytest.mark.parametrize('nodaemon', ['true', 'false'])
 @pytest.mark.parametrize(('setting', 'words'), [
     ('timeout=soon', ['timeout', "'soon'", 'number of seconds']),
+    ('max_unavailable=0%%', ['max_unavailable', "'0%'", '1% to 100%']),
     ('timout=3', ["'timout'", "'3'", 'known are', *KNOWN]),
     ('größe=groß', ["'größe'", "'groß'", 'known are', *KNOWN]),
 ])
@@ -81,3 +100,10 @@ def test_in_foreground_and_as_a_daemon(tmp_path, nodaemon, setting, words):
     line = refused(tmp_path, f'{SECTION}{setting}\n', nodaemon)
     for word in ['[rpcinterface:careful]', *words]:
         assert word in line
+
+
+@pytest.mark.parametrize('text', ['25%', '%', '%(count)s'])
+def test_a_percent_sign_that_is_not_doubled_is_refused_by_supervisor(tmp_path, text):
+    line = refused(tmp_path, f'{SECTION}max_unavailable={text}\n')
+    assert 'max_unavailable' in line
+    assert text in line

@@ -5,59 +5,65 @@ import itertools
 
 import pytest
 
-from supervisor_restarter.phases import DOWN, ENDS, TABLE, Order, Phase, Seen, after, follow
+from supervisor_restarter.phases import DOWN, ENDS, IN_FLIGHT, SHOWN, TABLE, UP, Order, Phase, Seen, after, follow
 
 # Cells are 'next phase', or 'order>next phase' where the phase changes with the order.
 TRANSITIONS = """
-seen          waiting   due             stopping   stopped         starting
-STOPPED       skipped   start>starting  stopped    start>starting  skipped
-STARTING      waiting   stop>stopping   starting   starting        starting
-RUNNING       waiting   stop>stopping   starting   starting        ready
-BACKOFF       waiting   stop>stopping   failed     failed          failed
-STOPPING      skipped   stopping        stopping   skipped         skipped
-EXITED        waiting   start>starting  stopped    start>starting  ready
-EXITED_BADLY  waiting   start>starting  stopped    start>starting  failed
-FATAL         waiting   start>starting  stopped    start>starting  failed
-UNKNOWN       failed    failed          failed     failed          failed
-WANTED_DOWN   skipped   skipped         skipped    skipped         skipped
+seen          waiting  due             stopping  stopped         starting  to-signal         signalled
+STOPPED       skipped  start>starting  stopped   start>starting  skipped   skipped           skipped
+STARTING      waiting  stop>stopping   starting  starting        starting  to-signal         failed
+RUNNING       waiting  stop>stopping   starting  starting        starting  signal>signalled  signalled
+READY         waiting  stop>stopping   starting  starting        ready     signal>signalled  ready
+BACKOFF       waiting  stop>stopping   failed    failed          failed    due               failed
+STOPPING      skipped  stopping        stopping  skipped         skipped   skipped           skipped
+EXITED        waiting  start>starting  stopped   start>starting  ready     due               start>failed
+EXITED_BADLY  waiting  start>starting  stopped   start>starting  failed    due               start>failed
+FATAL         waiting  start>starting  stopped   start>starting  failed    due               failed
+UNKNOWN       failed   failed          failed    failed          failed    failed            failed
+WANTED_DOWN   skipped  skipped         skipped   skipped         skipped   skipped           skipped
 """
 
 # Where follow() comes to rest: 'phase', or 'phase!order' with the order to be carried out there.
 RESTING = """
-seen          waiting   due        stopping       stopped        starting
-STOPPED       skipped   due!start  stopped!start  stopped!start  skipped
-STARTING      waiting   due!stop   starting       starting       starting
-RUNNING       waiting   due!stop   ready          ready          ready
-BACKOFF       waiting   due!stop   failed         failed         failed
-STOPPING      skipped   stopping   stopping       skipped        skipped
-EXITED        waiting   due!start  stopped!start  stopped!start  ready
-EXITED_BADLY  waiting   due!start  stopped!start  stopped!start  failed
-FATAL         waiting   due!start  stopped!start  stopped!start  failed
-UNKNOWN       failed    failed     failed         failed         failed
-WANTED_DOWN   skipped   skipped    skipped        skipped        skipped
+seen          waiting  due        stopping       stopped        starting  to-signal         signalled
+STOPPED       skipped  due!start  stopped!start  stopped!start  skipped   skipped           skipped
+STARTING      waiting  due!stop   starting       starting       starting  to-signal         failed
+RUNNING       waiting  due!stop   starting       starting       starting  to-signal!signal  signalled
+READY         waiting  due!stop   ready          ready          ready     to-signal!signal  ready
+BACKOFF       waiting  due!stop   failed         failed         failed    due!stop          failed
+STOPPING      skipped  stopping   stopping       skipped        skipped   skipped           skipped
+EXITED        waiting  due!start  stopped!start  stopped!start  ready     due!start         signalled!start
+EXITED_BADLY  waiting  due!start  stopped!start  stopped!start  failed    due!start         signalled!start
+FATAL         waiting  due!start  stopped!start  stopped!start  failed    due!start         failed
+UNKNOWN       failed   failed     failed         failed         failed    failed            failed
+WANTED_DOWN   skipped  skipped    skipped        skipped        skipped   skipped           skipped
 """
 
 EVERY_PAIR = list(itertools.product(Phase, Seen))
+
+
+def named(phase):
+    return Phase(phase.replace('-', ' '))
 
 
 def cells(text):
     heading, *rows = (line.split() for line in text.strip().splitlines())
     for seen, *entries in rows:
         for phase, entry in zip(heading[1:], entries):
-            yield pytest.param(Phase(phase), Seen(seen), entry, id=f'{phase}-{seen}')
+            yield pytest.param(named(phase), Seen(seen), entry, id=f'{phase}-{seen}')
 
 
 @pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(TRANSITIONS))
 def test_transition(phase, seen, entry):
     order, _, to = entry.rpartition('>')
-    assert TABLE[phase, seen] == (Phase(to), Order(order) if order else None)
-    assert after(phase, seen) is Phase(to)
+    assert TABLE[phase, seen] == (named(to), Order(order) if order else None)
+    assert after(phase, seen) is named(to)
 
 
 @pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(RESTING))
 def test_follow_takes_all_steps_without_an_order(phase, seen, entry):
     to, _, order = entry.partition('!')
-    assert follow(phase, seen) == (Phase(to), Order(order) if order else None)
+    assert follow(phase, seen) == (named(to), Order(order) if order else None)
 
 
 def test_both_tables_of_this_test_cover_everything_but_the_ends():
@@ -93,25 +99,52 @@ def test_what_is_seen_again_changes_nothing_more(phase, seen):
     assert follow(resting[0], seen) == resting
 
 
-def test_only_a_process_whose_turn_has_come_is_stopped():
-    assert {phase for (phase, _), (_, order) in TABLE.items() if order is Order.STOP} == {Phase.DUE}
+def seen_with(order):
+    return {pair for pair, (_, given) in TABLE.items() if given is order}
+
+
+def test_every_phase_is_before_during_or_after_what_is_done():
+    assert {Phase.WAITING} | IN_FLIGHT | ENDS == set(Phase)
+    assert Phase.WAITING not in IN_FLIGHT
+    assert IN_FLIGHT.isdisjoint(ENDS)
+
+
+def test_only_a_process_whose_turn_has_come_is_stopped_or_signalled():
+    assert {phase for phase, _ in seen_with(Order.STOP)} == {Phase.DUE}
+    assert {phase for phase, _ in seen_with(Order.SIGNAL)} == {Phase.TO_SIGNAL}
 
 
 def test_only_a_process_that_is_down_is_started():
-    assert {seen for (_, seen), (_, order) in TABLE.items() if order is Order.START} == DOWN
+    assert {seen for _, seen in seen_with(Order.START)} == DOWN
+
+
+def test_only_a_process_that_runs_is_signalled():
+    assert {seen for _, seen in seen_with(Order.SIGNAL)} == {Seen.RUNNING, Seen.READY}
+
+
+def test_nothing_is_done_before_its_turn_or_to_a_process_that_somebody_wants_down():
+    assert {phase for phase, _ in seen_with(Order.STOP) | seen_with(Order.START) | seen_with(Order.SIGNAL)} == {
+        Phase.DUE, Phase.STOPPED, Phase.TO_SIGNAL, Phase.SIGNALLED}
+    assert {order for (_, seen), (_, order) in TABLE.items() if seen is Seen.WANTED_DOWN} == {None}
+
+
+@pytest.mark.parametrize('phase', sorted(set(Phase) - ENDS))
+def test_what_somebody_wants_down_is_left_alone(phase):
+    assert follow(phase, Seen.WANTED_DOWN) == (Phase.SKIPPED, None)
 
 
 # What says that somebody else has stopped the process: a stop that the restart did not order.
 BY_OTHERS = {
     (Phase.STOPPING, Seen.WANTED_DOWN),
     (Phase.STOPPED, Seen.WANTED_DOWN), (Phase.STOPPED, Seen.STOPPING),
-    (Phase.STARTING, Seen.WANTED_DOWN), (Phase.STARTING, Seen.STOPPING), (Phase.STARTING, Seen.STOPPED),
+    *((phase, seen) for phase in (Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED)
+      for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
 }
 
 
-@pytest.mark.parametrize('taken_down', [Phase.STOPPING, Phase.STOPPED])
-def test_what_is_down_is_never_forgotten(taken_down):
-    reached, steps = {taken_down}, [taken_down]
+def reached_from(first):
+    """The phases that a process can reach, other than by being left alone for its being stopped by others."""
+    reached, steps = {first}, [first]
     while steps:
         phase = steps.pop()
         for seen in Seen:
@@ -121,14 +154,62 @@ def test_what_is_down_is_never_forgotten(taken_down):
             elif to not in reached:
                 reached.add(to)
                 steps.append(to)
-    assert reached - {Phase.STOPPING} == {Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.FAILED}
+    return reached
 
 
-def test_nothing_becomes_ready_without_having_been_started():
-    assert {phase for (phase, _), (to, _) in TABLE.items() if to is Phase.READY} == {Phase.STARTING, Phase.READY}
+@pytest.mark.parametrize('taken_down', [Phase.STOPPING, Phase.STOPPED])
+def test_what_is_down_is_never_forgotten(taken_down):
+    assert reached_from(taken_down) - {Phase.STOPPING} == {
+        Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.FAILED}
 
 
-@pytest.mark.parametrize('phase', [Phase.STARTING, Phase.STOPPING, Phase.STOPPED])
+def test_what_is_signalled_is_never_forgotten_and_nothing_else_is_done_to_it():
+    assert reached_from(Phase.SIGNALLED) == {Phase.SIGNALLED, Phase.READY, Phase.FAILED}
+
+
+@pytest.mark.parametrize('seen', [Seen.EXITED, Seen.EXITED_BADLY])
+def test_a_signalled_process_that_died_is_started_and_has_failed_all_the_same(seen):
+    assert follow(Phase.SIGNALLED, seen) == (Phase.SIGNALLED, Order.START)
+    assert after(Phase.SIGNALLED, seen) is Phase.FAILED
+
+
+def test_nothing_that_runs_is_stopped_where_it_is_to_be_signalled():
+    stopped = {seen for seen in Seen if follow(Phase.TO_SIGNAL, seen)[1] is Order.STOP}
+    assert stopped == {Seen.BACKOFF}
+    assert stopped.isdisjoint(UP)
+
+
+def test_what_cannot_be_signalled_because_it_is_down_is_started():
+    assert {seen for seen in Seen if follow(Phase.TO_SIGNAL, seen) == (Phase.DUE, Order.START)} == DOWN - {Seen.STOPPED}
+
+
+def test_nothing_becomes_ready_without_having_been_started_or_signalled():
+    assert {phase for (phase, _), (to, _) in TABLE.items() if to is Phase.READY} == {
+        Phase.STARTING, Phase.SIGNALLED, Phase.READY}
+
+
+@pytest.mark.parametrize('phase', [Phase.STARTING, Phase.SIGNALLED])
+def test_running_is_not_enough_to_be_ready(phase):
+    assert follow(phase, Seen.RUNNING) == (phase, None)
+    assert follow(phase, Seen.READY) == (Phase.READY, None)
+
+
+@pytest.mark.parametrize('phase', [Phase.WAITING, Phase.DUE, Phase.TO_SIGNAL, *sorted(ENDS)])
+def test_whether_an_old_process_is_ready_makes_no_difference_to_what_is_done(phase):
+    assert TABLE[phase, Seen.RUNNING] == TABLE[phase, Seen.READY]
+
+
+@pytest.mark.parametrize('phase', [Phase.STARTING, Phase.STOPPING, Phase.STOPPED, Phase.SIGNALLED])
 @pytest.mark.parametrize('seen', [Seen.BACKOFF, Seen.UNKNOWN])
 def test_a_process_that_does_not_come_up_fails_at_once(phase, seen):
     assert follow(phase, seen) == (Phase.FAILED, None)
+
+
+@pytest.mark.parametrize('seen', [Seen.STARTING, Seen.FATAL])
+def test_a_signalled_process_that_supervisor_has_started_again_has_failed(seen):
+    assert follow(Phase.SIGNALLED, seen) == (Phase.FAILED, None)
+
+
+@pytest.mark.parametrize('phase', Phase)
+def test_what_users_are_shown_instead_of_a_phase_is_shown_as_it_is(phase):
+    assert SHOWN.get(phase, phase) in set(Phase) - set(SHOWN)

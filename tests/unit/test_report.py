@@ -8,10 +8,12 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter import report
 from supervisor_restarter.faults import Code, listed
+from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import Phase, Seen
-from supervisor_restarter.restart import Goal, Member, Restart, State
+from supervisor_restarter.restart import Restart, State
+from supervisor_restarter.turns import Goal
 from tests.unit.world import BEGINNING, Program, World, group
 
 PHASES_SHOWN = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
@@ -28,7 +30,7 @@ def restart(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
 @pytest.mark.parametrize(('group', 'name', 'shown'), [
     ('web', '0', 'web:0'), ('nginx', 'nginx', 'nginx'), ('größe', 'höhe', 'größe:höhe')])
 def test_a_process_is_named_as_supervisorctl_shows_it(group, name, shown):
-    assert report.namespec(member(name, group=group)) == shown
+    assert member(name, group=group).namespec == shown
 
 
 @pytest.mark.parametrize(('wall', 'text'), [
@@ -78,7 +80,8 @@ def test_a_process_that_was_down_has_been_down_since_the_beginning():
 def test_phases_are_shown_as_documented_and_without_null(phase):
     struct = report.process_struct(member(phase=phase), BEGINNING)
     assert struct['phase'] in PHASES_SHOWN
-    assert struct['phase'] == ('waiting' if phase is Phase.DUE else phase.value)
+    other = {Phase.DUE: 'waiting', Phase.TO_SIGNAL: 'waiting', Phase.SIGNALLED: 'starting'}
+    assert struct['phase'] == other.get(phase, phase.value)
     assert dumps((struct,))          # no None, which XML-RPC cannot carry
     assert type(struct['phase']) is str
 
@@ -114,8 +117,8 @@ def test_the_text_of_a_timeout_names_what_is_pending():
 
 
 @pytest.mark.parametrize(('goal', 'ordered'), [
-    (Goal.RESTART, {Phase.STARTING, Phase.READY, Phase.SKIPPED, Phase.FAILED}),
-    (Goal.START, {Phase.STARTING, Phase.READY, Phase.SKIPPED, Phase.FAILED}),
+    (Goal.RESTART, {Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.SKIPPED, Phase.FAILED}),
+    (Goal.START, {Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.SKIPPED, Phase.FAILED}),
     (Goal.STOP, set(Phase) - {Phase.WAITING, Phase.DUE}),
 ])
 @pytest.mark.parametrize('phase', Phase)
@@ -159,55 +162,7 @@ def test_a_pending_process_has_the_status_timeout():
     assert [(row['status'], row['description']) for row in rows] == [(80, 'OK'), (0x420, 'TIMEOUT: still stopping')]
 
 
-# -- plans ---------------------------------------------------------------------------------------
-
-def planned(options, *states, outright=True):
-    world = World()
-    for number, seen in enumerate(states):
-        world.add(f'web:{number}', seen)
-    candidates = []
-    for process in world.members(outright):
-        process.observed = world.look(process) or process.observed
-        candidates.append(report.Candidate(process, process.observed.seen.name, ''))
-    return report.plan(candidates, options)
-
-
-def batches(plan):
-    return [(batch['number'], batch['after'], [(each['name'], each['action']) for each in batch['processes']])
-            for batch in plan['batches']]
-
-
-def test_a_plan_tells_the_waves_and_what_is_left_alone():
-    plan = planned(Options(stagger_factor=2, delay=0.5), Seen.RUNNING, Seen.STOPPED, Seen.RUNNING, Seen.EXITED,
-                   outright=False)
-    assert batches(plan) == [(1, 0.0, [('3', 'start'), ('0', 'restart')]), (2, 0.5, [('2', 'restart')])]
-    assert (plan['groups'], plan['total'], plan['warnings']) == (['web'], 3, [])
-    assert plan['left'] == [{'group': 'web', 'name': '1', 'state': 'STOPPED', 'pid': 0,
-                             'reason': 'stopped on purpose, and not named outright'}]
-
-
-def test_a_plan_for_nothing_but_stopped_processes_has_no_empty_batch():
-    assert batches(planned(Options(only_running=True), Seen.STOPPED, Seen.FATAL)) == []
-
-
-def test_a_plan_warns_of_what_cannot_be_started():
-    candidate = report.Candidate(member('0'), 'RUNNING', 'no such file')
-    assert report.plan([candidate], Options())['warnings'] == ['web:0 cannot be started: no such file']
-
-
-@pytest.mark.parametrize('only_running', [True, False])
-@pytest.mark.parametrize('outright', [True, False])
-@pytest.mark.parametrize('seen', [seen for seen in Seen if seen is not Seen.WANTED_DOWN])
-def test_a_plan_says_what_a_restart_does(seen, outright, only_running):
-    plan = planned(Options(only_running=only_running), seen, outright=outright)
-    world = World()
-    world.add('web:0', seen)
-    drive = group(world, outright=outright, only_running=only_running)
-    assert (drive.end().members[0].phase is Phase.SKIPPED) == bool(plan['left'])
-    assert bool(drive.log) == bool(plan['batches']) or seen is Seen.UNKNOWN
-
-
-@pytest.mark.parametrize('phase', [Phase.STOPPING, Phase.STOPPED])
-def test_after_a_cancel_a_process_that_is_still_down_is_not_said_to_be_ok(phase):
+@pytest.mark.parametrize('phase', [Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED])
+def test_after_a_cancel_a_process_that_is_not_ready_yet_is_not_said_to_be_ok(phase):
     rows = report.statuses(restart(member(phase=phase), state=State.CANCELLED))
     assert [row['status'] for row in rows] != [80]

@@ -5,7 +5,8 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from supervisor_restarter.phases import Seen
-from supervisor_restarter.restart import State, waves
+from supervisor_restarter.restart import State
+from supervisor_restarter.turns import waves
 from tests.unit.world import LASTING, Life, Program, World, group, phases
 
 DOOMED = Program(lives=[LASTING, Life(0.2, 1)])      # its next life ends too soon

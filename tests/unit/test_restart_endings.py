@@ -4,9 +4,11 @@ from __future__ import annotations
 import pytest
 
 from supervisor_restarter.faults import Code
+from supervisor_restarter.members import Failure
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import Order, Phase, Seen
-from supervisor_restarter.restart import GROUP_GONE, TAKEN_OVER, Failure, Goal, Restart, State
+from supervisor_restarter.restart import GROUP_GONE, TAKEN_OVER, Restart, State
+from supervisor_restarter.turns import Goal
 from tests.unit.world import BEGINNING, LASTING, Drive, Life, Program, World, group, phases
 
 # One process in each phase at the time AMID: 0 is ready, 1 starting, 2 stopping, 3 and 4 wait for their turn.

@@ -5,7 +5,8 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from supervisor_restarter.phases import Phase, Seen
-from supervisor_restarter.restart import Goal, State
+from supervisor_restarter.restart import State
+from supervisor_restarter.turns import Goal
 from tests.unit.world import BEGINNING, LASTING, Drive, Life, Program, World, group, phases
 
 

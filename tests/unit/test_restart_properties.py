@@ -8,19 +8,21 @@ from hypothesis import strategies as st
 
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import ENDS, Phase, Seen
-from supervisor_restarter.restart import Goal, Restart, State
+from supervisor_restarter.restart import Restart, State
+from supervisor_restarter.turns import Goal
 from tests.unit.world import BEGINNING, LASTING, Drive, Life, Program, World, name_of
 
 LATEST = 8.0       # seconds after which nobody interferes any more, and the last wave has begun
 SLOWEST = 8.0      # seconds that a process can take to stop and to start
 
-lives = st.lists(st.builds(Life, st.sampled_from([None, None, 0.0, 0.3, 2.5]), st.sampled_from([0, 1])), max_size=3)
+lives = st.lists(st.builds(Life, st.sampled_from([None, None, 0.0, 0.3, 2.5]), st.sampled_from([0, 1]), st.just(0.0)),
+                 max_size=3)
 programs = st.builds(
     Program, lives=lives, stop_seconds=st.sampled_from([0.0, 0.05, 0.5, 3.0, None]),
     startsecs=st.sampled_from([0.0, 0.5, 2.0]), stopwaitsecs=st.sampled_from([1.0, 4.0]),
     startretries=st.sampled_from([0, 3]), autorestart=st.booleans(),
     obstacle=st.sampled_from(['', '', '', 'no such file']), kill_error=st.sampled_from(['', '', '', 'not permitted']))
-states = st.sampled_from([seen for seen in Seen if seen is not Seen.WANTED_DOWN])
+states = st.sampled_from([seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)])
 processes = st.lists(st.tuples(st.sampled_from(['web', 'api']), states, programs), min_size=1, max_size=5)
 options = st.builds(
     Options, delay=st.sampled_from([0.0, 0.3, 2.0]), stagger_factor=st.integers(1, 4),

@@ -17,9 +17,10 @@ from supervisor.xmlrpc import Faults, RPCError, SystemNamespaceRPCInterface
 from supervisor_restarter import __version__
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import CALL_TIMEOUT, Options
-from supervisor_restarter.restart import Goal, Restart, State
+from supervisor_restarter.restart import Restart, State
 from supervisor_restarter.rpcinterface import RestarterNamespaceRPCInterface
 from supervisor_restarter.run import Run
+from supervisor_restarter.turns import Goal
 from tests.unit.world import Program, World, group
 
 SIGNATURES = {

@@ -12,25 +12,30 @@ from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
 from supervisor_restarter.faults import Code
+from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import Order, Phase, Seen
 from supervisor_restarter.report import process_struct
-from supervisor_restarter.restart import Failure, Goal, Member, Observation, Restart, State
+from supervisor_restarter.restart import Restart, State
+from supervisor_restarter.turns import Goal
 
 BEGINNING = 1000.0     # what the clock says when a test begins
 MOMENT = 0.0001        # between two turns of a loop that does not sleep
 JUST_AFTER = 0.001     # Supervisor waits until *more* than startsecs have passed
+SETTLED = 0.2          # seconds that a process has to die of a signal
 SECOND = 1.0           # supervisord's loop sleeps no longer
 LONGEST = 600.0        # simulated seconds after which a restart is taken to hang
 EXITCODES = (0,)
 
 
 class Life(NamedTuple):
-    """What becomes of one spawn: exits by itself after `seconds` (None: never) with `status`."""
+    """What becomes of one spawn: exits by itself after `seconds` (None: never) with `status`; its probe
+    calls it ready so many seconds after the spawn (0: it has no probe, None: never)."""
 
     seconds: float | None = None
     status: int = 0
+    ready_after: float | None = 0.0
 
 
 LASTING = Life()
@@ -48,6 +53,8 @@ class Program:
     autorestart: bool = False
     obstacle: str = ''                   # why the command cannot be executed
     kill_error: str = ''                 # why it cannot be signalled
+    signal_status: int | None = None     # exits with it when it is signalled; None: lives on
+    ready_again: float = 0.0             # seconds from a signal until its probe calls it ready
 
 
 class Process:
@@ -61,11 +68,14 @@ class Process:
         self.pid = self.backoff = 0
         self.delay = 0.0
         self.laststart = now - program.startsecs - 1
+        self.ready_at: float | None = now
         self.exits_at: float | None = None
         self.ended_at: float | None = None
         self.killing = False
+        self.settled_at = now
         if state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING, Seen.UNKNOWN):
             self._live(next(lives, LASTING), now)
+            self.ready_at = None if self.ready_at is None else now    # it has been running for long
         self.ahead = tuple(lives)                # the lives that it had not begun then
         self.lives = iter(self.ahead)
         if state is Seen.STARTING:
@@ -82,7 +92,7 @@ class Process:
             return ''
         if self.state not in (Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.STOPPED):
             return f'AssertionError: {self.state.name}'
-        self.killing, self.laststart, self.ended_at = False, now, None
+        self.killing, self.laststart, self.ended_at, self.settled_at = False, now, None, now
         if self.program.obstacle:
             self._back_off(now)
             return self.program.obstacle
@@ -103,6 +113,23 @@ class Process:
             return self.program.kill_error
         if self.program.stop_seconds is not None:
             self._exit_by(now + self.program.stop_seconds)
+        return ''
+
+    def signal(self, now: float) -> str:
+        """As Subprocess.signal(); a complaint or ''."""
+        if not self.pid:
+            return "it wasn't running"
+        if self.state not in (Seen.RUNNING, Seen.STARTING, Seen.STOPPING):
+            return f'AssertionError: {self.state.name}'
+        if self.program.kill_error:
+            self.state = Seen.UNKNOWN
+            return self.program.kill_error
+        if self.program.signal_status is not None:
+            self.status = self.program.signal_status
+            self._exit_by(now)
+        elif self.ready_at is not None:
+            self.ready_at = now + self.program.ready_again
+        self.settled_at = now + max(SETTLED, self.program.startsecs)
         return ''
 
     def transition(self, now: float) -> None:
@@ -133,18 +160,24 @@ class Process:
             self.backoff = 0
         self.pid, self.killing, self.exits_at, self.ended_at = 0, False, None, now
 
-    def observe(self) -> Observation:
-        due = None
+    def observe(self, now: float) -> Observation:
+        due, unready, seen = None, '', self.state
+        if seen in (Seen.STARTING, Seen.RUNNING) and (self.ready_at is None or now < self.ready_at):
+            unready = 'connection refused'
+        if seen is Seen.RUNNING and not unready:
+            seen = Seen.READY if now >= self.settled_at else Seen.RUNNING
+            due = self.settled_at if seen is Seen.RUNNING else None
         if self.state is Seen.STARTING:
             due = self.laststart + self.program.startsecs + JUST_AFTER
         elif self.state is Seen.STOPPING:
             due = self.delay + JUST_AFTER
         why = '' if self.state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING) else f'state {self.state.name}'
-        return Observation(self.state, self.pid, why, due, self.ended_at)
+        return Observation(seen, self.pid, why, due, self.ended_at, unready)
 
     def _live(self, life: Life, now: float) -> None:
         Process.pids += 1
         self.pid, self.status = Process.pids, life.status
+        self.ready_at = None if life.ready_after is None else now + life.ready_after
         self.exits_at = None if life.seconds is None else now + life.seconds
 
     def _exit_by(self, at: float) -> None:
@@ -184,7 +217,7 @@ class World:
     def look(self, member: Member) -> Observation | None:
         if member.group in self.removed:
             return None
-        seen = self.processes[name_of(member)].observe()
+        seen = self.processes[name_of(member)].observe(self.now)
         return seen._replace(seen=Seen.WANTED_DOWN) if name_of(member) in self.wanted_down else seen
 
     def carry_out(self, member: Member, goal: Goal) -> Failure | None:
@@ -195,6 +228,9 @@ class World:
             return Failure(Code.START_FAILED, trouble) if trouble else None
         if process.program.obstacle and goal is not Goal.STOP:
             return Failure(Code.START_FAILED, f'left as it is: {process.program.obstacle}')
+        if member.order is Order.SIGNAL:
+            trouble = process.signal(self.now)
+            return Failure(Code.STOP_FAILED, trouble) if trouble else None
         trouble = process.stop(self.now)
         return Failure(Code.STOP_FAILED, trouble) if trouble else None
 
@@ -304,7 +340,9 @@ class Drive:
     def _wake_at(self, latest: float) -> float:
         exits = [process.exits_at for process in self.world.processes.values() if process.exits_at is not None]
         wake_at = self.restart.wake_at()
-        times = [latest, *exits, *(at for at, _ in self._actions), *([] if wake_at is None else [wake_at])]
+        probes = [process.ready_at for process in self.world.processes.values()
+                  if process.ready_at is not None and process.ready_at > self.world.now]
+        times = [latest, *exits, *probes, *(at for at, _ in self._actions), *([] if wake_at is None else [wake_at])]
         return max(min(times), self.world.now + MOMENT)
 
     def _checked(self, act: Callable[[], object]) -> None:

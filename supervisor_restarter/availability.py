@@ -1,0 +1,110 @@
+"""max_unavailable: which processes may be taken down while enough of their group stay ready. Pure."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from supervisor_restarter.faults import listed
+from supervisor_restarter.members import Member
+from supervisor_restarter.options import Options
+from supervisor_restarter.phases import DOWN, IN_FLIGHT, Seen
+
+# A process that is down and comes back by itself (autorestart) does so within this time, in seconds.
+BACK_BY_ITSELF = 1.0
+
+
+@dataclass
+class Room:
+    """What of one group is ready at this moment, and how much more may be taken down."""
+
+    allowed: int = 0
+    in_flight: int = 0
+    known: bool = True                                      # whether the readiness of every process is
+    not_ready: list[Member] = field(default_factory=list)   # those in flight among them
+
+    def take(self, member: Member) -> bool:
+        """Whether the member may be taken down now; if so, it counts as taken from here on.
+
+        What is down already costs nothing. One that runs and is not ready costs no availability
+        either, but only as many of them as are allowed are taken at once: should the probes be wrong,
+        for instance on a machine under load, the service is still there.
+        """
+        seen = member.observed.seen
+        if seen not in DOWN and seen is not Seen.BACKOFF:
+            if not self.known or self.in_flight >= self.allowed:
+                return False
+            if seen is Seen.READY:
+                if len(self.not_ready) >= self.allowed:
+                    return False
+                self.not_ready.append(member)
+        self.in_flight += 1
+        return True
+
+    def patience(self, ready_timeout: float) -> float | None:
+        """Seconds to wait for room that only processes outside of the restart's reach can make. None: for ever."""
+        if all(member.observed.seen in DOWN for member in self.not_ready):
+            return BACK_BY_ITSELF
+        return ready_timeout or None
+
+    def full(self, options: Options) -> str:
+        """Why nothing more may be taken down."""
+        others = listed(f'{member.namespec} ({member.unready or member.observed.seen.value})'
+                        for member in self.not_ready)
+        return (f'left as it is: {len(self.not_ready)} of its group are not ready and '
+                f'max_unavailable = {options.max_unavailable} allows {self.allowed}: {others}')
+
+
+def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
+    """The room in each group; `members` are all processes of the groups, also those not to be restarted."""
+    found: dict[str, Room] = {}
+    sizes: dict[str, int] = {}
+    for member in members:
+        room = found.setdefault(member.group, Room())
+        sizes[member.group] = sizes.get(member.group, 0) + 1
+        if member.phase in IN_FLIGHT:
+            room.in_flight += 1
+            room.not_ready.append(member)
+        elif not member.serving:
+            room.not_ready.append(member)
+        elif not member.observed.known:
+            room.known = False
+    for group, room in found.items():
+        room.allowed = options.allowed(sizes[group])
+    return found
+
+
+@dataclass
+class Limit:
+    """max_unavailable over the course of a restart: who may be taken down now, and who never will be.
+
+    A group is full when nothing that the restart has in hand could make room. until: the monotonic time at
+    which one of them is given up, None for never.
+    """
+
+    full_since: dict[str, float] = field(default_factory=dict)
+    until: float | None = None
+
+    def choose(self, waiting: list[Member], everyone: Iterable[Member], options: Options,
+               now: float) -> tuple[list[Member], list[tuple[Member, str]]]:
+        """Those of `waiting` (in the order of their turns) that may be taken down now, and those that are given
+        up, each with the reason. everyone: all processes of the groups, also those not to be restarted."""
+        self.until = None
+        if not waiting:
+            self.full_since = {}
+            return [], []
+        room = rooms(everyone, options)
+        called, hopeless, refused = [], [], dict[str, list[Member]]()
+        for member in waiting:
+            if room[member.group].take(member):
+                called.append(member)
+            else:
+                refused.setdefault(member.group, []).append(member)
+        self.full_since = {group: self.full_since.get(group, now) for group in refused
+                           if room[group].known and not room[group].in_flight}
+        for group, since in self.full_since.items():
+            patience = room[group].patience(options.ready_timeout)
+            if patience is not None and now >= since + patience:
+                hopeless += [(member, room[group].full(options)) for member in refused[group]]
+            elif patience is not None:
+                self.until = min(since + patience, self.until or since + patience)
+        return called, hopeless

@@ -1,0 +1,215 @@
+"""What a restart would do: in which batches, how long each can take, and what its user should know. Pure.
+
+A plan looks at states and settings only. Whether a process that runs is ready is asked by the restart itself.
+"""
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from supervisor_restarter.faults import listed
+from supervisor_restarter.members import Member
+from supervisor_restarter.options import Options
+from supervisor_restarter.phases import UP, Seen
+from supervisor_restarter.turns import Goal, left_alone, waves
+
+# Workers that finish their task after SIGTERM while their children carry it out.
+WARM_STOP = re.compile(r'\b(celery|rq|rqworker)\b')
+
+# Seconds that a start, or dying of a signal, is given where startsecs is 0; also, 0 stands for 'no limit'.
+AT_LEAST = 0.2
+
+
+class Candidate(NamedTuple):
+    """A process that a restart would concern, with what is known of its program.
+
+    obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what makes it
+    ready; malformed: what is wrong with that. restarts: whether Supervisor starts it when it dies.
+    """
+
+    member: Member
+    state: str = ''
+    obstacle: str = ''
+    malformed: str = ''
+    probed: bool = False
+    restarts: bool = True
+    startsecs: float = 1.0
+    stopwaitsecs: float = 10.0
+    stopasgroup: bool = False
+    command: str = ''
+
+    @property
+    def seen(self) -> Seen:
+        return self.member.observed.seen
+
+
+class Batch(NamedTuple):
+    """Processes that are taken down at the same time, not before `after` seconds."""
+
+    after: float
+    candidates: list[Candidate]
+
+
+def plan(candidates: list[Candidate], neighbours: list[Candidate], options: Options) -> dict[str, Any]:
+    """The plan of a restart of the candidates (in the order of their turns) as a struct.
+
+    neighbours: the other processes of their groups.
+    """
+    left = {id(c): left_alone(Goal.RESTART, options, c.member.match, c.member.observed) for c in candidates}
+    concerned = [c for c in candidates if not left[id(c)]]
+    groups = list(dict.fromkeys(c.member.group for c in candidates))
+    standing = [*neighbours, *(c for c in candidates if left[id(c)])]
+    warnings = [*_refusals([*candidates, *neighbours])]
+    in_waves = _waves(concerned, options)
+    if options.rolling:
+        turn_at = {id(c): batch.after for batch in in_waves for c in batch.candidates}
+        series = []
+        for group in groups:
+            own = [c for c in concerned if c.member.group == group]
+            others = [c for c in standing if c.member.group == group]
+            batches, blocked, text = _rolling(own, others, turn_at, options)
+            series.append(batches)
+            left.update((id(c), text) for c in blocked)
+            warnings += [f'{group}: {text}'] if blocked else []
+    else:
+        series = [in_waves]
+    concerned = [c for c in concerned if not left[id(c)]]
+    warnings += [*_all_at_once(concerned, standing, options), *_doubts(concerned, options)]
+    return {
+        'groups': groups,
+        'options': options.struct(),
+        'total': sum(not reason for reason in left.values()),
+        'batches': [_batch(number, [batches[number] for batches in series if number < len(batches)], options)
+                    for number in range(max(map(len, series), default=0))],
+        'left': [{**_process(c), 'reason': left[id(c)]} for c in candidates if left[id(c)]],
+        'warnings': warnings,
+    }
+
+
+# -- batches ------------------------------------------------------------------------------------
+
+def _waves(candidates: list[Candidate], options: Options) -> list[Batch]:
+    """Those that are down at once, the others in waves."""
+    waiting = [c for c in candidates if c.seen in UP]
+    found = {0: [c for c in candidates if c.seen not in UP]}
+    for candidate, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
+        found.setdefault(wave, []).append(candidate)
+    return [Batch(wave * options.delay, found[wave]) for wave in sorted(found) if found[wave]]
+
+
+def _rolling(candidates: list[Candidate], others: list[Candidate], turn_at: dict[int, float],
+             options: Options) -> tuple[list[Batch], list[Candidate], str]:
+    """The batches of one group, the processes for which there is no room, and why there is none.
+
+    turn_at: when the wave of each candidate (its id) is due. Those of `others` that are starting are taken as
+    ready, for they will be.
+    """
+    lost = [c for c in others if c.seen not in UP]
+    allowed = options.allowed(len(candidates) + len(others))
+    down = [c for c in candidates if c.seen not in UP]
+    up = sorted((c for c in candidates if c.seen in UP), key=lambda c: (turn_at[id(c)], c.seen is Seen.READY))
+    batches = [Batch(0.0, down)] if down else []
+    blocked = []
+    busy = sorted((_back(0.0, c, options), 0) for c in down)      # when each can be ready again, and its batch
+    for candidate in up:
+        # One that is not ready costs no availability, but no more than are allowed are in hand at once.
+        room = allowed - len(lost) if candidate.seen is Seen.READY else allowed
+        if room < 1:
+            blocked.append(candidate)
+            continue
+        after, batch = turn_at[id(candidate)], -1
+        while len(busy) >= room:
+            back, batch = busy.pop(0)
+            after = max(after, back)
+        if not batches or after > batches[-1].after or batch == len(batches) - 1:
+            batches.append(Batch(after, []))
+        batches[-1].candidates.append(candidate)
+        bisect.insort(busy, (_back(after, candidate, options), len(batches) - 1))
+    text = (f'would be left as it is: not ready are {listed(c.member.namespec for c in lost)}, '
+            f'and max_unavailable = {options.max_unavailable} allows {allowed}')
+    return batches, blocked, text
+
+
+def _back(after: float, candidate: Candidate, options: Options) -> float:
+    """When a process whose turn comes then is ready again, at the soonest."""
+    return after + candidate.startsecs + options.min_ready
+
+
+def _batch(number: int, parts: list[Batch], options: Options) -> dict[str, Any]:
+    """The batch of that number of all groups, as a struct."""
+    candidates = [candidate for part in parts for candidate in part.candidates]
+    times = [_longest(candidate, options) for candidate in candidates]
+    return {
+        'number': number + 1,
+        'after': min(part.after for part in parts),
+        'longest': 0.0 if None in times else max(filter(None, times), default=0.0),
+        'processes': [{**_process(c), 'action': _action(c, options)} for c in candidates],
+    }
+
+
+def _longest(candidate: Candidate, options: Options) -> float | None:
+    """Seconds from its turn until the process is ready or has failed, at the most; None: no limit."""
+    if candidate.probed and not options.ready_timeout:
+        return None
+    stop = candidate.stopwaitsecs if options.stop_timeout is None else options.stop_timeout
+    start = max(AT_LEAST, candidate.startsecs, options.ready_timeout if candidate.probed else 0.0)
+    stops = candidate.seen is Seen.STOPPING or _action(candidate, options) == 'restart'
+    return (stop if stops else 0.0) + start + options.min_ready
+
+
+def _action(candidate: Candidate, options: Options) -> str:
+    if candidate.seen not in UP:
+        return 'start'
+    return 'signal' if options.signal else 'restart'
+
+
+def _process(candidate: Candidate) -> dict[str, Any]:
+    member = candidate.member
+    return {'group': member.group, 'name': member.name, 'state': candidate.state, 'pid': member.observed.pid}
+
+
+# -- warnings -----------------------------------------------------------------------------------
+
+def _refusals(candidates: Iterable[Candidate]) -> Iterator[str]:
+    for text, names in _same((c.malformed, c) for c in candidates if c.malformed):
+        yield f'this restart would be refused: {names}: {text}'
+
+
+def _all_at_once(candidates: list[Candidate], standing: list[Candidate], options: Options) -> Iterator[str]:
+    """Groups of which nothing is sure to keep running."""
+    for group in dict.fromkeys(c.member.group for c in candidates):
+        own = [c for c in candidates if c.member.group == group]
+        others = [c for c in standing if c.member.group == group]
+        if (options.signal or options.allowed(len(own) + len(others)) < len(own) + len(others)
+                or any(c.seen is Seen.READY for c in others) or not any(c.seen is Seen.READY for c in own)):
+            continue
+        yield (f'{group}: no process would keep running: its only one is restarted' if len(own) == 1 else
+               f'{group}: all {len(own)} processes may be down at once; a smaller max_unavailable keeps some ready')
+
+
+def _doubts(candidates: Iterable[Candidate], options: Options) -> Iterator[str]:
+    """What may go wrong with single processes, those of the same trouble in one line."""
+    for text, names in _same((text, c) for c in candidates for text in _doubts_of(c, options)):
+        yield f'{names}: {text}'
+
+
+def _same(troubles: Iterable[tuple[str, Candidate]]) -> Iterator[tuple[str, str]]:
+    """Each trouble once, with the names of the processes that have it."""
+    names: dict[str, list[str]] = {}
+    for text, candidate in troubles:
+        names.setdefault(text, []).append(candidate.member.namespec)
+    return ((text, listed(concerned)) for text, concerned in names.items())
+
+
+def _doubts_of(candidate: Candidate, options: Options) -> Iterator[str]:
+    if candidate.obstacle:
+        yield f'cannot be started: {candidate.obstacle}'
+    if candidate.stopasgroup and WARM_STOP.search(candidate.command) and _action(candidate, options) == 'restart':
+        yield ('stopasgroup=true sends the stop signal to the children of this worker too, and their tasks are lost; '
+               'its warm stop needs stopasgroup=false')
+    if not candidate.startsecs and not candidate.probed:
+        yield 'with startsecs=0 and no RESTARTER_READY it counts as ready as soon as it is spawned'
+    if not candidate.restarts:
+        yield 'with autorestart=false nobody starts it if it dies later'

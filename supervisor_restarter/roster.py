@@ -1,0 +1,85 @@
+"""Which processes take part in a run, in which order, and what is held of them while it lasts."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.members import Member
+from supervisor_restarter.names import Match, natural
+from supervisor_restarter.notify import NotifySocket
+from supervisor_restarter.processes import Processes
+from supervisor_restarter.readiness import Spec
+from supervisor_restarter.run import Run
+from supervisor_restarter.turns import Goal
+from supervisor_restarter.watch import Watch
+
+RECHECKS = 20    # probes of processes that are ready already, per second and restart; one each at the most
+
+
+class Roster:
+    """The processes of runs on one supervisord."""
+
+    def __init__(self, options: Any, processes: Processes) -> None:
+        self._options = options
+        self._processes = processes
+        self._notify = NotifySocket(options)
+
+    def members(self, matches: Iterable[Match]) -> list[Member]:
+        """The processes in the order of their turns: by priority, then by name."""
+        def turn(match: Match) -> tuple[Any, ...]:
+            return self._processes.priority(match), natural(match.group), natural(match.name)
+        return [Member(match) for match in sorted(matches, key=turn)]
+
+    def others(self, members: list[Member]) -> list[Member]:
+        """The other processes of their groups."""
+        groups = dict.fromkeys(member.group for member in members)
+        return self.members(self._processes.others(groups, [member.match for member in members]))
+
+    def specs(self, members: list[Member]) -> dict[tuple[str, str], Spec]:
+        """What makes the processes of the members' groups ready, where their programs say so.
+
+        Refusal BAD_OPTION for one that makes no sense, also outside of the restart: it says little good of
+        the others. Refusal BAD_STATE if there can be no socket for READY=1.
+        """
+        specs = {}
+        for member in [*members, *self.others(members)]:
+            try:
+                spec = self._processes.readiness(self._processes.hold(member.match))
+            except ValueError as error:
+                raise Refusal(Code.BAD_OPTION, f'{member.namespec}: {error}') from None
+            if spec is not None:
+                specs[member.match[:2]] = spec
+        if any(spec.kind == 'notify' for spec in specs.values()):
+            try:
+                self._notify.open()
+            except OSError as error:
+                raise Refusal(Code.BAD_STATE, str(error)) from None
+        return specs
+
+    def hold(self, run: Run) -> None:
+        """Take hold of the run's processes, have the probes asked that count, keep shared sockets open."""
+        restart = run.restart
+        limited = restart.goal is Goal.RESTART and restart.options.rolling
+        restart.neighbours = self.others(restart.members) if limited else []
+        run.handles = {member.match[:2]: self._processes.hold(member.match)
+                       for member in restart.members + restart.neighbours}
+        if restart.goal is not Goal.RESTART:
+            return
+        for key, spec in run.specs.items():
+            if key in run.handles:
+                run.handles[key].watch = Watch(self._options, spec, self._notify,
+                                               lambda: max(1.0, len(run.specs) / RECHECKS), patient=not limited)
+        one_of_each = {group: handle for (group, _), handle in run.handles.items()}
+        run.sockets = [self._processes.shared_socket(handle) for handle in one_of_each.values()]
+
+    def release(self, run: Run) -> None:
+        """Give everything back that the run has held."""
+        for handle in run.handles.values():
+            self._processes.release(handle)
+        run.handles.clear()
+        run.sockets.clear()
+
+    def close(self) -> None:
+        """supervisord goes away."""
+        self._notify.close()

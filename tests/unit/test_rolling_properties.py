@@ -1,0 +1,177 @@
+"""What holds for every rolling restart: promises 3 and 4, over random groups, durations and failures."""
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supervisor_restarter.members import Member
+from supervisor_restarter.names import Match
+from supervisor_restarter.options import Options
+from supervisor_restarter.phases import ENDS, Phase, Seen
+from supervisor_restarter.restart import Restart, State
+from tests.unit.world import BEGINNING, Drive, Life, Program, World, name_of
+
+LATEST = 12.0        # seconds after which nobody interferes any more
+READY_TIMEOUT = 6.0
+
+lives = st.builds(Life, st.sampled_from([None, None, None, 0.3, 2.5]), st.sampled_from([0, 1]),
+                  st.sampled_from([0.0, 0.0, 0.2, 3.0, None]))
+programs = st.builds(
+    Program, lives=st.lists(lives, max_size=3), stop_seconds=st.sampled_from([0.0, 0.5, 3.0, None]),
+    startsecs=st.sampled_from([0.0, 0.5, 2.0]), stopwaitsecs=st.sampled_from([1.0, 4.0]),
+    startretries=st.sampled_from([0, 1]), autorestart=st.booleans(),
+    obstacle=st.sampled_from(['', '', '', 'no such file']), signal_status=st.sampled_from([None, None, 0, 1]),
+    ready_again=st.sampled_from([0.0, 0.5, 9.0]))
+states = st.sampled_from([Seen.RUNNING, Seen.RUNNING, Seen.RUNNING, Seen.STARTING, Seen.STOPPED, Seen.FATAL,
+                          Seen.EXITED, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.STOPPING])
+processes = st.lists(st.tuples(st.sampled_from(['web', 'web', 'api']), states, programs, st.booleans()),
+                     min_size=1, max_size=7)
+options = st.builds(
+    Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%']), delay=st.sampled_from([0.0, 0.3]),
+    stagger_factor=st.sampled_from([1, 1, 3]), timeout=st.sampled_from([None, None, 0.2, 3.0]),
+    on_failure=st.sampled_from(['abort', 'continue']), only_running=st.booleans(),
+    min_ready=st.sampled_from([0.0, 0.0, 1.5]), ready_timeout=st.just(READY_TIMEOUT),
+    method=st.sampled_from(['restart', 'restart', 'signal:HUP']))
+interferences = st.lists(st.tuples(
+    st.sampled_from([0.0, 0.0001, 0.4, 1.0, 2.2, 5.0, LATEST]),
+    st.sampled_from(['die', 'die', 'stop', 'start', 'unready', 'cancel', 'abandon', 'remove']),
+    st.integers(0, 6)), max_size=4)
+
+
+class Watched(Drive):
+    """Writes down, at each taking down, what is ready in the group: by its own count of the simulated
+    processes, and not by the restart's word."""
+
+    def __init__(self, world, restart, orders_per_turn):
+        super().__init__(world, restart, orders_per_turn)
+        self.taken = []          # (group, ready among the others, size, whether it was ready itself)
+        self.in_hand = {}
+
+    def _carry_out(self, member):
+        order = member.order.value
+        if order in ('stop', 'signal'):
+            group = [m for m in self.restart.members + self.restart.neighbours if m.group == member.group]
+            others = sum(self._counts(m) for m in group if m is not member)
+            in_hand = sum(m.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED) for m in group)
+            self.taken.append((member.group, others, in_hand, len(group), self._counts(member),
+                               member.observed.seen in (Seen.RUNNING, Seen.STARTING)))
+        super()._carry_out(member)
+
+    def _counts(self, member):
+        """Whether the process is ready: one that was started by the restart, only when it is known to be."""
+        begun = member.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED)
+        seen = self.world.processes[name_of(member)].observe(self.world.now).seen
+        return seen is Seen.READY and not begun
+
+
+class Story:
+    def __init__(self, processes, options, interferences, orders_per_turn):
+        self.world = World()
+        for number, (group, seen, program, _) in enumerate(processes):
+            self.world.add(f'{group}:{number}', seen, program)
+        self.touched = set()
+        chosen: list[Member] = []
+        neighbours: list[Member] = []
+        for number, (group, _, _, outside) in enumerate(processes):
+            member = Member(Match(group, str(number), True, True))
+            (neighbours if outside and number else chosen).append(member)
+        groups = {member.group for member in chosen}
+        neighbours = [member for member in neighbours if member.group in groups]
+        deadline = None if options.timeout is None else BEGINNING + options.timeout
+        self.restart = Restart(chosen, options, neighbours, deadline=deadline)
+        self.drive = Watched(self.world, self.restart, orders_per_turn)
+        for seconds, what, number in interferences:
+            self.interfere(seconds, what, list(self.world.processes)[number % len(processes)])
+        self.drive.begin()
+        self.drive.end()
+
+    def interfere(self, seconds, what, name):
+        world, process = self.world, self.world.processes[name]
+        self.drive.at(seconds, {
+            'die': lambda: process._exit_by(world.now) if process.pid else None,
+            'stop': lambda: world.others_stop(name),
+            'start': lambda: world.others_start(name),
+            'unready': lambda: setattr(process, 'ready_at', world.now + 1.0),
+            'cancel': lambda: self.restart.cancel('enough'),
+            'abandon': lambda: self.restart.abandon('shutting down'),
+            'remove': lambda: world.removed.add(name.partition(':')[0]),
+        }[what])
+        if what in ('abandon', 'remove'):
+            self.touched |= set(world.processes)
+        self.touched.add(name)
+
+
+stories = st.builds(Story, processes, options, interferences, st.sampled_from([None, None, 1, 2]))
+thoroughly = settings(max_examples=500, deadline=None)
+
+
+@thoroughly
+@given(stories)
+def test_never_more_of_a_group_are_not_ready_than_allowed_by_what_the_restart_does(story):
+    for _, others, in_hand, size, ready, _ in story.drive.taken:
+        allowed = story.restart.options.allowed(size)
+        if ready:
+            assert size - others <= allowed
+        assert in_hand < max(allowed, 1) or not ready
+
+
+@thoroughly
+@given(stories)
+def test_of_those_that_run_without_being_ready_no_more_are_taken_at_once_than_allowed(story):
+    for _, _, in_hand, size, ready, unready in story.drive.taken:
+        assert ready or not unready or in_hand < story.restart.options.allowed(size)
+
+
+@thoroughly
+@given(stories)
+def test_it_ends_in_bounded_time_and_everything_has_an_end(story):
+    restart = story.restart
+    each = 3.0 + 4.0 + READY_TIMEOUT + 2.0 + 1.5
+    assert story.world.now - BEGINNING <= LATEST + (len(restart.members) + 1) * each + READY_TIMEOUT
+    assert all(member.phase in ENDS for member in restart.members)
+    assert restart.state not in (State.QUEUED, State.RUNNING)
+
+
+@thoroughly
+@given(stories)
+def test_what_was_taken_down_is_started_again(story):
+    stopped = [entry.name for entry in story.drive.log if entry.order == 'stop']
+    started = {entry.name for entry in story.drive.log if entry.order == 'start'}
+    for member in story.restart.members:
+        sound = not story.world.processes[name_of(member)].program.obstacle    # else it is not stopped either
+        if name_of(member) in stopped and name_of(member) not in story.touched and sound:
+            assert name_of(member) in started
+
+
+@thoroughly
+@given(stories)
+def test_what_dies_of_the_signal_is_running_again(story):
+    for member in story.restart.members:
+        process = story.world.processes[name_of(member)]
+        if name_of(member) in story.touched or name_of(member) not in {
+                entry.name for entry in story.drive.log if entry.order == 'signal'}:
+            continue
+        if member.phase is Phase.FAILED and not process.ahead and not process.program.obstacle:
+            assert process.state in (Seen.STARTING, Seen.RUNNING)
+
+
+@thoroughly
+@given(stories)
+def test_nothing_is_taken_down_after_a_timeout_a_cancel_or_an_abort(story):
+    assert [entry for entry in story.drive.log if entry.order in ('stop', 'signal') and entry.halted] == []
+
+
+@thoroughly
+@given(stories)
+def test_nothing_is_taken_down_twice(story):
+    for order in ('stop', 'signal'):
+        names = [entry.name for entry in story.drive.log if entry.order == order]
+        assert len(names) == len(set(names))
+
+
+@thoroughly
+@given(stories)
+def test_it_takes_turns_only_for_a_reason(story):
+    # supervisord's own turns of a second, and some for each process
+    seconds = story.world.now - BEGINNING
+    assert story.drive.turns <= 2 * seconds + 40 * len(story.world.processes)

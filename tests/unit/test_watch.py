@@ -1,0 +1,584 @@
+"""Whether a process is ready: when its probe is asked, whose answers count, and what is said until then."""
+from __future__ import annotations
+
+import inspect
+from typing import cast
+
+import pytest
+
+from supervisor_restarter import holders, probes, watch
+from supervisor_restarter.members import Observation
+from supervisor_restarter.notify import NotifySocket
+from supervisor_restarter.phases import UP, Seen
+from supervisor_restarter.readiness import parse
+from supervisor_restarter.watch import ANSWER, LATEST, PART, SOONEST, Watch
+
+BEGINNING = 1000.0
+TCP, NOTIFY = 'tcp://127.0.0.1:8001', 'notify'
+OLD, NEW = 41, 42              # pids
+REFUSED = f'{TCP}: connection refused'
+NO_ANSWER = f'{TCP}: no answer yet'
+SOMEBODY_ELSE = f'{TCP}: answered, but not by this process: something else listens there'
+NOT_UP = [seen for seen in Seen if seen not in UP]
+
+
+class Question:
+    """Stands in for an Attempt that answers when the test says so."""
+
+    def __init__(self, options, spec, deadline):
+        self.spec, self.deadline = spec, deadline
+        self.done = self.ready = self.closed = False
+        self.error = f'{spec.text}: no answer yet'
+
+    def answer(self, error=''):
+        self.done, self.ready, self.error = True, not error, error
+
+    def expire(self, now):
+        if now >= self.deadline and not self.done:
+            self.answer(f'{self.spec.text}: no answer within 5 s')
+
+    def close(self):
+        self.closed = True
+
+
+class Notifications:
+    """Stands in for the NotifySocket."""
+
+    path = '/run/notify'
+
+    def __init__(self):
+        self.said = {}
+
+    def expect(self, pid):
+        self.said[pid] = False
+
+    def is_ready(self, pid):
+        return self.said.get(pid)
+
+    def forget(self, pid):
+        self.said.pop(pid, None)
+
+
+class Watched:
+    """A Watch, a clock that the test advances, and what it has asked."""
+
+    def __init__(self, monkeypatch, text=TCP, patient=False):
+        self.now, self.pid, self.recheck, self.notify = BEGINNING, OLD, 1.0, Notifications()
+        self.questions = []
+        self.holds = []                 # what holders.holds answers, one after the other; the last one ever after
+        self.options = object()
+        monkeypatch.setattr(watch, 'Attempt', self._ask)
+        monkeypatch.setattr(holders, 'holds', self._holds)
+        self.watch = Watch(self.options, parse(text), cast(NotifySocket, self.notify), lambda: self.recheck, patient)
+
+    def _ask(self, options, spec, deadline):
+        assert options is self.options
+        assert spec is self.watch.spec
+        assert not self.open, 'two questions at once'
+        self.questions.append(Question(options, spec, deadline))
+        return self.questions[-1]
+
+    def _holds(self, pid, spec):
+        assert (pid, spec) == (self.pid, self.watch.spec)
+        return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
+
+    @property
+    def open(self):
+        """The questions that wait for an answer."""
+        return [question for question in self.questions if not question.done and not question.closed]
+
+    def see(self, seen=Seen.READY, pid=None):
+        """What Supervisor shows of the process, as the watch passes it on."""
+        self.pid = self.pid if pid is None else pid
+        return self.watch.see(Observation(seen, self.pid, 'why', 7.0, 8.0), self.now)
+
+    def answer(self, error='', seen=Seen.READY):
+        """Have the open question answered; what is seen then."""
+        (question,) = self.open
+        question.answer(error)
+        return self.see(seen)
+
+    def wake(self, error=''):
+        """Look again when it wants to, and have the question answered; what is seen then."""
+        self.now = self.watch.wake_at() or self.now
+        self.see()
+        return self.answer(error)
+
+    def start(self):
+        """The restart starts the process anew."""
+        self.see(Seen.STOPPED, 0)
+        self.pid = NEW
+        self.watch.started(NEW, self.now)
+
+    def signal(self):
+        self.watch.signalled(self.now)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    return Watched(monkeypatch)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    return Watched(monkeypatch, patient=True)
+
+
+@pytest.fixture
+def notified(monkeypatch):
+    return Watched(monkeypatch, NOTIFY)
+
+
+def plain(observation):
+    """Whether nothing was added to what Supervisor shows."""
+    return (observation.unready, observation.known) == ('', True)
+
+
+def parameters(of):
+    return list(inspect.signature(of).parameters)
+
+
+def test_the_stand_ins_are_like_what_they_stand_in_for():
+    real, stand_in = (kind(None, parse(NOTIFY), BEGINNING) for kind in (probes.Attempt, Question))
+    for name in ('done', 'ready', 'error', 'deadline'):
+        assert type(getattr(real, name)) is type(getattr(stand_in, name))
+    for name in ('__init__', 'expire', 'close'):
+        assert parameters(getattr(probes.Attempt, name)) == parameters(getattr(Question, name))
+    for name in ('expect', 'is_ready'):
+        assert parameters(getattr(NotifySocket, name)) == parameters(getattr(Notifications, name))
+    assert isinstance(NotifySocket(None).path, str)
+    assert parameters(holders.holds) == ['pid', 'spec']
+
+
+# -- what is seen --------------------------------------------------------------------------------
+
+def test_a_good_answer_leaves_what_supervisor_shows_as_it_is(watched):
+    watched.see()
+    seen = watched.answer()
+    assert seen == Observation(Seen.READY, OLD, 'why', 7.0, 8.0)
+
+
+@pytest.mark.parametrize(('shown', 'seen'), [
+    (Seen.READY, Seen.RUNNING), (Seen.RUNNING, Seen.RUNNING), (Seen.STARTING, Seen.STARTING)])
+def test_a_bad_answer_makes_it_running_and_not_ready_and_says_why(watched, shown, seen):
+    watched.see(shown)
+    observation = watched.answer(REFUSED, shown)
+    assert observation == Observation(seen, OLD, 'why', 7.0, 8.0, unready=REFUSED)
+    assert watched.see(shown) == observation
+
+
+@pytest.mark.parametrize('shown', [Seen.STARTING, Seen.RUNNING])
+def test_a_good_answer_makes_nothing_better_than_supervisor_shows_it(watched, shown):
+    watched.see(shown)
+    observation = watched.answer('', shown)
+    assert (observation.seen, plain(observation)) == (shown, True)
+
+
+@pytest.mark.parametrize('seen', NOT_UP)
+def test_what_is_not_up_is_passed_on_and_not_asked(watched, seen):
+    assert watched.see(seen) == Observation(seen, OLD, 'why', 7.0, 8.0)
+    assert watched.questions == []
+    assert watched.watch.wake_at() is None
+
+
+@pytest.mark.parametrize('seen', NOT_UP)
+def test_one_that_goes_down_is_asked_no_more(watched, seen):
+    watched.see()
+    watched.see(seen)
+    assert watched.open == []
+    assert watched.watch.wake_at() is None
+
+
+@pytest.mark.parametrize('seen', NOT_UP)
+def test_one_that_comes_back_with_the_same_pid_is_asked_at_once(watched, seen):
+    watched.see()
+    watched.answer(REFUSED)
+    watched.see(seen)
+    watched.see()
+    assert len(watched.open) == 1
+
+
+def test_an_unready_one_says_its_last_reason_while_it_is_asked_again(watched):
+    watched.see()
+    watched.answer(REFUSED)
+    watched.now = watched.watch.wake_at()
+    assert watched.see().unready == REFUSED
+    assert len(watched.open) == 1
+
+
+def test_a_ready_one_is_ready_while_it_is_asked_again(watched):
+    watched.see()
+    watched.answer()
+    watched.now = watched.watch.wake_at()
+    assert plain(watched.see())
+    assert len(watched.open) == 1
+
+
+def test_one_that_is_ready_no_more_is_seen_so(watched):
+    watched.see()
+    watched.answer()
+    observation = watched.wake(REFUSED)
+    assert (observation.seen, observation.unready, observation.known) == (Seen.RUNNING, REFUSED, True)
+    assert plain(watched.wake())
+
+
+# -- known: an old process before its first answer -----------------------------------------------
+
+@pytest.mark.parametrize('seen', sorted(UP))
+def test_an_old_process_is_what_it_seems_but_not_known_before_its_first_answer(watched, seen):
+    for _ in range(3):
+        assert watched.see(seen) == Observation(seen, OLD, 'why', 7.0, 8.0, known=False)
+        watched.now += 1.0
+
+
+@pytest.mark.parametrize('error', ['', REFUSED])
+def test_an_old_process_is_known_from_its_first_answer_on(watched, error):
+    watched.see()
+    assert watched.answer(error).known
+    watched.now = watched.watch.wake_at()
+    assert watched.see().known
+
+
+def test_a_new_process_is_not_ready_before_its_first_answer(watched):
+    watched.start()
+    assert watched.see() == Observation(Seen.RUNNING, NEW, 'why', 7.0, 8.0, unready=NO_ANSWER)
+    assert watched.see(Seen.STARTING) == Observation(Seen.STARTING, NEW, 'why', 7.0, 8.0, unready=NO_ANSWER)
+
+
+def test_one_that_somebody_else_has_started_is_not_ready_before_its_first_answer(watched):
+    watched.see()
+    watched.answer()
+    observation = watched.see(pid=NEW)
+    assert (observation.seen, observation.unready, observation.known) == (Seen.RUNNING, NO_ANSWER, True)
+
+
+# -- when it is asked ----------------------------------------------------------------------------
+
+def test_an_answer_may_take_so_long_and_is_not_waited_for_longer(watched):
+    watched.see()
+    assert watched.watch.wake_at() == watched.questions[0].deadline == BEGINNING + ANSWER
+    watched.now = BEGINNING + ANSWER - 0.001
+    assert not watched.see().known
+    watched.now = BEGINNING + ANSWER
+    assert watched.see().unready == f'{TCP}: no answer within 5 s'
+
+
+def test_an_answer_that_is_there_at_once_counts_at_once(watched, monkeypatch):
+    class Refused(Question):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.answer(REFUSED)
+    monkeypatch.setattr(watch, 'Attempt', Refused)
+    assert watched.see().unready == REFUSED
+    assert watched.watch.wake_at() == BEGINNING + SOONEST
+
+
+def test_one_that_is_not_ready_is_asked_again_after_a_tenth_of_the_time_it_has_been_waited_for(watched):
+    watched.start()
+    watched.see()
+    watched.answer(REFUSED)
+    intervals, waited = [], []
+    while watched.now < BEGINNING + 30.0:
+        waited.append(watched.now - BEGINNING)
+        intervals.append(watched.watch.wake_at() - watched.now)
+        watched.wake(REFUSED)
+    assert intervals == pytest.approx([min(LATEST, max(SOONEST, PART * seconds)) for seconds in waited])
+    assert intervals == pytest.approx(sorted(intervals))
+    assert (intervals[0], intervals[-1]) == pytest.approx((0.02, 1.0))
+    assert len(intervals) < 100
+
+
+def test_nothing_is_asked_before_its_time(watched):
+    watched.see()
+    watched.answer(REFUSED)
+    watched.now = watched.watch.wake_at() - 0.001
+    watched.see()
+    assert watched.open == []
+    watched.now += 0.001
+    watched.see()
+    assert len(watched.open) == 1
+
+
+@pytest.mark.parametrize('recheck', [1.0, 0.5, 30.0])
+def test_one_that_is_ready_is_asked_again_after_recheck_seconds(watched, recheck):
+    watched.recheck = recheck
+    watched.see()
+    watched.now += 3.0
+    watched.answer()
+    assert watched.watch.wake_at() == watched.now + recheck
+    watched.recheck = 7.0                               # how many others there are may change
+    watched.wake()
+    assert watched.watch.wake_at() == watched.now + 7.0
+
+
+def test_the_waiting_time_begins_anew_when_one_is_ready_no_more(watched):
+    watched.see()
+    watched.now += 100.0
+    watched.answer()
+    watched.wake(REFUSED)
+    assert watched.watch.wake_at() == watched.now + SOONEST
+    watched.wake(REFUSED)
+    watched.now += 4.0
+    watched.see()
+    watched.answer(REFUSED)
+    assert watched.watch.wake_at() == pytest.approx(watched.now + 0.4, abs=0.01)
+
+
+@pytest.mark.parametrize('renew', [
+    lambda watched: watched.start(), lambda watched: watched.signal(), lambda watched: watched.see(pid=NEW)])
+def test_the_waiting_time_begins_anew_with_a_new_process_and_with_a_signal(watched, renew):
+    watched.see()
+    watched.answer(REFUSED)
+    watched.now += 50.0
+    renew(watched)
+    watched.see()
+    watched.answer(REFUSED)
+    assert watched.watch.wake_at() == watched.now + SOONEST
+
+
+def test_closed_it_wakes_nobody(watched):
+    watched.see()
+    watched.watch.close()
+    assert watched.open == []
+    assert watched.watch.wake_at() is None
+    watched.watch.close()
+
+
+def test_nothing_is_to_be_waited_for_before_anything_was_seen(watched):
+    assert watched.watch.wake_at() is None
+    watched.watch.close()
+
+
+# -- a new pid -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('renew', [
+    lambda watched: watched.start(), lambda watched: watched.signal(), lambda watched: watched.see(pid=NEW),
+    lambda watched: watched.see(Seen.STOPPED, 0)])
+def test_a_question_to_the_process_before_is_withdrawn(watched, renew):
+    watched.see()
+    (question,) = watched.open
+    renew(watched)
+    assert question.closed
+    question.answer()
+    assert not plain(watched.see(pid=NEW))
+
+
+def test_an_answer_is_used_once(watched):
+    watched.see()
+    watched.answer()
+    assert watched.questions[0].closed
+    watched.see()
+    assert len(watched.questions) == 1
+
+
+# -- trust ---------------------------------------------------------------------------------------
+
+def test_an_old_process_is_believed(watched):
+    watched.see()
+    assert plain(watched.answer())          # holds() would raise: it has nothing to say
+
+
+NEW_PROCESS = pytest.mark.parametrize('renew', [
+    lambda watched: watched.start(), lambda watched: watched.see(pid=NEW),
+    lambda watched: (watched.see(Seen.STOPPED, 0), watched.see(pid=NEW))])
+
+
+@NEW_PROCESS
+def test_a_new_process_is_not_believed_while_somebody_else_holds_the_port(watched, renew):
+    watched.holds = [False]
+    watched.see()
+    renew(watched)
+    watched.see()
+    observation = watched.answer()
+    assert (observation.seen, observation.unready) == (Seen.RUNNING, SOMEBODY_ELSE)
+    for _ in range(20):
+        assert watched.wake().unready == SOMEBODY_ELSE
+    assert watched.watch.wake_at() > watched.now + SOONEST      # as seldom as one that is not ready
+
+
+@NEW_PROCESS
+@pytest.mark.parametrize('told', [True, None])
+def test_a_new_process_is_believed_if_it_holds_the_port_or_that_cannot_be_told(watched, renew, told):
+    watched.holds = [told]
+    watched.see()
+    renew(watched)
+    watched.see()
+    assert plain(watched.answer())
+
+
+@NEW_PROCESS
+def test_a_new_process_is_believed_after_a_failed_attempt(watched, renew):
+    watched.see()
+    renew(watched)
+    watched.see()
+    assert watched.answer(REFUSED).unready == REFUSED
+    assert plain(watched.wake())            # holds() would raise
+
+
+def test_a_process_is_believed_as_soon_as_it_holds_the_port(watched):
+    watched.holds = [False, False, True]
+    watched.start()
+    watched.see()
+    assert watched.answer().unready == SOMEBODY_ELSE
+    assert watched.wake().unready == SOMEBODY_ELSE
+    assert plain(watched.wake())
+    watched.holds = []
+    assert plain(watched.wake())            # and is so from then on
+
+
+def test_a_failed_attempt_after_false_answers_makes_the_next_one_believed(watched):
+    watched.holds = [False]
+    watched.start()
+    watched.see()
+    watched.answer()
+    assert watched.wake(REFUSED).unready == REFUSED
+    watched.holds = []
+    assert plain(watched.wake())
+
+
+def test_trust_ends_with_the_process(watched):
+    watched.start()
+    watched.see()
+    watched.answer(REFUSED)
+    watched.wake()
+    watched.holds = [False]
+    watched.see(pid=NEW + 1)
+    assert watched.answer().unready == SOMEBODY_ELSE
+
+
+@pytest.mark.parametrize('answers', [[''], [REFUSED]])
+def test_trust_does_not_end_with_a_signal(watched, answers):
+    watched.see()
+    for error in answers:
+        watched.answer(error)
+    watched.signal()
+    watched.see()
+    assert plain(watched.answer())
+
+
+# -- patient -------------------------------------------------------------------------------------
+
+def test_a_patient_watch_takes_the_old_process_as_ready_and_does_not_ask(patient):
+    for seen in (Seen.STARTING, Seen.READY, Seen.STOPPING):
+        patient.now += 10.0
+        assert plain(patient.see(seen))
+        assert patient.watch.wake_at() is None
+    assert patient.questions == []
+
+
+@pytest.mark.parametrize('renew', [lambda watched: watched.start(), lambda watched: watched.see(pid=NEW)])
+def test_a_patient_watch_asks_the_new_process(patient, renew):
+    patient.holds = [True]
+    patient.see()
+    renew(patient)
+    assert patient.see().unready == NO_ANSWER
+    assert plain(patient.answer())
+
+
+def test_a_patient_watch_asks_after_a_signal(patient):
+    patient.see()
+    patient.signal()
+    patient.see()
+    assert patient.answer(REFUSED).unready == REFUSED
+    assert plain(patient.wake())
+
+
+# -- signals -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('before', ['', REFUSED])
+def test_answers_from_before_the_signal_do_not_count(watched, before):
+    watched.see()
+    watched.answer(before)
+    watched.signal()
+    watched.see()
+    assert watched.answer(REFUSED).unready == REFUSED
+    assert plain(watched.wake())
+
+
+# -- notify --------------------------------------------------------------------------------------
+
+def test_what_a_new_process_finds_in_its_environment(watched, notified):
+    assert watched.watch.environment() == {}
+    assert notified.watch.environment() == {'NOTIFY_SOCKET': '/run/notify'}
+
+
+def test_a_process_is_ready_when_it_says_so(notified):
+    notified.see()
+    notified.start()
+    observation = notified.see()
+    assert (observation.seen, observation.unready, observation.known) == (
+        Seen.RUNNING, 'notify: no READY=1 has come', True)
+    assert notified.see(Seen.STARTING).seen is Seen.STARTING
+    notified.notify.said[NEW] = True
+    assert plain(notified.see())
+    assert notified.see().seen is Seen.READY
+
+
+@pytest.mark.parametrize('known', [True, None])
+def test_a_process_that_was_not_started_with_the_socket_is_ready(notified, known):
+    if known:
+        notified.notify.said[OLD] = True
+    assert plain(notified.see())
+    assert plain(notified.see(pid=NEW))
+
+
+def test_an_old_process_that_has_never_said_it_is_not_ready(notified):
+    notified.notify.said[OLD] = False
+    observation = notified.see()
+    assert (observation.seen, observation.unready, observation.known) == (
+        Seen.RUNNING, 'notify: no READY=1 has come', True)
+
+
+def test_after_a_signal_it_has_to_say_it_again(notified):
+    notified.notify.said[OLD] = True
+    assert plain(notified.see())
+    notified.signal()
+    assert notified.see().unready == 'notify: no READY=1 has come'
+    notified.notify.said[OLD] = True
+    assert plain(notified.see())
+
+
+def test_after_a_signal_nothing_is_expected_of_one_that_does_not_have_the_socket(notified):
+    notified.see()
+    notified.signal()
+    assert notified.notify.said == {}
+    assert plain(notified.see())
+
+
+def test_only_processes_with_notify_are_expected_to_say_it(watched):
+    watched.start()
+    watched.signal()
+    assert watched.notify.said == {}
+
+
+def test_nobody_is_asked_and_nothing_is_waited_for(notified):
+    notified.see()
+    notified.start()
+    notified.see()
+    notified.see(Seen.STOPPED, 0)
+    assert notified.questions == []
+    assert notified.watch.wake_at() is None
+
+
+def test_a_patient_watch_takes_an_old_process_as_ready_whatever_it_has_said(monkeypatch):
+    notified = Watched(monkeypatch, NOTIFY, patient=True)
+    notified.notify.said[OLD] = False
+    assert plain(notified.see())
+    notified.signal()
+    assert not plain(notified.see())
+
+
+def test_after_a_signal_it_is_not_ready_before_it_has_answered_again(watched):
+    watched.see()
+    watched.answer()
+    watched.signal()
+    observation = watched.see()
+    assert (observation.seen, observation.unready, observation.known) == (Seen.RUNNING, NO_ANSWER, True)
+
+
+def test_a_pid_that_is_gone_is_forgotten(monkeypatch):
+    watched = Watched(monkeypatch, NOTIFY)
+    watched.start()
+    watched.see()
+    watched.see(Seen.EXITED, 0)
+    assert watched.notify.said == {}
