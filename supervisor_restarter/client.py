@@ -90,7 +90,9 @@ class Plan(TypedDict):
 
 
 NUMBER = (int, float)
-PROCESS: dict[str, Any] = {'group': str, 'name': str, 'phase': str, 'old_pid': int, 'error': str}
+PROCESS: dict[str, Any] = {
+    'group': str, 'name': str, 'phase': str, 'old_pid': int, 'new_pid': int, 'stop_seconds': NUMBER,
+    'down_seconds': NUMBER, 'ready_seconds': NUMBER, 'error': str}
 LISTED: dict[str, Any] = {
     'id': str, 'groups': [str], 'state': str, 'version': int, 'requested_at': str, 'started_at': str,
     'duration': NUMBER, 'options': {}, 'total': int, 'done': int, 'failed': int, 'lowest_ready': int}
@@ -98,7 +100,7 @@ RESTART: dict[str, Any] = {**LISTED, 'processes': [PROCESS]}
 PLANNED: dict[str, Any] = {'group': str, 'name': str, 'state': str, 'pid': int, 'action': str}
 PLAN: dict[str, Any] = {
     'groups': [str], 'total': int, 'warnings': [str],
-    'batches': [{'number': int, 'after': NUMBER, 'processes': [PLANNED]}],
+    'batches': [{'number': int, 'after': NUMBER, 'longest': NUMBER, 'processes': [PLANNED]}],
     'left': [{'group': str, 'name': str, 'state': str, 'reason': str}]}
 
 STATUS_OF_FAULT = {
@@ -161,6 +163,11 @@ def sendable(word: str) -> str:
 def ended(restart: Restart) -> bool:
     """Whether nothing further is taken down. After a timeout or a cancel what is down may still come back."""
     return restart['state'] not in ('queued', 'running')
+
+
+def signalled(process: Process) -> bool:
+    """Whether a process that is ready is still the old one, which was sent a signal instead of a restart."""
+    return process['old_pid'] != 0 and process['old_pid'] == process['new_pid']
 
 
 def exit_status(restart: Restart) -> Exit:

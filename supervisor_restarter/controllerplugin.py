@@ -16,15 +16,17 @@ from typing import Any, Callable
 from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client import Client, ClientError, Exit, conforms, exit_status, sendable
+from supervisor_restarter.client import Client, ClientError, Exit, Restart, conforms, exit_status, sendable
 from supervisor_restarter.ctldisplay import Display
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.progress import groups, process_line, table
+from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.progress import failure, groups, process_line, summary, table
 from supervisor_restarter.quick import Goal, Quick, Report, settled
 from supervisor_restarter.quickrun import GOES_ON, Interrupted, Requests, carry_out
 
 ROW: dict[str, Any] = {'name': str, 'group': str, 'status': int, 'description': str}
-MAX_UNAVAILABLE = re.compile(r'([0-9]{1,9})(%?)')
+# Anything like a number: one that is not allowed is to be refused as such, and not looked for as a name.
+NUMBER = re.compile(r'-?[0-9.]+%?')
 
 COMMANDS = {
     'quickstart': """\
@@ -61,8 +63,7 @@ Note: quickrestart does not reread config files. For that, see reread and update
 rolling <name> [...]\t\tRestart processes one after the other
 rolling <N> <name> [...]\tRestart them with at most N of a group not ready at once
 rolling <N>% <name> [...]\tThe same, with a part of the group
-Names are those of quickrestart. Needs a restarter interface that has rolling
-restarts.
+Names are those of quickrestart. Needs the restarter interface.
 Ex:
 rolling web:\t\t\tRestart web, one process at a time
 rolling 25% web: app:\t\tRestart web and app, a quarter of each at a time""",
@@ -114,12 +115,8 @@ class RestarterControllerPlugin(ControllerPluginBase):
 
     def do_rolling(self, arg: str) -> None:
         words = _words(arg)
-        number = MAX_UNAVAILABLE.fullmatch(words[0]) if words else None
-        limit: int | str = 1
-        if number is not None:
-            limit = number[0] if number[2] else int(number[1])
-        names = shlex.join(words[1:] if number else words)
-        self._run('rolling', names, lambda names: self._restart('rolling', names, {'max_unavailable': limit}))
+        limit = words.pop(0) if words and NUMBER.fullmatch(words[0]) else '1'
+        self._run('rolling', shlex.join(words), lambda names: self._rolling(names, limit))
 
     def do_restarts(self, arg: str) -> None:
         self._run('restarts', arg, self._restarts, needs='')
@@ -245,6 +242,14 @@ class RestarterControllerPlugin(ControllerPluginBase):
                 raise
             self._by_stock_calls(Goal.RESTART, names)
 
+    def _rolling(self, names: list[str], limit: str) -> None:
+        kind = DECLARED['max_unavailable']
+        restart = self._restart('rolling', names, {
+            'max_unavailable': checked('max_unavailable', kind, kind.of_text(limit))})
+        # Who restarts in this way cares for what has stayed ready, and for which processes are still the old ones.
+        succeeded = exit_status(restart) == Exit.OK
+        Display(self.ctl, '').line(summary(restart) if succeeded else failure(restart))
+
     def _by_stock_calls(self, goal: Goal, names: list[str]) -> None:
         requests = Requests(self._client(None))
         self._carry_out(Quick.of(goal, names, requests.look()), requests)
@@ -264,8 +269,8 @@ class RestarterControllerPlugin(ControllerPluginBase):
         finally:
             display.close()
 
-    def _restart(self, title: str, names: list[str], options: dict[str, Any]) -> None:
-        """A restart by the server, and how it goes. Ctrl-C ends the watching only."""
+    def _restart(self, title: str, names: list[str], options: dict[str, Any]) -> Restart:
+        """A restart by the server: shows how it goes, returns how it ended. Ctrl-C ends the watching only."""
         client, display, restart_id = self._client(), Display(self.ctl, title), ''
         told: set[Report] = set()
         looks = 0
@@ -285,6 +290,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
                         self._report(display, report)
             if exit_status(restart) != Exit.OK and self.ctl.exitstatus == LSBInitExitStatuses.SUCCESS:
                 self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
+            return restart
         except KeyboardInterrupt:
             raise Interrupted(f'restart {restart_id} goes on; to cancel it: cancelrestart {restart_id}' if restart_id
                               else 'a restart may have begun; to see: restarts') from None
@@ -325,20 +331,12 @@ def _plain(text: str) -> str:
     return rest if colon and name in Code.__members__ else text
 
 
-def _no_rolling(exc: ClientError) -> bool:
-    return exc.code == Code.BAD_OPTION and "unknown option 'max_unavailable'" in str(exc)
-
-
 def _text(command: str, exc: ClientError) -> str:
     if exc.code == Faults.UNKNOWN_METHOD:
         return f'{command} needs the restarter interface, which this supervisord does not have'
-    if _no_rolling(exc):
-        return 'the restarter of this supervisord has no rolling restarts yet'
     return _plain(str(exc))
 
 
 def _status(exc: ClientError) -> int:
     """supervisorctl's exit status: it has none for what is refused or cannot be reached in the middle of a command."""
-    if _no_rolling(exc):
-        return int(LSBInitExitStatuses.UNIMPLEMENTED_FEATURE)
     return int(exc.status) if exc.status in (Exit.USAGE, Exit.NO_INTERFACE) else int(LSBInitExitStatuses.GENERIC)

@@ -11,12 +11,14 @@ from typing import Any, Protocol, TextIO
 
 from supervisor.options import make_namespec
 
-from supervisor_restarter.client import Plan, Process, Restart, ended
+from supervisor_restarter.client import Plan, Process, Restart, ended, signalled
 from supervisor_restarter.faults import printable
 
 SETTLED = ('ready', 'skipped', 'failed')
 # How many processes a line of errors names; all of them have a line of their own elsewhere.
 NAMED = 5
+# How the server begins its reason for a process to which nothing was done, because the restart ended before.
+NOT_REACHED = 'not reached'
 
 
 class Screen:
@@ -187,7 +189,7 @@ def process_line(process: Process) -> str:
     """What has become of a process, in supervisorctl's manner: `web:04: ERROR (exit status 1)`."""
     phase, error = process['phase'], process['error']
     if phase == 'ready':
-        text = 'restarted' if process['old_pid'] else 'started'
+        text = _ready(process)
     elif phase == 'failed':
         text = f"ERROR ({error or 'no reason given'})"
     elif phase == 'skipped':
@@ -195,6 +197,13 @@ def process_line(process: Process) -> str:
     else:
         text = f'{phase} ({error})' if error else phase
     return f'{namespec(process)}: {text}'
+
+
+def _ready(process: Process) -> str:
+    after = f"ready after {process['ready_seconds']:.2f}s"
+    if signalled(process):
+        return f'signalled ({after})'
+    return f"restarted (down {process['down_seconds']:.2f}s, {after})" if process['old_pid'] else f'started ({after})'
 
 
 def processes(number: int) -> str:
@@ -217,28 +226,34 @@ def failure(restart: Restart) -> str:
     failed = [(p, p['error']) for p in restart['processes'] if p['phase'] == 'failed']
     pending = [(p, p['phase']) for p in restart['processes'] if p['phase'] not in SETTLED]
     left = [(p, p['error']) for p in restart['processes'] if p['phase'] == 'skipped' and p['error']]
+    # Their reason is the failure, the timeout or the cancel that stands before them in the line.
+    untouched = [(p, '') for p, why in left if why.startswith(NOT_REACHED)]
+    others = [(p, why) for p, why in left if not why.startswith(NOT_REACHED)]
     if failed:
         parts.append(f"{len(failed)} of {processes(restart['total'])} failed: {_some(failed)}")
     if pending:
         parts.append(f'{len(pending)} pending: {_some(pending)}; what is down still comes back')
-    if left:
-        parts.append(f'{len(left)} not restarted: {_some(left)}')
+    if others:
+        parts.append(f'{len(others)} not restarted: {_some(others)}')
+    if untouched:
+        parts.append(f'{len(untouched)} not reached, still as before: {_some(untouched)}')
     return f"{groups(restart)}: {'; '.join(parts) or restart['state']}"
 
 
 def _some(reasons: Sequence[tuple[Process, str]]) -> str:
-    """The first few processes, each with its reason, and how many more there are."""
-    named = ', '.join(f'{namespec(process)} ({reason})' for process, reason in reasons[:NAMED])
+    """The first few processes, each with its reason if there is one, and how many more there are."""
+    named = ', '.join(namespec(process) + (f' ({reason})' if reason else '') for process, reason in reasons[:NAMED])
     more = len(reasons) - NAMED
     return f'{named} and {more} more' if more > 0 else named
 
 
 def table(restarts: Sequence[Restart]) -> list[str]:
     """A row per restart under a heading; the groups, of any length, come last."""
-    rows = [('ID', 'STATE', 'DONE', 'FAILED', 'DURATION', 'WHEN', 'GROUPS')]
+    rows = [('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', 'DURATION', 'WHEN', 'GROUPS')]
     for r in restarts:
-        rows.append((r['id'], r['state'], f"{r['done']}/{r['total']}", str(r['failed']), f"{r['duration']:.2f}s",
-                     r['started_at'] or r['requested_at'], groups(r)))
+        lowest = f"{r['lowest_ready']}/{r['total']}" if r['started_at'] else '-'    # nobody has looked yet
+        rows.append((r['id'], r['state'], f"{r['done']}/{r['total']}", str(r['failed']), lowest,
+                     f"{r['duration']:.2f}s", r['started_at'] or r['requested_at'], groups(r)))
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
@@ -249,7 +264,8 @@ def plan_lines(plan: Plan) -> Iterable[str]:
     yield (f"{', '.join(plan['groups'])}: would restart {processes(plan['total'])} in "
            f"{counted} {'batch' if counted == 1 else 'batches'}")
     for batch in plan['batches']:
-        yield f"batch {batch['number']}, {batch['after']:.2f}s from the start:"
+        limit = f"at most {batch['longest']:.2f}s" if batch['longest'] else 'no time limit'
+        yield f"batch {batch['number']} (not before {batch['after']:.2f}s, {limit}):"
         for p in batch['processes']:
             pid = f", pid {p['pid']}" if p['pid'] else ''
             yield f"{namespec(p)}: {p['action']} ({p['state']}{pid})"

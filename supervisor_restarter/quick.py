@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from supervisor.options import make_namespec
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client import Restart, ended
+from supervisor_restarter.client import Restart, ended, signalled
 from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.names import Match, resolve
 
@@ -299,7 +299,7 @@ def settled(restart: Restart) -> list[Report]:
     for process in restart['processes']:
         group, name, phase, why = process['group'], process['name'], process['phase'], process['error']
         if phase == 'ready':
-            reports.append(Report(group, name, 'started'))
+            reports.append(Report(group, name, 'signalled' if signalled(process) else 'started'))
         elif phase == 'failed':
             # It has been running, was not replaced and has never exited: the stopping went wrong.
             stayed = process['old_pid'] and not process['new_pid'] and not process['stop_seconds']

@@ -428,19 +428,55 @@ def test_a_group_that_is_being_restarted_is_refused(start):
         assert running.stdout.read().count('started') == 2
 
 
-def test_rolling(start):
+@pytest.mark.parametrize(('arguments', 'sent', 'allowed'), [
+    (['web:'], 1, 1), (['2', 'web:'], 2, 2), (['50%', 'web'], '50%', 2), (['1%', 'w*'], '1%', 1)])
+def test_rolling(start, arguments, sent, allowed):
     server = start(program(count=4), kind=Ours)
     server.wait_state()
-    done = server.ctl('rolling', '50%', 'web:')
-    if 'no rolling restarts' in done.stdout:        # of its server's part this test knows nothing
-        assert done.stdout == 'Error: the restarter of this supervisord has no rolling restarts yet\n'
-        assert done.returncode == 3
-    else:
-        assert sorted(done.stdout.splitlines()) == [f'web:{number}: started' for number in range(4)]
-        assert done.returncode == 0
-        [struct] = server.rpc().restarter.listRestarts()
-        assert struct['options']['max_unavailable'] == '50%'
-        assert struct['lowest_ready'] >= 2
+    before = server_pids(server)
+    done = server.ctl('rolling', *arguments)
+    *lines, last = done.stdout.splitlines()
+    assert sorted(lines) == [f'web:{number}: started' for number in range(4)]
+    [struct] = server.rpc().restarter.listRestarts()
+    assert struct['options']['max_unavailable'] == sent
+    assert 4 - allowed <= struct['lowest_ready'] < 4
+    assert re.fullmatch(r'web: restarted 4 processes in \d+\.\d\ds, at least '
+                        f"{struct['lowest_ready']} of 4 ready throughout", last)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert not before & server_pids(server)
+    assert server.ctl('restarts').stdout.splitlines()[1].split()[4] == f"{struct['lowest_ready']}/4"
+
+
+def test_rolling_goes_no_further_after_a_failure(start):
+    able = worker('--unless', '%(here)s/ok%(process_num)d')
+    server = start(program(command=able, count=5, startsecs=1, startretries=0, autostart='false'), kind=Ours)
+    for number in range(5):
+        (server.dir / f'ok{number}').touch()
+    server.ctl('start', 'web:*')
+    server.wait_workers()
+    before = server.pids()
+    (server.dir / 'ok2').unlink()
+    done = server.ctl('rolling', 'web:')
+    *lines, last = done.stdout.splitlines()
+    assert lines[:2] == ['web:0: started', 'web:1: started']
+    assert lines[2].startswith('web:2: ERROR (spawn error): ')
+    assert [line.partition(':2 failed')[0] for line in lines[3:]] == [
+        'web:3: ERROR (not reached: web', 'web:4: ERROR (not reached: web']
+    assert last.startswith('web: 1 of 5 processes failed: web:2 (')
+    assert last.endswith('); 2 not reached, still as before: web:3, web:4')
+    assert (done.returncode, done.stderr) == (1, '')
+    after = server.pids()
+    assert {name for name, pid in after.items() if pid == before[name]} == {'3', '4'}
+
+
+@pytest.mark.parametrize('limit', ['0', '0%', '150%'])
+def test_rolling_with_a_limit_that_is_not_allowed(start, limit):
+    server = start(program(), kind=Ours)
+    done = server.ctl('rolling', limit, 'web')
+    assert done.stdout == (f"Error: max_unavailable = {limit if limit == '0' else repr(limit)} is not allowed: it must "
+                           'be a count from 1 to 10000, or a percentage from 1% to 100%\n')
+    assert (done.returncode, done.stderr) == (2, '')
+    assert server.rpc().restarter.listRestarts() == []
 
 
 @pytest.mark.parametrize('line', ['rolling web', 'restarts', 'cancelrestart 7'])

@@ -14,16 +14,20 @@ from xmlrpc.client import Fault, ProtocolError
 
 import pytest
 
-from supervisor_restarter import cli, progress
+from supervisor_restarter import cli, commandline, progress
 from supervisor_restarter.client import NEVER, PACE, PATIENCE
 from supervisor_restarter.faults import Code
 
 ROOT = Path(__file__).parents[2]
 
 
-def process(name, phase='ready', error='', old_pid=10, group='web'):
-    return {'group': group, 'name': name, 'phase': phase, 'old_pid': old_pid, 'new_pid': 11, 'stop_seconds': 0.1,
-            'down_seconds': 0.1, 'ready_seconds': 0.1, 'error': error}
+def process(name, phase='ready', error='', old_pid=10, group='web', new_pid=11):
+    return {'group': group, 'name': name, 'phase': phase, 'old_pid': old_pid, 'new_pid': new_pid, 'stop_seconds': 0.1,
+            'down_seconds': 0.02, 'ready_seconds': 1.03, 'error': error}
+
+
+# How such a process that is ready is told of.
+RESTARTED, STARTED = 'restarted (down 0.02s, ready after 1.03s)', 'started (ready after 1.03s)'
 
 
 def restart(state, *processes, version=1, groups=('web',), **others):
@@ -67,13 +71,13 @@ class Ran:
 def elsewhere(tmp_path, monkeypatch):
     """A directory without a configuration file, and none of the machine's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', [cli.PROGNAME])
-    monkeypatch.setattr(cli.RestartOptions, 'default_configfile', lambda self: None)
+    monkeypatch.setattr(sys, 'argv', [commandline.PROGNAME])
+    monkeypatch.setattr(commandline.RestartOptions, 'default_configfile', lambda self: None)
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    supervisors = cli.RestartOptions.getServerProxy
+    supervisors = commandline.RestartOptions.getServerProxy
 
     def run(*args, script=(), stdout=None):
         proxy = Script(*script)
@@ -81,7 +85,7 @@ def run(monkeypatch, capsys):
         def connect(options):
             supervisors(options)    # it refuses bad URLs, and does not connect yet
             return types.SimpleNamespace(restarter=proxy)
-        monkeypatch.setattr(cli.RestartOptions, 'getServerProxy', connect)
+        monkeypatch.setattr(commandline.RestartOptions, 'getServerProxy', connect)
         with monkeypatch.context() as patch:
             if stdout is not None:
                 patch.setattr(sys, 'stdout', stdout)
@@ -104,13 +108,23 @@ OK = played(restart('succeeded', process('00')))
 
 @pytest.mark.parametrize('args', [
     [], ['-i'], ['--json'], ['--plan'], ['--detach'], ['--nonsense', 'web'], ['-x', 'web'], ['web', '--nonsense'],
-    ['--max-unavailable', '1', 'web'], ['--rolling', 'web'], ['--min-ready', '1', 'web'],
+    ['--max-unavailable', '0', 'web'], ['--max-unavailable', '0%', 'web'], ['--max-unavailable', '101%', 'web'],
+    ['--max-unavailable', '-1', 'web'], ['--max-unavailable', '1.5', 'web'], ['--max-unavailable', 'half', 'web'],
+    ['--max-unavailable', '%', 'web'], ['--max-unavailable', '', 'web'], ['--max-unavailable', '9' * 5000, 'web'],
+    ['--rolling', '--max-unavailable', '2', 'web'], ['--max-unavailable', '1', '--rolling', 'web'],
+    ['--rolling=2', 'web'], ['--rolling'], ['--min-ready', 'soon', 'web'], ['--min-ready', '-1', 'web'],
+    ['--ready-timeout', 'inf', 'web'], ['--ready-timeout', '', 'web'], ['--method', '', 'web'],
+    ['--method', 'reload', 'web'], ['--method', 'HUP', 'web'], ['--method', 'signal', 'web'],
+    ['--method', 'signal:', 'web'], ['--method', 'signal:NONE', 'web'], ['--method', 'signal:1', 'web'],
+    ['--method', 'signal:SIGSIGHUP', 'web'], ['--method', 'restart:HUP', 'web'],
     ['--stagger', '0', 'web'], ['--stagger', '1.5', 'web'], ['--stagger', '-1', 'web'],
     ['--stagger', '2147483648', 'web'], ['--stagger', '²', 'web'], ['--stagger'],
     ['--delay', 'soon', 'web'], ['--delay', '-1', 'web'], ['--delay', 'nan', 'web'], ['--timeout', 'inf', 'web'],
     ['--stop-timeout', '', 'web'], ['--on-failure', 'stop', 'web'], ['--delay', '1', '--delay', '2', 'web'],
     ['--status', '--plan'], ['--status', '--cancel', '7'], ['--plan', '--detach', 'web'], ['--cancel', '7', '--detach'],
     ['--status', '7', '8'], ['--status', '--timeout', '5'], ['--status', '--only-running'], ['--status', '--quiet'],
+    ['--status', '--max-unavailable', '1'], ['--status', '--rolling'], ['--cancel', '7', '--min-ready', '1'],
+    ['--cancel', '7', '--ready-timeout', '1'], ['--status', '--method', 'restart'],
     ['--plan', '--quiet', 'web'], ['--cancel', '7', 'web'], ['--cancel', '7', '--queue'], ['--cancel'],
     ['--cancel', ''], ['--cancel', 'a\x01'], ['--json', '-i', 'web'], [''], ['we\x1bb'], ['a\udcff'],
     ['-s', 'host', 'web'], ['-s', 'ftp://host', 'web'], ['-s', 'http://host:port', 'web'],
@@ -127,8 +141,15 @@ def test_bad_usage(run, args):
 @pytest.mark.parametrize(('args', 'said'), [
     (['--status', '--plan'], '--plan and --status exclude each other'),
     (['--cancel', '7', '--timeout', '5'], '--timeout has no meaning with --cancel'),
-    (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds, 0 or more"),
-    (['--stagger', '²', 'web'], "invalid value for --stagger '²': must be a whole number, 1 or more"),
+    (['--cancel', '7', '--rolling'], '--rolling has no meaning with --cancel'),
+    (['--status', '--ready-timeout', '5'], '--ready-timeout has no meaning with --status'),
+    (['--rolling', '--max-unavailable', '1', 'web'], '--rolling and --max-unavailable exclude each other'),
+    (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds from 0 to 10000000"),
+    (['--stagger', '²', 'web'], "invalid value for --stagger '²': must be a whole number from 1 to 10000"),
+    (['--max-unavailable', '150%', 'web'], "invalid value for --max-unavailable '150%': must be a count from 1 to "
+                                           '10000, or a percentage from 1% to 100%'),
+    (['--method', 'signal:NONE', 'web'], "invalid value for --method 'signal:NONE': must be restart, or signal: and "
+                                         'the name of a signal, such as signal:HUP'),
     (['-s', '//me:secret@host', 'web'], "invalid value for -s '//host'"),
     (['--cancel', '7', 'web'], "--cancel takes one restart ID and no names: 'web'"),
     ([], 'name a process group to restart'),
@@ -173,14 +194,14 @@ def test_plugins_of_supervisorctl_are_loaded_for_its_shell_only(run):
 def test_help(run, args):
     ran = run(*args)
     assert (ran.status, ran.err, ran.calls) == (0, [], [])
-    assert ran.stdout == cli.HELP
+    assert ran.stdout == commandline.HELP
 
 
 def test_help_names_every_option():
-    options = cli.RestartOptions(progress.Screen(None, None))
-    missing = [o for o in options.long_options if f'--{o.rstrip("=")} ' not in cli.HELP.replace('/', ' ') + ' ']
+    options = commandline.RestartOptions(progress.Screen(None, None))
+    missing = [o for o in options.long_options if f'--{o.rstrip("=")} ' not in commandline.HELP.replace('/', ' ') + ' ']
     assert missing == ['history_file=']
-    assert max(map(len, cli.HELP.splitlines()[1:])) <= 80
+    assert max(map(len, commandline.HELP.splitlines()[1:])) <= 80
 
 
 # -- what is sent --------------------------------------------------------------------------------
@@ -193,6 +214,13 @@ def test_help_names_every_option():
     (['--timeout=0', 'web'], ['web'], {'timeout': 0.0}),
     (['--stop-timeout', '3', 'web', '--only-running', 'api'], ['web', 'api'],
      {'stop_timeout': 3.0, 'only_running': True}),
+    (['--max-unavailable', '3', 'web'], ['web'], {'max_unavailable': 3}),
+    (['--max-unavailable=25%', 'web'], ['web'], {'max_unavailable': '25%'}),
+    (['web', '--rolling'], ['web'], {'max_unavailable': 1}),
+    (['--min-ready', '1.5', '--ready-timeout', '0', 'web'], ['web'], {'min_ready': 1.5, 'ready_timeout': 0.0}),
+    (['--method', 'restart', 'web'], ['web'], {'method': 'restart'}),
+    (['--method', 'signal:HUP', 'web'], ['web'], {'method': 'signal:HUP'}),
+    (['--method', 'signal:sighup', 'web'], ['web'], {'method': 'signal:HUP'}),
     (['--on-failure', 'continue', '--queue', 'web'], ['web'], {'on_failure': 'continue', 'if_busy': 'queue'}),
     (['--on-f', 'abort', '--', '--queue'], ['--queue'], {'on_failure': 'abort'}),
     (['-u', 'user', '-p', '-x', 'web'], ['web'], {})])
@@ -203,7 +231,7 @@ def test_only_what_the_user_gave_is_sent(run, args, names, options):
 
 
 def test_supervisorctl_options_reach_supervisors_own_code(monkeypatch):
-    options = cli.RestartOptions(progress.Screen(None, None))
+    options = commandline.RestartOptions(progress.Screen(None, None))
     options.realize(['web', '-s', 'unix:///run/x.sock', '-u', 'me', '-p', 'pw', '-r', 'hist', '-i'])
     assert (options.serverurl, options.username, options.password) == ('unix:///run/x.sock', 'me', 'pw')
     assert (options.history, options.shell) == ('hist', True)
@@ -212,13 +240,13 @@ def test_supervisorctl_options_reach_supervisors_own_code(monkeypatch):
 def test_configuration_file_is_overridden_by_s():
     Path('a.conf').write_text('[supervisorctl]\nserverurl = http://a:1\nusername = me\n')
     for args, url in ((['web'], 'http://a:1'), (['-s', 'http://b:2', 'web'], 'http://b:2')):
-        options = cli.RestartOptions(progress.Screen(None, None))
+        options = commandline.RestartOptions(progress.Screen(None, None))
         options.realize(['-c', 'a.conf', *args])
         assert (options.serverurl, options.username) == (url, 'me')
 
 
 def test_no_words_with_status_open_no_shell():
-    options = cli.RestartOptions(progress.Screen(None, None))
+    options = commandline.RestartOptions(progress.Screen(None, None))
     options.realize(['--status'])
     assert options.shell is False
 
@@ -231,7 +259,7 @@ def test_a_line_per_process_as_it_settles_and_a_summary(run):
         restart('running', process('00'), process('01', 'stopping'), process('02', 'skipped'), version=3),
         restart('succeeded', process('00'), process('01', old_pid=0), process('02', 'skipped'), version=4)]
     ran = run('web', script=played(*looks))
-    assert ran.out == ['web:02: skipped (not running)', 'web:00: restarted', 'web:01: started',
+    assert ran.out == ['web:02: skipped (not running)', f'web:00: {RESTARTED}', f'web:01: {STARTED}',
                        'web: restarted 2 processes in 0.41s, 1 left alone, at least 1 of 3 ready throughout']
     assert (ran.status, ran.err) == (0, [])
 
@@ -246,7 +274,7 @@ def test_looks_are_paced(run):
 def test_one_process_several_groups_and_a_group_of_one(run):
     one = process('cron', group='cron')
     ran = run('web', 'cron', script=played(restart('succeeded', one, groups=('web', 'cron'))))
-    assert ran.out == ['cron: restarted',
+    assert ran.out == [f'cron: {RESTARTED}',
                        'web, cron: restarted 1 process in 0.41s, at least 1 of 1 ready throughout']
 
 
@@ -254,7 +282,7 @@ def test_queued_is_said_once(run):
     ran = run('--queue', 'web', script=played(restart('queued', process('0', 'waiting')),
                                               restart('queued', process('0', 'waiting')),
                                               restart('succeeded', process('0'))))
-    assert ran.out[:2] == ['web: queued behind another restart', 'web:0: restarted']
+    assert ran.out[:2] == ['web: queued behind another restart', f'web:0: {RESTARTED}']
 
 
 def test_failure(run):
@@ -262,7 +290,7 @@ def test_failure(run):
         'failed', process('00'), process('01', 'failed', 'exit status 1'),
         process('02', 'skipped', 'left as it was after a failure'))))
     assert ran.status == 1
-    assert ran.out == ['web:00: restarted', 'web:01: ERROR (exit status 1)',
+    assert ran.out == [f'web:00: {RESTARTED}', 'web:01: ERROR (exit status 1)',
                        'web:02: skipped (left as it was after a failure)']
     assert ran.err == ['web: 1 of 3 processes failed: web:01 (exit status 1); '
                        '1 not restarted: web:02 (left as it was after a failure)']
@@ -272,7 +300,7 @@ def test_timeout_ends_the_waiting_at_once_and_names_what_is_pending(run):
     ran = run('--timeout', '0.4', 'web', script=played(restart(
         'timed_out', process('00'), process('01', 'stopping'), process('02', 'starting'))))
     assert ran.status == 1
-    assert ran.out == ['web:00: restarted', 'web:01: stopping', 'web:02: starting']
+    assert ran.out == [f'web:00: {RESTARTED}', 'web:01: stopping', 'web:02: starting']
     assert ran.err == ['web: timed out after 0.41s; 2 pending: web:01 (stopping), web:02 (starting); '
                        'what is down still comes back']
 
@@ -354,7 +382,7 @@ def test_server_gone_in_mid_wait(run):
                              ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
                              ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, ''))])
     assert ran.status == 7
-    assert ran.out == ['web:0: restarted']
+    assert ran.out == [f'web:0: {RESTARTED}']
     assert ran.err == ['Error: supervisord went away during restart 7: http://localhost:9001 refused connection']
 
 
@@ -373,14 +401,14 @@ def test_ctrl_c_detaches(run, args):
               script=[*played(restart('running', process('0', 'stopping'))), ('waitRestart', KeyboardInterrupt())])
     assert ran.status == 130
     assert ran.out == []
-    assert ran.err == [f"detached: restart 7 goes on; to cancel it: {cli.PROGNAME} -c 'a b.conf' "
+    assert ran.err == [f"detached: restart 7 goes on; to cancel it: {commandline.PROGNAME} -c 'a b.conf' "
                        '-s unix:///x.sock -u me -p PASSWORD --cancel 7']
 
 
 def test_ctrl_c_before_the_id_is_known(run):
     ran = run('web', script=[('startRestart', KeyboardInterrupt())])
     assert ran.status == 130
-    assert ran.err == [f'interrupted: a restart may have begun; to see: {cli.PROGNAME} --status']
+    assert ran.err == [f'interrupted: a restart may have begun; to see: {commandline.PROGNAME} --status']
 
 
 def test_ctrl_c_while_asking(run):
@@ -389,21 +417,23 @@ def test_ctrl_c_while_asking(run):
 
 
 @pytest.mark.parametrize(('argv0', 'command'), [
-    (f'./bin/{cli.PROGNAME}', f'./bin/{cli.PROGNAME}'), ('/usr/lib/other.py', cli.PROGNAME)])
+    (f'./bin/{commandline.PROGNAME}', f'./bin/{commandline.PROGNAME}'), ('/usr/lib/other.py', commandline.PROGNAME)])
 def test_cancel_command_names_this_program_where_it_is(monkeypatch, argv0, command):
     monkeypatch.setattr(sys, 'argv', [argv0])
-    options = cli.RestartOptions(progress.Screen(None, None))
+    options = commandline.RestartOptions(progress.Screen(None, None))
     options.realize(['web'])
     assert options.command('--cancel', '7') == f'{command} --cancel 7'
 
 
 # -- plan, status, cancel ------------------------------------------------------------------------
 
-PLAN = {'groups': ['web'], 'options': {}, 'total': 2, 'warnings': ['web:01 has no readiness'], 'batches': [
-    {'number': 1, 'after': 0.0, 'processes': [
-        {'group': 'web', 'name': '00', 'state': 'RUNNING', 'pid': 12, 'action': 'restart'}]},
-    {'number': 2, 'after': 0.2, 'processes': [
-        {'group': 'web', 'name': '01', 'state': 'STOPPED', 'pid': 0, 'action': 'start'}]}],
+PLAN: dict[str, Any] = {
+    'groups': ['web'], 'options': {}, 'total': 2, 'warnings': ['web:01 has no readiness'],
+    'batches': [
+        {'number': 1, 'after': 0.0, 'longest': 12.5, 'processes': [
+            {'group': 'web', 'name': '00', 'state': 'RUNNING', 'pid': 12, 'action': 'restart'}]},
+        {'number': 2, 'after': 0.2, 'longest': 0, 'processes': [
+            {'group': 'web', 'name': '01', 'state': 'STOPPED', 'pid': 0, 'action': 'start'}]}],
     'left': [{'group': 'web', 'name': '02', 'state': 'FATAL', 'reason': 'not running'}]}
 
 
@@ -412,8 +442,8 @@ def test_plan(run):
     assert ran.calls == [('planRestart', ['web'], {'delay': 0.2})]
     assert ran.status == 0
     assert ran.out == [
-        'web: would restart 2 processes in 2 batches', 'batch 1, 0.00s from the start:',
-        'web:00: restart (RUNNING, pid 12)', 'batch 2, 0.20s from the start:', 'web:01: start (STOPPED)',
+        'web: would restart 2 processes in 2 batches', 'batch 1 (not before 0.00s, at most 12.50s):',
+        'web:00: restart (RUNNING, pid 12)', 'batch 2 (not before 0.20s, no time limit):', 'web:01: start (STOPPED)',
         'left alone:', 'web:02: FATAL (not running)', 'warning: web:01 has no readiness']
 
 
@@ -429,12 +459,12 @@ def listed(**others):
 
 def test_status_of_all(run):
     old = {**listed(groups=('web', 'api')), 'id': '12', 'state': 'succeeded', 'started_at': '2024-01-02T03:04:06Z'}
-    ran = run('--status', script=[('listRestarts', [old, listed()])])
+    ran = run('--status', script=[('listRestarts', [old, {**listed(), 'state': 'queued'}])])
     assert ran.status == 0
     assert ran.out == [
-        'ID  STATE      DONE  FAILED  DURATION  WHEN                  GROUPS',
-        '12  succeeded  1/1   0       0.41s     2024-01-02T03:04:06Z  web, api',
-        '7   running    1/1   0       0.41s     2024-01-02T03:04:05Z  web']
+        'ID  STATE      DONE  FAILED  LOWEST  DURATION  WHEN                  GROUPS',
+        '12  succeeded  1/1   0       1/1     0.41s     2024-01-02T03:04:06Z  web, api',
+        '7   queued     1/1   0       -       0.41s     2024-01-02T03:04:05Z  web']
     assert json.loads(run('--status', '--json', script=[('listRestarts', [old])]).stdout) == [old]
 
 
@@ -448,7 +478,7 @@ def test_status_of_one(run, args):
     ran = run(*args, script=[('getRestart', restart('failed', process('0'), process('1', 'starting')))])
     assert ran.calls == [('getRestart', '7')]
     assert ran.status == 0
-    assert ran.out[2:] == ['web:0: restarted', 'web:1: starting']
+    assert ran.out[2:] == [f'web:0: {RESTARTED}', 'web:1: starting']
 
 
 def test_unknown_id(run):
@@ -537,7 +567,7 @@ def test_bar_is_closed_by_ctrl_c(run, terminal):
 
 def test_lines_on_a_terminal_without_tqdm(run, terminal):
     run('web', script=OK, stdout=terminal)
-    assert printed(terminal)[0] == 'web:00: restarted'
+    assert printed(terminal)[0] == f'web:00: {RESTARTED}'
 
 
 @pytest.mark.parametrize('option', ['--quiet', '--json', '--detach'])
@@ -569,7 +599,7 @@ def test_control_characters_in_tables(run):
 def test_encoding_without_the_characters(run):
     stream = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
     assert run('web', script=played(restart('succeeded', process('größe'))), stdout=stream).status == 0
-    assert printed(stream)[0] == 'web:gr\\xf6\\xdfe: restarted'
+    assert printed(stream)[0] == f'web:gr\\xf6\\xdfe: {RESTARTED}'
 
 
 def test_reader_gone(run):
@@ -619,8 +649,8 @@ def test_no_shell_without_i_or_without_a_restart(run, shells):
 
 
 def test_script_runs_from_a_checkout(tmp_path):
-    script = ROOT / 'bin' / cli.PROGNAME
+    script = ROOT / 'bin' / commandline.PROGNAME
     assert os.access(script, os.X_OK)
     done = subprocess.run([sys.executable, str(script), '-h'], cwd=tmp_path, capture_output=True, text=True,
                           check=False, env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'})
-    assert (done.returncode, done.stdout, done.stderr) == (0, cli.HELP, '')
+    assert (done.returncode, done.stdout, done.stderr) == (0, commandline.HELP, '')

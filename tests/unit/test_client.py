@@ -22,6 +22,7 @@ from supervisor_restarter.client import (
     conforms,
     explain,
     sendable,
+    signalled,
     without_password,
 )
 from supervisor_restarter.faults import Code, printable
@@ -223,9 +224,19 @@ def test_password_that_cannot_be_encoded(server):
 
 # -- answers -------------------------------------------------------------------------------------
 
+PROCESS = {'group': 'web', 'name': '00', 'phase': 'ready', 'old_pid': 1, 'new_pid': 2, 'stop_seconds': 0.1,
+           'down_seconds': 0, 'ready_seconds': 0.1, 'error': ''}
+BAD_PROCESSES = [{**PROCESS, 'down_seconds': '0.1'}, {**PROCESS, 'ready_seconds': ''}, {**PROCESS, 'new_pid': None},
+                 {key: value for key, value in PROCESS.items() if key != 'ready_seconds'},
+                 {key: value for key, value in PROCESS.items() if key != 'stop_seconds'}]
+PLAN: dict[str, Any] = {'groups': ['web'], 'total': 0, 'warnings': [], 'left': [],
+        'batches': [{'number': 1, 'after': 0.0, 'longest': 0, 'processes': []}]}
+
+
 @pytest.mark.parametrize('wrong', [
     restart(groups='web'), restart(total='3'), restart(duration='0.5'), restart(options=[]),
-    restart(processes=['web:00']), restart(processes=[{'group': 'web', 'name': '00'}]), {'id': '7'}, [], ''])
+    restart(processes=['web:00']), restart(processes=[{'group': 'web', 'name': '00'}]),
+    *(restart(processes=[bad]) for bad in BAD_PROCESSES), {'id': '7'}, [], ''])
 def test_struct_of_another_shape_is_an_error(wrong):
     error = error_of_answer(wrong)
     assert error.status == Exit.NO_INTERFACE
@@ -236,6 +247,24 @@ def error_of_answer(answer):
     with pytest.raises(ClientError) as caught:
         client_of(Script(('getRestart', answer))).get('7')
     return caught.value
+
+
+def test_struct_of_the_right_shape():
+    script = Script(('getRestart', restart(processes=[PROCESS])))
+    assert client_of(script).get('7')['processes'] == [PROCESS]
+
+
+@pytest.mark.parametrize(('old', 'new', 'is_it'), [(1, 2, False), (1, 1, True), (0, 2, False), (0, 0, False)])
+def test_a_process_that_is_ready_and_the_old_one_was_signalled(old, new, is_it):
+    assert signalled({**PROCESS, 'old_pid': old, 'new_pid': new}) is is_it  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize('key', ['number', 'after', 'longest', 'processes'])
+def test_plan_without_one_of_its_keys_is_an_error(key):
+    assert client_of(Script(('planRestart', PLAN))).plan(['web'], {}) == PLAN
+    batch = {name: value for name, value in PLAN['batches'][0].items() if name != key}
+    with pytest.raises(ClientError, match='not of the same version'):
+        client_of(Script(('planRestart', {**PLAN, 'batches': [batch]}))).plan(['web'], {})
 
 
 def test_further_keys_are_welcome():

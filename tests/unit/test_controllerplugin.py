@@ -126,14 +126,47 @@ def test_a_queued_restart_is_told_so_once():
 
 @pytest.mark.parametrize(('line', 'names', 'limit'), [
     ('rolling web', ['web'], 1), ('rolling 3 web', ['web'], 3), ('rolling 25% web: a*', ['web:', 'a*'], '25%'),
-    ('rolling 0 web', ['web'], 0), ('rolling web 3', ['web', '3'], 1), ('rolling 3: web', ['3:', 'web'], 1),
+    ('rolling 100% web', ['web'], '100%'), ('rolling web 3', ['web', '3'], 1), ('rolling 3: web', ['3:', 'web'], 1),
+    ('rolling web 150%', ['web', '150%'], 1), ("rolling 2 'w*' 'a b'", ['w*', 'a b'], 2),
 ])
 def test_rolling(line, names, limit):
     server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
     ctl = Ctl(server)
-    assert ctl.run(line) == ['web:0: started']
+    assert ctl.run(line) == [
+        'web:0: started', 'web: restarted 1 process in 0.41s, at least 1 of 1 ready throughout']
     assert server.calls[0] == ('restarter.startRestart', names, {'max_unavailable': limit})
     assert ctl.exitstatus == 0
+
+
+@pytest.mark.parametrize('limit', ['0', '0%', '101%', '150%', '-1', '1.5', '2.5%', '99999999999', '9' * 5000])
+def test_rolling_with_a_limit_that_is_not_allowed(limit):
+    server = Server()
+    ctl = Ctl(server)
+    [said] = ctl.run(f'rolling {limit} web:')
+    assert said.startswith('Error: max_unavailable = ')
+    assert said.endswith(' is not allowed: it must be a count from 1 to 10000, or a percentage from 1% to 100%')
+    assert len(said) < 200
+    assert ctl.exitstatus == 2
+    assert server.calls == []
+
+
+def test_rolling_that_fails_says_what_still_is_as_before():
+    why = 'not reached: web:2 failed first (on_failure = abort)'
+    end = restart('failed', process('0'), process('1'), process('2', 'failed', 'exit status 3; state FATAL'),
+                  *(process(str(n), 'skipped', why) for n in range(3, 10)))
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_getRestart=[end]))
+    assert ctl.run('rolling web') == [
+        'web:0: started', 'web:1: started', 'web:2: ERROR (spawn error): exit status 3; state FATAL',
+        *(f'web:{n}: ERROR ({why})' for n in range(3, 10)),
+        'web: 1 of 10 processes failed: web:2 (exit status 3; state FATAL); '
+        '7 not reached, still as before: web:3, web:4, web:5, web:6, web:7 and 2 more']
+    assert ctl.exitstatus == 1
+
+
+def test_processes_that_were_signalled():
+    end = restart('succeeded', process('0', new_pid=10), process('1', old_pid=0))
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_getRestart=[end]))
+    assert ctl.run('quickrestart web') == ['web:0: signalled', 'web:1: started']
 
 
 def test_quotes_are_taken_off_as_a_shell_does():
@@ -143,13 +176,6 @@ def test_quotes_are_taken_off_as_a_shell_does():
     server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
     Ctl(server).run('quickrestart \'w*\' "app:3"')
     assert server.calls[0] == ('restarter.startRestart', ['w*', 'app:3'], {})
-
-
-def test_rolling_with_an_old_restarter():
-    text = "BAD_OPTION: unknown option 'max_unavailable'; known are delay, timeout"
-    ctl = Ctl(Server(restarter_startRestart=[Fault(int(Code.BAD_OPTION), text)]))
-    assert ctl.run('rolling web') == ['Error: the restarter of this supervisord has no rolling restarts yet']
-    assert ctl.exitstatus == 3
 
 
 @pytest.mark.parametrize(('code', 'text', 'said', 'status'), [
@@ -168,14 +194,14 @@ def test_what_the_server_refuses(line, method, code, text, said, status):
 
 
 def test_restarts():
-    ctl = Ctl(Server(restarter_listRestarts=[[restart('running', process('0'))], []],
-                     restarter_getRestart=[restart('failed', process('0', 'failed', 'no'))]))
+    ctl = Ctl(Server(restarter_listRestarts=[[restart('running', process('0'), started_at='2024-01-02')], []],
+                     restarter_getRestart=[restart('failed', process('1'), process('0', 'failed', 'no'))]))
     shown = ctl.run('restarts')
-    assert shown[0].split()[:2] == ['ID', 'STATE']
-    assert shown[1].split()[:2] == ['7', 'running']
+    assert shown[0].split()[:5] == ['ID', 'STATE', 'DONE', 'FAILED', 'LOWEST']
+    assert shown[1].split()[:5] == ['7', 'running', '1/1', '0', '1/1']
     assert len(shown) == 2
     assert ctl.run('restarts') == ['no restarts']
-    assert ctl.run('restarts 7')[-1] == 'web:0: ERROR (no)'
+    assert ctl.run('restarts 7')[-2:] == ['web:1: restarted (down 0.02s, ready after 1.03s)', 'web:0: ERROR (no)']
 
 
 def test_cancelrestart():
