@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from supervisor_restarter.faults import listed
 from supervisor_restarter.members import Member
 from supervisor_restarter.options import Options
-from supervisor_restarter.phases import DOWN, IN_FLIGHT, Seen
+from supervisor_restarter.phases import DOWN, IN_FLIGHT, UP, Seen
 
 # A process that is down and comes back by itself (autorestart) does so within this time, in seconds.
 BACK_BY_ITSELF = 1.0
+STAYS_DOWN = DOWN | {Seen.WANTED_DOWN}
 
 
 @dataclass
@@ -42,16 +43,23 @@ class Room:
 
     def patience(self, ready_timeout: float) -> float | None:
         """Seconds to wait for room that only processes outside of the restart's reach can make. None: for ever."""
-        if all(member.observed.seen in DOWN for member in self.not_ready):
+        if all(member.observed.seen in STAYS_DOWN for member in self.not_ready):
             return BACK_BY_ITSELF
         return ready_timeout or None
 
     def full(self, options: Options) -> str:
         """Why nothing more may be taken down."""
-        others = listed(f'{member.namespec} ({member.unready or member.observed.seen.value})'
-                        for member in self.not_ready)
+        others = listed(f'{member.namespec} ({_why(member)})' for member in self.not_ready)
         return (f'left as it is: {len(self.not_ready)} of its group are not ready and '
                 f'max_unavailable = {options.max_unavailable} allows {self.allowed}: {others}')
+
+
+def _why(member: Member) -> str:
+    """Why it is not ready, or the state that Supervisor shows."""
+    seen = member.observed.seen
+    if seen in UP and member.unready:
+        return member.unready
+    return {Seen.EXITED_BADLY: 'EXITED', Seen.WANTED_DOWN: 'STOPPED'}.get(seen, seen.value)
 
 
 def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:

@@ -80,7 +80,7 @@ class Member:
         """Note what is seen now. A new process is seen as READY only when it has been so for min_ready seconds,
         and its end before that is a failure whatever its exit status is."""
         seen = observation.seen
-        if seen in UP:
+        if seen in UP or observation.unready:
             self.unready = observation.unready
         if self.phase in BROUGHT_BACK:
             if seen is Seen.READY:

@@ -18,6 +18,7 @@ from supervisor_restarter.probes import leave_loop
 
 MOST_BYTES = 8192        # of one message; what is longer is ignored
 MOST_MESSAGES = 100      # in one turn of the loop: others want to be served
+LONGEST_DIRECTORY = 60   # bytes of $TMPDIR; where it is longer, the socket is in /tmp
 CREDENTIALS = struct.Struct('iII')    # struct ucred: pid, uid, gid
 READY = b'READY=1'
 
@@ -45,7 +46,9 @@ class NotifySocket:
             raise OSError(f'notify: no socket could be made: {error}') from error
 
     def _make(self) -> None:
-        self._directory = tempfile.mkdtemp(prefix='supervisor-restarter-')
+        # the path of a socket has little room
+        where = None if len(os.fsencode(tempfile.gettempdir())) <= LONGEST_DIRECTORY else '/tmp'
+        self._directory = tempfile.mkdtemp(prefix='supervisor-restarter-', dir=where)
         os.chmod(self._directory, 0o711)            # everybody may reach what is inside, nobody may replace it
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)

@@ -246,10 +246,10 @@ class Processes:
 
     def signal(self, handle: Handle, name: str) -> Failure | None:
         """Send the process a signal ('HUP') that is not meant to end it; Failure STOP_FAILED if that fails."""
-        message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
         handle.signalled_at = time.monotonic()
         if handle.watch:
-            handle.watch.signalled(handle.signalled_at)
+            handle.watch.signalled(handle.signalled_at)     # before the signal: the answer may be there at once
+        message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
         self._watch(handle)
         return Failure(Code.STOP_FAILED, message) if message else None
 

@@ -16,7 +16,7 @@ from supervisor_restarter import report, stops
 from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.options import Options, Settings, shown
-from supervisor_restarter.phases import Order, Phase, Seen
+from supervisor_restarter.phases import ENDS, UP, Order, Phase, Seen
 from supervisor_restarter.plan import plan
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.reactor import Reactor
@@ -215,6 +215,9 @@ class Service:
             key = member.match[:2]
             observation = self._processes.observe(run.handles[key])
             if observation is not None and key in run.wanted_down:
+                if member.phase in ENDS and observation.seen in UP:
+                    run.wanted_down.discard(key)        # somebody has started it again
+                    return observation
                 return observation._replace(seen=Seen.WANTED_DOWN)
             return observation
         return look

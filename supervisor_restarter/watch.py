@@ -11,6 +11,7 @@ from supervisor_restarter.probes import Attempt
 from supervisor_restarter.readiness import Spec
 
 ANSWER = 5.0             # seconds that one answer may take
+SILENT = 1.0             # seconds after which it is told that there is no answer, and not what the last one was
 SOONEST, LATEST = 0.02, 1.0
 # Seconds between two attempts while a process is not ready: this part of the time it has been waited for.
 PART = 0.1
@@ -31,6 +32,8 @@ class Watch:
         self._attempt: Attempt | None = None
         self._pid: int | None = None        # None: not seen yet
         self._old = True                    # it runs since before the restart, and was not signalled
+        self._told = False                  # it was signalled, and may not have heeded that yet
+        self._unproven = False              # it was started, and not ready so far
         self._known = False                 # whether there was an answer for this pid
         self._ready = False
         # Whether a good answer can be believed to come from this very process. It cannot while the probe
@@ -46,7 +49,7 @@ class Watch:
     def started(self, pid: int, now: float) -> None:
         """The process was started with environment()."""
         self._renew(pid, now)
-        self._trusted = False
+        self._trusted, self._unproven = False, True
         if self.spec.kind == 'notify':
             self._notify.expect(pid)
 
@@ -54,6 +57,7 @@ class Watch:
         """The process was told to renew itself: only answers from now on count."""
         pid = self._pid or 0
         self._renew(pid, now)
+        self._told = True
         if self._notify.is_ready(pid) is not None:
             self._notify.expect(pid)
 
@@ -68,19 +72,23 @@ class Watch:
                 self._trusted = False
         if observation.seen not in UP:
             self.close()
-            return observation
+            ended = self._unproven and observation.seen is Seen.EXITED
+            return observation._replace(unready=self._no_answer) if ended else observation
         if self._idle:
             return observation
+        if self._told and observation.seen is Seen.RUNNING:
+            return observation._replace(unready=self._no_answer)
         if self.spec.kind == 'notify':
             self._hear()
         else:
             self._ask(now)
         if self._ready:
+            self._unproven = False
             return observation
         if not self._known and self._old:
             return observation._replace(known=False)
         seen = Seen.RUNNING if observation.seen is Seen.READY else observation.seen
-        return observation._replace(seen=seen, unready=self._error or f'{self.spec.text}: no answer yet')
+        return observation._replace(seen=seen, unready=self._error or self._no_answer)
 
     def wake_at(self) -> float | None:
         """When (monotonic) it has to look again; None: when something happens on the loop."""
@@ -97,11 +105,15 @@ class Watch:
 
     # -- inside ------------------------------------------------------------------------------
 
+    @property
+    def _no_answer(self) -> str:
+        return f'{self.spec.text}: no answer yet'
+
     def _renew(self, pid: int, now: float) -> None:
         self.close()
         if pid != self._pid:
             self._notify.forget(self._pid or 0)
-        self._old = self._idle = self._known = self._ready = False
+        self._told = self._old = self._idle = self._known = self._ready = False
         self._pid, self._since, self._error = pid, now, ''
 
     def _hear(self) -> None:
@@ -115,7 +127,7 @@ class Watch:
             self._attempt = Attempt(self._options, self.spec, now + ANSWER)
         if self._attempt is not None:
             self._attempt.expire(now)
-            if not self._known:
+            if not self._known or (not self._ready and now > self._attempt.deadline - ANSWER + SILENT):
                 self._error = self._attempt.error
             if self._attempt.done:
                 self._take(self._attempt, now)

@@ -176,11 +176,11 @@ def test_never_are_more_not_ready_than_allowed_on_account_of_what_is_taken(every
 
 @pytest.mark.parametrize('ready_timeout', [0.0, 0.5, 30.0])
 def test_what_is_down_comes_back_by_itself_soon_or_never(ready_timeout):
-    down = [member(str(number), seen) for number, seen in enumerate(sorted(DOWN))]
+    down = [member(str(number), seen) for number, seen in enumerate(sorted({*DOWN, Seen.WANTED_DOWN}))]
     assert room_of(*down, *members(2, 9)).patience(ready_timeout) == BACK_BY_ITSELF
 
 
-@pytest.mark.parametrize('seen', sorted(set(Seen) - DOWN - {Seen.READY}))
+@pytest.mark.parametrize('seen', sorted(set(Seen) - DOWN - {Seen.READY, Seen.WANTED_DOWN}))
 @pytest.mark.parametrize(('ready_timeout', 'patience'), [(30.0, 30.0), (0.5, 0.5), (0.0, None)])
 def test_what_is_not_down_may_become_ready_within_ready_timeout(seen, ready_timeout, patience):
     assert room_of(member('0', Seen.FATAL), member('1', seen), member('2')).patience(ready_timeout) == patience

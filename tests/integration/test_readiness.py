@@ -1,0 +1,307 @@
+"""Probes on a real supervisord: what counts as ready, and that nothing the other end does holds supervisord up."""
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from supervisor_restarter.faults import Code
+from tests.integration.server import program, shared
+from tests.integration.service import address, marks, order, service, unix
+
+HZ = os.sysconf('SC_CLK_TCK')
+AT = address()
+TCP = {'command': service('--tcp', f'{AT}:80%(process_num)02d'),
+       'environment': f'RESTARTER_READY="tcp://{AT}:80%(process_num)02d"'}
+HTTP = {'command': service('--tcp', f'{AT}:81%(process_num)02d'),
+        'environment': f'RESTARTER_READY="http://{AT}:81%(process_num)02d/health"'}
+NOTIFY = {'command': service('--notify'), 'environment': 'RESTARTER_READY="notify"'}
+KINDS = {'tcp': TCP, 'unix': unix(), 'http': HTTP, 'notify': NOTIFY}
+
+
+@pytest.fixture(scope='module')
+def every_kind():
+    """A server with a group of two processes for each kind of probe."""
+    sections = [program(name, count=2, **{**settings, 'process_name': '%(process_num)d'})
+                for name, settings in KINDS.items()]
+    with shared(''.join(sections), restarter='ready_timeout=0.7') as server:
+        server.wait(lambda: len(marks(server.dir, 'ready')) == 2 * len(KINDS), 'services')
+        yield server
+
+
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat') as stat:
+        user, system = stat.read().rpartition(')')[2].split()[11:13]
+    return (int(user) + int(system)) / HZ
+
+
+def descriptors(pid):
+    return len(os.listdir(f'/proc/{pid}/fd'))
+
+
+def restart_of_0(server, group, **options):
+    """Restart the group, one process after the other; how the first one ended."""
+    result = server.restarter.restartProcessGroup(group, {'max_unavailable': 1, 'timeout': 0, **options})
+    return result if result is True else result[0]['text']
+
+
+# -- each kind -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('rolling', [1, '100%'])
+@pytest.mark.parametrize('kind', list(KINDS))
+def test_a_process_is_ready_when_its_probe_says_so_and_not_before(every_kind, kind, rolling):
+    order(every_kind.dir, f'{kind}:0', '--slow', '0.25')
+    began = time.monotonic()
+    try:
+        assert restart_of_0(every_kind, kind, max_unavailable=rolling) is True
+    finally:
+        order(every_kind.dir, f'{kind}:0')
+    new = [mark for mark in marks(every_kind.dir, 'ready') if mark.time > began]
+    assert sorted(mark.name for mark in new) == [f'{kind}:0', f'{kind}:1']
+    process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])['processes'][0]
+    assert process['ready_seconds'] >= 0.25
+
+
+@pytest.mark.parametrize(('kind', 'reason'), [
+    ('tcp', 'connection refused'), ('unix', 'connection refused'), ('http', 'connection refused'),
+    ('notify', 'no READY=1 has come'),
+])
+def test_a_process_that_never_becomes_ready_fails_with_the_last_error(every_kind, kind, reason):
+    order(every_kind.dir, f'{kind}:0', '--never')
+    before = every_kind.pids(kind)
+    try:
+        text = restart_of_0(every_kind, kind)
+    finally:
+        order(every_kind.dir, f'{kind}:0')
+    assert text.startswith('START_FAILED: not ready within 0.7 s: ')
+    assert text.endswith(reason)
+    assert every_kind.pids(kind)['1'] == before['1']             # on_failure = abort
+    assert restart_of_0(every_kind, kind) is True                # what is not ready can be restarted
+
+
+def test_http_counts_only_from_the_first_good_answer(every_kind):
+    order(every_kind.dir, 'http:0', '--first', 'busy', '--until', '0.4')
+    try:
+        assert restart_of_0(every_kind, 'http') is True
+    finally:
+        order(every_kind.dir, 'http:0')
+    process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])['processes'][0]
+    assert process['ready_seconds'] >= 0.3
+
+
+@pytest.mark.parametrize(('answer', 'reason'), [
+    ('busy', 'answered 503'), ('silent', 'not ready within 0.7 s: http://'),
+    ('garbage', 'answered with something that is not HTTP'), ('reset', 'connection reset by peer'),
+])
+def test_http_answers_that_are_none_leave_a_process_not_ready(every_kind, answer, reason):
+    order(every_kind.dir, 'http:0', '--answer', answer)
+    try:
+        assert reason in restart_of_0(every_kind, 'http')
+    finally:
+        order(every_kind.dir, 'http:0')
+    assert restart_of_0(every_kind, 'http', max_unavailable='100%') is True
+
+
+def test_a_process_that_answers_no_longer_counts_as_not_ready(start):
+    """One that runs and is silent takes up the room of a restart that does not concern it."""
+    at = address()
+    server = start(program(count=3, command=service('--tcp', f'{at}:81%(process_num)02d', '--hup', 'busy'),
+                           environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"'))
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 3, 'services')
+    server.rpc().supervisor.signalProcess('web:2', 'HUP')
+    server.wait(lambda: bool(marks(server.dir, 'signalled')), 'signal')
+    before = server.pids()
+    id = server.restarter.startRestart('web:0', {'max_unavailable': 1, 'ready_timeout': 0.5})
+    struct = server.wait_finished(id)
+    assert f'web:2 (http://{at}:8102/health: answered 503)' in struct['processes'][0]['error']
+    assert server.pids() == before
+
+
+# -- nothing holds supervisord up ----------------------------------------------------------------
+
+@pytest.mark.parametrize('answer', ['silent', 'busy', 'garbage', 'reset'])
+def test_while_probes_fail_others_are_served_and_supervisord_sleeps(start, answer):
+    at = address()
+    server = start(program(count=5, command=service('--tcp', f'{at}:81%(process_num)02d'),
+                           environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"'))
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 5, 'services')
+    supervisord = server.process.pid
+    before = descriptors(supervisord)
+    for number in range(5):
+        order(server.dir, f'web:{number}', '--answer', answer)
+    id = server.restarter.startRestart('web', {'ready_timeout': 2, 'on_failure': 'continue'})
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 10, 'new services')
+    began, used = time.monotonic(), cpu_seconds(supervisord)
+    waited = server.restarter.waitRestart(id, 10 ** 6, 0.8)
+    assert not waited['finished_at']
+    assert (cpu_seconds(supervisord) - used) / (time.monotonic() - began) < 0.1
+    began = time.monotonic()
+    assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
+    assert time.monotonic() - began < 0.5
+    struct = server.wait_finished(id)
+    assert struct['failed'] == 5
+    server.wait(lambda: descriptors(supervisord) == before, 'the same number of descriptors')
+
+
+def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
+    """The queue of a socket that somebody else listens at is full: a connect neither succeeds nor fails."""
+    with socket.socket() as listener:
+        at = address()
+        listener.bind((at, 8000))
+        listener.listen(0)
+        clients = [socket.socket() for _ in range(4)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex((at, 8000))
+        server = start(program(command='/bin/sleep 1000', environment=f'RESTARTER_READY="tcp://{at}:8000"'))
+        server.wait_state()
+        call = server.in_background(lambda: server.restarter.restartProcessGroup(
+            'web', {'timeout': 0, 'ready_timeout': 0.6}))
+        server.wait_phase(server.only_restart(), 'starting')
+        began = time.monotonic()
+        assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
+        assert time.monotonic() - began < 0.5
+        assert f'tcp://{at}:8000: no answer yet' in call.result()[0]['text']
+        for client in clients:
+            client.close()
+
+
+def test_restarts_leave_no_descriptor_behind(every_kind):
+    for kind in KINDS:
+        restart_of_0(every_kind, kind)                           # from the first one on there is a socket for READY=1
+    before = descriptors(every_kind.process.pid)
+    for kind in KINDS:
+        restart_of_0(every_kind, kind)
+    every_kind.wait(lambda: descriptors(every_kind.process.pid) == before, 'as many descriptors')
+
+
+# -- READY=1 ---------------------------------------------------------------------------------------
+
+def notify_socket(pid):
+    """The NOTIFY_SOCKET of a process."""
+    with open(f'/proc/{pid}/environ', 'rb') as environment:
+        values = dict(entry.partition(b'=')[::2] for entry in environment.read().split(b'\0'))
+    return values.get(b'NOTIFY_SOCKET', b'').decode()
+
+
+def say_ready(path, text=b'READY=1'):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(text, path)
+
+
+def test_ready_of_a_child_of_the_process_counts(every_kind):
+    order(every_kind.dir, 'notify:0', '--by', 'child')
+    try:
+        assert restart_of_0(every_kind, 'notify') is True
+    finally:
+        order(every_kind.dir, 'notify:0')
+
+
+def test_ready_of_a_foreign_process_is_ignored(start):
+    server = start(program(count=2, **NOTIFY), restarter='max_unavailable=1')
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
+    order(server.dir, 'web:0', '--never')
+    id = server.restarter.startRestart('web', {'ready_timeout': 1})
+    server.wait_phase(id, 'starting')
+    server.wait(lambda: notify_socket(server.pids()['0']) != '', 'NOTIFY_SOCKET')
+    for text in (b'READY=1', b'READY=1\nMAINPID=%d' % server.pids()['0'], b'', b'\0\xff' * 5000):
+        say_ready(notify_socket(server.pids()['0']), text)
+    struct = server.wait_finished(id)
+    assert [process['error'][:40] for process in struct['processes']] == [
+        'not ready within 1 s: notify: no READY=1', 'not reached: web:0 failed first (on_fail']
+
+
+def test_ready_of_one_process_is_not_taken_for_that_of_another(start):
+    server = start(program(count=2, **NOTIFY))
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
+    order(server.dir, 'web:1', '--never')
+    [entry] = server.restarter.restartProcessGroup('web', {'ready_timeout': 0.5})
+    assert (entry['name'], entry['code']) == ('1', Code.START_FAILED)
+
+
+def python_for_nobody():
+    """A Python that the user nobody can execute, '' if there is none."""
+    for python in (sys.executable, '/usr/bin/python3', '/usr/local/bin/python3'):
+        try:
+            subprocess.run([python, '-S', '-E', '-c', ''], user='nobody', check=True, capture_output=True, timeout=20)
+        except (OSError, LookupError, subprocess.SubprocessError):
+            continue
+        return python
+    return ''
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can run programs as another user')
+def test_ready_of_a_program_that_runs_as_another_user(start):
+    python = python_for_nobody()
+    if not python:
+        pytest.skip('there is no Python that the user nobody can execute')
+    command = f'{python} -S -E %(here)s/open/service.py %(group_name)s:%(process_num)d %(here)s/open --notify'
+    server = start(program(count=2, command=command, user='nobody', environment='RESTARTER_READY="notify"',
+                           autostart='false'))
+    (server.dir / 'open').mkdir()
+    (server.dir / 'open').chmod(0o777)
+    server.dir.chmod(0o755)
+    shutil.copy(Path(__file__).with_name('service.py'), server.dir / 'open')
+    assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0}) is True
+    assert len(marks(server.dir / 'open', 'ready')) == 2
+
+
+def test_the_socket_for_ready_is_no_change_of_the_configuration(start):
+    server = start(program(count=2, **NOTIFY))
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
+    assert server.restarter.restartProcessGroup('web') is True
+    assert notify_socket(server.pids()['0'])
+    before = server.pids()
+    assert server.ctl('reread').stdout == 'No config updates to processes\n'
+    assert server.ctl('update').stdout == ''
+    assert server.pids() == before
+
+
+def test_a_process_that_supervisor_started_without_the_socket_is_ready_when_it_is_running(start):
+    server = start(program(count=2, **NOTIFY), restarter='max_unavailable=1')
+    server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
+    before = server.pids()
+    assert server.restarter.restartProcessGroup('web') is True
+    assert not set(server.pids().values()) & set(before.values())
+    assert min(mark.time for mark in marks(server.dir, 'stopped') if mark.name == 'web:1') > max(
+        mark.time for mark in marks(server.dir, 'ready') if mark.name == 'web:0')
+
+
+# -- what makes no sense -----------------------------------------------------------------------------
+
+MALFORMED = ['', 'tcp://', 'tcp://example.com:80', 'https://127.0.0.1:1/', 'notify:x', 'unix://x',
+             'http://127.0.0.1:99999/', 'tcp://127.0.0.1:80 tcp://127.0.0.1:81']
+
+
+@pytest.fixture(scope='module')
+def malformed():
+    """A server with a group for each malformed text, of a process that has it and one that has none."""
+    sections = [program(f'bad{number}', environment=f'RESTARTER_READY="{text}"') + program(f'good{number}')
+                + f'[group:web{number}]\nprograms=bad{number},good{number}\n' for number, text in enumerate(MALFORMED)]
+    with shared(''.join(sections) + program('other')) as server:
+        server.wait_state('other')
+        yield server
+
+
+@pytest.mark.parametrize(('number', 'text'), enumerate(MALFORMED))
+def test_a_malformed_text_refuses_the_restart_and_stops_nothing(malformed, number, text):
+    group, server = f'web{number}', malformed
+    server.wait_state(group)
+    before = server.pids(group)
+    for call in (lambda: server.restarter.restartProcessGroup(group),
+                 lambda: server.restarter.quickRestart(f'{group}:*'),
+                 lambda: server.restarter.startRestart([f'{group}:good{number}', 'other'], {'max_unavailable': 1})):
+        fault = server.fault(call)
+        assert fault.faultCode == Code.BAD_OPTION
+        assert fault.faultString.startswith(f'BAD_OPTION: {group}:bad{number}: RESTARTER_READY = {text!r}: ')
+        assert 'allowed: tcp://host:port' in fault.faultString
+    assert server.pids(group) == before
+    plan = server.restarter.planRestart(group)
+    assert any(f'RESTARTER_READY = {text!r}' in warning for warning in plan['warnings'])
+    assert server.restarter.restartProcessGroup('other') is True

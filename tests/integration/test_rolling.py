@@ -1,0 +1,429 @@
+"""Rolling restarts on a real supervisord: never more of a group not ready than max_unavailable allows.
+
+What is ready is told by the processes themselves, in marks (see service.py), and not by the restart.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import time
+import xmlrpc.client
+
+import pytest
+from supervisor.xmlrpc import Faults
+
+from supervisor_restarter.faults import Code
+from tests.integration.server import RudeClient, program
+from tests.integration.service import address, mark, marks, order, ready_after, service, unix
+
+PATIENT = {'autorestart': 'false', **unix()}
+
+
+def ready(server, count, group='web'):
+    """Wait until so many processes of the group have become ready and Supervisor has seen them RUNNING."""
+    server.wait(lambda: len([m for m in marks(server.dir, 'ready') if m.name.startswith(f'{group}:')]) >= count,
+                f'{count} ready processes')
+
+
+def by_name(struct, key):
+    return {process['name']: process[key] for process in struct['processes']}
+
+
+def renewed(server, before, group='web'):
+    """The names of the processes that have another pid than before."""
+    return {name for name, pid in server.pids(group).items() if pid not in (0, before[name])}
+
+
+def kill(server, name, group='web'):
+    pid = server.pids(group)[name]
+    mark(server.dir, pid, f'{group}:{name}', 'killed')
+    os.kill(pid, signal.SIGKILL)
+    server.wait(lambda: server.pids(group)[name] != pid, 'end of the process')
+
+
+# -- promise 4: enough of the group are ready at every moment ----------------------------------
+
+def test_of_ten_processes_with_25_percent_eight_are_ready_at_every_moment(start):
+    server = start(program(count=10, **{**unix(), 'command': unix()['command'] + ' --slow 0.1'}))
+    ready(server, 10)
+    before = server.pids()
+    assert server.restarter.restartProcessGroup('web', {'max_unavailable': '25%', 'timeout': 0}) is True
+    assert renewed(server, before) == set(before)
+    counts = ready_after(server.dir)
+    assert len(counts) == 10
+    assert min(counts) == 8
+    assert server.restarter.listRestarts()[0]['lowest_ready'] == 8
+
+
+def test_max_unavailable_of_the_configuration_holds_unless_the_call_has_its_own(start):
+    settings = unix()
+    settings['command'] += ' --slow 0.15'
+    server = start(program(count=4, **settings), restarter='max_unavailable=50%%')
+    ready(server, 4)
+    for given, least in [({}, 2), ({'max_unavailable': '25%'}, 3), ({'max_unavailable': 3}, 1),
+                         ({'max_unavailable': '1%'}, 3), ({'max_unavailable': '100%'}, 0)]:
+        began = time.monotonic()
+        assert server.restarter.restartProcessGroup('web', given) is True
+        assert min(ready_after(server.dir, since=began)) == least, given
+
+
+def test_quick_restart_keeps_to_the_configured_max_unavailable(start):
+    settings = unix()
+    settings['command'] += ' --slow 0.1'
+    server = start(program(count=4, **settings), restarter='max_unavailable=1')
+    ready(server, 4)
+    before = server.pids()
+    rows = server.restarter.quickRestart('web:*')
+    assert [row['status'] for row in rows] == [Faults.SUCCESS] * 4
+    assert renewed(server, before) == set(before)
+    assert min(ready_after(server.dir)) == 3
+
+
+@pytest.mark.parametrize(('options', 'limit'), [
+    ({}, 5.0), ({'max_unavailable': 1}, 0.0), ({'max_unavailable': 1, 'timeout': 7}, 7.0),
+])
+def test_a_rolling_restart_has_no_time_limit_unless_it_is_set(start, options, limit):
+    server = start(program(count=2))
+    server.wait_state()
+    assert server.restarter.restartProcessGroup('web', options) is True
+    assert server.restarter.listRestarts()[0]['options']['timeout'] == limit
+
+
+def test_without_a_probe_a_process_is_ready_when_it_is_running(start):
+    server = start(program(count=3, startsecs=1))
+    server.wait_state()
+    id = server.restarter.startRestart('web', {'max_unavailable': 2})
+    first = server.wait_phase(id, 'starting')
+    assert list(by_name(first, 'phase').values()).count('waiting') == 1
+    last = server.wait_finished(id)
+    assert (last['state'], last['lowest_ready']) == ('succeeded', 1)
+    assert all(process['ready_seconds'] > 0.9 for process in last['processes'])
+
+
+def test_min_ready_holds_the_next_process_back(start):
+    server = start(program(count=3, **unix()))
+    ready(server, 3)
+    began = len(marks(server.dir))
+    assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'min_ready': 0.4, 'timeout': 0}) is True
+    done = [(m.what, m.time) for m in marks(server.dir)[began:]]
+    assert [what for what, _ in done] == ['stopped', 'ready'] * 3
+    for (_, came), (_, went) in zip(done[1::2], done[2::2]):
+        assert went - came >= 0.4
+
+
+def test_two_groups_at_once_have_a_limit_each(start):
+    server = start(program('web', count=4, **unix()) + program('app', count=3, **unix()))
+    ready(server, 4)
+    ready(server, 3, 'app')
+    id = server.restarter.startRestart(['web', 'app'], {'max_unavailable': '50%', 'min_ready': 0.2})
+    both = server.wait_phase(id, 'starting')
+    assert {process['group'] for process in both['processes'] if process['phase'] != 'waiting'} == {'web', 'app'}
+    assert server.wait_finished(id)['state'] == 'succeeded'
+    assert min(ready_after(server.dir)) == 2
+    assert min(ready_after(server.dir, 'app')) == 2
+
+
+# -- processes that are not ready already -------------------------------------------------------
+
+@pytest.mark.parametrize('how', ['busy', 'silent'])
+def test_a_hung_process_goes_first(start, how):
+    at = address()
+    server = start(program(count=3, command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
+                           environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"'))
+    ready(server, 3)
+    server.rpc().supervisor.signalProcess('web:2', 'HUP')
+    server.wait(lambda: bool(marks(server.dir, 'signalled')), 'signal')
+    began = time.monotonic()
+    id = server.restarter.startRestart('web', {'max_unavailable': 1})
+    assert server.wait_finished(id)['state'] == 'succeeded'
+    new = [m.name for m in marks(server.dir, 'ready') if m.time > began]
+    assert new == ['web:2', 'web:0', 'web:1']
+
+
+@pytest.fixture
+def half_fatal(start):
+    """A server with three services and three processes whose command does not exist, in one group, and their pids."""
+    services = program('good', count=3, **unix())
+    fatal = program('bad', '%(here)s/command', startretries=0, numprocs=3, process_name='bad%(process_num)d')
+    server = start(services + fatal + '[group:web]\nprograms=good,bad\n', restarter='max_unavailable=50%%')
+    ready(server, 3)
+    server.wait(lambda: list(server.states('web').values()).count('FATAL') == 3, 'fatal processes')
+    return server, server.pids()
+
+
+@pytest.mark.parametrize('on_failure', ['abort', 'continue'])
+def test_half_of_the_group_is_fatal_and_comes_back_first(half_fatal, on_failure):
+    server, before = half_fatal
+    (server.dir / 'command').symlink_to('/bin/cat')
+    id = server.restarter.startRestart('web', {'on_failure': on_failure})
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'succeeded'
+    assert renewed(server, before) == set(before)
+    assert struct['lowest_ready'] == 3
+
+
+def test_half_of_the_group_stays_fatal_and_abort_touches_nothing_else(half_fatal):
+    server, before = half_fatal
+    entries = server.restarter.restartProcessGroup('web')
+    assert {entry['name'] for entry in entries} == {'bad0', 'bad1', 'bad2'}
+    assert all("can't find command" in entry['text'] for entry in entries)
+    assert server.pids() == before
+
+
+def test_half_of_the_group_stays_fatal_and_continue_has_no_room(half_fatal):
+    server, before = half_fatal
+    entries = server.restarter.restartProcessGroup('web', {'on_failure': 'continue'})
+    texts = {entry['name']: entry['text'] for entry in entries}
+    assert set(texts) == set(before)
+    assert "can't find command" in texts['bad0']
+    assert '3 of its group are not ready and max_unavailable = 50% allows 3: web:bad0 (FATAL)' in texts['0']
+    assert server.pids() == before
+
+
+def test_no_room_because_of_a_process_outside_of_the_restart_is_told_and_stops_nothing(start):
+    server = start(program(count=6, **unix()))
+    ready(server, 6)
+    server.ctl('stop', 'web:5')
+    before = server.pids()
+    id = server.restarter.startRestart('web:3', {'max_unavailable': 1})
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'failed'
+    assert by_name(struct, 'error') == {
+        '3': 'left as it is: 1 of its group are not ready and max_unavailable = 1 allows 1: web:5 (STOPPED)'}
+    assert server.pids() == before
+    warnings = server.restarter.planRestart('web:3', {'max_unavailable': 1})['warnings']
+    assert any('web:5' in warning and 'max_unavailable = 1 allows 1' in warning for warning in warnings)
+
+
+def test_a_waiting_process_that_dies_counts_as_not_ready_and_comes_back(start):
+    settings = {**PATIENT, 'command': PATIENT['command'] + ' --slow 0.4'}
+    server = start(program(count=4, **settings))
+    ready(server, 4)
+    before = server.pids()
+    id = server.restarter.startRestart('web', {'max_unavailable': 2, 'min_ready': 0.2})
+    server.wait_phase(id, 'starting')
+    kill(server, '3')
+    assert server.wait_finished(id)['state'] == 'succeeded'
+    assert renewed(server, before) == set('0123')
+    assert min(ready_after(server.dir)) >= 2
+    assert server.restarter.getRestart(id)['lowest_ready'] == 1      # two taken down, one killed
+
+
+def test_a_process_that_is_restarted_already_and_dies_counts_as_not_ready(start):
+    server = start(program(count=4, **PATIENT))
+    ready(server, 4)
+    before = server.pids()
+    order(server.dir, 'web:1', '--slow', '1')
+    id = server.restarter.startRestart('web', {'max_unavailable': 1})
+    server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
+    kill(server, '0')
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'failed'
+    assert renewed(server, before) == {'1'}
+    assert 'web:0 (EXITED)' in by_name(struct, 'error')['2'] + by_name(struct, 'error')['3']
+
+
+# -- on_failure --------------------------------------------------------------------------------
+
+RELEASES = [
+    (['--exit', '3'], {}, 'exit status 3'),
+    (['--never'], {'ready_timeout': 0.6}, 'not ready within 0.6 s: unix://'),
+    (['--last', '0.1', '--exit', '4'], {'min_ready': 0.6}, 'Bad exit code 4; state EXITED; it had been ready for 0.'),
+    (['--last', '0.1'], {'min_ready': 0.6}, 'exit status 0; state EXITED; it had been ready for 0.'),
+]
+
+
+@pytest.mark.parametrize(('release', 'options', 'reason'), RELEASES)
+def test_a_release_whose_third_process_fails_ends_there(start, release, options, reason):
+    server = start(program(count=5, **PATIENT))
+    ready(server, 5)
+    before = server.pids()
+    order(server.dir, 'web:2', *release)
+    result = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0, **options})
+    assert [(entry['name'], entry['code']) for entry in result] == [('2', Code.START_FAILED)]
+    assert reason in result[0]['text']
+    struct = server.restarter.listRestarts()[0]
+    assert (struct['state'], struct['done'], struct['failed']) == ('failed', 2, 1)
+    struct = server.restarter.getRestart(struct['id'])
+    assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'failed', 'skipped', 'skipped']
+    assert by_name(struct, 'error')['3'] == 'not reached: web:2 failed first (on_failure = abort)'
+    assert {name: pid for name, pid in server.pids().items() if name in '34'} == {
+        name: pid for name, pid in before.items() if name in '34'}
+    assert min(ready_after(server.dir)) == 4
+
+
+@pytest.mark.parametrize(('release', 'options', 'reason'), RELEASES)
+def test_on_failure_continue_goes_on_with_the_room_that_is_left(start, release, options, reason):
+    server = start(program(count=5, **PATIENT))
+    ready(server, 5)
+    before = server.pids()
+    order(server.dir, 'web:2', *release)
+    options = {'max_unavailable': 2, 'on_failure': 'continue', 'timeout': 0, **options}
+    [entry] = server.restarter.restartProcessGroup('web', options)
+    assert (entry['name'], reason in entry['text']) == ('2', True)
+    assert {'0', '1', '3', '4'} <= renewed(server, before)
+    assert min(ready_after(server.dir)) == 3
+
+
+def test_on_failure_continue_takes_nothing_down_where_failures_have_used_up_the_room(start):
+    server = start(program(count=4, **PATIENT))
+    ready(server, 4)
+    before = server.pids()
+    order(server.dir, 'web:0', '--exit', '3')
+    entries = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'on_failure': 'continue'})
+    assert [entry['name'] for entry in entries] == list('0123')
+    assert entries[1]['code'] == Code.BAD_STATE
+    assert 'web:0 (EXITED)' in entries[1]['text']
+    assert renewed(server, before) == set()
+
+
+def test_a_process_with_a_probe_that_exits_at_once_is_a_failure_whatever_its_exit_status(start):
+    server = start(program(command='/bin/true', count=8, autostart='false', autorestart='false',
+                           environment='RESTARTER_READY="tcp://127.0.0.1:1"'))
+    entries = server.restarter.restartProcessGroup('web', {'on_failure': 'continue'})
+    assert [entry['name'] for entry in entries] == list('01234567')
+
+
+# -- a port that somebody else holds -------------------------------------------------------------
+
+@pytest.mark.parametrize('startsecs', [0, 1])
+def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs):
+    at = address()
+    server = start(
+        program('thief', service('--tcp', f'{at}:8001', name='thief'), autostart='false')
+        + program(count=3, startsecs=startsecs, command=service('--tcp', f'{at}:80%(process_num)02d'),
+                  environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"', autostart='false'))
+    order(server.dir, 'web:1', '--slow', '0.3')                # the thief is quicker
+    server.rpc().supervisor.startProcess('thief')
+    server.wait(lambda: bool(marks(server.dir)), 'thief')
+    server.rpc().supervisor.startProcessGroup('web')
+    ready(server, 2)
+    before = server.pids()
+    result = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 1.2})
+    assert 'web:1' not in [m.name for m in marks(server.dir, 'ready') if m.pid == server.pids()['1']]
+    assert [entry['name'] for entry in result] == ['1']
+    assert 'answered, but not by this process: something else listens there' in result[0]['text']
+    assert '2' not in renewed(server, before)
+
+
+# -- other wills in the middle ------------------------------------------------------------------
+
+@pytest.fixture
+def rolling(start):
+    """rolling(**options): a server in the middle of a rolling restart, the pids before, and the restart's id:
+    0 is restarted, 1 is starting for 0.8 seconds, 2 and 3 wait."""
+    def begin(**options):
+        server = start(program(count=4, **PATIENT) + program('other'))
+        ready(server, 4)
+        before = server.pids()
+        order(server.dir, 'web:1', '--slow', '0.8')
+        id = server.restarter.startRestart('web', {'max_unavailable': 1, **options})
+        server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
+        return server, before, id
+    return begin
+
+
+def test_cancel_in_mid_batch(rolling):
+    server, before, id = rolling()
+    assert server.restarter.cancelRestart(id) is True
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'cancelled'
+    assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'skipped', 'skipped']
+    assert renewed(server, before) == {'0', '1'}
+
+
+def test_timeout_in_mid_roll(rolling):
+    server, before, id = rolling(timeout=0.6)
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'timed_out'
+    assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'skipped', 'skipped']
+    assert by_name(struct, 'error')['2'] == 'not reached before the timeout'
+    assert renewed(server, before) == {'0', '1'}
+
+
+def test_client_killed_in_mid_roll(start):
+    server = start(program(count=4, **PATIENT))
+    ready(server, 4)
+    before = server.pids()
+    client = RudeClient(server, 'restarter.restartProcessGroup', 'web', {'max_unavailable': 1, 'timeout': 0})
+    server.wait_phase(server.only_restart(), 'starting', 'ready')
+    client.hang_up()
+    assert server.wait_finished(server.only_restart())['state'] == 'succeeded'
+    assert renewed(server, before) == set(before)
+    assert min(ready_after(server.dir)) == 3
+
+
+def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(rolling):
+    server, before, id = rolling()
+    server.ctl('stop', 'web:3')
+    server.ctl('start', 'web:3')
+    struct = server.wait_finished(id)
+    assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'ready', 'skipped']
+    assert renewed(server, before) == set('0123')
+
+
+@pytest.mark.parametrize('name', ['1', '3'])
+def test_supervisorctl_stop_in_mid_roll_is_heeded_and_takes_up_room(rolling, name):
+    server, before, id = rolling()
+    assert server.ctl('stop', f'web:{name}').stdout == f'web:{name}: stopped\n'
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'failed'
+    assert by_name(struct, 'phase')[name] == 'skipped'
+    assert server.state(f'web:{name}') == 'STOPPED'
+    assert renewed(server, before) == set('01') - {name}
+    assert f'web:{name} (STOPPED)' in by_name(struct, 'error')['2']
+
+
+def test_update_in_mid_roll_brings_up_the_new_configuration(rolling):
+    server, _, id = rolling()
+    server.conf.write_text(server.conf.read_text().replace('numprocs=4', 'numprocs=2'))
+    done = server.ctl('update', 'web')
+    assert 'web: updated process group' in done.stdout
+    server.wait_state()
+    assert set(server.states('web')) == {'0', '1'}
+    assert server.wait_finished(id)['state'] in ('failed', 'cancelled')
+    assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1}) is True
+
+
+def test_remove_in_mid_roll(rolling):
+    server, _, id = rolling()
+    calls = [{'methodName': 'supervisor.stopProcess', 'params': [f'web:{name}']} for name in '0123']
+    server.rpc().system.multicall([*calls, {'methodName': 'supervisor.removeProcessGroup', 'params': ['web']}])
+    assert server.wait_finished(id)['state'] in ('failed', 'cancelled')
+    assert server.states('web') == {}
+    assert server.state('other') == 'RUNNING'
+
+
+@pytest.mark.parametrize('ending', ['reload', 'shutdown'])
+@pytest.mark.parametrize('kind', ['notify', 'silent'])
+def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(start, monkeypatch, tmp_path_factory, kind, ending):
+    temporary = tmp_path_factory.mktemp('t')           # a short path, which the socket needs
+    monkeypatch.setenv('TMPDIR', str(temporary))
+    at = address()
+    settings = {'command': service('--notify'), 'environment': 'RESTARTER_READY="notify"'}
+    if kind == 'silent':
+        settings = {'command': service('--tcp', f'{at}:80%(process_num)02d'),
+                    'environment': f'RESTARTER_READY="http://{at}:80%(process_num)02d"'}
+    server = start(program(count=3, **settings))
+    ready(server, 3)
+    order(server.dir, 'web:1', *(['--never'] if kind == 'notify' else ['--answer', 'silent']))
+    descriptors = set(os.listdir(f'/proc/{server.process.pid}/fd'))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'max_unavailable': 1}))
+    id = server.only_restart()
+    server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
+    before = server.pids()
+    spawned = server.log_text().count('spawned')
+    assert len(list(temporary.glob('supervisor-restarter-*'))) == (kind == 'notify')
+    server.ctl(ending)
+    with pytest.raises(xmlrpc.client.Fault) as caught:
+        call.result()
+    assert caught.value.faultCode == Faults.SHUTDOWN_STATE
+    if ending == 'shutdown':
+        assert server.process.wait(20) == 0
+        assert server.log_text().count('spawned') == spawned
+    else:
+        server.wait(lambda: server.log_text().count('supervisord started') == 2, 'reload')
+        server.wait_state()
+        assert not set(server.pids().values()) & set(before.values())
+        server.wait(lambda: set(os.listdir(f'/proc/{server.process.pid}/fd')) == descriptors, 'the same descriptors')
+    assert list(temporary.glob('supervisor-restarter-*')) == []
