@@ -3,9 +3,11 @@
 #
 #   make test PYTHON=python3.12    another interpreter (the environments are made anew)
 #   make integration JOBS=8        how many tests run at once
+#   make rolling ROUNDS=5          how often each restart is measured
 
 PYTHON ?= python3
 JOBS ?= 4
+ROUNDS ?= 3
 
 OLD := .envs/4.2.5
 NEW := .envs/4.3.0
@@ -13,7 +15,7 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo test lint types unit integration clean FORCE
+.PHONY: help demo rolling test lint types unit integration clean FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
@@ -22,6 +24,9 @@ help: ## show this list
 
 demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
 	@$(NEW)/bin/python -m bench.demo
+
+rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
+	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)
 
 test: lint types unit integration ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
 
@@ -53,6 +58,12 @@ $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 	  then echo 'cannot make $(@D): PyPI cannot be reached; a network is needed (details: $(@D).log)'; \
 	  else echo "cannot make $(@D): $$(grep -E '^ *ERROR' $(@D).log | head -n 1) (details: $(@D).log)"; \
 	  fi >&2; exit 1; }
+	@touch $@
+
+# uvicorn is for `make rolling` alone.
+$(NEW)/.uvicorn: $(NEW)/.made
+	@$(NEW)/bin/python -m pip install -q 'uvicorn>=0.34,<0.55' > $(@D).log 2>&1 \
+	  || { echo 'cannot install uvicorn into $(@D), see $(@D).log' >&2; exit 1; }
 	@touch $@
 
 # Which Python and which checkout the environments were made for. The file changes only when its
