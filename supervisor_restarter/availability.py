@@ -9,8 +9,9 @@ from supervisor_restarter.members import Member
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import DOWN, IN_FLIGHT, UP, Seen
 
-# A process that is down and comes back by itself (autorestart) does so within this time, in seconds.
-BACK_BY_ITSELF = 1.0
+# A process that is down and comes back without us, by autorestart or somebody's restart, does so within this
+# time, in seconds.
+BACK_BY_ITSELF = 3.0
 STAYS_DOWN = DOWN | {Seen.WANTED_DOWN}
 
 
@@ -50,8 +51,8 @@ class Room:
     def full(self, options: Options) -> str:
         """Why nothing more may be taken down."""
         others = listed(f'{member.namespec} ({_why(member)})' for member in self.not_ready)
-        return (f'left as it is: {len(self.not_ready)} of its group are not ready and '
-                f'max_unavailable = {options.max_unavailable} allows {self.allowed}: {others}')
+        return (f'left as it is: not ready are {others}, and max_unavailable = {options.max_unavailable} allows '
+                f'{self.allowed}')
 
 
 def _why(member: Member) -> str:
@@ -89,7 +90,7 @@ class Limit:
     which one of them is given up, None for never.
     """
 
-    full_since: dict[str, float] = field(default_factory=dict)
+    full_since: dict[str, tuple[float, float | None]] = field(default_factory=dict)    # and the patience then
     until: float | None = None
 
     def choose(self, waiting: list[Member], everyone: Iterable[Member], options: Options,
@@ -107,10 +108,12 @@ class Limit:
                 called.append(member)
             else:
                 refused.setdefault(member.group, []).append(member)
-        self.full_since = {group: self.full_since.get(group, now) for group in refused
-                           if room[group].known and not room[group].in_flight}
-        for group, since in self.full_since.items():
-            patience = room[group].patience(options.ready_timeout)
+        full = {group: room[group].patience(options.ready_timeout) for group in refused
+                if room[group].known and not room[group].in_flight}
+        before = self.full_since
+        self.full_since = {group: before[group] if before.get(group, (0, -1))[1] == patience else (now, patience)
+                           for group, patience in full.items()}
+        for group, (since, patience) in self.full_since.items():
             if patience is not None and now >= since + patience:
                 hopeless += [(member, room[group].full(options)) for member in refused[group]]
             elif patience is not None:

@@ -19,6 +19,7 @@ class Observation(NamedTuple):
     itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
     unready: why its probe does not call it ready, '' if it does or there is none. known: False while
     a process that was running before has not been probed yet; it is seen as READY until then.
+    asked_at: when (monotonic) the probe was asked whose answer says that it is ready, None without one.
     """
 
     seen: Seen
@@ -28,6 +29,7 @@ class Observation(NamedTuple):
     ended_at: float | None = None
     unready: str = ''
     known: bool = True
+    asked_at: float | None = None
 
 
 class Failure(NamedTuple):
@@ -84,9 +86,10 @@ class Member:
             self.unready = observation.unready
         if self.phase in BROUGHT_BACK:
             if seen is Seen.READY:
+                sure = now if observation.asked_at is None else observation.asked_at
                 if self.ready_since is None or observation.pid != self.observed.pid:
-                    self.ready_since = now
-                if now < self.ready_since + min_ready:
+                    self.ready_since = sure
+                if sure < self.ready_since + min_ready:
                     seen = Seen.RUNNING
             elif seen in UP:
                 self.ready_since = None
@@ -97,8 +100,10 @@ class Member:
         self.observed = observation._replace(seen=seen)
 
     def steady_at(self, min_ready: float) -> float | None:
-        """When (monotonic) it will have been ready for min_ready seconds."""
-        return None if self.ready_since is None else self.ready_since + min_ready
+        """When (monotonic) it will have been ready for min_ready seconds; None if its probe has to say so."""
+        if self.ready_since is None or self.observed.asked_at is not None:
+            return None
+        return self.ready_since + min_ready
 
     def ready_by(self, ready_timeout: float) -> float | None:
         """When (monotonic) it counts as failed, if its probe still does not call it ready then."""

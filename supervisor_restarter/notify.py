@@ -11,13 +11,14 @@ import os
 import socket
 import struct
 import tempfile
+from collections.abc import Iterable
 from typing import Any
 
 from supervisor_restarter.holders import lineage
 from supervisor_restarter.probes import leave_loop
 
 MOST_BYTES = 8192        # of one message; what is longer is ignored
-MOST_MESSAGES = 100      # in one turn of the loop: others want to be served
+MOST_MESSAGES = 20       # in one turn of the loop: others want to be served
 LONGEST_DIRECTORY = 60   # bytes of $TMPDIR; where it is longer, the socket is in /tmp
 CREDENTIALS = struct.Struct('iII')    # struct ucred: pid, uid, gid
 READY = b'READY=1'
@@ -36,7 +37,9 @@ class NotifySocket:
     def open(self) -> None:
         """Make the socket and listen; nothing if that is done. OSError with one line if it cannot be."""
         if self._socket is not None:
-            return
+            if os.path.exists(self.path):
+                return
+            self.close()                            # somebody has cleaned up the directory of temporary files
         if not hasattr(socket, 'SO_PASSCRED'):
             raise OSError('notify needs Linux: no other system tells who has sent a message')
         try:
@@ -60,7 +63,8 @@ class NotifySocket:
         self._options.poller.register_readable(self._socket.fileno())
 
     def close(self) -> None:
-        """Close and remove the socket; nothing if that is done."""
+        """Close and remove the socket; nothing if that is done. Nobody is waited for any more."""
+        self._ready.clear()
         if self._socket is not None:
             leave_loop(self._options, self, self._socket)
             self._socket = None
@@ -82,6 +86,11 @@ class NotifySocket:
     def forget(self, pid: int) -> None:
         """The process is gone or of no interest any more."""
         self._ready.pop(pid, None)
+
+    def forget_others(self, pids: Iterable[int]) -> None:
+        """All but these processes are gone."""
+        for pid in self._ready.keys() - set(pids):
+            del self._ready[pid]
 
     def is_ready(self, pid: int) -> bool | None:
         """Whether READY=1 has come since expect(pid); None if that was never called."""
@@ -116,6 +125,8 @@ class NotifySocket:
                 message, extra, flags, _ = self._socket.recvmsg(MOST_BYTES, socket.CMSG_SPACE(CREDENTIALS.size))
             except BlockingIOError:
                 return
+            if False not in self._ready.values():
+                continue                            # what nobody waits for shall cost nothing
             if not flags & socket.MSG_TRUNC and READY in message.rstrip(b'\0').split(b'\n'):
                 self._believe(_sender(extra))
 

@@ -24,7 +24,14 @@ RESTART = 'restart'          # method: stop and start
 
 @dataclass(frozen=True)
 class Options:
-    """What a restart does. Defaults are those of the documentation; None means: set nowhere."""
+    """What a restart does; times are in seconds, and None means: set nowhere.
+
+    delay: between two waves of stops, stagger_factor: how many waves. timeout: when the taking down ends, 0: never.
+    max_unavailable: how many of a group may be not ready at once, a count or 'N%'. min_ready: how long a new
+    process must stay ready. ready_timeout: within which time of its start its probe must call it ready, 0: no limit.
+    method: 'restart' or 'signal:HUP'. stop_timeout: from the stop signal to SIGKILL, None: the program's
+    stopwaitsecs. on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
+    """
 
     delay: float = 0.2
     timeout: float | None = None

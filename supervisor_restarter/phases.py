@@ -1,9 +1,9 @@
 """One process in a restart: which phase follows from what is seen of it, and what is to be done.
 
-All of it is one table, TABLE: (phase, seen) -> (next phase, order). There is no other place where
-a process changes its phase, apart from the restart as a whole calling a process's turn
-(WAITING -> DUE), giving up on those not reached (-> SKIPPED) or an order that could not be carried
-out (-> FAILED); see restart.py.
+All of it is one table, TABLE: (phase, seen) -> (next phase, order). What a process itself does decides
+only there. Besides, the restart as a whole calls a process's turn (WAITING -> DUE or TO_SIGNAL) and takes
+it back as long as nothing was done, gives up on those not reached (-> SKIPPED) and on what takes too long,
+has no room or could not be carried out (-> FAILED); see restart.py.
 
     WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING --> READY
 

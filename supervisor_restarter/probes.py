@@ -23,6 +23,7 @@ from supervisor_restarter.readiness import Spec
 
 MOST_ANSWER = 4096       # bytes that are read of an answer; a status line is far shorter
 MOST_NAME = 120          # characters of the spec in an error; every unix path fits
+SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 PROTOCOL = b'HTTP/'
 STATUS_LINE = re.compile(rb'HTTP/[0-9]\.[0-9] ([1-5][0-9][0-9])[ \r\n]')
 
@@ -50,6 +51,7 @@ class Attempt:
     def __init__(self, options: Any, spec: Spec, deadline: float) -> None:
         self.deadline = deadline
         self.done = False
+        self.blind = False      # supervisord could not ask: it is short of something
         self._error = ''
         self._options = options
         self._begun = time.monotonic()
@@ -61,7 +63,7 @@ class Attempt:
         self._connected = False
         self._unsent = b''
         if self._http:
-            self._unsent = (f'GET {spec.target} HTTP/1.0\r\nHost: {spec.host}\r\n'
+            self._unsent = (f'GET {spec.target} HTTP/1.1\r\nHost: {spec.host}\r\n'
                             'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode('ascii')
         self._answer = b''
         self._connect()
@@ -138,6 +140,7 @@ class Attempt:
             try:
                 self._open(family, address)
             except OSError as error:
+                self.blind = self.blind or error.errno in SHORTAGES
                 self._refused(error)
             else:
                 return

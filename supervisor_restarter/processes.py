@@ -71,6 +71,7 @@ class Handle:
     kill_at: float | None = None           # wall clock: when Supervisor sends SIGKILL for the first time
     signalled_at: float | None = None      # monotonic: when it was sent a signal that it should survive
     watch: Watch | None = None             # its probe, if it has one
+    untouched: bool = False                # it is only looked at
 
 
 class Processes:
@@ -84,6 +85,10 @@ class Processes:
     def groups(self) -> dict[str, list[str]]:
         """The names of all process groups and of the processes in each."""
         return {name: list(group.processes) for name, group in self._supervisord.process_groups.items()}
+
+    def pids(self) -> Iterable[int]:
+        """The pids of all processes that supervisord has started."""
+        return list(self._supervisord.options.pidhistory)
 
     def priority(self, match: Match) -> tuple[int, int]:
         """Priority of the group and of the process; the lower ones come first."""
@@ -162,6 +167,7 @@ class Processes:
     def candidate(self, member: Member) -> Candidate:
         """The process as a plan wants to know it."""
         handle = self.hold(member.match)
+        handle.untouched = True
         member.observed = self.observe(handle) or Observation(Seen.UNKNOWN)
         config = handle.config
         malformed = ''
@@ -287,6 +293,8 @@ class Processes:
     def _watch(self, handle: Handle) -> None:
         process, pids = handle.process, self._supervisord.options.pidhistory
         known = pids.get(process.pid)
+        if handle.untouched:
+            return
         if isinstance(known, Obituary):
             handle.obituary = known                 # two runs may watch one process
         elif known is process:

@@ -214,7 +214,8 @@ def summary(restart: Restart) -> str:
     """The last line after a restart that succeeded."""
     phases = [process['phase'] for process in restart['processes']]
     left = phases.count('skipped')
-    return (f"{groups(restart)}: restarted {processes(phases.count('ready'))} in {restart['duration']:.2f}s, "
+    done = 'restarted' if restart['options'].get('method', 'restart') == 'restart' else 'signalled'
+    return (f"{groups(restart)}: {done} {processes(phases.count('ready'))} in {restart['duration']:.2f}s, "
             + (f'{left} left alone, ' if left else '')
             + f"at least {restart['lowest_ready']} of {restart['total']} ready throughout")
 

@@ -47,6 +47,7 @@ PENDING = {
     Phase.STOPPED: 'it has exited and is about to be started',
     Phase.STARTING: 'it is started and not ready yet',
 }
+LONGEST_RETURN = 30.0    # seconds that a process has to become ready after a timeout or cancel, if nothing else is set
 TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
@@ -166,13 +167,14 @@ class Restart:
         limit = self._limit()
         times = [limit, self.limit.until if self.taking_down else None]
         if self.state is not State.QUEUED:
-            times += [member.observed.due for member in self.neighbours]
+            if self.options.rolling:      # also what is not ours, or done, decides about the room
+                times += [member.observed.due for member in self.members + self.neighbours]
             for member in self.members:
                 if member.phase is Phase.WAITING:
                     times.append(member.turn_at if member.turn_at > self.stepped_at else None)
                 elif not self._settled(member):
-                    times += [member.observed.due, member.steady_at(self.options.min_ready),
-                              member.ready_by(self.options.ready_timeout)]
+                    times += [member.observed.due, member.steady_at(self._min_ready),
+                              member.ready_by(self._ready_timeout)]
         return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
@@ -225,13 +227,23 @@ class Restart:
 
     # -- inside ------------------------------------------------------------------------------
 
+    # When the result is certain, what is down has to come back, and that must have an end.
+
+    @property
+    def _min_ready(self) -> float:
+        return 0.0 if self.decided else self.options.min_ready
+
+    @property
+    def _ready_timeout(self) -> float:
+        return self.options.ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
+
     def _limit(self) -> float | None:
         in_time = self.decided or (self.until_ordered and self.ordered)
         return None if in_time else self.deadline
 
     def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
         if observation is not None:
-            member.take_in(observation, now, self.options.min_ready)
+            member.take_in(observation, now, self._min_ready)
             return
         member.observed = Observation(Seen.UNKNOWN)
         if not self._settled(member):
@@ -280,10 +292,9 @@ class Restart:
             member.phase, member.start_at, member.new_pid = Phase.STARTING, now, pid
 
     def _expect_readiness(self, member: Member, now: float) -> None:
-        limit = member.ready_by(self.options.ready_timeout)
+        limit = member.ready_by(self._ready_timeout)
         if limit is not None and now >= limit:
-            self._fail(member, Code.START_FAILED,
-                       f'not ready within {self.options.ready_timeout:g} s: {member.unready}')
+            self._fail(member, Code.START_FAILED, f'not ready within {self._ready_timeout:g} s: {member.unready}')
             self._changed()
 
     def _call_turns(self, now: float) -> None:

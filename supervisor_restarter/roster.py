@@ -8,13 +8,13 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.notify import NotifySocket
+from supervisor_restarter.phases import ENDS
+from supervisor_restarter.probes import Attempt
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.readiness import Spec
 from supervisor_restarter.run import Run
 from supervisor_restarter.turns import Goal
-from supervisor_restarter.watch import Watch
-
-RECHECKS = 20    # probes of processes that are ready already, per second and restart; one each at the most
+from supervisor_restarter.watch import Probing, Watch
 
 
 class Roster:
@@ -24,6 +24,7 @@ class Roster:
         self._options = options
         self._processes = processes
         self._notify = NotifySocket(options)
+        self._attempts: set[Attempt] = set()
 
     def members(self, matches: Iterable[Match]) -> list[Member]:
         """The processes in the order of their turns: by priority, then by name."""
@@ -51,6 +52,7 @@ class Roster:
             if spec is not None:
                 specs[member.match[:2]] = spec
         if any(spec.kind == 'notify' for spec in specs.values()):
+            self._notify.forget_others(self._processes.pids())
             try:
                 self._notify.open()
             except OSError as error:
@@ -66,12 +68,19 @@ class Roster:
                        for member in restart.members + restart.neighbours}
         if restart.goal is not Goal.RESTART:
             return
+        probing = Probing(self._options, len(run.specs), restart.options.min_ready, self._attempts)
         for key, spec in run.specs.items():
             if key in run.handles:
-                run.handles[key].watch = Watch(self._options, spec, self._notify,
-                                               lambda: max(1.0, len(run.specs) / RECHECKS), patient=not limited)
+                run.handles[key].watch = Watch(spec, probing, self._notify, patient=not limited)
         one_of_each = {group: handle for (group, _), handle in run.handles.items()}
-        run.sockets = [self._processes.shared_socket(handle) for handle in one_of_each.values()]
+        run.sockets = {group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()}
+
+    def let_sockets_go(self, run: Run) -> None:
+        """Do not keep the sockets of groups open for longer than the restart is busy with them."""
+        if run.sockets:
+            busy = {member.group for member in run.restart.members if member.phase not in ENDS}
+            for group in run.sockets.keys() - busy:
+                del run.sockets[group]
 
     def release(self, run: Run) -> None:
         """Give everything back that the run has held."""

@@ -28,7 +28,7 @@ class Run:
     requested: float
     specs: dict[tuple[str, str], Spec] = field(default_factory=dict)
     handles: dict[tuple[str, str], Handle] = field(default_factory=dict)
-    sockets: list[Any] = field(default_factory=list)
+    sockets: dict[str, Any] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
     started: float | None = None
     finished: float | None = None

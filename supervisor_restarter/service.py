@@ -163,6 +163,7 @@ class Service:
         if none are left."""
         again, forgotten = None, False
         run.restart.step(now, self._look(run))
+        self._roster.let_sockets_go(run)
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
             if member.order is not Order.START and not self._processes.has_become_its_program(

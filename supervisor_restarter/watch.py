@@ -1,7 +1,7 @@
 """Whether one process is ready, by its probe: asked again and again while a restart cares."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from supervisor_restarter import holders
 from supervisor_restarter.members import Observation
@@ -11,23 +11,61 @@ from supervisor_restarter.probes import Attempt
 from supervisor_restarter.readiness import Spec
 
 ANSWER = 5.0             # seconds that one answer may take
+HUNG = 0.5               # seconds without an answer after which one that was ready may have hung
+BLIND = 0.5              # seconds until the next attempt where supervisord itself could make none
 SILENT = 1.0             # seconds after which it is told that there is no answer, and not what the last one was
-SOONEST, LATEST = 0.02, 1.0
 # Seconds between two attempts while a process is not ready: this part of the time it has been waited for.
 PART = 0.1
+SOONEST, LATEST = 0.02, 1.0
+# What all probes of one restart may cost: attempts per second, of processes that are ready and that are not; and
+# of one supervisord: attempts at the same time, each of which takes a descriptor.
+RECHECKS, ATTEMPTS = 50, 400
+MOST_AT_ONCE = 50
+
+
+class Probing:
+    """How often the probes of one restart are asked.
+
+    watches: how many processes have one. min_ready: the restart's, in seconds. in_flight: the attempts of
+    all restarts that are under way.
+    """
+
+    def __init__(self, options: Any, watches: int, min_ready: float, in_flight: set[Attempt]) -> None:
+        self._options = options
+        self._in_flight = in_flight
+        self._min_ready = min_ready
+        self._recheck = max(1.0, watches / RECHECKS)
+        self._soonest = max(SOONEST, watches / ATTEMPTS)
+
+    def attempt(self, spec: Spec, deadline: float) -> Attempt | None:
+        """A new attempt; None if there are as many as there may be."""
+        if len(self._in_flight) >= MOST_AT_ONCE:
+            return None
+        attempt = Attempt(self._options, spec, deadline)
+        self._in_flight.add(attempt)
+        return attempt
+
+    def over(self, attempt: Attempt) -> None:
+        """The attempt is done with."""
+        attempt.close()
+        self._in_flight.discard(attempt)
+
+    def pause(self, ready: bool, seconds: float) -> float:
+        """Seconds until a process is asked again that has been ready, or has not been, for so many seconds."""
+        if not ready:
+            return max(self._soonest, min(LATEST, seconds * PART))
+        return self._recheck if seconds >= self._min_ready else min(self._recheck, max(SOONEST, self._min_ready / 4))
 
 
 class Watch:
     """Asks the probe of one process whether it is ready, and says so in what is seen of the process.
 
-    recheck() gives the seconds after which one that is ready is asked again. patient: the process that
-    runs at the beginning is not asked at all, but taken as ready.
+    patient: the process that runs at the beginning is not asked at all, but taken as ready.
     """
 
-    def __init__(self, options: Any, spec: Spec, notify: NotifySocket, recheck: Callable[[], float],
-                 patient: bool) -> None:
+    def __init__(self, spec: Spec, probing: Probing, notify: NotifySocket, patient: bool) -> None:
         self.spec = spec
-        self._options, self._notify, self._recheck = options, notify, recheck
+        self._probing, self._notify = probing, notify
         self._idle = patient
         self._attempt: Attempt | None = None
         self._pid: int | None = None        # None: not seen yet
@@ -40,17 +78,17 @@ class Watch:
         # has said yes ever since the spawn: something else may hold the port.
         self._trusted = True
         self._error = ''
-        self._since = self._next_at = 0.0
+        self._since = self._next_at = self._asked_at = self._seen_at = 0.0
 
     def environment(self) -> dict[str, str]:
         """What a new process is to find in its environment beside its own."""
-        return {'NOTIFY_SOCKET': self._notify.path} if self.spec.kind == 'notify' else {}
+        return {'NOTIFY_SOCKET': self._notify.path} if self.spec.kind == 'notify' and self._notify.path else {}
 
     def started(self, pid: int, now: float) -> None:
         """The process was started with environment()."""
         self._renew(pid, now)
         self._trusted, self._unproven = False, True
-        if self.spec.kind == 'notify':
+        if self.environment():
             self._notify.expect(pid)
 
     def signalled(self, now: float) -> None:
@@ -63,6 +101,7 @@ class Watch:
 
     def see(self, observation: Observation, now: float) -> Observation:
         """The observation with what is known of the process's readiness; asks if it is time to."""
+        self._seen_at = now
         if observation.pid != self._pid:
             first = self._pid is None
             if first:
@@ -84,7 +123,8 @@ class Watch:
             self._ask(now)
         if self._ready:
             self._unproven = False
-            return observation
+            hung = self._attempt is not None and now >= self._attempt.deadline - ANSWER + HUNG
+            return observation._replace(known=not hung, asked_at=self._asked_at or None)
         if not self._known and self._old:
             return observation._replace(known=False)
         seen = Seen.RUNNING if observation.seen is Seen.READY else observation.seen
@@ -92,14 +132,15 @@ class Watch:
 
     def wake_at(self) -> float | None:
         """When (monotonic) it has to look again; None: when something happens on the loop."""
-        if self._attempt is not None:
-            return self._attempt.deadline
-        return self._next_at or None
+        if self._attempt is None:
+            return self._next_at or None
+        hung_at = self._attempt.deadline - ANSWER + HUNG
+        return hung_at if self._ready and self._seen_at < hung_at else self._attempt.deadline
 
     def close(self) -> None:
         """Ask no more, until the process is seen running again."""
         if self._attempt is not None:
-            self._attempt.close()
+            self._probing.over(self._attempt)
             self._attempt = None
         self._next_at = 0.0
 
@@ -114,7 +155,7 @@ class Watch:
         if pid != self._pid:
             self._notify.forget(self._pid or 0)
         self._told = self._old = self._idle = self._known = self._ready = False
-        self._pid, self._since, self._error = pid, now, ''
+        self._pid, self._since, self._error, self._asked_at = pid, now, '', 0.0
 
     def _hear(self) -> None:
         answer = self._notify.is_ready(self._pid or 0)
@@ -124,7 +165,9 @@ class Watch:
 
     def _ask(self, now: float) -> None:
         if self._attempt is None and now >= self._next_at:
-            self._attempt = Attempt(self._options, self.spec, now + ANSWER)
+            self._attempt = self._probing.attempt(self.spec, now + ANSWER)
+            if self._attempt is None:
+                self._next_at = now + SOONEST
         if self._attempt is not None:
             self._attempt.expire(now)
             if not self._known or (not self._ready and now > self._attempt.deadline - ANSWER + SILENT):
@@ -133,16 +176,20 @@ class Watch:
                 self._take(self._attempt, now)
 
     def _take(self, attempt: Attempt, now: float) -> None:
+        asked_at = attempt.deadline - ANSWER
+        self.close()
+        if attempt.blind:                   # that says something about supervisord, and nothing about the process
+            self._next_at = now + BLIND
+            return
         self._known = True
         if attempt.ready and not self._trusted:
             self._trusted = holders.holds(self._pid or 0, self.spec) is not False
+        ready = attempt.ready and self._trusted
         if not attempt.ready:
             self._error, self._trusted = attempt.error, True
-        elif not self._trusted:
+        elif not ready:
             self._error = f'{self.spec.text}: answered, but not by this process: something else listens there'
-        ready = attempt.ready and self._trusted
-        if self._ready and not ready:
-            self._since = now
-        self._ready = ready
-        self.close()
-        self._next_at = now + (self._recheck() if ready else min(LATEST, max(SOONEST, (now - self._since) * PART)))
+        if ready != self._ready:
+            self._ready, self._since = ready, asked_at
+        self._asked_at = asked_at
+        self._next_at = now + self._probing.pause(ready, asked_at - self._since)

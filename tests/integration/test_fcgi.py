@@ -154,3 +154,19 @@ def test_a_rolling_restart_by_notify_keeps_enough_processes_at_the_socket(start)
         assert server.restarter.restartProcessGroup('web', {'max_unavailable': '50%', 'timeout': 0}) is True
     assert client.refused == []
     assert min(ready_after(server.dir)) == 2
+
+
+def test_update_works_when_the_group_is_done_and_others_of_the_restart_are_not(start):
+    at = address()
+    server = start(fcgi(at, 1) + program('slow', service('--stop', '60', name='slow'), stopwaitsecs=60))
+    served(server, at, 2)
+    id = server.restarter.startRestart(['web', 'slow'])
+    server.wait(lambda: [p['phase'] for p in server.restarter.getRestart(id)['processes']
+                         if p['group'] == 'web'] == ['ready'], 'web ready')
+    text = server.conf.read_text()
+    server.conf.write_text(text.replace('--slow 0.2', '--slow 0.1'))
+    result = server.ctl('update')
+    assert (result.returncode, result.stderr) == (0, '')
+    server.wait(lambda: server.state('web:web') == 'RUNNING', 'web again')
+    assert server.restarter.getRestart(id)['state'] == 'running'
+    server.rpc().supervisor.signalProcess('slow', 'KILL')

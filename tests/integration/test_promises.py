@@ -8,7 +8,7 @@ import time
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import RudeClient, program, worker
+from tests.integration.server import RudeClient, program, wait_for_exec, worker
 
 
 def test_every_process_is_a_new_one_and_running(start):
@@ -150,6 +150,7 @@ def stopped(server):
 
 
 def killed(server):
+    wait_for_exec(server.process.pid)          # before, a signal is swallowed
     for pid in server.pids().values():
         os.kill(pid, signal.SIGTERM)
 

@@ -176,7 +176,7 @@ def test_half_of_the_group_stays_fatal_and_continue_has_no_room(half_fatal):
     texts = {entry['name']: entry['text'] for entry in entries}
     assert set(texts) == set(before)
     assert "can't find command" in texts['bad0']
-    assert '3 of its group are not ready and max_unavailable = 50% allows 3: web:bad0 (FATAL)' in texts['0']
+    assert 'left as it is: not ready are web:bad0 (FATAL)' in texts['0']
     assert server.pids() == before
 
 
@@ -189,7 +189,7 @@ def test_no_room_because_of_a_process_outside_of_the_restart_is_told_and_stops_n
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert by_name(struct, 'error') == {
-        '3': 'left as it is: 1 of its group are not ready and max_unavailable = 1 allows 1: web:5 (STOPPED)'}
+        '3': 'left as it is: not ready are web:5 (STOPPED), and max_unavailable = 1 allows 1'}
     assert server.pids() == before
     warnings = server.restarter.planRestart('web:3', {'max_unavailable': 1})['warnings']
     assert any('web:5' in warning and 'max_unavailable = 1 allows 1' in warning for warning in warnings)

@@ -189,9 +189,9 @@ def test_what_is_not_down_may_become_ready_within_ready_timeout(seen, ready_time
 # -- full ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(('others', 'limit', 'text'), [
-    ([member('1', Seen.FATAL)], 1, '1 of its group are not ready and max_unavailable = 1 allows 1: web:1 (FATAL)'),
+    ([member('1', Seen.FATAL)], 1, 'not ready are web:1 (FATAL), and max_unavailable = 1 allows 1'),
     ([member('1', Seen.RUNNING, unready='connection refused'), member('web', Seen.STOPPED)], '50%',
-     '2 of its group are not ready and max_unavailable = 50% allows 1: web:1 (connection refused), web (STOPPED)'),
+     'not ready are web:1 (connection refused), web (STOPPED), and max_unavailable = 50% allows 1'),
 ])
 def test_the_reason_names_what_is_not_ready_and_why(others, limit, text):
     assert room_of(member(), *others, limit=limit).full(Options(max_unavailable=limit)) == f'left as it is: {text}'
@@ -200,7 +200,7 @@ def test_the_reason_names_what_is_not_ready_and_why(others, limit, text):
 def test_at_most_ten_are_named():
     text = room_of(*members(32, seen=Seen.FATAL)).full(Options(max_unavailable=1))
     assert text.count('(FATAL)') == MOST_NAMED
-    assert text.endswith(' and 22 more')
+    assert ' and 22 more, and max_unavailable' in text
 
 
 # -- over the course of a restart ----------------------------------------------------------------
@@ -236,8 +236,8 @@ def test_where_nothing_in_hand_can_make_room_hope_is_given_up_after_a_while(bloc
         assert limit.until == 5.0 + patience
     called, hopeless = limit.choose(waiting, [*waiting, other], ROLLING, 5.0 + patience)
     assert called == []
-    assert hopeless == [(one, f'left as it is: 1 of its group are not ready and max_unavailable = 1 allows 1: '
-                              f'web:2 ({blocking.value})') for one in waiting]
+    why = f'left as it is: not ready are web:2 ({blocking.value}), and max_unavailable = 1 allows 1'
+    assert hopeless == [(one, why) for one in waiting]
     assert limit.until is None
 
 
@@ -287,7 +287,7 @@ def test_only_those_whose_turn_has_come_are_given_up():
     limit, (first, second) = Limit(), members(2)
     everyone = [first, second, member('2', Seen.FATAL)]
     limit.choose([first], everyone, ROLLING, 0.0)
-    assert [one for one, _ in limit.choose([first], everyone, ROLLING, 1.0)[1]] == [first]
+    assert [one for one, _ in limit.choose([first], everyone, ROLLING, BACK_BY_ITSELF)[1]] == [first]
 
 
 def test_a_group_in_which_nobody_waits_is_not_full():
@@ -296,3 +296,11 @@ def test_a_group_in_which_nobody_waits_is_not_full():
     limit.choose([first], everyone, ROLLING, 0.0)
     limit.choose([], everyone, ROLLING, 0.5)
     assert limit.choose([second], everyone, ROLLING, 60.0) == ([], [])
+
+
+def test_when_what_blocks_goes_down_it_is_given_time_to_come_back():
+    limit, waiting, other = Limit(), members(1), member('1', Seen.STOPPING)
+    limit.choose(waiting, [*waiting, other], ROLLING, 0.0)
+    other.observed = Observation(Seen.STOPPED)
+    assert limit.choose(waiting, [*waiting, other], ROLLING, 20.0) == ([], [])
+    assert limit.until == 20.0 + BACK_BY_ITSELF

@@ -373,7 +373,7 @@ def test_the_request(loop):
 
     with serving(behave) as other:
         assert loop.ask(f'http://localhost:{other.port}/up?x=1').ready
-    assert b''.join(received) == (f'GET /up?x=1 HTTP/1.0\r\nHost: localhost:{other.port}\r\n'
+    assert b''.join(received) == (f'GET /up?x=1 HTTP/1.1\r\nHost: localhost:{other.port}\r\n'
                                   'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode()
 
 

@@ -165,7 +165,7 @@ def test_where_nothing_can_make_room_the_rest_is_left_as_it_is(on_failure):
     assert restart.state is State.FAILED
     assert restart.members[0].code is Code.BAD_STATE
     assert errors(restart)['0'] == (
-        'left as it is: 1 of its group are not ready and max_unavailable = 1 allows 1: web:2 (STOPPED)')
+        'left as it is: not ready are web:2 (STOPPED), and max_unavailable = 1 allows 1')
     assert drive.entries('stop') == {}
     assert len(restart.failures) == (1 if on_failure == 'abort' else 2)
 
@@ -213,7 +213,8 @@ def test_with_continue_and_no_room_left_the_rest_is_given_up_in_the_end():
     restart = drive.end()
     assert phases(restart) == {'0': 'failed', '1': 'failed', '2': 'failed'}
     assert list(drive.entries('stop')) == ['web:0']
-    assert 'allows 1: web:0 (connection refused)' in errors(restart)['1']
+    assert errors(restart)['1'] == (
+        'left as it is: not ready are web:0 (connection refused), and max_unavailable = 1 allows 1')
 
 
 def test_half_of_the_group_is_fatal_beforehand_and_stays_so():
@@ -266,6 +267,33 @@ def test_min_ready_begins_anew_when_a_process_was_not_ready_in_between():
     assert drive.entries('stop')['web:1'] == pytest.approx(6.0, abs=0.01)
 
 
+def test_min_ready_is_over_when_an_answer_says_so_that_was_asked_for_after_it():
+    world = world_of(program(), program())
+    drive = group(world, max_unavailable=1, min_ready=2.0)
+    look, asked = world.look, {'at': BEGINNING}
+
+    def probed(member):
+        seen = look(member)
+        return seen._replace(asked_at=asked['at']) if seen.seen is Seen.READY else seen
+    world.look = probed
+    for seconds in (1.05, 3.0, 5.0, 20.0):
+        drive.at(seconds, lambda: asked.update(at=world.now))
+    drive.to(30.0)
+    assert drive.entries('stop')['web:1'] == 5.0
+
+
+def test_after_a_cancel_min_ready_keeps_nobody_waiting():
+    drive = group(world_of(program(), program()), max_unavailable=1, min_ready=100_000.0)
+    drive.at(0.5, lambda: drive.restart.cancel('enough'))
+    assert phases(drive.end()) == {'0': 'ready', '1': 'skipped'}
+
+
+def test_after_a_timeout_a_process_that_never_becomes_ready_is_not_waited_for_for_ever():
+    drive = group(world_of(program(NEVER_READY), program()), max_unavailable=1, ready_timeout=0.0, timeout=1.0)
+    assert drive.end().state is State.TIMED_OUT
+    assert errors(drive.restart)['0'] == 'not ready within 30 s: connection refused'
+
+
 def test_old_processes_are_ready_without_min_ready():
     assert web(2, min_ready=5.0).to(0.1).entries('stop') == {'web:0': 0.0}
 
@@ -285,6 +313,14 @@ def test_a_timeout_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
     assert restart.state is State.TIMED_OUT
     assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'skipped', '3': 'skipped'}
     assert [member.name for member, _ in restart.pending] == ['1', '2', '3']
+
+
+def test_it_wakes_when_one_that_is_done_and_has_died_runs_again():
+    drive = group(world_of(program(autorestart=True, startsecs=0.3), program(startsecs=0.3), program(startsecs=0.3)),
+                  max_unavailable=1, min_ready=1.0)
+    drive.at(1.45, lambda: drive.world.processes['web:0'].__setattr__('exits_at', drive.world.now))
+    drive.end()
+    assert drive.entries('stop')['web:2'] == pytest.approx(2.8, abs=0.02)
 
 
 def test_it_sleeps_while_it_waits():

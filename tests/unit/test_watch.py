@@ -11,7 +11,7 @@ from supervisor_restarter.members import Observation
 from supervisor_restarter.notify import NotifySocket
 from supervisor_restarter.phases import UP, Seen
 from supervisor_restarter.readiness import parse
-from supervisor_restarter.watch import ANSWER, LATEST, PART, SOONEST, Watch
+from supervisor_restarter.watch import ANSWER, BLIND, HUNG, LATEST, MOST_AT_ONCE, PART, SOONEST, Probing, Watch
 
 BEGINNING = 1000.0
 TCP, NOTIFY = 'tcp://127.0.0.1:8001', 'notify'
@@ -27,7 +27,7 @@ class Question:
 
     def __init__(self, options, spec, deadline):
         self.spec, self.deadline = spec, deadline
-        self.done = self.ready = self.closed = False
+        self.done = self.ready = self.closed = self.blind = False
         self.error = f'{spec.text}: no answer yet'
 
     def answer(self, error=''):
@@ -62,14 +62,16 @@ class Notifications:
 class Watched:
     """A Watch, a clock that the test advances, and what it has asked."""
 
-    def __init__(self, monkeypatch, text=TCP, patient=False):
-        self.now, self.pid, self.recheck, self.notify = BEGINNING, OLD, 1.0, Notifications()
+    def __init__(self, monkeypatch, text=TCP, patient=False, watches=1, min_ready=0.0):
+        self.now, self.pid, self.notify = BEGINNING, OLD, Notifications()
         self.questions = []
         self.holds = []                 # what holders.holds answers, one after the other; the last one ever after
         self.options = object()
         monkeypatch.setattr(watch, 'Attempt', self._ask)
         monkeypatch.setattr(holders, 'holds', self._holds)
-        self.watch = Watch(self.options, parse(text), cast(NotifySocket, self.notify), lambda: self.recheck, patient)
+        self.in_flight: set[probes.Attempt] = set()
+        self.probing = Probing(self.options, watches, min_ready, self.in_flight)
+        self.watch = Watch(parse(text), self.probing, cast(NotifySocket, self.notify), patient)
 
     def _ask(self, options, spec, deadline):
         assert options is self.options
@@ -155,7 +157,7 @@ def test_the_stand_ins_are_like_what_they_stand_in_for():
 def test_a_good_answer_leaves_what_supervisor_shows_as_it_is(watched):
     watched.see()
     seen = watched.answer()
-    assert seen == Observation(Seen.READY, OLD, 'why', 7.0, 8.0)
+    assert seen == Observation(Seen.READY, OLD, 'why', 7.0, 8.0, asked_at=BEGINNING)
 
 
 @pytest.mark.parametrize(('shown', 'seen'), [
@@ -299,16 +301,74 @@ def test_nothing_is_asked_before_its_time(watched):
     assert len(watched.open) == 1
 
 
-@pytest.mark.parametrize('recheck', [1.0, 0.5, 30.0])
-def test_one_that_is_ready_is_asked_again_after_recheck_seconds(watched, recheck):
-    watched.recheck = recheck
+@pytest.mark.parametrize(('watches', 'recheck'), [(1, 1.0), (50, 1.0), (500, 10.0)])
+def test_one_that_is_ready_is_asked_again_the_later_the_more_there_are(monkeypatch, watches, recheck):
+    watched = Watched(monkeypatch, watches=watches)
     watched.see()
     watched.now += 3.0
     watched.answer()
-    assert watched.watch.wake_at() == watched.now + recheck
-    watched.recheck = 7.0                               # how many others there are may change
+    for _ in range(3):
+        assert watched.watch.wake_at() == watched.now + recheck
+        watched.wake()
+
+
+@pytest.mark.parametrize(('watches', 'min_ready', 'pause'), [
+    (1, 2.0, 0.5), (1, 100.0, 1.0), (1, 0.01, SOONEST), (500, 100.0, 10.0), (500, 8.0, 2.0)])
+def test_while_min_ready_lasts_it_is_asked_more_often(monkeypatch, watches, min_ready, pause):
+    watched = Watched(monkeypatch, watches=watches, min_ready=min_ready)
+    watched.start()
+    watched.see()
+    watched.answer('refused')
     watched.wake()
-    assert watched.watch.wake_at() == watched.now + 7.0
+    ready_since = watched.now
+    while watched.now < ready_since + min_ready:
+        assert watched.watch.wake_at() == pytest.approx(watched.now + pause)
+        watched.wake()
+    assert watched.watch.wake_at() == pytest.approx(watched.now + max(1.0, watches / 50))
+
+
+def test_it_says_when_the_answer_was_asked_for_that_calls_it_ready(watched):
+    watched.see()
+    asked_at, watched.now = watched.now, watched.now + 0.3
+    assert watched.answer().asked_at == asked_at
+    assert watched.see().asked_at == asked_at
+
+
+def test_a_ready_one_that_does_not_answer_for_long_may_have_hung(watched):
+    watched.see()
+    watched.answer()
+    watched.now = watched.watch.wake_at()
+    assert watched.see().known
+    assert watched.watch.wake_at() == watched.now + HUNG
+    watched.now = watched.watch.wake_at()
+    observation = watched.see()
+    assert (observation.seen, observation.known) == (Seen.READY, False)
+    assert watched.watch.wake_at() == watched.now - HUNG + ANSWER
+    assert watched.answer().known
+
+
+def test_where_supervisord_could_not_ask_nothing_changes(watched):
+    watched.see()
+    watched.open[0].blind = True
+    assert not watched.answer('too many open files').known
+    assert watched.watch.wake_at() == watched.now + BLIND
+    watched.now += BLIND
+    watched.see()
+    assert watched.answer().known
+
+
+def test_there_are_no_more_attempts_at_a_time_than_may_be(watched):
+    others = {cast(probes.Attempt, object()) for _ in range(MOST_AT_ONCE)}
+    watched.in_flight |= others
+    assert not watched.see().known
+    assert watched.questions == []
+    watched.now = watched.watch.wake_at()
+    assert watched.now == BEGINNING + SOONEST
+    watched.in_flight.pop()
+    watched.see()
+    assert len(watched.in_flight) == MOST_AT_ONCE
+    watched.answer()
+    assert len(watched.in_flight) == MOST_AT_ONCE - 1
 
 
 def test_the_waiting_time_begins_anew_when_one_is_ready_no_more(watched):
