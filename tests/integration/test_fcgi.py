@@ -122,11 +122,11 @@ def test_cancel_lets_go_of_the_socket(start):
 
 def test_stop_in_the_middle_of_a_restart_closes_the_socket_when_that_is_over(start):
     at = address()
-    server = start(program('web', service('--fd', '--stop', '0.3'), 2, 'fcgi-program', socket=f'tcp://{at}:8000'))
+    server = start(program('web', service('--fd', '--stop', '1'), 2, 'fcgi-program', socket=f'tcp://{at}:8000'))
     served(server, at, 2)
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
-    server.ctl('stop', 'web:*')
+    server.proxy().supervisor.stopProcessGroup('web')
     assert server.wait_finished(id)['state'] == 'failed'
     server.wait(lambda: not is_open(at), 'end of the socket')
 
