@@ -310,13 +310,13 @@ def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs)
 
 @pytest.fixture
 def rolling(start):
-    """rolling(**options): a server in the middle of a rolling restart, the pids before, and the restart's id:
-    0 is restarted, 1 is starting for 0.8 seconds, 2 and 3 wait."""
-    def begin(**options):
+    """rolling(slow, **options): a server in the middle of a rolling restart, the pids before, and the restart's
+    id: 0 is restarted, 1 is starting for `slow` seconds, 2 and 3 wait."""
+    def begin(slow=0.8, **options):
         server = start(program(count=4, **PATIENT) + program('other'))
         ready(server, 4)
         before = server.pids()
-        order(server.dir, 'web:1', '--slow', '0.8')
+        order(server.dir, 'web:1', '--slow', str(slow))
         id = server.restarter.startRestart('web', {'max_unavailable': 1, **options})
         server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
         return server, before, id
@@ -333,7 +333,7 @@ def test_cancel_in_mid_batch(rolling):
 
 
 def test_timeout_in_mid_roll(rolling):
-    server, before, id = rolling(timeout=0.6)
+    server, before, id = rolling(slow=3, timeout=2)
     struct = server.wait_finished(id)
     assert struct['state'] == 'timed_out'
     assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'skipped', 'skipped']
@@ -354,7 +354,7 @@ def test_client_killed_in_mid_roll(start):
 
 
 def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(rolling):
-    server, before, id = rolling()
+    server, before, id = rolling(slow=3)
     server.ctl('stop', 'web:3')
     server.ctl('start', 'web:3')
     struct = server.wait_finished(id)
@@ -364,7 +364,7 @@ def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(r
 
 @pytest.mark.parametrize('name', ['1', '3'])
 def test_supervisorctl_stop_in_mid_roll_is_heeded_and_takes_up_room(rolling, name):
-    server, before, id = rolling()
+    server, before, id = rolling(slow=3)
     assert server.ctl('stop', f'web:{name}').stdout == f'web:{name}: stopped\n'
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
@@ -375,7 +375,7 @@ def test_supervisorctl_stop_in_mid_roll_is_heeded_and_takes_up_room(rolling, nam
 
 
 def test_update_in_mid_roll_brings_up_the_new_configuration(rolling):
-    server, _, id = rolling()
+    server, _, id = rolling(slow=3)
     server.conf.write_text(server.conf.read_text().replace('numprocs=4', 'numprocs=2'))
     done = server.ctl('update', 'web')
     assert 'web: updated process group' in done.stdout
