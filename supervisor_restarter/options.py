@@ -79,6 +79,7 @@ class Settings:
     defaults: Options = Options()
     history: int = 20
     heed_stops: bool = True
+    fast_spawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ OPTIONAL = ('timeout', 'stop_timeout')
 CONFIGURATION_ONLY: dict[str, Kind] = {
     'history': _count(0, 10_000),
     'heed_stops': FLAG,
+    'fast_spawn': FLAG,
 }
 
 

@@ -11,6 +11,7 @@ from supervisor.datatypes import signal_number
 from supervisor.options import ProcessException, decode_wait_status
 from supervisor.states import ProcessStates, getProcessStateDescription
 
+from supervisor_restarter import spawn
 from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.names import Match
@@ -74,11 +75,16 @@ class Handle:
     untouched: bool = False                # it is only looked at
 
 
+def _own_spawn(process: Any) -> Any:
+    return process.spawn()
+
+
 class Processes:
     """The processes of one supervisord, seen and driven through its own objects."""
 
-    def __init__(self, supervisord: Any) -> None:
+    def __init__(self, supervisord: Any, fast_spawn: bool = True) -> None:
         self._supervisord = supervisord
+        self._spawn = spawn.fast_spawn if fast_spawn else _own_spawn
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -270,7 +276,7 @@ class Processes:
             # Only this child is to see it: with the config itself changed, `update` would find a difference.
             process.config = copy.copy(handle.config)
             process.config.environment = {**(handle.config.environment or {}), **environment}
-        message = self._guarded('spawn', process.spawn)
+        message = self._guarded('spawn', lambda: self._spawn(process))
         process.config = handle.config
         if message or not process.pid:
             why = printable(process.spawnerr or '') or message or 'it could not be spawned'

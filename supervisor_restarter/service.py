@@ -38,7 +38,7 @@ class Service:
 
     def __init__(self, supervisord: Any, settings: Settings) -> None:
         self._supervisord = supervisord
-        self._processes = Processes(supervisord)
+        self._processes = Processes(supervisord, settings.fast_spawn)
         self._reactor = Reactor(supervisord, self._step)
         self._roster = Roster(supervisord.options, self._processes)
         self._stop_requests = stops.StopRequests(supervisord, self._heed) if settings.heed_stops else None

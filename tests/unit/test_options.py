@@ -30,7 +30,7 @@ NOT_ODD = [None, [], [1], (), {}, {'a': 1}, WHEN, b'1', {1}, math.nan, math.inf,
 SECONDS = ('delay', 'timeout', 'min_ready', 'ready_timeout', 'stop_timeout')
 COUNTS = {'stagger_factor': (1, 10_000), 'history': (0, 10_000)}
 CHOICES = {'on_failure': ('abort', 'continue'), 'if_busy': ('fail', 'queue')}
-FLAGS = ('only_running', 'heed_stops')
+FLAGS = ('only_running', 'heed_stops', 'fast_spawn')
 KNOWN = ('delay, timeout, stagger_factor, max_unavailable, min_ready, ready_timeout, method, stop_timeout, on_failure, '
          'if_busy, only_running')
 
@@ -120,7 +120,7 @@ def test_the_defaults():
     assert Settings() == Settings(defaults=Options(
         delay=0.2, timeout=None, stagger_factor=1, max_unavailable='100%', min_ready=0.0, ready_timeout=30.0,
         method='restart', stop_timeout=None, on_failure='abort', if_busy='fail', only_running=False),
-        history=20, heed_stops=True)
+        history=20, heed_stops=True, fast_spawn=True)
 
 
 @pytest.mark.parametrize('name', [name for name in DECLARED if name not in ('timeout', 'stop_timeout')])
@@ -237,7 +237,8 @@ def test_a_bad_text_is_refused_in_one_line_with_section_key_value_and_what_is_al
 @pytest.mark.parametrize('name', ['Delay', 'dealy', '', 'limit', 'defaults', 'x\ny', 'größe'])
 def test_an_unknown_key_is_refused_in_one_line_with_section_key_value_and_the_known_ones(name):
     assert configuration_error(**{name: '5'}) == (
-        f'[{SECTION}] has an unknown key {name!r} (value {shown("5")}); known are {KNOWN}, history, heed_stops')
+        f'[{SECTION}] has an unknown key {name!r} (value {shown("5")}); known are {KNOWN}, history, heed_stops, '
+        'fast_spawn')
 
 
 def test_nothing_configured_is_the_defaults():
@@ -248,11 +249,11 @@ def test_everything_configured():
     assert from_configuration(SECTION, {
         'delay': '1', 'timeout': '0', 'stagger_factor': '3', 'max_unavailable': '25%', 'min_ready': '2',
         'ready_timeout': '0', 'method': 'signal:sighup', 'stop_timeout': '0', 'on_failure': 'Continue',
-        'if_busy': 'queue', 'only_running': 'yes', 'history': '0', 'heed_stops': 'no',
+        'if_busy': 'queue', 'only_running': 'yes', 'history': '0', 'heed_stops': 'no', 'fast_spawn': 'off',
     }) == Settings(Options(
         delay=1.0, timeout=0.0, stagger_factor=3, max_unavailable='25%', min_ready=2.0, ready_timeout=0.0,
         method='signal:HUP', stop_timeout=0.0, on_failure='continue', if_busy='queue', only_running=True),
-        history=0, heed_stops=False)
+        history=0, heed_stops=False, fast_spawn=False)
 
 
 def test_another_section_is_named_as_it_is_called():

@@ -1,0 +1,261 @@
+"""Starting a process without Python in the child.
+
+Supervisor forks, and its child then runs Python until it has become the program: it closes descriptors one by
+one up to minfds, and swallows a signal that comes too soon. fast_spawn() is the same Subprocess.spawn() with
+only the fork step replaced: subprocess.Popen does the child's part in C, and returns when the child *is* its
+program, or says why it is not.
+
+The child cannot tell the difference. Whatever is not exactly what was read in Supervisor's source is left to
+Supervisor's own fork; its debug log says why.
+"""
+from __future__ import annotations
+
+import copy
+import errno
+import grp
+import os
+import posix
+import pwd
+import stat
+import subprocess
+import sys
+import time
+from typing import Any, NamedTuple
+
+from supervisor.compat import as_bytes
+from supervisor.options import (
+    VERSION,
+    EventListenerConfig,
+    FastCGIProcessConfig,
+    ProcessConfig,
+    ProcessException,
+    ServerOptions,
+)
+from supervisor.process import FastCGISubprocess, Subprocess
+
+READ = ('4.2.3', '4.2.4', '4.2.5', '4.3.0')    # the releases of Supervisor whose child is imitated here
+# What spawning goes through. Where somebody has put something else in its place, that is to run.
+OF_PROCESS = ('spawn', 'get_execv_args', 'drain', 'set_uid', '_prepare_child_fds', '_spawn_as_child',
+              '_spawn_as_parent')
+OF_OPTIONS = ('fork', 'setpgrp', 'dup2', 'close_fd', 'drop_privileges', 'chdir', 'setumask', 'execve', 'write',
+              '_exit', 'make_pipes', 'close_parent_pipes', 'close_child_pipes')
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
+MOST_LINKS = 40     # in one path, as for the kernel
+LISTS = {'system.posix_acl_access', 'system.nfs4_acl', 'system.richacl'}    # say more than permission bits
+SLOW = 0.1          # seconds; if the user database takes longer, looking there is left to the children ...
+SLOW_FOR = 60.0     # ... for so many seconds: it would hold up the whole supervisord
+
+_slow_until = 0.0   # monotonic
+
+
+class Unusual(Exception):
+    """Only Supervisor's own fork can be trusted with this process; the text says why."""
+
+
+class Identity(NamedTuple):
+    """Whom a process becomes."""
+
+    uid: int
+    gid: int
+    groups: list[int]
+
+
+def fast_spawn(process: Any) -> Any:
+    """process.spawn(), and the child is its program when this returns.
+
+    Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF, with the
+    reason in its spawnerr. Returns and raises what spawn() does.
+    """
+    why = unusual(process)
+    if why:
+        _own_fork(process, why)
+        return process.spawn()
+    # The options belong to the whole supervisord, and whoever is told of STARTING may spawn, too. So only this
+    # process gets to see others, through a config of its own.
+    config, starter = process.config, Starter(process)
+    process.config = copy.copy(config)
+    process.config.options = starter
+    try:
+        return process.spawn()
+    finally:
+        process.config = config
+        if not process.pid:
+            # spawn() leaves dispatchers of closed descriptors behind: the loop would poll them without a pause
+            process.dispatchers, process.pipes = {}, {}
+        if starter.reason:
+            process.spawnerr = starter.reason
+
+
+def unusual(process: Any) -> str:
+    """Why the process is to be started with Supervisor's own fork; '' if nothing speaks against the fast way."""
+    if sys.platform != 'linux':
+        return f'not tried on {sys.platform}'
+    if sys.version_info < (3, 11):
+        return 'subprocess knows process groups from Python 3.11 on'
+    if VERSION not in READ:
+        return f'not compared with Supervisor {VERSION}'
+    options = process.config.options
+    for thing, kinds in ((process, (Subprocess, FastCGISubprocess)), (options, (ServerOptions,)),
+                         (process.config, (ProcessConfig, EventListenerConfig, FastCGIProcessConfig))):
+        if type(thing) not in kinds:
+            return f"{type(thing).__name__} is not one of Supervisor's"
+    for thing, names in ((process, OF_PROCESS), (options, OF_OPTIONS)):
+        for name in names:
+            home = vars(sys.modules[type(thing).__module__])
+            if getattr(getattr(thing, name, None), '__globals__', None) is not home:
+                return f'somebody has replaced {type(thing).__name__}.{name}'
+    if os.fork is not posix.fork or os.execve is not posix.execve:
+        return 'somebody has replaced os.fork or os.execve'
+    return ''
+
+
+class Starter:
+    """supervisord's options as one process sees them while it is spawned: with another way to fork."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self._options = process.config.options
+        self.reason = ''                       # why there is no child, once fork() has found out
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._options, name)
+
+    def fork(self) -> int:
+        """Start the process and return its pid; OSError with the reason if it cannot be executed.
+
+        What turns out to be unusual is Supervisor's own fork, which returns twice.
+        """
+        try:
+            return self._start()
+        except (Unusual, ProcessException, ValueError, TypeError, subprocess.SubprocessError) as error:
+            _own_fork(self._process, error)
+            return int(self._options.fork())
+
+    def _start(self) -> int:
+        config = self._process.config
+        filename, argv = self._process.get_execv_args()
+        if '/' not in filename:
+            raise Unusual('Popen would search the PATH for it')
+        try:
+            child = subprocess.Popen(argv, executable=filename, **popen_arguments(self._process))
+        except OSError as error:
+            if error.filename == filename:
+                raise self._failure(f"couldn't exec {argv[0]}", error) from None
+            # before it changes the directory, Supervisor's child becomes the user; this one does it after
+            if error.filename == config.directory is not None and (config.uid is None or error.errno in ABSENT):
+                raise self._failure(f"couldn't chdir to {config.directory}", error) from None
+            raise Unusual(str(error)) from None
+        child.returncode = 0                   # or its destructor, or the next Popen, would reap the process
+        return child.pid
+
+    def _failure(self, what: str, error: OSError) -> OSError:
+        """Note down the reason, and have the process's log say what Supervisor's child would say there."""
+        process, code = self._process, errno.errorcode.get(error.errno or 0, str(error.errno))
+        self.reason = f'{what}: {code} ({error.strerror})'
+        lines = f'supervisor: {what}: {code}\nsupervisor: child process was not spawned\n'
+        os.write(process.pipes['child_stdout' if process.config.redirect_stderr else 'child_stderr'], as_bytes(lines))
+        process.drain()
+        return OSError(self.reason)            # without an errno: it is not that of a fork
+
+
+def popen_arguments(process: Any) -> dict[str, Any]:
+    """What Popen has to know so that the child sees what Supervisor's child would see.
+
+    Unusual, OSError or TypeError where that cannot be said.
+    """
+    config, pipes = process.config, process.pipes
+    stdin = process.fcgi_sock.fileno() if isinstance(process, FastCGISubprocess) else pipes['child_stdin']
+    stdout = pipes['child_stdout']
+    stderr = stdout if config.redirect_stderr else pipes['child_stderr']
+    if min(stdin, stdout, stderr) < 3:
+        raise Unusual('supervisord runs without its standard descriptors')
+    arguments: dict[str, Any] = {
+        'stdin': stdin, 'stdout': stdout, 'stderr': stderr, 'close_fds': True,
+        'env': environment(process), 'cwd': config.directory, 'umask': -1 if config.umask is None else config.umask,
+        'process_group': 0, 'restore_signals': False}
+    user = identity(config.uid)
+    if user is not None:
+        if config.directory is not None and not may_enter(config.directory, user):
+            raise Unusual(f'the user may not enter {config.directory}, as far as can be seen from outside')
+        arguments.update(user=user.uid, group=user.gid, extra_groups=user.groups)
+    return arguments
+
+
+def environment(process: Any) -> dict[str, str]:
+    """What Subprocess._spawn_as_child() makes of the environment, in the same order."""
+    config = process.config
+    made = os.environ.copy()
+    made['SUPERVISOR_ENABLED'] = '1'
+    serverurl = config.options.serverurl if config.serverurl is None else config.serverurl
+    if serverurl:
+        made['SUPERVISOR_SERVER_URL'] = serverurl
+    made['SUPERVISOR_PROCESS_NAME'] = config.name
+    if process.group:
+        made['SUPERVISOR_GROUP_NAME'] = process.group.config.name
+    made.update(config.environment or {})
+    return made
+
+
+def identity(uid: int | None) -> Identity | None:
+    """Whom ServerOptions.drop_privileges(uid) would make of the child, None if it would change nothing.
+
+    Unusual where it would refuse, and while the user database is too slow for supervisord's loop.
+    """
+    global _slow_until
+    if uid is None or uid == os.getuid():
+        return None
+    if os.getuid() != 0 or not isinstance(uid, int):
+        raise Unusual(f'supervisord cannot become user {uid!r}')
+    begun = time.monotonic()
+    if begun < _slow_until:
+        raise Unusual('the user database is slow')
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise Unusual(f'there is no user {uid}') from None
+    groups = [group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem]
+    if time.monotonic() - begun > SLOW:
+        _slow_until = time.monotonic() + SLOW_FOR
+    return Identity(uid, entry.pw_gid, [entry.pw_gid, *groups])
+
+
+def may_enter(directory: str, user: Identity) -> bool:
+    """Whether the permission bits let the user change to the directory. True also if there is no such
+    directory: that is seen when it is tried. False wherever bits alone do not say it."""
+    here, todo, links = '/', os.path.join(os.getcwd(), directory).split('/')[::-1], 0
+    while links < MOST_LINKS:
+        try:
+            if not _searchable(here, user):
+                return False
+            if not todo:
+                return True
+            here = os.path.normpath(os.path.join(here, todo.pop()))
+            if os.path.islink(here):
+                links += 1
+                todo += os.readlink(here).split('/')[::-1]
+                here = '/' if os.readlink(here).startswith('/') else os.path.dirname(here)
+        except OSError as error:
+            return error.errno in ABSENT
+    return False
+
+
+def _searchable(directory: str, user: Identity) -> bool:
+    its = os.stat(directory)
+    if _has_list(directory):
+        return False
+    if its.st_uid == user.uid:
+        return bool(its.st_mode & stat.S_IXUSR)
+    return bool(its.st_mode & (stat.S_IXGRP if its.st_gid in user.groups else stat.S_IXOTH))
+
+
+def _has_list(directory: str) -> bool:
+    try:
+        return not LISTS.isdisjoint(os.listxattr(directory))
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return False
+        raise
+
+
+def _own_fork(process: Any, why: object) -> None:
+    process.config.options.logger.debug(f"restarter: {process.config.name} gets Supervisor's own fork: {why}")
