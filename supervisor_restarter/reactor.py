@@ -20,6 +20,11 @@ from typing import Any, Callable, Optional
 
 from supervisor.http import deferring_http_channel
 
+# Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed already; Python
+# would complain about that in the program's own log.
+_attached: set[int] = set()
+os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached else None)
+
 MOST_ALARMS = 1000    # what clients can cost is bounded; more than so many waiting ones may be late by a second
 Step = Callable[[], Optional[float]]
 
@@ -84,6 +89,7 @@ class Reactor:
         self._wake_up = WakeUp()
         options.get_socket_map()[self._wake_up.reader] = self._wake_up
         self._former_fd = signal.set_wakeup_fd(self._wake_up.writer, warn_on_full_buffer=False)
+        _attached.add(id(self))
         self._poll = options.poller.poll
         options.poller.poll = self._step_and_poll
 
@@ -94,6 +100,7 @@ class Reactor:
         options, wake_up = self._supervisord.options, self._wake_up
         self._wake_up = None
         self._alarms.clear()
+        _attached.discard(id(self))
         signal.set_wakeup_fd(self._former_fd)
         del options.poller.poll                     # the class's own method shows again
         options.get_socket_map().pop(wake_up.reader, None)
