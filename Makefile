@@ -15,7 +15,7 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo rolling test lint types unit integration clean FORCE
+.PHONY: help demo bench rolling test lint types unit integration clean FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
@@ -24,6 +24,9 @@ help: ## show this list
 
 demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
 	@$(NEW)/bin/python -m bench.demo
+
+bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 processes with this plugin and with other supervisors
+	@$(NEW)/bin/python -m bench.speed --rounds $(ROUNDS)
 
 rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
 	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)
@@ -65,6 +68,15 @@ $(NEW)/.uvicorn: $(NEW)/.made
 	@$(NEW)/bin/python -m pip install -q 'uvicorn>=0.34,<0.55' > $(@D).log 2>&1 \
 	  || { echo 'cannot install uvicorn into $(@D), see $(@D).log' >&2; exit 1; }
 	@touch $@
+
+# Peers of `make bench` alone. runit and s6 are Debian packages, by hand: apt install runit s6 (not runit-init).
+# What cannot be installed is left out; the bench says so.
+.envs/circus/.made: .envs/made-with
+	@rm -rf $(@D) && "$(PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q 'circus==0.19.*' \
+	  > $(@D).log 2>&1 && touch $@ || echo 'circus cannot be installed, see $(@D).log'
+.envs/pm2/.made:
+	@mkdir -p $(@D) && npm install --no-audit --no-fund --prefix $(@D) pm2@7 > $(@D).log 2>&1 \
+	  && touch $@ || echo 'pm2 cannot be installed (npm is needed), see $(@D).log'
 
 # Which Python and which checkout the environments were made for. The file changes only when its
 # content does, so that they are made anew after `make PYTHON=...` or when the checkout has moved.

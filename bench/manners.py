@@ -1,0 +1,185 @@
+"""What a restart costs everybody else: python -m bench.manners
+
+    fair      while 500 processes restart, another client asks supervisor.getState() again and again, and a process
+              writes a line every 20 ms: how long the client waits for an answer, and how long no line is read
+    quiet     how much of a processor supervisord uses while a restart waits, for a process that takes 10 s to stop and
+              for a probe that is not answered; and without any restart, with the plugin and without
+    growth    seconds per process of a restart of 10, 100, 500 and 1000 processes, and supervisord's memory per process
+              before and after
+"""
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import sys
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.lab import Lab
+
+TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
+PAUSE = 0.002        # seconds between two questions of the other client
+LOOK = 8.0           # seconds for which supervisord's use of the processor is watched
+
+
+def program(name: str, count: int, command: str = '/bin/sleep 1000', **settings: object) -> str:
+    """A section of `count` processes, ready as soon as they are spawned, without logs of their own."""
+    settings = {'startsecs': 0, 'stdout_logfile': 'NONE', 'stderr_logfile': 'NONE', 'stopwaitsecs': 60, **settings}
+    lines = [f'[program:{name}]', f'command={command}', f'numprocs={count}', f'process_name={name}%(process_num)04d']
+    return '\n'.join([*lines, *(f'{key}={value}' for key, value in settings.items()), '', ''])
+
+
+def used(pid: int) -> float:
+    """Seconds of processor time that the process has used."""
+    with open(f'/proc/{pid}/stat') as stat:
+        fields = stat.read().rpartition(') ')[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def memory(pid: int) -> float:
+    """Resident memory of the process, in KiB."""
+    with open(f'/proc/{pid}/status') as status:
+        return float(re.findall(r'VmRSS:\s+(\d+)', status.read())[0])
+
+
+def supervisord(lab: Lab) -> int:
+    return int(lab.rpc().supervisor.getPID())
+
+
+class Asking(threading.Thread):
+    """Another client: how long each of its questions takes, in milliseconds."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(daemon=True)
+        self._server = lab.rpc()
+        self.over = threading.Event()
+        self.took: list[float] = []
+
+    def clear(self) -> None:
+        self.took.clear()
+
+    def run(self) -> None:
+        while not self.over.wait(PAUSE):
+            begun = time.monotonic()
+            self._server.supervisor.getState()
+            self.took.append(1000 * (time.monotonic() - begun))
+
+
+class Reading(threading.Thread):
+    """What of a process's output supervisord has written to its log: how long it grows by nothing, in milliseconds."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._path = path
+        self.over = threading.Event()
+        self.longest = 0.0
+
+    def clear(self) -> None:
+        self.longest = 0.0
+
+    def run(self) -> None:
+        size, grown = 0, time.monotonic()
+        while not self.over.wait(PAUSE):
+            now, found = time.monotonic(), self._path.stat().st_size
+            self.longest = max(self.longest, 1000 * (now - grown))
+            if found != size:
+                size, grown = found, now
+
+
+def fair(count: int) -> None:
+    chatter = program('talk', 1, '/bin/sh -c "while :; do echo a line; sleep 0.02; done"',
+                      stdout_logfile='%(here)s/talk')
+    with Lab(chatter + program('web', count), minfds=minfds(count)) as lab:
+        lab.wait_running('web', count, 60)
+        asking, reading, restarter = Asking(lab), Reading(lab.dir / 'talk'), lab.rpc()
+        asking.start()
+        reading.start()
+        for when in ('idle', 'restarting'):
+            asking.clear()
+            reading.clear()
+            begun = time.monotonic()
+            for _ in range(3):
+                time.sleep(1) if when == 'idle' else wait_restart(restarter, 'web')
+            seconds = (time.monotonic() - begun) / 3
+            took = sorted(asking.took)
+            print(f'{when:<12} {len(took):5} answers, milliseconds: median {statistics.median(took):.1f}, '
+                  f'99th percentile {took[int(len(took) * 0.99)]:.1f}, longest {took[-1]:.1f}; '
+                  f'no line for {reading.longest:.0f}')
+        for thread in (asking, reading):
+            thread.over.set()
+            thread.join()
+        print(f'(a restart of {count}: {seconds:.2f} s)')
+
+
+def wait_restart(server: Any, group: str) -> None:
+    """Restart the group and wait for the end in calls that are shorter than the lab's time limit."""
+    id = server.restarter.startRestart(group)
+    restart = server.restarter.getRestart(id)
+    while not restart['finished_at']:
+        restart = server.restarter.waitRestart(id, 2 ** 31 - 1, 5)
+    assert restart['state'] == 'succeeded', restart['state']
+
+
+def busy(pid: int) -> float:
+    """The percentage of a processor that the process uses."""
+    begun, before = time.monotonic(), used(pid)
+    time.sleep(LOOK)
+    return 100 * (used(pid) - before) / (time.monotonic() - begun)
+
+
+def quiet() -> None:
+    probed = {'environment': 'RESTARTER_READY="tcp://127.0.0.1:1"'}
+    slow = '/bin/sh -c "trap : TERM; while :; do sleep 1000 & wait $!; done"'
+    with Lab(program('slow', 1, slow, stopwaitsecs=12, killasgroup='true') + program('probed', 1, **probed)) as lab:
+        lab.wait_running('slow', 1, 20)
+        pid = supervisord(lab)
+        print(f'no restart, with the plugin     {busy(pid):5.2f} %')
+        for group, what in (('slow', 'a stop that takes 10 s'), ('probed', 'a probe without answer')):
+            id = lab.rpc().restarter.startRestart(group, {'ready_timeout': 30})
+            time.sleep(0.5)
+            print(f'{what:<31} {busy(pid):5.2f} %')
+            lab.rpc().restarter.cancelRestart(id)
+    with Lab(program('slow', 1, slow, killasgroup='true'), interface=False) as lab:
+        lab.wait_running('slow', 1, 20)
+        print(f'no restart, without the plugin  {busy(supervisord(lab)):5.2f} %')
+
+
+def growth() -> None:
+    print('processes   ms per process   KiB per process: running, after 3 restarts')
+    base = 0.0
+    for count in (1, 10, 100, 500, 1000):
+        with Lab(program('web', count), minfds=minfds(count)) as lab:
+            lab.wait_running('web', count, 120)
+            pid, server = supervisord(lab), lab.rpc()
+            before, seconds = memory(pid), []
+            for _ in range(3):
+                begun = time.monotonic()
+                wait_restart(server, 'web')
+                seconds.append(time.monotonic() - begun)
+            if count == 1:
+                base = before                   # what supervisord needs by itself
+                continue
+            print(f'{count:9}   {1000 * statistics.median(seconds) / count:14.2f}   '
+                  f'{(before - base) / count:22.1f}  {(memory(pid) - base) / count:6.1f}')
+
+
+def minfds(count: int) -> int:
+    return 5 * count + 200
+
+
+def main() -> int:
+    print(f'{datetime.now():%Y-%m-%d}, Python {sys.version.split()[0]}, {os.cpu_count()} processors\n\nfair')
+    fair(500)
+    print('\nquiet: supervisord uses, of one processor')
+    quiet()
+    print('\ngrowth')
+    growth()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
