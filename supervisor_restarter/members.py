@@ -18,7 +18,8 @@ class Observation(NamedTuple):
     why: the reason, if it is down or failing. due: when (monotonic) Supervisor will move it on by
     itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
     unready: why its probe does not call it ready, '' if it does or there is none. known: False while
-    a process that was running before has not been probed yet; it is seen as READY until then.
+    a process that was running before has not been probed yet, and while the probe of a ready one is not
+    answered for long; it is seen as READY meanwhile.
     asked_at: when (monotonic) the probe was asked whose answer says that it is ready, None without one.
     """
 
@@ -97,7 +98,7 @@ class Member:
                 seen = Seen.EXITED_BADLY
             if self.phase is Phase.SIGNALLED and seen in UP and observation.pid != self.new_pid:
                 seen = Seen.STARTING          # it died of the signal, and Supervisor has started another
-        self.observed = observation._replace(seen=seen)
+        self.observed = observation if seen is observation.seen else observation._replace(seen=seen)
 
     def steady_at(self, min_ready: float) -> float | None:
         """When (monotonic) it will have been ready for min_ready seconds; None if its probe has to say so."""

@@ -5,6 +5,7 @@ import copy
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any, Callable
 
 from supervisor.datatypes import signal_number
@@ -75,16 +76,12 @@ class Handle:
     untouched: bool = False                # it is only looked at
 
 
-def _own_spawn(process: Any) -> Any:
-    return process.spawn()
-
-
 class Processes:
     """The processes of one supervisord, seen and driven through its own objects."""
 
     def __init__(self, supervisord: Any, fast_spawn: bool = True) -> None:
         self._supervisord = supervisord
-        self._spawn = spawn.fast_spawn if fast_spawn else _own_spawn
+        self._spawn = spawn.fast_spawn if fast_spawn else methodcaller('spawn')
 
     # -- looking -----------------------------------------------------------------------------
 

@@ -128,7 +128,7 @@ class Restart:
                 self.lowest_ready = self._ready_now()
                 self._changed()
         self._finish_if_settled()           # what is ready at the deadline is in time
-        limit = self._limit()
+        limit = self._time_limit()
         if limit is not None and now >= limit:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
@@ -164,10 +164,10 @@ class Restart:
         """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
         if self.finished:
             return None
-        limit = self._limit()
+        limit = self._time_limit()
         times = [limit, self.limit.until if self.taking_down else None]
         if self.state is not State.QUEUED:
-            if self.options.rolling:      # also what is not ours, or done, decides about the room
+            if self.limited:              # also what is not ours, or done, decides about the room
                 times += [member.observed.due for member in self.members + self.neighbours]
             for member in self.members:
                 if member.phase is Phase.WAITING:
@@ -196,6 +196,11 @@ class Restart:
             if not self._settled(member):
                 self._leave(member, why, Code.CANCELLED)
         self._finish_if_settled()
+
+    @property
+    def limited(self) -> bool:
+        """Whether max_unavailable keeps some processes ready while others are restarted."""
+        return self.goal is Goal.RESTART and self.options.rolling
 
     @property
     def decided(self) -> bool:
@@ -237,7 +242,7 @@ class Restart:
     def _ready_timeout(self) -> float:
         return self.options.ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
 
-    def _limit(self) -> float | None:
+    def _time_limit(self) -> float | None:
         in_time = self.decided or (self.until_ordered and self.ordered)
         return None if in_time else self.deadline
 
@@ -298,8 +303,7 @@ class Restart:
             self._changed()
 
     def _call_turns(self, now: float) -> None:
-        limited = self.options.rolling and self.goal is Goal.RESTART
-        if limited:
+        if self.limited:
             # Something may have died since an order was given that is not carried out yet.
             for member in self.members:
                 if member.order in (Order.STOP, Order.SIGNAL):
@@ -307,7 +311,7 @@ class Restart:
         waiting = unready_first(member for member in self.members
                                 if member.phase is Phase.WAITING and member.turn_at <= now)
         hopeless: list[tuple[Member, str]] = []
-        if limited:
+        if self.limited:
             waiting, hopeless = self.limit.choose(waiting, self.members + self.neighbours, self.options, now)
         for member in waiting:
             member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE

@@ -62,8 +62,7 @@ class Roster:
     def hold(self, run: Run) -> None:
         """Take hold of the run's processes, have the probes asked that count, keep shared sockets open."""
         restart = run.restart
-        limited = restart.goal is Goal.RESTART and restart.options.rolling
-        restart.neighbours = self.others(restart.members) if limited else []
+        restart.neighbours = self.others(restart.members) if restart.limited else []
         run.handles = {member.match[:2]: self._processes.hold(member.match)
                        for member in restart.members + restart.neighbours}
         if restart.goal is not Goal.RESTART:
@@ -71,9 +70,10 @@ class Roster:
         probing = Probing(self._options, len(run.specs), restart.options.min_ready, self._attempts)
         for key, spec in run.specs.items():
             if key in run.handles:
-                run.handles[key].watch = Watch(spec, probing, self._notify, patient=not limited)
+                run.handles[key].watch = Watch(spec, probing, self._notify, patient=not restart.limited)
         one_of_each = {group: handle for (group, _), handle in run.handles.items()}
-        run.sockets = {group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()}
+        held = {group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()}
+        run.sockets = {group: socket for group, socket in held.items() if socket is not None}
 
     def let_sockets_go(self, run: Run) -> None:
         """Do not keep the sockets of groups open for longer than the restart is busy with them."""
