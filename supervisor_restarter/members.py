@@ -48,6 +48,7 @@ class Member:
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
+    followed: tuple[Observation | None, Phase] | None = None    # what was looked at when `phase` was last decided
     code: Code | None = None      # set: this process counts as failed
     error: str = ''
     unready: str = ''             # why it was not ready when it was last seen running

@@ -74,6 +74,8 @@ class Handle:
     signalled_at: float | None = None      # monotonic: when it was sent a signal that it should survive
     watch: Watch | None = None             # its probe, if it has one
     untouched: bool = False                # it is only looked at
+    looks: tuple[Any, ...] = ()            # what `observation` was made of
+    observation: Observation = Observation(Seen.UNKNOWN)
 
 
 class Processes:
@@ -105,10 +107,28 @@ class Processes:
         return Handle(group, process, getattr(process.config, 'restarter_original', process.config))
 
     def observe(self, handle: Handle) -> Observation | None:
-        """What is seen of the process now; None if its group was removed or replaced."""
+        """What is seen of the process now; None if its group was removed or replaced.
+
+        The same object as last time if nothing has changed since: in a large group that is so for nearly all of
+        them in each turn.
+        """
         process = handle.process
         if self._supervisord.process_groups.get(handle.group.config.name) is not handle.group:
             return None
+        looks = (process.state, process.pid, process.exitstatus, process.laststart, process.delay)
+        if looks != handle.looks or handle.signalled_at is not None or self._in_motion(handle):
+            handle.looks, handle.observation = looks, self._observe(handle)
+        return handle.watch.see(handle.observation, time.monotonic()) if handle.watch else handle.observation
+
+    def _in_motion(self, handle: Handle) -> bool:
+        # Supervisor's clock may say later than ours that it is time, and another run may have taken its obituary away.
+        due = handle.observation.due
+        return due is not None and (
+            time.monotonic() >= due
+            or self._supervisord.options.pidhistory.get(handle.process.pid) is not handle.obituary)
+
+    def _observe(self, handle: Handle) -> Observation:
+        process = handle.process
         seen = SEEN.get(process.state, Seen.UNKNOWN)
         if seen is Seen.EXITED and process.exitstatus not in process.config.exitcodes:
             seen = Seen.EXITED_BADLY
@@ -134,8 +154,7 @@ class Processes:
                 process.config = handle.config      # it has exited: its own stopwaitsecs holds again
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
-        observation = Observation(seen, process.pid, why, due, ended_at)
-        return handle.watch.see(observation, time.monotonic()) if handle.watch else observation
+        return Observation(seen, process.pid, why, due, ended_at)
 
     @staticmethod
     def is_up(handle: Handle) -> bool:

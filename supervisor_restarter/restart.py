@@ -92,7 +92,7 @@ class Restart:
         waiting = [member for member in self.members if member.phase is Phase.WAITING]
         for member, wave in zip(waiting, waves(len(waiting), self.options.stagger_factor)):
             member.turn_at = now + wave * self.options.delay
-        self.lowest_ready = self._ready_now()
+        self.lowest_ready = sum(member.serving for member in self.members)
         self._changed()
 
     def _admit(self, member: Member) -> None:
@@ -119,13 +119,19 @@ class Restart:
             for member in self.neighbours:
                 member.observed = look(member) or Observation(Seen.UNKNOWN)
                 member.unready = member.observed.unready
+            timed = self.options.min_ready > 0
             for member in self.members:
-                self._observe(member, look(member), now)
-                if not self._settled(member):
-                    self._follow(member, now)
-                    self._expect_readiness(member, now)
-            if self._ready_now() < self.lowest_ready:
-                self.lowest_ready = self._ready_now()
+                observation = look(member)
+                # Mostly nothing has happened to it; then nothing follows, unless a time runs that only it ends.
+                if timed or member.unready or (observation, member.phase) != member.followed:
+                    self._observe(member, observation, now)
+                    if not self._settled(member):
+                        self._follow(member, now)
+                        self._expect_readiness(member, now)
+                    member.followed = observation, member.phase
+            ready = sum(member.serving for member in self.members)
+            if ready < self.lowest_ready:
+                self.lowest_ready = ready
                 self._changed()
         self._finish_if_settled()           # what is ready at the deadline is in time
         limit = self._time_limit()
@@ -158,7 +164,8 @@ class Restart:
         else:
             self._started(member, now, pid)
         self._changed()
-        self._finish_if_settled()
+        if self._settled(member):
+            self._finish_if_settled()
 
     def wake_at(self) -> float | None:
         """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
@@ -354,9 +361,6 @@ class Restart:
                 self.state, self.why = State.CANCELLED, GROUP_GONE
         self.finished = True
         self._changed()
-
-    def _ready_now(self) -> int:
-        return sum(member.serving for member in self.members)
 
     def _changed(self) -> None:
         self.version += 1

@@ -63,15 +63,15 @@ class Roster:
         """Take hold of the run's processes, have the probes asked that count, keep shared sockets open."""
         restart = run.restart
         restart.neighbours = self.others(restart.members) if restart.limited else []
-        run.handles = {member.match[:2]: self._processes.hold(member.match)
-                       for member in restart.members + restart.neighbours}
+        run.handles = {member: self._processes.hold(member.match) for member in restart.members + restart.neighbours}
         if restart.goal is not Goal.RESTART:
             return
         probing = Probing(self._options, len(run.specs), restart.options.min_ready, self._attempts)
-        for key, spec in run.specs.items():
-            if key in run.handles:
-                run.handles[key].watch = Watch(spec, probing, self._notify, patient=not restart.limited)
-        one_of_each = {group: handle for (group, _), handle in run.handles.items()}
+        for member, handle in run.handles.items():
+            spec = run.specs.get(member.match[:2])
+            if spec is not None:
+                handle.watch = Watch(spec, probing, self._notify, patient=not restart.limited)
+        one_of_each = {member.group: handle for member, handle in run.handles.items()}
         held = {group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()}
         run.sockets = {group: socket for group, socket in held.items() if socket is not None}
 

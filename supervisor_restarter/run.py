@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from supervisor_restarter import report
+from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
 from supervisor_restarter.processes import Handle
 from supervisor_restarter.readiness import Spec
@@ -27,7 +28,7 @@ class Run:
     find: Find
     requested: float
     specs: dict[tuple[str, str], Spec] = field(default_factory=dict)
-    handles: dict[tuple[str, str], Handle] = field(default_factory=dict)
+    handles: dict[Member, Handle] = field(default_factory=dict)
     sockets: dict[str, Any] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
     started: float | None = None

@@ -25,7 +25,7 @@ from supervisor_restarter.roster import Roster
 from supervisor_restarter.run import Find, Run
 from supervisor_restarter.turns import Goal
 
-SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
+SLICE = 0.015               # seconds of work in one turn of the loop; other clients are served in between
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
@@ -167,7 +167,7 @@ class Service:
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
             if member.order is not Order.START and not self._processes.has_become_its_program(
-                    run.handles[member.match[:2]]):
+                    run.handles[member]):
                 again = TOO_YOUNG
                 continue
             if member.order is Order.START and not forgotten:
@@ -179,7 +179,7 @@ class Service:
         return again
 
     def _carry_out(self, run: Run, member: Member) -> None:
-        handle = run.handles[member.match[:2]]
+        handle = run.handles[member]
         if member.order is Order.START:
             failure = self._processes.start(handle)
         elif member.order is Order.SIGNAL:
@@ -204,7 +204,7 @@ class Service:
         self._reactor.forget_closed()
         for member in run.restart.members:
             if member.phase is Phase.STOPPED and run.restart.goal is not Goal.STOP:
-                self._processes.start(run.handles[member.match[:2]])
+                self._processes.start(run.handles[member])
         run.restart.abandon(INTERNAL_ERROR)
         return 0.0
 
@@ -213,14 +213,15 @@ class Service:
 
     def _look(self, run: Run) -> Look:
         def look(member: Member) -> Observation | None:
-            key = member.match[:2]
-            observation = self._processes.observe(run.handles[key])
-            if observation is not None and key in run.wanted_down:
+            observation = observe(handles[member])
+            if observation is not None and run.wanted_down and member.match[:2] in run.wanted_down:
                 if member.phase in ENDS and observation.seen in UP:
-                    run.wanted_down.discard(key)        # somebody has started it again
+                    run.wanted_down.discard(member.match[:2])        # somebody has started it again
                     return observation
                 return observation._replace(seen=Seen.WANTED_DOWN)
             return observation
+
+        handles, observe = run.handles, self._processes.observe
         return look
 
     def _serve_queue(self, now: float) -> bool:
@@ -251,7 +252,7 @@ class Service:
     def _begin(self, run: Run) -> None:
         self._roster.hold(run)
         # A stop that was asked for while the run was queued, and a start since: the start is the newer will.
-        run.wanted_down -= {key for key, handle in run.handles.items() if self._processes.is_up(handle)}
+        run.wanted_down -= {member.match[:2] for member, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
         self._running.append(run)

@@ -115,10 +115,16 @@ class Starter:
     def __init__(self, process: Any) -> None:
         self._process = process
         self._options = process.config.options
+        self._command: tuple[str, list[str]] = ('', [])
         self.reason = ''                       # why there is no child, once fork() has found out
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._options, name)
+
+    def check_execv_args(self, filename: str, argv: list[str], status: Any) -> None:
+        """What get_execv_args() calls at its end: the command is noted, so that it is not searched for again."""
+        self._command = filename, argv
+        self._options.check_execv_args(filename, argv, status)
 
     def fork(self) -> int:
         """Start the process and return its pid; OSError with the reason if it cannot be executed.
@@ -133,7 +139,7 @@ class Starter:
 
     def _start(self) -> int:
         config = self._process.config
-        filename, argv = self._process.get_execv_args()
+        filename, argv = self._command
         if '/' not in filename:
             raise Unusual('Popen would search the PATH for it')
         try:
