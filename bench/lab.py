@@ -118,9 +118,13 @@ class Lab:
         """supervisord's own log."""
         return self.dir / 'supervisord.log'
 
-    def rpc(self) -> Any:
-        """A new connection to supervisord: `lab.rpc().supervisor.getState()`. One per thread."""
-        return xmlrpc.client.ServerProxy('http://localhost', transport=_UnixTransport(str(self.dir / 'sock')))
+    def rpc(self, seconds: float = CALL_SECONDS) -> Any:
+        """A new connection to supervisord: `lab.rpc().supervisor.getState()`. One per thread.
+
+        seconds: how long a call may take.
+        """
+        transport = _UnixTransport(str(self.dir / 'sock'), seconds)
+        return xmlrpc.client.ServerProxy('http://localhost', transport=transport)
 
     def states(self, group: str) -> dict[str, str]:
         """The state of each process of the group by its name: {'07': 'RUNNING'}."""
@@ -269,20 +273,21 @@ def _signals_held() -> Iterator[set[int]]:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__('localhost', timeout=CALL_SECONDS)
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__('localhost', timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(CALL_SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
 class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, seconds: float) -> None:
         super().__init__()
         self._path = path
+        self._seconds = seconds
 
     def make_connection(self, host: object) -> _UnixConnection:
-        return _UnixConnection(self._path)
+        return _UnixConnection(self._path, self._seconds)

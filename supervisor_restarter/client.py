@@ -229,25 +229,23 @@ class Client:
         self.call('cancelRestart', restart_id)
 
     def follow(self, restart_id: str) -> Iterator[Restart]:
-        """The restart now, then several times a second while it changes, and last when it has ended."""
-        restart = self._look('getRestart', restart_id)
-        moving = True
-        while not ended(restart):
+        """The restart several times a second while it changes, and last when it has ended."""
+        version, moving = 0, True
+        while True:
+            restart = self._look(restart_id, *((NEVER, PACE) if moving else (version, PATIENCE)))
             yield restart
-            how_long = (NEVER, PACE) if moving else (restart['version'], PATIENCE)
-            newer = self._look('waitRestart', restart_id, *how_long)
-            moving = newer['version'] != restart['version']
-            restart = newer
-        yield restart
+            if ended(restart):
+                return
+            version, moving = restart['version'], restart['version'] != version
 
     def wait(self, restart_id: str) -> Restart:
         """The restart when it has ended, however long that takes."""
-        restart = self._look('getRestart', restart_id)
-        while not ended(restart):
-            restart = self._look('waitRestart', restart_id, NEVER, PATIENCE)
-        return restart
+        while True:
+            restart = self._look(restart_id, NEVER, PATIENCE)
+            if ended(restart):
+                return restart
 
-    def _look(self, method: str, restart_id: str, *args: object) -> Restart:
+    def _look(self, restart_id: str, version: int, seconds: float) -> Restart:
         """One look at a restart in motion, over a new connection if the old one broke.
 
         Looking twice does no harm, and a broken connection alone says nothing about the restart: after a
@@ -255,11 +253,11 @@ class Client:
         """
         try:
             try:
-                return cast(Restart, self._checked(RESTART, method, restart_id, *args))
+                return cast(Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds))
             except ClientError as exc:
                 if not isinstance(exc.__cause__, ConnectionError):
                     raise
-                return cast(Restart, self._checked(RESTART, method, restart_id, *args))
+                return cast(Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds))
         except ClientError as exc:
             raise in_mid_wait(exc, restart_id) from exc
 

@@ -25,7 +25,7 @@ from supervisor_restarter.roster import Roster
 from supervisor_restarter.run import Find, Run
 from supervisor_restarter.turns import Goal
 
-SLICE = 0.015               # seconds of work in one turn of the loop; other clients are served in between
+SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'

@@ -97,8 +97,8 @@ def run(monkeypatch, capsys):
 
 
 def played(*looks):
-    """A restart with these looks at it; the command's own first call is getRestart."""
-    return [('startRestart', '7'), ('getRestart', looks[0]), *(('waitRestart', look) for look in looks[1:])]
+    """A restart with these looks at it."""
+    return [('startRestart', '7'), *(('waitRestart', look) for look in looks)]
 
 
 OK = played(restart('succeeded', process('00')))
@@ -267,8 +267,7 @@ def test_a_line_per_process_as_it_settles_and_a_summary(run):
 def test_looks_are_paced(run):
     looks = [restart('running', process('0', 'stopping'), version=v) for v in (1, 2, 2)]
     ran = run('web', script=played(*looks, restart('succeeded', process('0'), version=3)))
-    assert ran.calls[1:] == [('getRestart', '7'), ('waitRestart', '7', NEVER, PACE),
-                             ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', 2, PATIENCE)]
+    assert ran.calls[1:] == [('waitRestart', '7', NEVER, PACE)] * 3 + [('waitRestart', '7', 2, PATIENCE)]
 
 
 def test_one_process_several_groups_and_a_group_of_one(run):
@@ -327,7 +326,7 @@ def test_quiet_prints_nothing_and_waits_for_the_end_only(run):
     ran = run('--quiet', 'web', script=played(restart('queued', process('0')), restart('running', process('0')),
                                               restart('succeeded', process('0'))))
     assert (ran.status, ran.out, ran.err) == (0, [], [])
-    assert ran.calls[1:] == [('getRestart', '7')] + [('waitRestart', '7', NEVER, PATIENCE)] * 2
+    assert ran.calls[1:] == [('waitRestart', '7', NEVER, PATIENCE)] * 3
 
 
 def test_quiet_failure_is_one_line_on_stderr(run):

@@ -287,42 +287,42 @@ def test_connection_is_kept_while_it_answers_and_replaced_after_an_error():
 # -- waiting -------------------------------------------------------------------------------------
 
 def test_follow_waits_for_a_change_only_after_a_look_that_saw_none():
-    script = Script(('getRestart', restart(version=1)), ('waitRestart', restart(version=4)),
+    script = Script(('waitRestart', restart(version=1)), ('waitRestart', restart(version=4)),
                     ('waitRestart', restart(version=4)), ('waitRestart', restart(version=5)),
                     ('waitRestart', restart('succeeded', 9)))
     states = [r['state'] for r in client_of(script).follow('7')]
     assert states[-1] == 'succeeded'
     assert script.calls == [
-        ('getRestart', '7'), ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE),
         ('waitRestart', '7', 4, PATIENCE), ('waitRestart', '7', NEVER, PACE)]
 
 
 def test_follow_of_one_that_has_ended_asks_once():
-    script = Script(('getRestart', restart('failed')))
+    script = Script(('waitRestart', restart('failed')))
     assert [r['state'] for r in client_of(script).follow('7')] == ['failed']
 
 
 @pytest.mark.parametrize('state', ['succeeded', 'failed', 'cancelled', 'timed_out'])
 def test_follow_ends_with_the_state_though_processes_are_still_coming_back(state):
-    script = Script(('getRestart', restart()), ('waitRestart', restart(state, 2, finished_at='')))
+    script = Script(('waitRestart', restart()), ('waitRestart', restart(state, 2, finished_at='')))
     assert [r['state'] for r in client_of(script).follow('7')] == ['running', state]
 
 
 def test_wait_asks_for_the_end_only():
-    script = Script(('getRestart', restart('queued')), ('waitRestart', restart()), ('waitRestart', restart('failed')))
+    script = Script(('waitRestart', restart('queued')), ('waitRestart', restart()), ('waitRestart', restart('failed')))
     assert client_of(script).wait('7')['state'] == 'failed'
-    assert script.calls == [('getRestart', '7')] + [('waitRestart', '7', NEVER, PATIENCE)] * 2
+    assert script.calls == [('waitRestart', '7', NEVER, PATIENCE)] * 3
 
 
 def test_broken_connection_is_tried_once_more():
-    script = Script(('getRestart', ConnectionResetError(errno.ECONNRESET, 'reset')),
-                    ('getRestart', restart('succeeded')))
+    script = Script(('waitRestart', ConnectionResetError(errno.ECONNRESET, 'reset')),
+                    ('waitRestart', restart('succeeded')))
     assert client_of(script).wait('7')['state'] == 'succeeded'
     assert script.connections == 2
 
 
 def test_server_gone_in_mid_wait():
-    script = Script(('getRestart', restart()), ('waitRestart', http.client.RemoteDisconnected('')),
+    script = Script(('waitRestart', restart()), ('waitRestart', http.client.RemoteDisconnected('')),
                     ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, '')))
     with pytest.raises(ClientError) as caught:
         client_of(script).wait('7')
@@ -331,7 +331,7 @@ def test_server_gone_in_mid_wait():
 
 
 def test_reloaded_in_mid_wait():
-    script = Script(('getRestart', restart()), ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
+    script = Script(('waitRestart', restart()), ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
                     ('waitRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 7')))
     with pytest.raises(ClientError, match='reloaded or restarted meanwhile') as caught:
         list(client_of(script).follow('7'))
@@ -339,7 +339,7 @@ def test_reloaded_in_mid_wait():
 
 
 def test_shutdown_in_mid_wait():
-    script = Script(('getRestart', Fault(Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE')))
+    script = Script(('waitRestart', Fault(Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE')))
     with pytest.raises(ClientError, match='shutting down') as caught:
         client_of(script).wait('7')
     assert caught.value.status == Exit.UNREACHABLE

@@ -101,7 +101,7 @@ def test_quickrestart_by_the_server_tells_each_process_once():
     looks = [restart('running', process('0', 'stopping'), process('1', 'ready'), version=2),
              restart('failed', process('0', 'failed', 'exit status 3; state BACKOFF'), process('1', 'ready'),
                      process('2', 'skipped'), version=3)]
-    server = Server(restarter_startRestart=['7'], restarter_getRestart=looks[:1], restarter_waitRestart=looks[1:])
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=looks)
     ctl = Ctl(server)
     assert ctl.run('quickrestart web:') == [
         'web:1: started', 'web:0: ERROR (spawn error): exit status 3; state BACKOFF']
@@ -111,7 +111,7 @@ def test_quickrestart_by_the_server_tells_each_process_once():
 
 @pytest.mark.parametrize('state', ['cancelled', 'timed_out', 'failed'])
 def test_a_restart_that_did_not_succeed(state):
-    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart(state, process('0'))])
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart(state, process('0'))])
     ctl = Ctl(server)
     assert ctl.run('quickrestart web:') == ['web:0: started']
     assert ctl.exitstatus == 1
@@ -120,7 +120,7 @@ def test_a_restart_that_did_not_succeed(state):
 def test_a_queued_restart_is_told_so_once():
     looks = [restart('queued', process('0', 'waiting')), restart('queued', process('0', 'waiting')),
              restart('succeeded', process('0'), version=2)]
-    server = Server(restarter_startRestart=['7'], restarter_getRestart=looks[:1], restarter_waitRestart=looks[1:])
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=looks)
     assert Ctl(server).run('quickrestart web:') == ['web: queued behind another restart', 'web:0: started']
 
 
@@ -130,7 +130,7 @@ def test_a_queued_restart_is_told_so_once():
     ('rolling web 150%', ['web', '150%'], 1), ("rolling 2 'w*' 'a b'", ['w*', 'a b'], 2),
 ])
 def test_rolling(line, names, limit):
-    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))])
     ctl = Ctl(server)
     assert ctl.run(line) == [
         'web:0: started', 'web: restarted 1 process in 0.41s, at least 1 of 1 ready throughout']
@@ -154,7 +154,7 @@ def test_rolling_that_fails_says_what_still_is_as_before():
     why = 'not reached: web:2 failed first (on_failure = abort)'
     end = restart('failed', process('0'), process('1'), process('2', 'failed', 'exit status 3; state FATAL'),
                   *(process(str(n), 'skipped', why) for n in range(3, 10)))
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_getRestart=[end]))
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
     assert ctl.run('rolling web') == [
         'web:0: started', 'web:1: started', 'web:2: ERROR (spawn error): exit status 3; state FATAL',
         *(f'web:{n}: ERROR ({why})' for n in range(3, 10)),
@@ -165,15 +165,15 @@ def test_rolling_that_fails_says_what_still_is_as_before():
 
 def test_processes_that_were_signalled():
     end = restart('succeeded', process('0', new_pid=10), process('1', old_pid=0))
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_getRestart=[end]))
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
     assert ctl.run('quickrestart web') == ['web:0: signalled', 'web:1: started']
 
 
 def test_quotes_are_taken_off_as_a_shell_does():
-    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))])
     Ctl(server).run('quickrestart \'w*\' "app:3" b\'')
     assert server.calls[0] == ('restarter.startRestart', ["'w*'", '"app:3"', "b'"], {})     # not a shell's line
-    server = Server(restarter_startRestart=['7'], restarter_getRestart=[restart('succeeded', process('0'))])
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))])
     Ctl(server).run('quickrestart \'w*\' "app:3"')
     assert server.calls[0] == ('restarter.startRestart', ['w*', 'app:3'], {})
 
@@ -312,7 +312,7 @@ def test_names_that_cannot_be_sent(line):
 @pytest.mark.parametrize(('command', 'answers', 'said'), [
     ('quickrestart web', {'restarter_startRestart': [KeyboardInterrupt()]},
      'Error: interrupted; a restart may have begun; to see: restarts'),
-    ('rolling web', {'restarter_startRestart': ['7'], 'restarter_getRestart': [KeyboardInterrupt()]},
+    ('rolling web', {'restarter_startRestart': ['7'], 'restarter_waitRestart': [KeyboardInterrupt()]},
      'Error: interrupted; restart 7 goes on; to cancel it: cancelrestart 7'),
     ('quickstart web', {'restarter_quickStart': [KeyboardInterrupt()]},
      'Error: interrupted; what has begun goes on'),
@@ -416,7 +416,7 @@ class Terminal(io.StringIO):
 def played():
     looks = [restart('running', process('0'), process('1', 'starting'), version=2),
              restart('succeeded', process('0'), process('1'), version=3)]
-    return Server(restarter_startRestart=['7'], restarter_getRestart=looks[:1], restarter_waitRestart=looks[1:])
+    return Server(restarter_startRestart=['7'], restarter_waitRestart=looks)
 
 
 def test_a_bar_on_a_terminal_with_all_lines_above_it(monkeypatch):
@@ -462,5 +462,5 @@ def test_an_output_that_nobody_reads_ends_nothing(tmp_path):
         ctl = Ctl(server, Broken())
         assert ctl.run('quickrestart web') == []
     assert [call[0] for call in server.calls] == [
-        'restarter.startRestart', 'restarter.getRestart', 'restarter.waitRestart']
+        'restarter.startRestart', 'restarter.waitRestart', 'restarter.waitRestart']
     assert ctl.exitstatus == 0

@@ -282,10 +282,12 @@ def test_min_ready_is_over_when_an_answer_says_so_that_was_asked_for_after_it():
     assert drive.entries('stop')['web:1'] == 5.0
 
 
-def test_after_a_cancel_min_ready_keeps_nobody_waiting():
+@pytest.mark.parametrize('at', [0.5, 3.0])    # before it is ready, and while it only has to stay so
+def test_after_a_cancel_min_ready_keeps_nobody_waiting(at):
     drive = group(world_of(program(), program()), max_unavailable=1, min_ready=100_000.0)
-    drive.at(0.5, lambda: drive.restart.cancel('enough'))
-    assert phases(drive.end()) == {'0': 'ready', '1': 'skipped'}
+    drive.at(at, lambda: drive.restart.cancel('enough')).to(5.0)
+    assert drive.restart.finished
+    assert phases(drive.restart) == {'0': 'ready', '1': 'skipped'}
 
 
 def test_after_a_timeout_a_process_that_never_becomes_ready_is_not_waited_for_for_ever():
