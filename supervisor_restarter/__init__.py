@@ -13,11 +13,16 @@ from typing import Any
 __version__ = '1.0.0'
 
 
-def make_rpcinterface(supervisord: Any, **config: str) -> Any:
-    """The factory for [rpcinterface:x] sections; see plugin.py."""
-    # Imported only here: the command line uses this package too, and need not wait for the server's parts.
-    from supervisor_restarter.plugin import make_rpcinterface as make
-    return make(supervisord, **config)
+def __getattr__(name: str) -> Any:
+    """make_rpcinterface, the factory for [rpcinterface:x] sections; see plugin.py.
+
+    supervisord looks it up before it reads its [eventlistener:x] sections, and by then the GROUP_RESTART events have
+    to be known. The command line uses this package too, and need not wait for the server's parts.
+    """
+    if name != 'make_rpcinterface':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from supervisor_restarter.plugin import make_rpcinterface
+    return make_rpcinterface
 
 
 def make_ctlplugin(controller: Any, **config: str) -> Any:

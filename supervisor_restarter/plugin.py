@@ -4,7 +4,6 @@ from __future__ import annotations
 import types
 from typing import Any
 
-import supervisor_restarter
 from supervisor_restarter.options import from_configuration
 from supervisor_restarter.rpcinterface import RestarterNamespaceRPCInterface
 from supervisor_restarter.service import Service
@@ -31,7 +30,7 @@ def make_rpcinterface(supervisord: Any, **config: str) -> RestarterNamespaceRPCI
 def _section(supervisord: Any, config: dict[str, str]) -> str:
     # Supervisor does not tell a factory its section; it is the one with these keys.
     for name, factory, extras in getattr(supervisord.options, 'rpcinterface_factories', ()):
-        if factory is supervisor_restarter.make_rpcinterface and extras == config:
+        if factory is make_rpcinterface and extras == config:
             return f'rpcinterface:{name}'
     return 'rpcinterface:restarter'
 

@@ -13,6 +13,7 @@ from supervisor import events
 from supervisor.states import SupervisorStates
 
 from supervisor_restarter import report, stops
+from supervisor_restarter.events import announce
 from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.options import Options, Settings, shown
@@ -257,6 +258,7 @@ class Service:
         run.restart.begin(time.monotonic(), self._look(run))
         self._running.append(run)
         self._log(run, f'begins: {len(run.restart.members)} processes')
+        announce(run, self._supervisord.options.logger)
 
     def _retire(self, run: Run) -> None:
         run.finished, run.ended_at = time.time(), time.monotonic()
@@ -269,6 +271,7 @@ class Service:
         failed = listed(f'{member.namespec} ({member.error})' for member in restart.failures)
         self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
                        f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
+        announce(run, self._supervisord.options.logger)
 
     def _abandon_all(self, why: str) -> None:
         """End everything at once; no process is touched any more."""
