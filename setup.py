@@ -42,6 +42,7 @@ setup(
         'tqdm',
     ],
     extras_require={
+        'memory': ['psutil>=5.9'],      # for --memory of supervisor_restart_listener
         # Ranges end before the next major release; lint and types are exact, for each of their
         # releases may find something new in old code. mypy 1.19 is the last that runs on Python 3.9.
         'test': [
@@ -49,13 +50,18 @@ setup(
             'pytest-xdist>=3.6,<4',
             'pytest-timeout>=2.3,<3',
             'hypothesis>=6.100,<7',
+            'psutil>=5.9,<8',
+            'superlance>=2,<3',
             'ruff==0.17.5',
             'mypy==1.19.1',
         ],
     },
-    # bin/supervisorctl_restart_group does the same in a checkout that is not installed.
+    # bin/ has the same commands for a checkout that is not installed.
     entry_points={
-        'console_scripts': ['supervisorctl_restart_group = supervisor_restarter.cli:main'],
+        'console_scripts': [
+            'supervisorctl_restart_group = supervisor_restarter.cli:main',
+            'supervisor_restart_listener = supervisor_restarter.listener:main',
+        ],
     },
     classifiers=[
         'Development Status :: 4 - Beta',

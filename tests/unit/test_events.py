@@ -42,7 +42,7 @@ def run(state=State.RUNNING, goal=Goal.RESTART, pending=(), **of_one):
 
 
 def announce(run):
-    said = []
+    said: list[str] = []
     ours.announce(run, SimpleNamespace(critical=said.append))
     return said
 
