@@ -74,7 +74,7 @@ def test_old_processes_are_recycled_one_by_one(start):
     before = server.pids()
     with Hand(server, '--age', 'web=3s') as hand:
         assert hand.send() == []                                   # they are young
-        replaced = []
+        replaced: list[str] = []
         while len(replaced) < 3:
             line = hand.until(' s old ')
             server.wait_finished(line.partition(': restart ')[2].split()[0])
