@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import socket
 import sys
 import time
@@ -236,9 +237,12 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
             event = next_event(stdin, stdout)
             if event is None:
                 return Exit.OK
+            # An event whose listener dies before it has answered is given to the next one; so a SIGTERM, perhaps of
+            # the very restart that is asked for, waits until then.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             listener.obey(event)
-            # Only now: an event whose listener dies before is given to the next one.
             childutils.listener.ok(stdout)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     except BadProtocol as error:
         say(str(error))
         return Exit.FAILED

@@ -25,7 +25,7 @@ BYTES = {'KB': KILOBYTE, 'MB': KILOBYTE ** 2, 'GB': KILOBYTE ** 3}
 SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
 JITTER = 0.1               # of the age: so much older, at the most, a process may become
-AGAIN = 3600.0             # seconds until the same process, still not restarted, is asked for again
+AGAIN = 600.0              # seconds until the same process, still not restarted, is asked for again
 LONGEST_PAUSE = 3600.0     # seconds; pauses between two attempts with a FATAL process double up to this
 ANY_EVENT = 'EVENT'        # Supervisor's name for the type of all events
 

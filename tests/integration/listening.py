@@ -15,14 +15,15 @@ TICK = 'TICK_5'
 
 
 class Hand:
-    """A listener at hand. arguments: its rules."""
+    """A listener at hand. arguments: its rules. command: the program. url: what it calls instead of the server."""
 
-    def __init__(self, server: Server, *arguments: str) -> None:
-        environment = {**os.environ, 'SUPERVISOR_SERVER_URL': f'unix://{server.dir}/sock'}
+    def __init__(self, server: Server, *arguments: str, command: tuple[str, ...] = (), url: str = '') -> None:
+        environment = {**os.environ, 'SUPERVISOR_SERVER_URL': url or f'unix://{server.dir}/sock'}
         self._errors: Path = server.dir / f'listener.{id(self)}'
         self._server = server
         with self._errors.open('wb') as stderr:
-            self.process = subprocess.Popen([script('supervisor_restart_listener'), *arguments], env=environment,
+            program = command or (script('supervisor_restart_listener'),)
+            self.process = subprocess.Popen([*program, *arguments], env=environment,
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
         self._serial = 0
         # No read may wait for ever.

@@ -1,6 +1,8 @@
 """Each rule of supervisor_restart_listener on a real supervisord; the test sends the events."""
 from __future__ import annotations
 
+import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +14,12 @@ from tests.integration.server import program, worker
 
 MEGABYTE = 1024 * 1024
 GROWER = Path(__file__).with_name('grower.py')
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
 
 
 def grow(server, name, megabytes):
@@ -199,6 +207,30 @@ def test_a_supervisord_that_is_gone_gets_a_line(start):
         assert len(hand.lines()) == 1
 
 
+IMPATIENT = 'import sys; from supervisor_restarter import listener as l; l.CALL_SECONDS = 0.5; sys.exit(l.main())'
+
+
+def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(start):
+    server = start(program())
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(server.dir / 'silent'))
+        silent.listen()
+        url = f'unix://{server.dir}/silent'
+        with Hand(server, '--when', 'TICK=web', command=(sys.executable, '-c', IMPATIENT), url=url) as hand:
+            assert hand.send() == [f'{url} timed out; tried again at the next tick or event']
+
+
+def test_a_password_is_sent_and_a_wrong_one_gets_a_line(start, monkeypatch):
+    port = free_port()
+    server = start(program(), extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=ann\npassword=good\n')
+    monkeypatch.setenv('SUPERVISOR_USERNAME', 'ann')
+    for password, words in (('good', 'TICK_5 came: restart 1 of web'), ('bad', 'requires authentication')):
+        monkeypatch.setenv('SUPERVISOR_PASSWORD', password)
+        with Hand(server, '--when', 'TICK=web', url=f'http://127.0.0.1:{port}') as hand:
+            line, = hand.send()
+            assert words in line
+
+
 # -- the protocol ----------------------------------------------------------------------------
 
 def test_a_malformed_header_ends_it(start):
@@ -215,6 +247,35 @@ def test_an_oversized_payload_ends_it(start):
         hand.write(b'eventname:TICK_5 len:16777217\n')
         assert hand.process.wait(20) == 1
         assert hand.lines() == ['a payload of 16777217 characters; the most are 16777216']
+
+
+def test_a_sigterm_waits_until_the_event_is_answered(start):
+    """Or the event would be sent again, to the next one; here it comes while the listener waits for an answer."""
+    server = start(program())
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(server.dir / 'silent'))
+        silent.listen()
+        silent.settimeout(20)
+        with Hand(server, '--when', 'TICK=web', url=f'unix://{server.dir}/silent') as hand:
+            hand.expect(b'READY\n')
+            hand.write(b'eventname:TICK_5 len:0\n')
+            connection, _ = silent.accept()
+            hand.process.terminate()
+            connection.close()
+            hand.expect(b'RESULT 2\nOK')
+            assert hand.process.wait(20) == -signal.SIGTERM
+
+
+def test_it_ends_quietly_when_supervisord_no_longer_reads(start):
+    server = start(program())
+    server.wait_state()
+    with Hand(server, '--when', 'TICK=web') as hand:
+        hand.expect(b'READY\n')
+        assert hand.process.stdout is not None
+        hand.process.stdout.close()
+        hand.write(b'eventname:TICK_5 len:0\n')
+        assert hand.process.wait(20) == 0
+        assert hand.lines() == ['TICK_5 came: restart 1 of web']
 
 
 def test_a_payload_of_any_characters_and_an_unknown_event_are_taken(start):
