@@ -112,6 +112,7 @@ class Listener:
         self._dry_run = dry_run
         # What --when still has to see to: of each rule the events that came and the groups that they were about.
         self._pending: dict[rules.When, dict[Event, frozenset[str]]] = {when: {} for when in whens}
+        self._warned: set[rules.When] = set()   # rules of which it was said that an event is not obeyed
         self._said: set[object] = set()         # what is said once, for as long as it holds
         self._said_before: set[object] = set()
 
@@ -141,9 +142,11 @@ class Listener:
         for event, groups in list(pending.items()):
             if groups & targets:
                 # Each restart has events of its own: obeyed, they would restart the group for ever.
-                self._say_once(f'--when {when.event}={when.target}: {event.name} is not obeyed, for it is about '
-                               f'{listed(sorted(groups & targets))} itself')
                 del pending[event]
+                if when not in self._warned:
+                    self._warned.add(when)
+                    self._say(f'--when {when.event}={when.target}: {event.name} is not obeyed, for it is about '
+                              f'{listed(sorted(groups & targets))} itself (this is said once)')
         if pending:
             came = listed(dict.fromkeys(event.name for event in pending))
             error = self._ask((when.target,), f'{came} came', self._options)
