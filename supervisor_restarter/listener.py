@@ -250,9 +250,7 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
         say(str(error))
         return Exit.FAILED
     except BrokenPipeError:
-        # Python would try again at the end to write what is left, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        return Exit.OK
+        return Exit.OK              # supervisord is gone
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,8 +4,8 @@
     REMOTE_COMMUNICATION=web                an event and a target
 
 Watch decides for the rules that look at processes. At each tick it gets what supervisord and the machine say of them,
-and answers with wishes: restarts to ask for. What must not be asked for twice it remembers by the process's pid and
-start, everything else it sees again at the next tick: so a listener that was killed goes on where it was.
+and answers with wishes: restarts to ask for. What must not be asked for twice it remembers by the process's pid,
+everything else it sees again at the next tick: so a listener that was killed goes on where it was.
 """
 from __future__ import annotations
 
@@ -260,8 +260,8 @@ class Watch:
 
 
 def _identity(process: Process) -> Process:
-    """The same for as long as it is the same process: without what changes while it runs."""
-    return process._replace(state='', age=0)
+    """The same for as long as it has the same pid: without what changes meanwhile, also when the clock is set."""
+    return process._replace(state='', start=0, age=0)
 
 
 def _wish(kind: str, found: list[Process], why: str) -> Wish:

@@ -161,9 +161,9 @@ def test_the_reason_is_in_the_wish():
 # -- age -------------------------------------------------------------------------------------
 
 def old(*ages, states=None, limit=100):
-    """Processes that are so many times older than the limit and its jitter."""
-    return [process(str(number), (states or {}).get(number, 'RUNNING'), 100 + number, int(10_000 - age * limit * 1.2),
-                    int(age * limit * 1.2)) for number, age in enumerate(ages)]
+    """Processes that are so many times older than the limit and its jitter; 0: a new one, with another pid."""
+    return [process(str(number), (states or {}).get(number, 'RUNNING'), number + (100 if age else 200),
+                    int(10_000 - age * limit * 1.2), int(age * limit * 1.2)) for number, age in enumerate(ages)]
 
 
 def test_the_oldest_process_is_recycled_alone():
