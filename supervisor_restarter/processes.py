@@ -31,6 +31,7 @@ SEEN = {
     ProcessStates.FATAL: Seen.FATAL,
     ProcessStates.UNKNOWN: Seen.UNKNOWN,
 }
+WATCHED = (ProcessStates.STARTING, ProcessStates.STOPPING)    # how it ends is to be learnt
 # A process older than this (seconds) has surely become its program.
 YOUNG = 10.0
 # A process that was sent a signal counts as ready again only after its startsecs, or so many seconds: to
@@ -122,10 +123,10 @@ class Processes:
 
     def _in_motion(self, handle: Handle) -> bool:
         # Supervisor's clock may say later than ours that it is time, and another run may have taken its obituary away.
-        due = handle.observation.due
-        return due is not None and (
-            time.monotonic() >= due
-            or self._supervisord.options.pidhistory.get(handle.process.pid) is not handle.obituary)
+        process, due = handle.process, handle.observation.due
+        return process.state in WATCHED and (
+            (due is not None and time.monotonic() >= due)
+            or self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary)
 
     def _observe(self, handle: Handle) -> Observation:
         process = handle.process

@@ -28,7 +28,6 @@ from supervisor.options import (
     EventListenerConfig,
     FastCGIProcessConfig,
     ProcessConfig,
-    ProcessException,
     ServerOptions,
 )
 from supervisor.process import FastCGISubprocess, Subprocess
@@ -39,11 +38,14 @@ OF_PROCESS = ('spawn', 'get_execv_args', 'drain', 'set_uid', '_prepare_child_fds
               '_spawn_as_parent')
 OF_OPTIONS = ('fork', 'setpgrp', 'dup2', 'close_fd', 'drop_privileges', 'chdir', 'setumask', 'execve', 'write',
               '_exit', 'make_pipes', 'close_parent_pipes', 'close_child_pipes')
+OF_POPEN = ('__init__', '_execute_child')
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 MOST_LINKS = 40     # in one path, as for the kernel
 LISTS = {'system.posix_acl_access', 'system.nfs4_acl', 'system.richacl'}    # say more than permission bits
-SLOW = 0.1          # seconds; if the user database takes longer, looking there is left to the children ...
-SLOW_FOR = 60.0     # ... for so many seconds: it would hold up the whole supervisord
+# supervisord's loop stands still until the child is its program. Where that takes longer than so many seconds (a slow
+# user database, a directory on a slow network, a scanner that looks at what is executed) ...
+SLOW = 0.25
+SLOW_FOR = 60.0     # ... the waiting is left to the children for so many seconds
 
 _slow_until = 0.0   # monotonic
 
@@ -106,6 +108,9 @@ def unusual(process: Any) -> str:
                 return f'somebody has replaced {type(thing).__name__}.{name}'
     if os.fork is not posix.fork or os.execve is not posix.execve:
         return 'somebody has replaced os.fork or os.execve'
+    for name in OF_POPEN:
+        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(subprocess):
+            return f'somebody has replaced subprocess.Popen.{name}'
     return ''
 
 
@@ -131,11 +136,21 @@ class Starter:
 
         What turns out to be unusual is Supervisor's own fork, which returns twice.
         """
+        global _slow_until
+        begun = time.monotonic()
         try:
+            if begun < _slow_until:
+                raise Unusual('it took long a moment ago')
             return self._start()
-        except (Unusual, ProcessException, ValueError, TypeError, subprocess.SubprocessError) as error:
-            _own_fork(self._process, error)
+        except OSError:
+            raise                              # the reason; spawn() knows what to do
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is: an exception out of spawn() would leave a process that is neither up nor down.
+            _own_fork(self._process, str(error) or repr(error))
             return int(self._options.fork())
+        finally:
+            if time.monotonic() - begun > SLOW:
+                _slow_until = time.monotonic() + SLOW_FOR
 
     def _start(self) -> int:
         config = self._process.config
@@ -205,23 +220,17 @@ def environment(process: Any) -> dict[str, str]:
 def identity(uid: int | None) -> Identity | None:
     """Whom ServerOptions.drop_privileges(uid) would make of the child, None if it would change nothing.
 
-    Unusual where it would refuse, and while the user database is too slow for supervisord's loop.
+    Unusual where it would refuse.
     """
-    global _slow_until
     if uid is None or uid == os.getuid():
         return None
     if os.getuid() != 0 or not isinstance(uid, int):
         raise Unusual(f'supervisord cannot become user {uid!r}')
-    begun = time.monotonic()
-    if begun < _slow_until:
-        raise Unusual('the user database is slow')
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
         raise Unusual(f'there is no user {uid}') from None
     groups = [group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem]
-    if time.monotonic() - begun > SLOW:
-        _slow_until = time.monotonic() + SLOW_FOR
     return Identity(uid, entry.pw_gid, [entry.pw_gid, *groups])
 
 

@@ -18,7 +18,7 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter import spawn
-from supervisor_restarter.spawn import Identity, Unusual, environment, fast_spawn, identity, may_enter, unusual
+from supervisor_restarter.spawn import Identity, Starter, Unusual, environment, fast_spawn, identity, may_enter, unusual
 
 PIPES = {'stdin': 10, 'child_stdin': 11, 'stdout': 12, 'child_stdout': 13, 'stderr': 14, 'child_stderr': 15}
 SETTINGS = {'name': 'web', 'command': '/bin/sleep 1', 'startsecs': 0, 'startretries': 3, 'exitcodes': [0],
@@ -69,6 +69,7 @@ class Popen:
     def __init__(self, monkeypatch, outcome):
         self.outcome, self.children, self.told = outcome, [], []
         monkeypatch.setattr(subprocess, 'Popen', self)
+        monkeypatch.setattr(spawn, 'OF_POPEN', ())      # it is replaced, indeed
 
     def __call__(self, argv, **how):
         self.told.append((argv, how))
@@ -111,7 +112,8 @@ def test_replaced_methods_are_unusual(make, monkeypatch, name, where, kind):
 
 @pytest.mark.parametrize(('place', 'name', 'value'), [
     (sys, 'platform', 'darwin'), (sys, 'version_info', (3, 10, 9)), (spawn, 'VERSION', '4.4.0'),
-    (os, 'fork', lambda: 0), (os, 'execve', print)])
+    (os, 'fork', lambda: 0), (os, 'execve', print), (subprocess.Popen, '__init__', print),
+    (subprocess.Popen, '_execute_child', print)])
 def test_other_surroundings_are_unusual(make, monkeypatch, place, name, value):
     monkeypatch.setattr(place, name, value)
     assert unusual(make())
@@ -206,16 +208,38 @@ def test_users_that_supervisor_would_refuse_are_unusual(monkeypatch):
         identity(1)
 
 
-def test_a_slow_user_database_is_asked_once(monkeypatch):
+@pytest.mark.parametrize('slow', ['program', 'user database'])
+def test_what_holds_up_the_loop_is_waited_for_once_a_minute(make, options, monkeypatch, slow):
     now = [1000.0]
-    monkeypatch.setattr(os, 'getuid', lambda: 0)
+
+    def hold_up():
+        now[0] += 1
+        return []
+
+    popen = Popen(monkeypatch, 4711)
     monkeypatch.setattr(time, 'monotonic', lambda: now[0])
-    monkeypatch.setattr(grp, 'getgrall', lambda: now.__setitem__(0, now[0] + 1) or [])
-    assert identity(1) is not None
-    with pytest.raises(Unusual, match='slow'):
-        identity(1)
+    monkeypatch.setattr(options, 'fork', lambda: 815)
+    if slow == 'user database':
+        monkeypatch.setattr(os, 'getuid', lambda: 0)
+        monkeypatch.setattr(grp, 'getgrall', hold_up)
+    else:
+        monkeypatch.setattr(spawn, 'environment', lambda process: hold_up())
+    starter = Starter(make(uid=1))
+    starter.check_execv_args('/bin/sleep', ['sleep', '1'], os.stat('/bin/sleep'))
+    assert [starter.fork(), starter.fork()] == [4711, 815]
     now[0] += spawn.SLOW_FOR
-    assert identity(1) is not None
+    assert starter.fork() == 4711
+    assert len(popen.told) == 2
+
+
+@pytest.mark.parametrize('error', [
+    MemoryError(), RuntimeError('audited'), KeyError('PATH'), OSError(errno.ENOMEM, 'no')])
+def test_whatever_goes_wrong_supervisors_own_fork_is_tried(make, options, monkeypatch, error):
+    Popen(monkeypatch, error)
+    monkeypatch.setattr(options, 'fork', lambda: 815)
+    starter = Starter(make())
+    starter.check_execv_args('/bin/sleep', ['sleep', '1'], os.stat('/bin/sleep'))
+    assert starter.fork() == 815
 
 
 USER = Identity(12345, 6789, [6789, 6790])
