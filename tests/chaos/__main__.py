@@ -1,0 +1,38 @@
+"""Tries to break the plugin: python -m tests.chaos [--seconds 60] [--seed N] [--json FILE]
+
+A real supervisord with groups of misbehaving programs, clients that ask for everything at random and are killed in the
+middle, kill -9, SIGSTOP and wall-clock steps; after each storm everything is checked. See tests/chaos/.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from pathlib import Path
+
+from tests.chaos.run import Chaos
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog='python -m tests.chaos', description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--seconds', type=float, default=60.0, help='how long; the last phase may take longer')
+    parser.add_argument('--seed', type=int, default=None, help='what all decisions come from (default: random)')
+    parser.add_argument('--callers', type=int, default=6, help='how many clients call at random at once')
+    parser.add_argument('--json', type=Path, help='write the figures to this file')
+    options = parser.parse_args()
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    print(f'seed {seed}, {options.seconds:g} s', flush=True)
+    summary = Chaos(seed, options.seconds, options.callers).run()
+    print(summary)
+    if options.json:
+        options.json.write_text(json.dumps(summary.struct(), indent=2) + '\n')
+    if not summary.violations:
+        return 0
+    print('', summary.story, '', *summary.violations, '', sep='\n')
+    print(f'Again: make chaos SECONDS={options.seconds:g} SEED={seed}')
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

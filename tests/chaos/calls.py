@@ -1,0 +1,205 @@
+"""What a random client may ask for. Everything is drawn from the generator alone, so that a seed repeats it."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Callable
+
+from tests.chaos.programs import BY_NAME, GROUPS, Group
+from tests.chaos.wills import DOWN, UP
+from tests.chaos.wire import Outcome
+
+LATEST = '<the latest restart>'       # stands for its id, which only the run itself can tell
+SLACK = 15.0                          # seconds by which an answer may be late on a machine under load
+DONE, ALREADY = 80, 60                # Supervisor's Faults.SUCCESS and ALREADY_STARTED
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is allowed in one phase.
+
+    guarded: max_unavailable of the groups that are restarted only by rolling restarts. clock: the wall clock is
+    put forward and back. reload: supervisord is reloaded.
+    """
+
+    number: int
+    guarded: dict[str, int] = field(default_factory=dict)
+    clock: bool = False
+    reload: bool = False
+
+    def free(self) -> list[Group]:
+        """The groups to which anything may happen."""
+        return [group for group in GROUPS if group.name not in self.guarded]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call, and what it is to bring about: pairs of a process and an effect."""
+
+    method: str
+    arguments: tuple[Any, ...] = ()
+    effects: tuple[tuple[str, str], ...] = ()
+    deadline: float = SLACK
+
+    def __str__(self) -> str:
+        return f'{self.method}({", ".join(map(repr, self.arguments))})'
+
+    @property
+    def groups(self) -> set[str]:
+        """The groups that it is about."""
+        return {process.partition(':')[0] for process in self.processes}
+
+    @property
+    def processes(self) -> set[str]:
+        """The processes that it is about."""
+        return {process for process, effect in self.effects}
+
+
+def draw(random: Random, rules: Rules) -> Request:
+    """A call at random."""
+    kinds = list(KINDS)
+    return random.choices(kinds, [KINDS[kind] for kind in kinds])[0](random, rules)
+
+
+def confirmed(request: Request, outcome: Outcome) -> Iterable[str]:
+    """The processes for which the answer says that it is done, or will be. What startRestart did is asked later."""
+    method, value = request.method.partition('.')[2], outcome.value
+    if outcome.kind != 'result' or method not in CONFIRMING:
+        return ()
+    if isinstance(value, list):
+        if method == 'startProcessGroup' and not request.arguments[-1]:
+            return ()          # Supervisor says OK also where the process was stopping, and then not started
+        good = (DONE, ALREADY) if method == 'quickStart' else (DONE,)
+        rows = {f'{row["group"]}:{row["name"]}' for row in value if row.get('status') in good}
+        return rows & request.processes
+    if method == 'restartProcessGroup' and request.arguments[1].get('only_running'):
+        return ()
+    if method == 'startProcess' and not request.arguments[-1]:
+        return ()
+    return request.processes if value is True else ()
+
+
+CONFIRMING = {'restartProcessGroup', 'quickStop', 'quickStart', 'quickRestart', 'stopProcess', 'startProcess',
+              'stopProcessGroup', 'startProcessGroup'}
+
+
+# -- parts -----------------------------------------------------------------------------------
+
+def choice_of_options(random: Random, group: Group | None, rules: Rules) -> dict[str, Any]:
+    """Options of a restart. A guarded group's are those of a rolling restart."""
+    def seldom(value: Any) -> dict[str, Any]:
+        return value if random.random() < 0.25 else {}
+
+    # every draw is made, whatever came of the one before: what a client does depends on the seed alone
+    options: dict[str, Any] = {
+        **seldom({'delay': round(random.uniform(0, 0.4), 2)}), **seldom({'stagger_factor': random.randint(1, 4)}),
+        **seldom({'max_unavailable': random.choice([1, 2, '25%', '50%', '100%'])}),
+        **seldom({'min_ready': random.choice([0.2, 0.5])}), **seldom({'only_running': random.random() < 0.7}),
+        **seldom({'on_failure': random.choice(['abort', 'continue'])}), **seldom({'method': 'signal:HUP'}),
+        **seldom({'stop_timeout': round(random.uniform(0, 2), 2)}),
+        **seldom({'timeout': round(random.uniform(0.1, 4), 2)}), 'ready_timeout': round(random.uniform(2, 5), 2),
+    }
+    if random.random() < 0.25:
+        options.update(if_busy='queue', timeout=round(random.uniform(1, 4), 2))
+    if group is not None and group.name in rules.guarded:
+        options['max_unavailable'] = rules.guarded[group.name]
+        if 'stop_timeout' in options:
+            options['stop_timeout'] += 1.0             # enough to write down that it was asked to stop
+    return options
+
+
+def every(processes: Iterable[str], effect: str) -> tuple[tuple[str, str], ...]:
+    return tuple((process, effect) for process in processes)
+
+
+def pick_group(random: Random, groups: list[Group]) -> Group:
+    return random.choice(groups)
+
+
+def pick_names(random: Random, rules: Rules) -> tuple[list[str], list[str]]:
+    """Names for the calls that take some, and the processes that they may mean; nothing of a guarded group."""
+    free = rules.free()
+    group = pick_group(random, free)
+    other = pick_group(random, free)
+    process = random.choice(group.processes)
+    kind = random.choices(['group', 'process', 'two', 'glob', 'all'], [5, 3, 2, 2, 0 if rules.guarded else 1])[0]
+    if kind == 'process':
+        return [process], [process]
+    if kind == 'two':
+        return [f'{group.name}:*', f'{other.name}:'], [*group.processes, *other.processes]
+    if kind == 'glob':
+        return [f'{group.name[:-1]}?:*'], [name for one in free if one.name[:-1] == group.name[:-1]
+                                           for name in one.processes]
+    if kind == 'all':
+        return ['all'], [name for one in GROUPS for name in one.processes]
+    return [group.name], group.processes
+
+
+# -- calls -----------------------------------------------------------------------------------
+
+def start_restart(random: Random, rules: Rules) -> Request:
+    names, processes = pick_names(random, rules)
+    options = choice_of_options(random, None, rules)
+    return Request('restarter.startRestart', (names, options), every(processes, UP))
+
+
+def restart_group(random: Random, rules: Rules) -> Request:
+    group = pick_group(random, GROUPS)
+    options = choice_of_options(random, group, rules)
+    # without a limit it ends when every process is back, however many have to wait for each other
+    return Request('restarter.restartProcessGroup', (group.name, options), every(group.processes, UP),
+                   options.get('timeout', 60.0) + SLACK)
+
+
+def roll(random: Random, rules: Rules) -> Request:
+    groups = [BY_NAME[name] for name in rules.guarded] or [group for group in GROUPS if group.guarded]
+    group = pick_group(random, groups)
+    options = choice_of_options(random, group, rules)
+    names = [group.name] if random.random() < 0.7 else random.sample(group.processes, 2)
+    return Request('restarter.startRestart', (names, options), every(group.processes, UP))
+
+
+def quick(random: Random, rules: Rules) -> Request:
+    names, processes = pick_names(random, rules)
+    method, effect = random.choice([('quickStop', DOWN), ('quickStart', UP), ('quickRestart', UP)])
+    return Request(f'restarter.{method}', (names, random.random() < 0.5), every(processes, effect), 5 + SLACK)
+
+
+def stock(random: Random, rules: Rules) -> Request:
+    group = pick_group(random, rules.free())
+    process = random.choice(group.processes)
+    wait = random.random() < 0.5
+    method, effect = random.choice([('stopProcess', DOWN), ('startProcess', UP)])
+    if random.random() < 0.4:
+        return Request(f'supervisor.{method}Group', (group.name, wait), every(group.processes, effect), 60.0)
+    return Request(f'supervisor.{method}', (process, wait), every([process], effect), 60.0)
+
+
+def stock_signal(random: Random, rules: Rules) -> Request:
+    process = random.choice(pick_group(random, rules.free()).processes)
+    signal = random.choice(['TERM', 'HUP', 'USR1', 'KILL'])
+    return Request('supervisor.signalProcess', (process, signal))
+
+
+def look(random: Random, rules: Rules) -> Request:
+    names, _ = pick_names(random, rules)
+    return random.choice([
+        Request('restarter.planRestart', (names, choice_of_options(random, None, rules))),
+        Request('restarter.listRestarts'), Request('restarter.getRestart', (LATEST,)),
+        Request('supervisor.getAllProcessInfo'), Request('restarter.waitRestart', (LATEST, 10**6, 1.0)),
+        Request('restarter.waitRestart', (LATEST, 1, round(random.uniform(0, 2), 1)))])
+
+
+def cancel(random: Random, rules: Rules) -> Request:
+    return Request('restarter.cancelRestart', (LATEST,))
+
+
+def several(random: Random, rules: Rules) -> Request:
+    requests = [random.choice([start_restart, stock, quick, look])(random, rules) for _ in range(3)]
+    calls = [{'methodName': one.method, 'params': list(one.arguments)} for one in requests]
+    return Request('system.multicall', (calls,), tuple(pair for one in requests for pair in one.effects), 60.0 + SLACK)
+
+
+KINDS: dict[Callable[[Random, Rules], Request], int] = {
+    start_restart: 6, restart_group: 5, roll: 6, quick: 5, stock: 5, stock_signal: 2, look: 4, cancel: 3, several: 1}

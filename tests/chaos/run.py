@@ -1,0 +1,146 @@
+"""The whole of it: phases of storm and quiet moments, until the time is over or something is wrong."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from tests.chaos.arena import Arena
+from tests.chaos.calls import Request, Rules, every
+from tests.chaos.checks import Checks
+from tests.chaos.clients import crowd, update
+from tests.chaos.programs import GROUPS
+from tests.chaos.wills import DOWN, UP
+from tests.chaos.worker import records
+
+LAST_WORDS = [('restarter.quickStop', DOWN), ('supervisor.stopProcessGroup', DOWN),
+              ('restarter.quickStart', UP), ('supervisor.startProcessGroup', UP)]
+STORM_SECONDS = (4.0, 9.0)     # how long one phase's storm lasts
+
+
+@dataclass
+class Summary:
+    """What a run has come to."""
+
+    seed: int
+    seconds: float = 0.0
+    phases: int = 0
+    lost: int = 0
+    taken_down_in_turn: int = 0
+    longest_answer: float = 0.0
+    lowest_ready: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    story: str = ''
+
+    def struct(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: value for name, value in vars(self).items() if name != 'story'}
+
+    def __str__(self) -> str:
+        rows = {'seconds': f'{self.seconds:.0f}', 'phases': self.phases, **dict(sorted(self.counts.items())),
+                'taken down in turn': self.taken_down_in_turn, **{f'lowest ready of {group}': text for group, text
+                                                                   in self.lowest_ready.items()},
+                'longest answer': f'{self.longest_answer:.2f} s', 'processes lost': self.lost,
+                'violations': len(self.violations)}
+        return '\n'.join(f'{name:<28}{value}' for name, value in rows.items())
+
+
+def rules_of(seed: int, number: int) -> Rules:
+    """What the phase of that number is like. The first three are one of each kind, then chance decides."""
+    random = Random(f'{seed} rules {number}')
+    kind = number % 3 if number < 3 else random.randrange(3)
+    limits = {group.name: random.choice([1, 1, 2]) for group in GROUPS if group.guarded}
+    if kind == 0:
+        return Rules(number, limits)
+    if kind == 1:
+        # a step of the clock ends startsecs early: what has no probe cannot be judged then
+        return Rules(number, {name: limit for name, limit in limits.items() if name != 'plain'}, clock=True)
+    return Rules(number, clock=random.random() < 0.5, reload=True)
+
+
+class Chaos:
+    """One run. storms: how many phases there are at the most."""
+
+    def __init__(self, seed: int, seconds: float, callers: int = 6, storms: int = 10**6) -> None:
+        self.seed, self.seconds, self.callers, self.storms = seed, seconds, callers, storms
+        self.summary = Summary(seed)
+
+    def run(self) -> Summary:
+        """Until the time is over, or the end of the first phase in which something was wrong."""
+        begun = time.monotonic()
+        with Arena(self.seed) as arena:
+            self.checks = Checks(arena)
+            self._restore(arena)
+            self.checks.remember()
+            while time.monotonic() < begun + self.seconds and self.summary.phases < self.storms:
+                since = time.monotonic()
+                self._phase(arena, rules_of(self.seed, self.summary.phases))
+                self.summary.phases += 1
+                if arena.violations:
+                    self._tell(arena, since)
+                    break
+                self._restore(arena)
+            self._sum_up(arena)
+        self.summary.seconds = time.monotonic() - begun
+        return self.summary
+
+    def _phase(self, arena: Arena, rules: Rules) -> None:
+        since = time.monotonic()
+        arena.journal.add('chaos', f'phase {rules.number}: {rules}')
+        random = Random(f'{self.seed} length {rules.number}')
+        clients = crowd(arena, rules, self.callers)
+        arena.set_storm(True)
+        for client in clients:
+            client.start()
+        time.sleep(random.uniform(*STORM_SECONDS))
+        for client in clients:
+            client.end()
+        for client in clients:
+            client.close()
+        arena.set_storm(False)
+        arena.thaw()
+        self._last_words(arena, rules, random)
+        self.checks.settle()
+        self.checks.check(rules, since)
+
+    @staticmethod
+    def _last_words(arena: Arena, rules: Rules, random: Random) -> None:
+        """A last will for most groups, while restarts are still under way: so it is certain what must be."""
+        for group in rules.free():
+            method, effect = random.choice(LAST_WORDS)
+            if not group.guest and random.random() < 0.7:
+                arena.call('last word', Request(method, (group.name, True), every(group.processes, effect), 60.0))
+
+    def _restore(self, arena: Arena) -> None:
+        """Have everything run, for the next phase."""
+        arena.configure(arena.sections())
+        update(arena, 'chaos')
+        arena.quietly('supervisor.startAllProcesses', True)
+        arena.wait_until(lambda: self._all_ready(arena), 60.0, 'start of all processes')
+        # the socket for READY=1 is made when it is first needed
+        arena.quietly('restarter.restartProcessGroup', 'bell', {'max_unavailable': 1})
+        arena.wills.begin({process: UP for group in arena.groups for process in group.processes})
+
+    @staticmethod
+    def _all_ready(arena: Arena) -> bool:
+        infos: Any = arena.quietly('supervisor.getAllProcessInfo')
+        ready = {record.pid for record in records(arena.dir) if record.what == 'ready'}
+        return (len(infos) == sum(group.size for group in arena.groups)
+                and all(info['statename'] == 'RUNNING' and info['pid'] in ready for info in infos))
+
+    # -- what came of it ---------------------------------------------------------------------
+
+    def _sum_up(self, arena: Arena) -> None:
+        summary = self.summary
+        summary.counts = dict(arena.counts)
+        summary.lost, summary.taken_down_in_turn = self.checks.lost, self.checks.taken
+        summary.longest_answer = round(arena.pulse.longest, 3)
+        summary.lowest_ready = {group: f'{lowest}, and {must} had to be' for group, (lowest, must)
+                                in sorted(self.checks.lowest.items())}
+
+    def _tell(self, arena: Arena, since: float) -> None:
+        self.summary.violations = [f'{group or "all"}: {what}' for group, what in arena.violations]
+        group = next((group for group, _ in arena.violations if group), '')
+        self.summary.story = arena.journal.story(group, since, records(arena.dir))
