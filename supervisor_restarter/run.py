@@ -20,7 +20,8 @@ class Run:
     """A restart together with the processes it holds and what the wall clock said.
 
     specs: what makes the processes of its groups ready, where something is said of it. sockets: references
-    that keep the listening sockets of fcgi programs open.
+    that keep the listening sockets of fcgi programs open. unseen: processes that somebody else was stopping, and for
+    how many turns of the loop he is to see them stopped.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Run:
     handles: dict[Member, Handle] = field(default_factory=dict)
     sockets: dict[str, Any] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
+    unseen: dict[tuple[str, str], int] = field(default_factory=dict)
     started: float | None = None
     finished: float | None = None
     ended_at: float | None = None     # monotonic

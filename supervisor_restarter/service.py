@@ -27,6 +27,7 @@ from supervisor_restarter.run import Find, Run
 from supervisor_restarter.turns import Goal
 
 SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
+WITNESSED = 2               # turns of the loop after which every waiting client has been asked
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
@@ -171,6 +172,9 @@ class Service:
                     run.handles[member]):
                 again = TOO_YOUNG
                 continue
+            if member.order is Order.START and self._is_unseen(run, member):
+                again = 0.0
+                continue
             if member.order is Order.START and not forgotten:
                 self._reactor.forget_closed()
                 forgotten = True
@@ -190,6 +194,15 @@ class Service:
         else:
             failure = self._processes.stop(handle, run.restart.options.stop_timeout)
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
+
+    def _is_unseen(self, run: Run, member: Member) -> bool:
+        """Whether somebody who stopped the process before us, and waits for that, may not know yet that it has
+        stopped: Supervisor's stop calls look for that state alone, and would wait for ever if they missed it."""
+        turns = run.unseen.get(member.match[:2], 0)
+        if turns:
+            run.unseen[member.match[:2]] = turns - 1
+            self._reactor.poke()
+        return turns > 0
 
     def _rescue(self, run: Run) -> float:
         """An internal error, a defect of ours: what is down must come back all the same.
@@ -256,6 +269,7 @@ class Service:
         run.wanted_down -= {member.match[:2] for member, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
+        run.unseen = {member.match[:2]: WITNESSED for member in run.restart.members if member.phase is Phase.STOPPING}
         self._running.append(run)
         self._log(run, f'begins: {len(run.restart.members)} processes')
         announce(run, self._supervisord.options.logger)

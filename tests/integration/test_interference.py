@@ -128,6 +128,22 @@ def test_quick_start_during_a_restart_starts_nothing_twice(start):
     assert server.log_text().count("spawned: '0'") == 2     # at the beginning, and by one of the two
 
 
+@pytest.mark.parametrize('stop', [
+    lambda server: server.proxy().supervisor.stopProcess('web:0'),
+    lambda server: server.proxy().supervisor.stopProcessGroup('web'),
+], ids=['process', 'group'])
+def test_a_stop_that_waits_is_answered_although_a_restart_starts_the_process_again(start, stop):
+    """Supervisor's stop calls wait until they see the process stopped, and for ever if they miss it."""
+    server = start(program(command=SLOW, count=2))
+    server.wait_workers()
+    call = server.in_background(lambda: stop(server))
+    server.wait(lambda: server.state('web:0') == 'STOPPING', 'a process that stops')
+    id = server.restarter.startRestart('web')
+    call.result()
+    assert server.wait_finished(id)['state'] == 'succeeded'
+    assert set(server.states('web').values()) == {'RUNNING'}
+
+
 def test_stock_restart_during_a_restart_leaves_everything_running(start):
     server = start(program(command=SLOW, count=3))
     server.wait_workers()
