@@ -20,8 +20,8 @@ class Run:
     """A restart together with the processes it holds and what the wall clock said.
 
     specs: what makes the processes of its groups ready, where something is said of it. sockets: references
-    that keep the listening sockets of fcgi programs open. unseen: processes that somebody else was stopping, and for
-    how many turns of the loop he is to see them stopped.
+    that keep the listening sockets of fcgi programs open. unseen: processes that somebody else was stopping, or
+    had stopped, and for how many turns of the loop he is to see them stopped.
     """
 
     id: str

@@ -269,7 +269,8 @@ class Service:
         run.wanted_down -= {member.match[:2] for member, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
-        run.unseen = {member.match[:2]: WITNESSED for member in run.restart.members if member.phase is Phase.STOPPING}
+        run.unseen = {member.match[:2]: WITNESSED for member in run.restart.members
+                      if member.observed.seen in (Seen.STOPPING, Seen.STOPPED)}
         self._running.append(run)
         self._log(run, f'begins: {len(run.restart.members)} processes')
         announce(run, self._supervisord.options.logger)

@@ -144,6 +144,20 @@ def test_a_stop_that_waits_is_answered_although_a_restart_starts_the_process_aga
     assert set(server.states('web').values()) == {'RUNNING'}
 
 
+def test_a_stop_that_waits_is_answered_although_a_restart_comes_at_once_after_the_stop(start):
+    """The group calls look twenty times a second at the most."""
+    server = start(program(command=worker(), count=2))
+    for _ in range(8):
+        server.wait_workers()
+        stopped = server.log_text().count('stopped: ')
+        call = server.in_background(lambda: server.proxy().supervisor.stopProcessGroup('web'))
+        while server.log_text().count('stopped: ') < stopped + 2:
+            assert call.is_alive() or not server.wait_state('web', 'STOPPED')
+        id = server.restarter.startRestart('web')
+        call.result()
+        assert server.wait_finished(id)['state'] == 'succeeded'
+
+
 def test_stock_restart_during_a_restart_leaves_everything_running(start):
     server = start(program(command=SLOW, count=3))
     server.wait_workers()
