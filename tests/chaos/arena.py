@@ -97,14 +97,16 @@ class Arena(Server):
         """Call it, and note down what was wanted and what became of it."""
         start = time.monotonic()
         arguments = _replaced(request.arguments, list(self.restarts)[-1] if self.restarts else '0')
-        wills = [(process, Will(effect, start, start, who=who)) for process, effect in request.effects]
+        wills = [(process, Will(effect, start, start, how=request.method)) for process, effect in request.effects]
         for process, will in wills:
             self.wills.add(process, will)
         self.journal.add(who, f'asks {request.method}{arguments!r}', request.groups)
         outcome = ask(where or str(self.dir / 'sock'), request.method, arguments, request.deadline, hang_up)
         sure = set(confirmed(request, outcome))
+        # Supervisor makes the calls of a multicall one after the other, the last of them at any time until the answer
+        sent = outcome.answered if request.method == 'system.multicall' and outcome.value else outcome.sent
         for process, will in wills:
-            will.sent, will.answered, will.certain = outcome.sent, outcome.answered, process in sure
+            will.sent, will.answered, will.certain = sent, outcome.answered, process in sure
         if request.method == 'restarter.startRestart' and outcome.kind == 'result':
             self.restarts[outcome.value] = dict(wills)
         self.journal.add(who, f'gets {outcome} for {request.method}', request.groups)
@@ -115,6 +117,12 @@ class Arena(Server):
     def _judge(self, who: str, request: Request, outcome: Outcome, start: float) -> None:
         now = time.monotonic()
         reloading = any(begun <= now and start <= ended for begun, ended in self.reloads)
+        if outcome.kind == 'silent' and request.method.startswith('supervisor.stop') \
+                and self.wills.started_by_supervisor(request.processes, start):
+            # Supervisor's stop calls wait until they see the process stopped, and for ever if somebody has started it
+            # again in the meantime. Its own start calls let that happen; restarts must not.
+            self.counts["Supervisor's own: a stop call that waits for ever"] += 1
+            return
         bad = outcome.kind in ('broken', 'silent') or (outcome.kind == 'lost' and not reloading)
         if bad or (outcome.kind == 'fault' and 'internal error' in outcome.value.faultString):
             self.fail(f'{who}: {request} got {outcome} after {now - start:.1f} s', min(request.groups, default=''))
@@ -156,7 +164,8 @@ class Arena(Server):
         wills = []
         for group in self.groups:
             for process in group.processes:
-                wills.append(Will(GONE if group.name in absent else UP, start, float('inf'), certain=True, who=who))
+                effect = GONE if group.name in absent else UP
+                wills.append(Will(effect, start, float('inf'), certain=True, how='reload'))
                 self.wills.add(process, wills[-1])
         before = self.log_text().count('supervisord started with pid')
         self.journal.add(who, f'reloads supervisord by {"SIGHUP" if by_signal else "supervisor.restart"}')

@@ -11,6 +11,7 @@ from tests.chaos.wills import DOWN, UP
 from tests.chaos.wire import Outcome
 
 LATEST = '<the latest restart>'       # stands for its id, which only the run itself can tell
+STOCK_SECONDS = 15.0                  # for one of Supervisor's own calls that waits; nothing here stops for so long
 SLACK = 15.0                          # seconds by which an answer may be late on a machine under load
 DONE, ALREADY = 80, 60                # Supervisor's Faults.SUCCESS and ALREADY_STARTED
 
@@ -172,8 +173,8 @@ def stock(random: Random, rules: Rules) -> Request:
     wait = random.random() < 0.5
     method, effect = random.choice([('stopProcess', DOWN), ('startProcess', UP)])
     if random.random() < 0.4:
-        return Request(f'supervisor.{method}Group', (group.name, wait), every(group.processes, effect), 60.0)
-    return Request(f'supervisor.{method}', (process, wait), every([process], effect), 60.0)
+        return Request(f'supervisor.{method}Group', (group.name, wait), every(group.processes, effect), STOCK_SECONDS)
+    return Request(f'supervisor.{method}', (process, wait), every([process], effect), STOCK_SECONDS)
 
 
 def stock_signal(random: Random, rules: Rules) -> Request:

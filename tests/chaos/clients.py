@@ -10,7 +10,7 @@ import time
 
 from bench.lab import script
 from tests.chaos.arena import Arena, kill
-from tests.chaos.calls import SLACK, Request, Rules, draw, every, pick_group
+from tests.chaos.calls import SLACK, STOCK_SECONDS, Request, Rules, draw, every, pick_group
 from tests.chaos.programs import GROUPS
 from tests.chaos.wills import DOWN, GONE, UP, Will
 
@@ -91,7 +91,7 @@ def update(arena: Arena, who: str) -> None:
     added, changed, removed = read.value[0]
     members = {group.name: group.processes for group in arena.groups}
     for name in [*changed, *removed]:
-        arena.call(who, Request('supervisor.stopProcessGroup', (name,), every(members[name], DOWN), 60.0))
+        arena.call(who, Request('supervisor.stopProcessGroup', (name,), every(members[name], DOWN), STOCK_SECONDS))
         gone = arena.call(who, Request('supervisor.removeProcessGroup', (name,), every(members[name], GONE)))
         arena.counts['groups removed'] += gone.kind == 'result'
     for name in [*changed, *added]:
@@ -114,7 +114,8 @@ class Typist(Client):
             command, effects = [_restarter(), '--max-unavailable', number, '--ready-timeout', '5', group.name], [UP]
         patience = self.random.uniform(0.1, 1.5) if self.random.random() < 0.7 else 60.0
         start = time.monotonic()
-        wills = [(process, Will(effect, start, float('inf'), who=self.name))
+        how = 'supervisor.start' if command[1] in ('start', 'restart') else command[1]
+        wills = [(process, Will(effect, start, float('inf'), how=how))
                  for process in group.processes for effect in effects]
         for process, will in wills:
             self.arena.wills.add(process, will)
@@ -131,7 +132,7 @@ class Typist(Client):
             ([_restarter(), group], [UP]), ([_restarter(), '--queue', '--timeout', '3', group], [UP]),
             ([_restarter(), '--rolling', '--quiet', '--ready-timeout', '5', group], [UP]),
             ([ctl, 'quickrestart', f'{group}:'], [UP]), ([ctl, 'quickstop', f'{group}:'], [DOWN]),
-            ([ctl, 'restart', f'{group}:*'], [UP, DOWN]), ([ctl, 'stop', f'{group}:*'], [DOWN]),
+            ([ctl, 'restart', f'{group}:*'], [DOWN, UP]), ([ctl, 'stop', f'{group}:*'], [DOWN]),
             ([ctl, 'start', f'{group}:*'], [UP]), ([ctl, 'status'], [])])
 
     def _run(self, command: list[str], patience: float, group: str) -> None:

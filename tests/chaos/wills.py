@@ -6,6 +6,7 @@ confirmed (a fault, no answer) may have been in vain, so that it allows somethin
 """
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
 
@@ -18,7 +19,7 @@ class Will:
     """What one client wanted of one process.
 
     start: before it was sent. sent: it was sent by then. answered: infinite without an answer. certain: it was
-    confirmed.
+    confirmed. how: by which method.
     """
 
     effect: str
@@ -26,7 +27,7 @@ class Will:
     sent: float
     answered: float = NEVER
     certain: bool = False
-    who: str = ''
+    how: str = ''
 
 
 class Wills:
@@ -48,6 +49,12 @@ class Wills:
     def add(self, process: str, will: Will) -> None:
         """Somebody wants something of the process."""
         self._wills.setdefault(process, []).append(will)
+
+    def started_by_supervisor(self, processes: Iterable[str], since: float) -> bool:
+        """Whether one of these processes may have been started since then by one of Supervisor's own calls."""
+        return any(will.how.startswith('supervisor.start') and will.effect == UP
+                   and min(will.answered, self._processed(will.sent)) >= since
+                   for process in processes for will in self._wills.get(process, []))
 
     def allowed(self, process: str) -> set[str]:
         """What the process may be now."""

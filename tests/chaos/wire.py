@@ -16,7 +16,8 @@ class Outcome(NamedTuple):
 
     kind: 'result' and 'fault' are answers; 'lost' (refused, or closed without an answer), 'broken' (an answer that is
     none: HTTP 500, no XML), 'silent' (nothing within the deadline), and 'hung up' by ourselves.
-    sent, answered: monotonic times; without an answer, answered is infinite.
+    sent, answered: monotonic times; without an answer, answered is infinite. A call that was hung up may have come to
+    act until then.
     """
 
     kind: str
@@ -41,7 +42,7 @@ def ask(address: Address, method: str, arguments: tuple[Any, ...] = (), deadline
             sent = time.monotonic()
             if hang_up is not None:
                 time.sleep(hang_up)
-                return Outcome('hung up', None, sent, float('inf'))
+                return Outcome('hung up', None, time.monotonic(), float('inf'))
             return _answer(connection, sent)
     except (socket.timeout, TimeoutError):
         return Outcome('silent', None, sent, float('inf'))
