@@ -28,7 +28,7 @@ class Arena(Server):
     """A running supervisord.
 
     restarts: the wills behind each restart whose id is known, by process. reloads: when supervisord was on its way
-    down and up again, by the monotonic clock.
+    down and up again, jumps: when its wall clock was put forward by half an hour or more, by the monotonic clock.
     """
 
     def __init__(self, seed: int, groups: list[Group] | None = None) -> None:
@@ -41,6 +41,7 @@ class Arena(Server):
         self.counts: Counter[str] = Counter()
         self.restarts: dict[str, dict[str, Will]] = {}
         self.reloads: list[tuple[float, float]] = []
+        self.jumps: list[float] = []
         self.violations: list[tuple[str, str]] = []       # group or '', and what is wrong
 
     def __enter__(self) -> Arena:
@@ -122,6 +123,10 @@ class Arena(Server):
             # Supervisor's stop calls wait until they see the process stopped, and for ever if somebody has started it
             # again in the meantime. Its own start calls let that happen; restarts must not.
             self.counts["Supervisor's own: a stop call that waits for ever"] += 1
+            return
+        if outcome.kind == 'lost' and any(start <= jump for jump in self.jumps):
+            # After each 500th connection Supervisor closes those on which nothing was sent for half an hour, it thinks.
+            self.counts["Supervisor's own: a connection closed after a clock step"] += 1
             return
         bad = outcome.kind in ('broken', 'silent') or (outcome.kind == 'lost' and not reloading)
         if bad or (outcome.kind == 'fault' and 'internal error' in outcome.value.faultString):

@@ -14,6 +14,8 @@ from tests.chaos.calls import SLACK, STOCK_SECONDS, Request, Rules, draw, every,
 from tests.chaos.programs import GROUPS
 from tests.chaos.wills import DOWN, GONE, UP, Will
 
+HALF_AN_HOUR = 1700.0    # seconds, and a little less
+TYPISTS = 2              # a command takes about 0.2 s of the processor
 JOIN_SECONDS = 90.0     # for the call that a client is in to be answered; more than any deadline
 
 
@@ -101,7 +103,7 @@ def update(arena: Arena, who: str) -> None:
 class Typist(Client):
     """Runs the commands, and kills most of them with SIGKILL in the middle."""
 
-    pause = 0.8
+    pause = 0.4
 
     def act(self) -> None:
         group = pick_group(self.random, self.rules.free())
@@ -112,7 +114,7 @@ class Typist(Client):
             group = guarded
             number = str(self.rules.guarded[group.name])
             command, effects = [_restarter(), '--max-unavailable', number, '--ready-timeout', '5', group.name], [UP]
-        patience = self.random.uniform(0.1, 1.5) if self.random.random() < 0.7 else 60.0
+        patience = self.random.uniform(0.15, 0.8) if self.random.random() < 0.75 else 60.0
         start = time.monotonic()
         how = 'supervisor.start' if command[1] in ('start', 'restart') else command[1]
         wills = [(process, Will(effect, start, float('inf'), how=how))
@@ -169,7 +171,11 @@ class Saboteur(Client):
         seconds = self.random.uniform(0.1, 1.5)
         step = self.random.choice([-1, 1]) * self.random.choice([0.5, 3.0, 60.0, 4000.0, 10.0**6])
         if kind == 'clock step':
+            if step > HALF_AN_HOUR:
+                self.arena.jumps.append(time.monotonic() + SLACK)      # it may be answered so late
             self.arena.call(self.name, Request('clock.step', (step,)))
+            if step > HALF_AN_HOUR:
+                self.arena.jumps[-1] = time.monotonic()
             self.arena.counts[f'faults: {kind}'] += 1
             return
         for process in self.arena.family():
@@ -190,5 +196,6 @@ class Saboteur(Client):
 
 def crowd(arena: Arena, rules: Rules, callers: int) -> list[Client]:
     """The clients of one phase."""
-    return [*(Caller(arena, rules, f'caller {number}') for number in range(callers)), Typist(arena, rules, 'typist'),
+    return [*(Caller(arena, rules, f'caller {number}') for number in range(callers)),
+            *(Typist(arena, rules, f'typist {number}') for number in range(TYPISTS)),
             Operator(arena, rules, 'operator'), Saboteur(arena, rules, 'saboteur')]
