@@ -4,10 +4,15 @@
 #   make test PYTHON=python3.12    another interpreter (the environments are made anew)
 #   make integration JOBS=8        how many tests run at once
 #   make rolling ROUNDS=5          how often each restart is measured
+#   make chaos SECONDS=600 SEED=7  how long, and what every random decision comes from
+#   make chaos RESTARTS=10000      instead: whether memory grows over so many restarts
 
 PYTHON ?= python3
 JOBS ?= 4
 ROUNDS ?= 3
+SECONDS ?= 60
+SEED ?=
+RESTARTS ?=
 
 OLD := .envs/4.2.5
 NEW := .envs/4.3.0
@@ -15,7 +20,7 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo bench rolling test lint types unit integration clean FORCE
+.PHONY: help demo bench rolling chaos test lint types unit integration clean FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
@@ -30,6 +35,9 @@ bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 proc
 
 rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
 	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)
+
+chaos: $(NEW)/.made ## try to break it: misbehaving programs, random clients, kill -9, wall-clock steps
+	@$(NEW)/bin/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(RESTARTS),--restarts $(RESTARTS))
 
 test: lint types unit integration ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
 

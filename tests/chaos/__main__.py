@@ -41,7 +41,8 @@ def main() -> int:
     if not summary.violations:
         return 0
     print('', summary.story, '', *summary.violations, '', sep='\n')
-    print(f'Again: make chaos SECONDS={options.seconds:g} SEED={seed}')
+    print(f'Again: {sys.executable} -m tests.chaos --seconds {options.seconds:g} --seed {seed} '
+          f'--callers {options.callers}')
     return 1
 
 

@@ -54,17 +54,17 @@ def rules_of(seed: int, number: int) -> Rules:
     limits = {group.name: random.choice([1, 1, 2]) for group in GROUPS if group.guarded}
     if kind == 0:
         return Rules(number, limits)
-    if kind == 1:
+    if kind == 2:
         # a step of the clock ends startsecs early: what has no probe cannot be judged then
         return Rules(number, {name: limit for name, limit in limits.items() if name != 'plain'}, clock=True)
     return Rules(number, clock=random.random() < 0.5, reload=True)
 
 
 class Chaos:
-    """One run. storms: how many phases there are at the most."""
+    """One run. storms: how many phases there are at the most. scale: of the length of each storm."""
 
-    def __init__(self, seed: int, seconds: float, callers: int = 6, storms: int = 10**6) -> None:
-        self.seed, self.seconds, self.callers, self.storms = seed, seconds, callers, storms
+    def __init__(self, seed: int, seconds: float, callers: int = 6, storms: int = 10**6, scale: float = 1.0) -> None:
+        self.seed, self.seconds, self.callers, self.storms, self.scale = seed, seconds, callers, storms, scale
         self.summary = Summary(seed)
 
     def run(self) -> Summary:
@@ -74,12 +74,14 @@ class Chaos:
             self.checks = Checks(arena)
             self._restore(arena)
             self.checks.remember()
-            while time.monotonic() < begun + self.seconds and self.summary.phases < self.storms:
+            while self.summary.phases < self.storms:
                 since = time.monotonic()
                 self._phase(arena, rules_of(self.seed, self.summary.phases))
                 self.summary.phases += 1
                 if arena.violations:
                     self._tell(arena, since)
+                    break
+                if time.monotonic() > begun + self.seconds:
                     break
                 self._restore(arena)
             self._sum_up(arena)
@@ -94,7 +96,7 @@ class Chaos:
         arena.set_storm(True)
         for client in clients:
             client.start()
-        time.sleep(random.uniform(*STORM_SECONDS))
+        time.sleep(random.uniform(*STORM_SECONDS) * self.scale)
         for client in clients:
             client.end()
         for client in clients:

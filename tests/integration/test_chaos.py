@@ -1,0 +1,14 @@
+"""Two short storms, one of them with a reload and wall-clock steps; `make chaos` is the long one."""
+from __future__ import annotations
+
+from tests.chaos.run import Chaos
+
+
+def test_nothing_is_lost():
+    summary = Chaos(seed=7, seconds=60.0, callers=4, storms=2, scale=0.5).run()
+    assert not summary.violations, '\n'.join([
+        summary.story, '', *summary.violations, '', f'Longer: make chaos SECONDS=120 SEED={summary.seed}'])
+    assert summary.phases == 2
+    assert summary.lost == 0
+    assert summary.counts['restarts: succeeded'] > 10
+    assert summary.taken_down_in_turn > 5
