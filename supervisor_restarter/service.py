@@ -166,6 +166,8 @@ class Service:
         again, forgotten = None, False
         run.restart.step(now, self._look(run))
         self._roster.let_sockets_go(run)
+        if run.unseen:
+            self._reactor.poke()
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
             if member.order is not Order.START and not self._processes.has_become_its_program(
@@ -195,13 +197,13 @@ class Service:
             failure = self._processes.stop(handle, run.restart.options.stop_timeout)
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
 
-    def _is_unseen(self, run: Run, member: Member) -> bool:
+    @staticmethod
+    def _is_unseen(run: Run, member: Member) -> bool:
         """Whether somebody who stopped the process before us, and waits for that, may not know yet that it has
         stopped: Supervisor's stop calls look for that state alone, and would wait for ever if they missed it."""
-        turns = run.unseen.get(member.match[:2], 0)
-        if turns:
+        turns = run.unseen.pop(member.match[:2], 0)
+        if turns > 1:
             run.unseen[member.match[:2]] = turns - 1
-            self._reactor.poke()
         return turns > 0
 
     def _rescue(self, run: Run) -> float:

@@ -21,13 +21,15 @@ class Rules:
     """What is allowed in one phase.
 
     guarded: max_unavailable of the groups that are restarted only by rolling restarts. clock: the wall clock is
-    put forward and back. reload: supervisord is reloaded.
+    put forward and back. reload: supervisord is reloaded. wounded: guarded groups of which one process is stopped at
+    the beginning, so that there is less room for the rest.
     """
 
     number: int
     guarded: dict[str, int] = field(default_factory=dict)
     clock: bool = False
     reload: bool = False
+    wounded: tuple[str, ...] = ()
 
     def free(self) -> list[Group]:
         """The groups to which anything may happen."""

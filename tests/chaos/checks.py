@@ -99,7 +99,8 @@ class Checks:
         finally:
             self.arena.pulse.resting = False
         if proc.used(pid) - before > MOST_USED:
-            self.arena.fail(f'supervisord used {proc.used(pid) - before:.2f} s of the processor in {LOOK_SECONDS:g} s')
+            self.arena.fail(f'supervisord used {proc.used(pid) - before:.2f} s of the processor in {LOOK_SECONDS:g} s; '
+                            f'now there is: {self.arena.quietly("clock.busy")}')
 
     def _check_guarded(self, rules: Rules, since: float, written: list[Record]) -> None:
         for name, allowed in rules.guarded.items():

@@ -123,8 +123,11 @@ class Typist(Client):
             self.arena.wills.add(process, will)
         self.arena.journal.add(self.name, f'runs {os.path.basename(command[0])} {" ".join(command[1:])}, '
                                           f'for {patience:.2f} s at the most', {group.name})
-        self._run([command[0], '-c', str(self.arena.conf), *command[1:]], patience, group.name)
+        in_time = self._run([command[0], '-c', str(self.arena.conf), *command[1:]], patience, group.name)
         ended = time.monotonic()
+        if not in_time and not (command[1] in ('stop', 'restart') and self.arena.excused(
+                group.processes, start, [will for _, will in wills])):
+            self.arena.fail(f'{self.name}: {command} did not end', group.name)
         for _, will in wills:
             will.sent = ended
 
@@ -137,7 +140,8 @@ class Typist(Client):
             ([ctl, 'restart', f'{group}:*'], [DOWN, UP]), ([ctl, 'stop', f'{group}:*'], [DOWN]),
             ([ctl, 'start', f'{group}:*'], [UP]), ([ctl, 'status'], [])])
 
-    def _run(self, command: list[str], patience: float, group: str) -> None:
+    def _run(self, command: list[str], patience: float, group: str) -> bool:
+        """Whether it ended when it had to, by itself or by us."""
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True) as process:
             try:
@@ -147,13 +151,12 @@ class Typist(Client):
                 process.communicate(timeout=SLACK)
                 self.arena.counts['clients killed'] += 1
                 self.arena.journal.add(self.name, f'is killed (SIGKILL) with {os.path.basename(command[0])}', {group})
-                if patience == 60.0:
-                    self.arena.fail(f'{self.name}: {command} did not end', group)
-                return
+                return patience != 60.0
         self.arena.counts['commands ended'] += 1
         self.arena.journal.add(self.name, f'has exit status {process.returncode}: {said.strip()[-300:]!r}', {group})
         if 'Traceback' in said:
             self.arena.fail(f'{self.name}: {command} said {said}', group)
+        return True
 
 
 def _restarter() -> str:

@@ -8,6 +8,7 @@ real one plus an offset, which `clock.step(seconds)` changes; the monotonic cloc
 """
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -20,7 +21,24 @@ def _shifted() -> float:
 
 
 class ClockRPCInterface:
-    """Puts the clock."""
+    """Puts the clock, and tells what keeps the loop awake."""
+
+    def __init__(self, supervisord: Any) -> None:
+        self._supervisord = supervisord
+
+    def busy(self) -> str:
+        """ Tell what the loop would find to do at this moment, beside answering this
+
+        @return string what   The descriptors that are ready, whose they are, and the dispatchers with a delay.
+        """
+        options = self._supervisord.options
+        dispatchers = {**options.get_socket_map(), **self._supervisord.get_process_map()}
+        ready = type(options.poller).poll(options.poller, 0)
+        lines = [f'{what} {fd} {os.path.realpath(f"/proc/self/fd/{fd}")} {type(dispatchers.get(fd)).__name__}'
+                 for what, found in zip(('read', 'write'), ready) for fd in found]
+        waiting = [f'{fd} asks again every {dispatcher.delay} s' for fd, dispatcher in dispatchers.items()
+                   if hasattr(dispatcher, 'delay') and dispatcher.producer_fifo]
+        return '; '.join([*lines, *waiting, f'poll is {options.poller.poll!r}'])
 
     def step(self, seconds: float) -> float:
         """ Put the clock forward (or back, if negative)
@@ -36,4 +54,4 @@ class ClockRPCInterface:
 def make_clock(supervisord: Any) -> ClockRPCInterface:
     """The factory. It is called for each HTTP server and again at each reload; the offset stays."""
     time.time = _shifted
-    return ClockRPCInterface()
+    return ClockRPCInterface(supervisord)

@@ -4,13 +4,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Callable
 
 from tests.chaos.arena import Arena
 from tests.chaos.calls import Request, Rules, every
 from tests.chaos.checks import Checks
 from tests.chaos.clients import crowd, update
-from tests.chaos.programs import GROUPS
+from tests.chaos.programs import BY_NAME, GROUPS
 from tests.chaos.wills import DOWN, UP
 from tests.chaos.worker import records
 
@@ -53,7 +53,7 @@ def rules_of(seed: int, number: int) -> Rules:
     kind = number % 3 if number < 3 else random.randrange(3)
     limits = {group.name: random.choice([1, 1, 2]) for group in GROUPS if group.guarded}
     if kind == 0:
-        return Rules(number, limits)
+        return Rules(number, limits, wounded=tuple(name for name in limits if random.random() < 0.5))
     if kind == 2:
         # a step of the clock ends startsecs early: what has no probe cannot be judged then
         return Rules(number, {name: limit for name, limit in limits.items() if name != 'plain'}, clock=True)
@@ -74,24 +74,38 @@ class Chaos:
             self.checks = Checks(arena)
             self._restore(arena)
             self.checks.remember()
-            while self.summary.phases < self.storms:
+            while True:
                 since = time.monotonic()
-                self._phase(arena, rules_of(self.seed, self.summary.phases))
+                self._guarded(arena, lambda: self._phase(arena, rules_of(self.seed, self.summary.phases)))
                 self.summary.phases += 1
-                if arena.violations:
-                    self._tell(arena, since)
+                over = self.summary.phases >= self.storms or time.monotonic() > begun + self.seconds
+                if not over and not arena.violations:
+                    self._guarded(arena, lambda: self._restore(arena))
+                if over or arena.violations:
                     break
-                if time.monotonic() > begun + self.seconds:
-                    break
-                self._restore(arena)
+            if arena.violations:
+                self._tell(arena, since)
             self._sum_up(arena)
         self.summary.seconds = time.monotonic() - begun
         return self.summary
 
+    @staticmethod
+    def _guarded(arena: Arena, act: Callable[[], None]) -> None:
+        """Whatever makes it impossible to go on is a violation too, with its story."""
+        try:
+            act()
+        except Exception as error:
+            arena.fail(f'{type(error).__name__}: {error}')
+            if arena.process.poll() is not None:
+                arena.fail(f'supervisord has ended: {(arena.dir / "stderr").read_text()[-3000:]}')
+
     def _phase(self, arena: Arena, rules: Rules) -> None:
-        since = time.monotonic()
         arena.journal.add('chaos', f'phase {rules.number}: {rules}')
         random = Random(f'{self.seed} length {rules.number}')
+        for name in rules.wounded:
+            victim = BY_NAME[name].processes[0]
+            arena.call('chaos', Request('supervisor.stopProcess', (victim, True), every([victim], DOWN)))
+        since = time.monotonic()
         clients = crowd(arena, rules, self.callers)
         arena.set_storm(True)
         for client in clients:

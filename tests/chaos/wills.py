@@ -50,9 +50,11 @@ class Wills:
         """Somebody wants something of the process."""
         self._wills.setdefault(process, []).append(will)
 
-    def started_by_supervisor(self, processes: Iterable[str], since: float) -> bool:
-        """Whether one of these processes may have been started since then by one of Supervisor's own calls."""
-        return any(will.how.startswith('supervisor.start') and will.effect == UP
+    def started_by_supervisor(self, processes: Iterable[str], since: float, own: Iterable[Will] = ()) -> bool:
+        """Whether one of these processes may have been started since then by one of Supervisor's own calls, beside
+        the asker's own."""
+        own = set(own)
+        return any(will.how.startswith('supervisor.start') and will.effect == UP and will not in own
                    and min(will.answered, self._processed(will.sent)) >= since
                    for process in processes for will in self._wills.get(process, []))
 
