@@ -107,7 +107,8 @@ class Checks:
             group = BY_NAME[name]
             verdict = guard.judge(written, name, group.size, allowed, group.probed, since)
             self.taken += verdict.taken
-            self.lowest[name] = min(self.lowest.get(name, (group.size, 0)), (verdict.lowest, group.size - allowed))
+            this = (verdict.lowest, group.size - allowed)
+            self.lowest[name] = min(self.lowest.get(name, this), this)
             if verdict.breach is not None:
                 self.arena.fail(f'max_unavailable = {allowed} of {group.size}: only {verdict.lowest} were ready; the '
                                 f'first time when {verdict.breach.name} was told to stop, at '

