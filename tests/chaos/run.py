@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Callable
 
 from tests.chaos.arena import Arena
-from tests.chaos.calls import Request, Rules, every
+from tests.chaos.calls import LATEST, Request, Rules, every
 from tests.chaos.checks import Checks
 from tests.chaos.clients import crowd, update
 from tests.chaos.programs import BY_NAME, GROUPS
@@ -16,6 +16,7 @@ from tests.chaos.worker import records
 
 LAST_WORDS = [('restarter.quickStop', DOWN), ('supervisor.stopProcessGroup', DOWN),
               ('restarter.quickStart', UP), ('supervisor.startProcessGroup', UP)]
+PAUSE_SECONDS = (0.0, 0.6)     # between the beginning of a restart and the last word about its group
 STORM_SECONDS = (4.0, 9.0)     # how long one phase's storm lasts
 
 
@@ -123,10 +124,18 @@ class Chaos:
 
     @staticmethod
     def _last_words(arena: Arena, rules: Rules, random: Random) -> None:
-        """A last will for most groups, while restarts are still under way: so it is certain what must be."""
-        for group in rules.free():
+        """A last will for most groups, in the middle of a restart: so it is certain what must be, and nothing that
+        is asked for later brings back what was lost."""
+        for group in GROUPS:
+            if group.guest or random.random() < 0.3:
+                continue
+            options = {'max_unavailable': rules.guarded.get(group.name, '100%')}
+            arena.call('last word', Request('restarter.startRestart', (group.name, options), every(group.processes, UP)))
+            time.sleep(random.uniform(*PAUSE_SECONDS))
             method, effect = random.choice(LAST_WORDS)
-            if not group.guest and random.random() < 0.7:
+            if group.name in rules.guarded or random.random() < 0.3:
+                arena.call('last word', Request('restarter.cancelRestart', (LATEST,)))
+            else:
                 arena.call('last word', Request(method, (group.name, True), every(group.processes, effect), 60.0))
 
     def _restore(self, arena: Arena) -> None:
