@@ -121,8 +121,7 @@ class Arena(Server):
     def _judge(self, who: str, request: Request, outcome: Outcome, start: float) -> None:
         now = time.monotonic()
         reloading = any(begun <= now and start <= ended for begun, ended in self.reloads)
-        if outcome.kind == 'silent' and request.method.startswith('supervisor.stop') \
-                and self.excused(request.processes, start):
+        if outcome.kind == 'silent' and request.has_stock_stop and self.excused(request.processes, start):
             return
         if outcome.kind == 'lost' and any(start <= jump for jump in self.jumps):
             # After each 500th connection Supervisor closes those on which nothing was sent for half an hour, it thinks.

@@ -54,6 +54,12 @@ class Request:
         return {process.partition(':')[0] for process in self.processes}
 
     @property
+    def has_stock_stop(self) -> bool:
+        """Whether it is one of Supervisor's own stop calls, or has one in it."""
+        calls = self.arguments[0] if self.method == 'system.multicall' else [{'methodName': self.method}]
+        return any(call['methodName'].startswith('supervisor.stop') for call in calls)
+
+    @property
     def processes(self) -> set[str]:
         """The processes that it is about."""
         return {process for process, effect in self.effects}
