@@ -130,7 +130,8 @@ class Chaos:
             if group.guest or random.random() < 0.3:
                 continue
             options = {'max_unavailable': rules.guarded.get(group.name, '100%')}
-            arena.call('last word', Request('restarter.startRestart', (group.name, options), every(group.processes, UP)))
+            arena.call('last word', Request('restarter.startRestart', (group.name, options),
+                                            every(group.processes, UP)))
             time.sleep(random.uniform(*PAUSE_SECONDS))
             method, effect = random.choice(LAST_WORDS)
             if group.name in rules.guarded or random.random() < 0.3:
