@@ -61,7 +61,8 @@ def groups_of(event: str, payload: str) -> frozenset[str]:
     """The process groups that an event is about, by its name and payload; none for most events."""
     if event == REMOTE_COMMUNICATION:
         return frozenset()       # whoever sends it chooses the text
-    words = payload.partition('\n')[0].split()
+    # Blanks alone: names of Supervisor may hold any other white space.
+    words = payload.partition('\n')[0].split(' ')
     found = next((value for key, _, value in (w.partition(':') for w in words) if key == 'groupname'), '')
     if event.startswith(GROUP_RESTART):
         return frozenset(name_of(part) for part in found.split(',') if part)

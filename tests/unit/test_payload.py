@@ -78,3 +78,10 @@ def test_more_failures_than_anyone_reads_are_counted():
 ])
 def test_the_groups_that_an_event_is_about(event, text, groups):
     assert payload.groups_of(event, text) == groups
+
+
+@pytest.mark.parametrize('name', ['we\xa0b', 'we\tb', '\u2003', 'we\x1fb'])
+def test_white_space_in_a_name_is_part_of_it(name):
+    # A rule that did not see that the event is about its own group would restart it for ever.
+    text = f'processname:{name} groupname:{name} from_state:STARTING pid:1'
+    assert payload.groups_of('PROCESS_STATE_RUNNING', text) == {name}
