@@ -29,6 +29,8 @@ from supervisor_restarter.payload import EVENT_NAMES, groups_of
 MOST_HEADER = 64 * 1024             # characters; a header has about 100
 MOST_PAYLOAD = 16 * 1024 * 1024     # characters
 CALL_SECONDS = 30.0                 # for one call to supervisord, which else could wait for ever
+# All that a section's stopsignal may be, but for SIGKILL.
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
 INFO = {'group': str, 'name': str, 'statename': str, 'pid': int, 'start': int, 'now': int}
 
 Measure = Callable[[Iterable[int]], dict[int, int]]
@@ -39,6 +41,7 @@ class Event(NamedTuple):
 
     name: str
     payload: str
+    serial: str = ''      # in its pool
 
     @property
     def is_tick(self) -> bool:
@@ -61,7 +64,9 @@ def next_event(stdin: TextIO, stdout: TextIO) -> Event | None:
     if not line.endswith('\n') and len(line) < MOST_HEADER:
         return None
     try:
-        headers = childutils.get_headers(line)
+        # From poolserial on: before it are supervisord's identifier and the pool's name, which may hold any character.
+        _, found, rest = line.rpartition(' poolserial:')
+        headers = childutils.get_headers(f'poolserial:{rest}' if found else line)
         name, length = headers['eventname'], int(headers['len'])
     except (KeyError, ValueError):
         raise BadProtocol(f'malformed header: {shown(line)}') from None
@@ -69,7 +74,7 @@ def next_event(stdin: TextIO, stdout: TextIO) -> Event | None:
         childutils.listener.ok(stdout)      # or our successor would be given the same event
         raise BadProtocol(f'a payload of {length} characters; the most are {MOST_PAYLOAD}')
     payload = stdin.read(length)
-    return Event(name, payload) if len(payload) == length else None
+    return Event(name, payload, headers.get('poolserial', '')) if len(payload) == length else None
 
 
 class Supervisord:
@@ -121,7 +126,7 @@ class Listener:
         for when, pending in self._pending.items():
             if when.matches(event.name):
                 groups = groups_of(event.name, event.payload)
-                pending[event._replace(payload=','.join(sorted(groups)))] = groups
+                pending[Event(event.name, ','.join(sorted(groups)))] = groups
         looks = event.is_tick and self._watch.rules
         if not looks and not any(self._pending.values()):
             return
@@ -235,17 +240,21 @@ def make(argv: Sequence[str] | None, environment: Mapping[str, str]) -> Listener
 
 def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
     """Obey events until supervisord is gone; the exit status."""
+    before = ''
     try:
         while True:
             event = next_event(stdin, stdout)
             if event is None:
                 return Exit.OK
-            # An event whose listener dies before it has answered is given to the next one; so a SIGTERM, perhaps of
+            # An event whose listener dies before it has answered is given to the next one; so a stop signal, perhaps of
             # the very restart that is asked for, waits until then.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-            listener.obey(event)
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+            # Of a pool that subscribes to EVENT and TICK_5, say, Supervisor sends each TICK_5 twice.
+            if not event.serial or event.serial != before:
+                listener.obey(event)
+            before = event.serial
             childutils.listener.ok(stdout)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     except BadProtocol as error:
         say(str(error))
         return Exit.FAILED

@@ -60,7 +60,23 @@ def event(text):
 
 @pytest.mark.parametrize('payload', ['', 'when:1', 'zwei\nZeilen\r\nü'])
 def test_an_event(payload):
-    assert event(HEADER.format('TICK_5', len(payload)) + payload + 'more') == (Event('TICK_5', payload), 'READY\n')
+    assert event(HEADER.format('TICK_5', len(payload)) + payload + 'more') == (Event('TICK_5', payload, '1'), 'READY\n')
+
+
+@pytest.mark.parametrize('server', ['my host', 'host:9001', 'a poolserial:7 eventname:x len:9'])
+def test_any_identifier_and_pool_name(server):
+    text = f'ver:3.0 server:{server} serial:1 pool:a\xa0b poolserial:4 eventname:TICK_5 len:1\nx'
+    assert event(text)[0] == Event('TICK_5', 'x', '4')
+
+
+def test_an_event_that_is_sent_twice_is_obeyed_once():
+    server = FakeServer()
+    made, said = make(server, 'TICK=web')
+    one = HEADER.format('TICK_5', 1) + 'x'
+    stdout = io.StringIO()
+    assert listener.run(made, io.StringIO(one + one + one.replace('serial:1', 'serial:2')), stdout) == Exit.OK
+    assert len(server.asked) == 2
+    assert stdout.getvalue() == 'READY\nRESULT 2\nOK' * 3 + 'READY\n'
 
 
 @pytest.mark.parametrize('text', ['', 'ver:3.0 serv', HEADER.format('TICK_5', 7) + 'when:1'])
