@@ -41,7 +41,7 @@ class GroupRestartFailedEvent(GroupRestartEvent):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self._payload += '\n' + payload.failure_lines(report.failures(run.restart))
+        self._payload += '\n' + payload.failure_lines(report.outcome(run.restart))
 
 
 class GroupRestartCancelledEvent(GroupRestartEvent):

@@ -58,6 +58,15 @@ def failures(restart: Restart) -> list[dict[str, Any]]:
             for member, code, why in entries]
 
 
+def outcome(restart: Restart) -> list[dict[str, Any]]:
+    """The same as failures() for a restart that is over: what became of those that were pending at the timeout."""
+    pending = {id(member) for member, _ in restart.pending}
+    entries = [(member, member.code or Code.TIMEOUT, member.error or 'it was ready only after the timeout')
+               for member in restart.members if member.code is not None or id(member) in pending]
+    return [{'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
+            for member, code, why in entries]
+
+
 def timeout_text(restart: Restart) -> str:
     """Which processes were pending at the timeout, and what becomes of them."""
     return (f'{len(restart.pending)} of {len(restart.members)} processes were pending: '

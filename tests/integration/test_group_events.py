@@ -75,7 +75,7 @@ def test_a_restart_that_times_out_has_failed_when_everything_is_back(start):
     server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0.3}))
     assert [name for name, _ in recorded(server)] in ([], ['GROUP_RESTART_STARTED'])
     ended = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_FAILED')[-1]
-    assert ended.splitlines()[1:] == ['web:web TIMEOUT: it is still stopping and will be started when it has exited']
+    assert ended.splitlines()[1:] == ['web:web TIMEOUT: it was ready only after the timeout']
 
 
 def test_a_restart_that_is_cancelled(start):

@@ -87,9 +87,13 @@ def test_a_failed_restart_names_each_failed_process(received, state):
                          'web:1 START_FAILED: exit status 3\\n\\x1b[2Jgroupname:x \\xfc\n')]
 
 
-def test_what_was_pending_at_the_timeout_is_named_too(received):
-    announce(run(State.TIMED_OUT, pending=[(0, 'it is still stopping')]))
-    assert received[0][1].splitlines()[1:] == ['web:0 TIMEOUT: it is still stopping']
+@pytest.mark.parametrize(('of_one', 'line'), [
+    ({}, 'web:1 TIMEOUT: it was ready only after the timeout'),
+    ({'error': 'not reached before the timeout'}, 'web:1 TIMEOUT: not reached before the timeout'),
+    ({'code': Code.START_FAILED, 'error': 'exit status 3'}, 'web:1 START_FAILED: exit status 3')])
+def test_what_was_pending_at_the_timeout_is_named_with_what_became_of_it(received, of_one, line):
+    announce(run(State.TIMED_OUT, pending=[(1, 'it is still stopping')], **of_one))
+    assert received[0][1].splitlines()[1:] == [line]
 
 
 def test_quick_stops_and_starts_are_no_restarts(received):
