@@ -28,6 +28,7 @@ from supervisor_restarter.payload import EVENT_NAMES, groups_of
 
 MOST_HEADER = 64 * 1024             # characters; a header has about 100
 MOST_PAYLOAD = 16 * 1024 * 1024     # characters
+RETRY_SECONDS = 5.0                 # between two attempts for what was put off, where no tick comes
 CALL_SECONDS = 30.0                 # for one call to supervisord, which else could wait for ever
 # All that a section's stopsignal may be, but for SIGKILL.
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
@@ -117,22 +118,30 @@ class Listener:
         self._dry_run = dry_run
         # What --when still has to see to: of each rule the events that came and the groups that they were about.
         self._pending: dict[rules.When, dict[Event, frozenset[str]]] = {when: {} for when in whens}
+        self._tried_at = 0.0                    # monotonic
         self._warned: set[rules.When] = set()   # rules of which it was said that an event is not obeyed
         self._said: set[object] = set()         # what is said once, for as long as it holds
         self._said_before: set[object] = set()
 
     def obey(self, event: Event) -> None:
         """Do what the rules say to this event, and what was put off before."""
+        wanted = False
         for when, pending in self._pending.items():
             if when.matches(event.name):
                 groups = groups_of(event.name, event.payload)
                 pending[Event(event.name, ','.join(sorted(groups)))] = groups
-        looks = event.is_tick and self._watch.rules
-        if not looks and not any(self._pending.values()):
+                wanted = True
+        # Many events come during the very restart that another one has to wait for.
+        wanted = wanted or (any(self._pending.values())
+                            and (event.is_tick or time.monotonic() >= self._tried_at + RETRY_SECONDS))
+        looks = event.is_tick and bool(self._watch.rules)
+        if not looks and not wanted:
             return
+        self._tried_at = time.monotonic()
         self._said_before, self._said = self._said, set()
+        about_groups = any(groups for pending in self._pending.values() for groups in pending.values())
         try:
-            everything = self._server.processes()
+            everything = self._server.processes() if looks or about_groups else []
         except ClientError as error:
             self._say(f'{error}; tried again at the next tick or event')
             return

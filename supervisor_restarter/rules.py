@@ -25,8 +25,8 @@ BYTES = {'KB': KILOBYTE, 'MB': KILOBYTE ** 2, 'GB': KILOBYTE ** 3}
 SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
 JITTER = 0.1               # of the age: so much older, at the most, a process may become
-AGAIN = 600.0              # seconds until the same process, still not restarted, is asked for again
-LONGEST_PAUSE = 3600.0     # seconds; pauses between two attempts with a FATAL process double up to this
+AGAIN = 60.0               # seconds after which --memory and --age may ask for a process again; doubled each time
+LONGEST_PAUSE = 3600.0     # seconds; pauses between two attempts with a process double up to this
 ANY_EVENT = 'EVENT'        # Supervisor's name for the type of all events
 
 # States (Supervisor's names) in which a process is in no condition to let another one go down.
@@ -151,6 +151,19 @@ class Trial:
     due: float | None = None
 
 
+class Request(NamedTuple):
+    """What is remembered of the last restart that --memory or --age asked for: of which process, and when (monotonic)
+    the next one may be asked for under its name; pause: seconds between the two."""
+
+    process: Process
+    due: float
+    pause: float
+
+    def is_over(self, now: float) -> bool:
+        """Whether it is forgotten: the name could have been asked for again for as long as it was not, and was not."""
+        return now >= self.due + self.pause
+
+
 @dataclass
 class Watch:
     """The rules that look at processes, and what they remember between two ticks.
@@ -160,7 +173,7 @@ class Watch:
 
     rules: list[Rule]
     notes: list[str] = field(default_factory=list)
-    _asked: dict[Process, float] = field(default_factory=dict)
+    _asked: dict[Key, Request] = field(default_factory=dict)
     _trials: dict[Key, Trial] = field(default_factory=dict)
 
     def to_measure(self, everything: list[Process]) -> set[int]:
@@ -174,9 +187,10 @@ class Watch:
         sizes: bytes of memory by pid; a pid that is missing could not be measured. now: monotonic.
         """
         self.notes.clear()
-        self._asked = {process: at for process, at in self._asked.items() if now < at + AGAIN}
+        self._asked = {key: request for key, request in self._asked.items() if not request.is_over(now)}
         wishes: dict[str, Wish] = {}
-        for group, wish in [*self._fatal(everything, now), *self._memory(everything, sizes), *self._age(everything)]:
+        for group, wish in [*self._fatal(everything, now), *self._memory(everything, sizes, now),
+                            *self._age(everything, now)]:
             wishes.setdefault(group, wish)
         return list(wishes.values())
 
@@ -184,7 +198,9 @@ class Watch:
         """The restart was begun."""
         for process in everything:
             if process.key in wish.keys and wish.kind != 'fatal':
-                self._asked[_identity(process)] = now
+                before = self._asked.get(process.key)
+                pause = AGAIN if before is None else min(2 * before.pause, LONGEST_PAUSE)
+                self._asked[process.key] = Request(_identity(process), now + pause, pause)
         for key in wish.keys if wish.kind == 'fatal' else ():
             trial = self._trials[key]
             trial.last, trial.due = trial.pause, None
@@ -208,26 +224,33 @@ class Watch:
                     seen.add(process.key)
                     yield rule, process
 
-    def _memory(self, everything: list[Process], sizes: Mapping[int, int]) -> Iterator[tuple[str, Wish]]:
+    def _may_ask(self, process: Process, now: float) -> bool:
+        """Whether it is time: a limit below what a process needs from the start must not restart it without end."""
+        return process.key not in self._asked or now >= self._asked[process.key].due
+
+    def _memory(self, everything: list[Process], sizes: Mapping[int, int], now: float) -> Iterator[tuple[str, Wish]]:
         heavy = defaultdict(list)
         for rule, process in self._of_kind('memory', everything):
-            if not process.pid or process.state not in ('RUNNING', 'STARTING'):
+            if not process.pid or process.state != 'RUNNING':
                 continue
             if process.pid not in sizes:
                 self.notes.append(f'--memory {rule.text}: the memory of {_shown(process)} (pid {process.pid}) '
                                   'cannot be measured')
-            elif sizes[process.pid] > rule.limit and _identity(process) not in self._asked:
+            elif sizes[process.pid] > rule.limit and self._may_ask(process, now):
                 heavy[process.group].append((process, f'{_shown(process)} uses {_size(sizes[process.pid])} '
                                                       f'(more than {_size(rule.limit)})'))
         for group, found in heavy.items():
             yield group, _wish('memory', [process for process, _ in found], listed(why for _, why in found))
 
-    def _age(self, everything: list[Process]) -> Iterator[tuple[str, Wish]]:
+    def _age(self, everything: list[Process], now: float) -> Iterator[tuple[str, Wish]]:
         unsettled = {process.group: process for process in everything if process.state in UNSETTLED}
-        asked = {process.group for process in everything if _identity(process) in self._asked}
+        # One at a time: the one before is still there.
+        asked = {process.group for process in everything if not self._may_ask(process, now)
+                 and _identity(process) == self._asked[process.key].process}
         old = defaultdict(list)
         for rule, process in self._of_kind('age', everything):
-            if process.state == 'RUNNING' and process.age > ripe_age(process, rule.limit):
+            old_enough = process.state == 'RUNNING' and process.age > ripe_age(process, rule.limit)
+            if old_enough and self._may_ask(process, now):
                 old[process.group].append((process, rule))
         for group, found in old.items():
             process, rule = min(found, key=lambda one: (one[0].start, natural(one[0].name)))

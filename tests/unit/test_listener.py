@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
 from supervisor import childutils
@@ -119,13 +120,18 @@ def test_other_events_do_nothing():
 
 
 @pytest.mark.parametrize('error', [BUSY, GONE])
-@pytest.mark.parametrize('next_event', [TICK, Event('PROCESS_LOG_STDOUT', 'x')])
-def test_what_is_refused_for_now_is_tried_at_the_next_event(error, next_event):
+@pytest.mark.parametrize(('next_event', 'after'), [
+    (TICK, 0), (Event('PROCESS_LOG_STDOUT', 'x'), listener.RETRY_SECONDS)])
+def test_what_is_refused_for_now_is_tried_at_the_next_tick_or_a_later_event(monkeypatch, error, next_event, after):
+    now = [1000.0]
+    monkeypatch.setattr(time, 'monotonic', lambda: now[0])
     server = FakeServer()
     server.refusals = [error]
     made, said = make(server, 'REMOTE_COMMUNICATION=web')
     made.obey(Event('REMOTE_COMMUNICATION', ''))
+    made.obey(Event('PROCESS_LOG_STDOUT', 'x'))          # too soon
     assert server.asked == []
+    now[0] += after
     made.obey(next_event)
     made.obey(next_event)
     assert len(server.asked) == 1
@@ -155,8 +161,8 @@ def test_what_is_refused_for_good_is_not_tried_again():
 def test_an_unreachable_supervisord_is_told_with_each_attempt():
     server = FakeServer()
     server.gone = True
-    made, said = make(server, 'REMOTE_COMMUNICATION=web')
-    made.obey(Event('REMOTE_COMMUNICATION', ''))
+    made, said = make(server, 'PROCESS_STATE=web')
+    made.obey(Event('PROCESS_STATE_EXITED', 'processname:app groupname:app'))
     made.obey(TICK)
     assert len(said) == 2
     server.gone = False

@@ -120,15 +120,24 @@ def test_memory_does_not_ask_for_the_same_process_twice():
     assert tick(everything, sizes) == [('web:0',)]
     assert tick(everything, sizes) == []
     assert tick(everything, {100: 11 * MB, 101: 11 * MB}) == [('web:1',)]
-    renewed = [everything[0]._replace(pid=200, start=1100, age=5), everything[1]]
-    assert tick(renewed, {200: 11 * MB, 101: 11 * MB}) == [('web:0',)]
 
 
-def test_memory_asks_again_after_a_long_time():
+def test_memory_asks_again_with_growing_pauses_also_if_each_new_process_is_too_large():
     tick = Ticks('memory web=10MB')
-    assert tick(web('RUNNING'), {100: 11 * MB}) == [('web:0',)]
-    assert tick(web('RUNNING', age=AGAIN), {100: 11 * MB}, after=AGAIN - 1) == []
-    assert tick(web('RUNNING', age=AGAIN), {100: 11 * MB}, after=1) == [('web:0',)]
+    asked = []
+    for second in range(1000):
+        if tick(web('RUNNING', age=second), {100: 11 * MB}, after=1):
+            asked.append(second)
+    assert asked == [0, AGAIN, 3 * AGAIN, 7 * AGAIN, 15 * AGAIN]
+
+
+def test_the_pauses_begin_anew_after_a_time_without_trouble():
+    tick = Ticks('memory web=10MB')
+    for after in (0, AGAIN, 2 * AGAIN):
+        assert tick(web('RUNNING'), {100: 11 * MB}, after=after) == [('web:0',)]
+    assert tick(web('RUNNING'), {100: 9 * MB}, after=8 * AGAIN) == []
+    assert tick(web('RUNNING'), {100: 11 * MB}, after=1) == [('web:0',)]
+    assert tick(web('RUNNING'), {100: 11 * MB}, after=AGAIN) == [('web:0',)]
 
 
 def test_what_was_refused_is_asked_for_at_the_next_tick():
