@@ -164,7 +164,7 @@ class Listener:
         if pending:
             came = listed(dict.fromkeys(event.name for event in pending))
             error = self._ask((when.target,), f'{came} came', self._options)
-            if error is None or not (error.code == Code.BUSY or error.status == Exit.UNREACHABLE):
+            if error is None or not _passes(error):
                 pending.clear()
 
     def _look(self, everything: list[rules.Process]) -> None:
@@ -187,8 +187,10 @@ class Listener:
             id = self._server.start(names, options)
         except ClientError as error:
             line = f'{why}: restart of {listed(names)} refused: {error}'
+            if _passes(error):
+                line += '; tried again at the next tick or event'
             if error.code == Code.BUSY:
-                self._say_once(f'{line}; tried again at the next tick', (tuple(names), str(error)))
+                self._say_once(line, (tuple(names), str(error)))
             else:
                 self._say(line)
             return error
@@ -200,6 +202,11 @@ class Listener:
         if about not in self._said | self._said_before:
             self._say(line)
         self._said.add(about)
+
+
+def _passes(error: ClientError) -> bool:
+    """Whether the same may be granted later."""
+    return error.code == Code.BUSY or error.status == Exit.UNREACHABLE
 
 
 def _groups_of(target: str, everything: list[rules.Process]) -> set[str]:

@@ -159,7 +159,7 @@ def test_a_busy_group_is_asked_for_again(start):
     with Hand(server, '--when', 'REMOTE_COMMUNICATION=web', '--memory', 'web:1=1KB') as hand:
         line, = hand.send('REMOTE_COMMUNICATION')
         assert line == ("REMOTE_COMMUNICATION came: restart of web refused: BUSY: process group 'web' is being "
-                        f'restarted already (restart {first}); tried again at the next tick')
+                        f'restarted already (restart {first}); tried again at the next tick or event')
         line, = hand.send()
         assert "restart of web:1 refused: BUSY: process group 'web'" in line
         assert hand.send() == []                              # it is refused again, which has been said
@@ -214,7 +214,8 @@ def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(start):
         silent.listen()
         url = f'unix://{server.dir}/silent'
         with Hand(server, '--when', 'TICK=web', command=(sys.executable, '-c', IMPATIENT), url=url) as hand:
-            assert hand.send() == [f'{url} timed out; tried again at the next tick or event']
+            assert hand.send() == [f'TICK_5 came: restart of web refused: {url} timed out; '
+                                   'tried again at the next tick or event']
 
 
 def test_a_password_is_sent_and_a_wrong_one_gets_a_line(start, monkeypatch):
