@@ -20,7 +20,7 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo bench rolling chaos test lint types unit integration clean FORCE
+.PHONY: help demo bench rolling chaos test lint types unit integration stock clean FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
@@ -39,7 +39,7 @@ rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what thei
 chaos: $(NEW)/.made ## try to break it: misbehaving programs, random clients, kill -9, wall-clock steps
 	@$(NEW)/bin/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(RESTARTS),--restarts $(RESTARTS))
 
-test: lint types unit integration ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
+test: lint types unit integration stock ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
 
 lint: $(NEW)/.made ## check the style with ruff
 	$(NEW)/bin/python -m ruff check .
@@ -54,6 +54,10 @@ unit: $(OLD)/.made $(NEW)/.made ## run the unit tests on both Supervisors
 integration: $(OLD)/.made $(NEW)/.made ## run the tests with real supervisords, on both Supervisors
 	$(OLD)/bin/python -m pytest -q -n $(JOBS) tests/integration
 	$(NEW)/bin/python -m pytest -q -n $(JOBS) tests/integration
+
+stock: $(OLD)/.made $(NEW)/.made ## run Supervisor's own tests beside the plugin, on both Supervisors
+	@$(OLD)/bin/python -m tests.stock
+	@$(NEW)/bin/python -m tests.stock
 
 clean: ## remove the environments, caches and build leftovers
 	rm -rf .envs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
