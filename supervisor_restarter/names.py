@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.options import shown
 
+# What one call may cost is bounded: a glob is compared with every process, and one that is long takes fnmatch
+# a time that grows with the square of its length.
+MOST_NAMES = 10_000
+MOST_GLOBS = 500
+LONGEST_GLOB = 200       # characters
+
 Groups = Mapping[str, Sequence[str]]    # group name -> names of its processes
+Homes = Mapping[str, Sequence[str]]     # name of a process -> the groups that have one of that name
 
 
 class Match(NamedTuple):
@@ -46,16 +53,23 @@ def group_members(groups: Groups, name: Any) -> list[Match]:
 def resolve(groups: Groups, names: Any) -> list[Match]:
     """The processes that `names` (a string or an array of strings) stand for, each once.
 
-    Refusal BAD_GROUP if names is of another type or empty, if anything in it matches nothing, or
+    Refusal BAD_GROUP if names is of another type, empty or too long, if anything in it matches nothing, or
     if a bare word is the name of processes in several groups: one bad name refuses the whole call.
     """
     found: dict[tuple[str, str], Match] = {}
     missing = []
+    homes = _homes(groups)
+    globs = 0
     for name in _as_list(names):
-        matches = _resolve_one(groups, name)
+        matches = _named(groups, homes, name)
+        if matches is None and any(character in name for character in '*?['):
+            globs += 1
+            if globs > MOST_GLOBS:
+                raise Refusal(Code.BAD_GROUP, f'too many patterns: at most {MOST_GLOBS} in one call')
+            matches = _matched(groups, name)
         if not matches:
             missing.append(name)
-        for match in matches:
+        for match in matches or ():
             before = found.get(match[:2], match)
             found[match[:2]] = Match(match.group, match.name,
                                      match.outright or before.outright, match.single or before.single)
@@ -71,11 +85,23 @@ def _as_list(names: Any) -> list[str]:
         raise Refusal(Code.BAD_GROUP, f'names must be a string or an array of strings, not {shown(names)}')
     if not names:
         raise Refusal(Code.BAD_GROUP, 'no names given')
-    return list(names)
+    if len(names) > MOST_NAMES:
+        raise Refusal(Code.BAD_GROUP, f'{len(names)} names are too many: at most {MOST_NAMES} in one call')
+    return list(dict.fromkeys(names))
 
 
-def _resolve_one(groups: Groups, name: str) -> list[Match]:
-    # Exact names come before patterns: a name may contain the characters of a glob.
+def _homes(groups: Groups) -> Homes:
+    homes: dict[str, list[str]] = {}
+    for group, process in _pairs(groups):
+        homes.setdefault(process, []).append(group)
+    return homes
+
+
+def _named(groups: Groups, homes: Homes, name: str) -> list[Match] | None:
+    """The processes whose name, or whose group's name, it is; None if it is none.
+
+    To be asked before the name is taken for a pattern: a name may contain the characters of a glob.
+    """
     if name == 'all':
         return [Match(group, process, False, False) for group, process in _pairs(groups)]
     group, colon, process = name.partition(':')
@@ -85,20 +111,22 @@ def _resolve_one(groups: Groups, name: str) -> list[Match]:
         return [Match(group, member, True, single) for member in groups[group]]
     if colon and process in groups.get(group, ()):
         return [Match(group, process, True, True)]
-    if not colon:
-        homes = [owner for owner, member in _pairs(groups) if member == name]
-        if len(homes) > 1:
-            spelled = ', '.join(f'{owner}:{name}' for owner in homes)
-            raise Refusal(Code.BAD_GROUP, f'{shown(name)} is the name of several processes: {spelled}')
-        if homes:
-            return [Match(homes[0], name, True, True)]
-    if any(character in name for character in '*?['):
-        try:
-            return [Match(owner, member, False, False) for owner, member in _pairs(groups)
-                    if fnmatch.fnmatchcase(f'{owner}:{member}', name)]
-        except re.error:
-            return []               # '[z-a]', before Python 3.11
-    return []
+    owners = () if colon else homes.get(name, ())
+    if len(owners) > 1:
+        spelled = listed(f'{owner}:{name}' for owner in owners)
+        raise Refusal(Code.BAD_GROUP, f'{shown(name)} is the name of several processes: {spelled}')
+    return [Match(owners[0], name, True, True)] if owners else None
+
+
+def _matched(groups: Groups, glob: str) -> list[Match]:
+    """The processes that match a glob over `group:process`."""
+    if len(glob) > LONGEST_GLOB:
+        raise Refusal(Code.BAD_GROUP, f'the pattern {shown(glob)} is too long: at most {LONGEST_GLOB} characters')
+    try:
+        return [Match(owner, member, False, False) for owner, member in _pairs(groups)
+                if fnmatch.fnmatchcase(f'{owner}:{member}', glob)]
+    except re.error:
+        return []                   # '[z-a]', before Python 3.11
 
 
 def _pairs(groups: Groups) -> Iterable[tuple[str, str]]:

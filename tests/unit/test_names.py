@@ -1,12 +1,14 @@
 """Names and globs -> processes."""
 from __future__ import annotations
 
+import contextlib
 import datetime
+import time
 
 import pytest
 
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.names import group_members, natural, resolve
+from supervisor_restarter.names import LONGEST_GLOB, MOST_GLOBS, MOST_NAMES, group_members, natural, resolve
 
 GROUPS = {
     'web': ['0', '1', '2', '10'],
@@ -162,6 +164,40 @@ def test_all_of_nothing_is_refused():
 def test_a_refusal_of_a_very_long_name_stays_short():
     assert len(refused('x' * 100_000)) < 200
     assert len(refused([['x' * 100_000] * 1000])) < 1000
+
+
+# -- what a call can cost ------------------------------------------------------------------------
+
+MANY = {f'group{number}': [f'process{other}' for other in range(50)] for number in range(10)}
+
+
+@pytest.mark.parametrize('names', [
+    '[' * 100_000, '[' * LONGEST_GLOB, '?' * 100_000, '*a' * 100_000, '[!' * 50_000, '*' * 100_000, 'x' * 1_000_000,
+    ['all'] * MOST_NAMES, ['*'] * MOST_NAMES, ['group1:process1'] * 100_000, ['x'] * 100_000,
+    [f'process{number}x' for number in range(MOST_NAMES)], [f'nothing{number}' for number in range(100_000)],
+    [f'no*{number}' for number in range(100_000)], [f'[{number}' + '[' * 190 for number in range(MOST_NAMES)],
+])
+def test_what_a_call_can_cost_is_bounded(names):
+    began = time.process_time()
+    with contextlib.suppress(Refusal):
+        assert len(resolve(MANY, names)) <= 500
+    assert time.process_time() - began < 2.0           # without the bounds: minutes
+
+
+def test_so_many_names_and_patterns_are_enough():
+    everyone = [f'{group}:{name}' for group, names in MANY.items() for name in names]
+    assert len(resolve(MANY, everyone * 20)) == 500
+    assert refused(['x'] * (MOST_NAMES + 1), MANY) == 'BAD_GROUP: 10001 names are too many: at most 10000 in one call'
+    globs = [f'group{number % 10}:process{number // 10}*' for number in range(MOST_GLOBS)]
+    assert len(resolve(MANY, globs)) == 500
+    assert refused([*globs, 'group*'], MANY) == 'BAD_GROUP: too many patterns: at most 500 in one call'
+    assert len(resolve(MANY, 'g' + '*' * (LONGEST_GLOB - 1))) == 500
+    assert refused('g' + '*' * LONGEST_GLOB, MANY).endswith('is too long: at most 200 characters')
+
+
+def test_a_bare_word_of_very_many_processes_is_refused_in_a_short_line():
+    text = refused('process1', {f'group{number}': ['process1'] for number in range(1000)})
+    assert text.endswith(', group9:process1 and 990 more')
 
 
 def test_a_group_has_all_its_processes_named_outright():
