@@ -16,6 +16,7 @@ import contextlib
 import os
 import signal
 import time
+from bisect import bisect_right, insort
 from typing import Any, Callable, Optional
 
 from supervisor.http import deferring_http_channel
@@ -25,7 +26,9 @@ from supervisor.http import deferring_http_channel
 _attached: set[int] = set()
 os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached else None)
 
-MOST_ALARMS = 1000    # what clients can cost is bounded; more than so many waiting ones may be late by a second
+# What clients can cost is bounded: of more than so many waiting ones those with the most time left may be told late,
+# by a second. Not the latest to come: clients that have asked for months and gone away would keep all others out.
+MOST_ALARMS = 1000
 Step = Callable[[], Optional[float]]
 
 
@@ -75,7 +78,7 @@ class Reactor:
         self._wake_up: WakeUp | None = None
         self._former_fd = -1
         self._poll: Any = None
-        self._alarms: list[float] = []
+        self._alarms: list[float] = []              # in order
 
     @property
     def attached(self) -> bool:
@@ -111,8 +114,9 @@ class Reactor:
 
     def alarm(self, at: float) -> None:
         """Let waiting clients be asked again at the monotonic time `at`. While detached there are none."""
-        if self.attached and len(self._alarms) < MOST_ALARMS:
-            self._alarms.append(at)
+        if self.attached:
+            insort(self._alarms, at)
+            del self._alarms[MOST_ALARMS:]
 
     def poke(self) -> None:
         """Let every waiting client be answered in the next turn, if there is an answer.
@@ -146,11 +150,11 @@ class Reactor:
         wait = self._step()
         if self._alarms:
             now = time.monotonic()
-            if min(self._alarms) <= now:
-                self._alarms = [at for at in self._alarms if at > now]
+            if self._alarms[0] <= now:
+                del self._alarms[:bisect_right(self._alarms, now)]
                 self.poke()
                 wait = 0.0
             if self._alarms:
-                until = min(self._alarms) - now
+                until = self._alarms[0] - now
                 wait = until if wait is None else min(wait, until)
         return poll(timeout if wait is None else max(0.0, min(timeout, wait)))
