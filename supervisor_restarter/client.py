@@ -19,7 +19,7 @@ from xmlrpc.client import Fault, ProtocolError, ResponseError
 
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.faults import NOT_XML, Code, printable
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
 PATIENCE = 20.0
@@ -28,8 +28,6 @@ PATIENCE = 20.0
 PACE = 0.2
 # A version no restart reaches: waitRestart then returns when the restart has ended, or when its seconds are over.
 NEVER = 2 ** 31 - 1
-# What XML 1.0 cannot carry; supervisord answers a request that has it with HTTP 500.
-NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 
 
 class Exit(IntEnum):

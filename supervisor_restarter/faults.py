@@ -5,10 +5,14 @@ rpcinterface.py turns a Refusal into the RPCError that Supervisor's XML-RPC hand
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 
 MOST_NAMED = 10    # names in one message
+# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can read an
+# answer that has it.
+NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 
 
 class Code(IntEnum):

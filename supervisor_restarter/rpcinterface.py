@@ -16,7 +16,7 @@ from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError
 
 from supervisor_restarter import __version__, report
-from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.faults import NOT_XML, Code, Refusal, printable
 from supervisor_restarter.names import group_members, resolve
 from supervisor_restarter.options import CALL_TIMEOUT, FLAG, SECONDS, Kind, Options, checked, with_call
 from supervisor_restarter.restart import State
@@ -39,7 +39,7 @@ class Fault(RPCError):
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(int(refusal.code))
-        self.text = plain(refusal.text)
+        self.text = plain(printable(refusal.text))
 
 
 def published(method: Method) -> Method:
@@ -309,8 +309,10 @@ xmlrpclib.Marshaller.dispatch[AsciiText] = _dump_ascii
 
 
 def plain(value: Any) -> Any:
-    """`value` with every string in it safe for a deferred answer."""
+    """`value` with every string in it safe for a deferred answer, and escapes for what no XML can carry."""
     if isinstance(value, str):
+        if not value.isprintable():
+            value = NOT_XML.sub(lambda found: printable(found[0]), value)
         return value if value.isascii() else AsciiText(value)
     if isinstance(value, list):
         return [plain(item) for item in value]

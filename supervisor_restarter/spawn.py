@@ -32,6 +32,8 @@ from supervisor.options import (
 )
 from supervisor.process import FastCGISubprocess, Subprocess
 
+from supervisor_restarter.faults import printable
+
 READ = ('4.2.3', '4.2.4', '4.2.5', '4.3.0')    # the releases of Supervisor whose child is imitated here
 # What spawning goes through. Where somebody has put something else in its place, that is to run.
 OF_PROCESS = ('spawn', 'get_execv_args', 'drain', 'set_uid', '_prepare_child_fds', '_spawn_as_child',
@@ -273,4 +275,5 @@ def _has_list(directory: str) -> bool:
 
 
 def _own_fork(process: Any, why: object) -> None:
-    process.config.options.logger.debug(f"restarter: {process.config.name} gets Supervisor's own fork: {why}")
+    process.config.options.logger.debug(
+        printable(f"restarter: {process.config.name} gets Supervisor's own fork: {why}"))
