@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from supervisor_restarter.faults import Code
+from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.names import Match
 from supervisor_restarter.phases import IN_FLIGHT, UP, Order, Phase, Seen
 
@@ -71,8 +71,8 @@ class Member:
 
     @property
     def namespec(self) -> str:
-        """The name under which supervisorctl shows it."""
-        return self.name if self.name == self.group else f'{self.group}:{self.name}'
+        """The name under which supervisorctl shows it, for texts: a name may contain line ends and worse."""
+        return printable(self.name if self.name == self.group else f'{self.group}:{self.name}')
 
     @property
     def serving(self) -> bool:

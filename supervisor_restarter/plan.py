@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from supervisor_restarter.faults import listed
+from supervisor_restarter.faults import listed, printable
 from supervisor_restarter.members import Member
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import UP, Seen
@@ -180,13 +180,14 @@ def _refusals(candidates: Iterable[Candidate]) -> Iterator[str]:
 def _all_at_once(candidates: list[Candidate], standing: list[Candidate], options: Options) -> Iterator[str]:
     """Groups of which nothing is sure to keep running."""
     for group in dict.fromkeys(c.member.group for c in candidates):
+        name = printable(group)
         own = [c for c in candidates if c.member.group == group]
         others = [c for c in standing if c.member.group == group]
         if (options.signal or options.allowed(len(own) + len(others)) < len(own) + len(others)
                 or any(c.seen is Seen.READY for c in others) or not any(c.seen is Seen.READY for c in own)):
             continue
-        yield (f'{group}: no process would keep running: its only one is restarted' if len(own) == 1 else
-               f'{group}: all {len(own)} processes may be down at once; a smaller max_unavailable keeps some ready')
+        yield (f'{name}: no process would keep running: its only one is restarted' if len(own) == 1 else
+               f'{name}: all {len(own)} processes may be down at once; a smaller max_unavailable keeps some ready')
 
 
 def _doubts(candidates: Iterable[Candidate], options: Options) -> Iterator[str]:

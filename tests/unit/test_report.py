@@ -28,7 +28,8 @@ def restart(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
 
 
 @pytest.mark.parametrize(('group', 'name', 'shown'), [
-    ('web', '0', 'web:0'), ('nginx', 'nginx', 'nginx'), ('größe', 'höhe', 'größe:höhe')])
+    ('web', '0', 'web:0'), ('nginx', 'nginx', 'nginx'), ('größe', 'höhe', 'größe:höhe'),
+    ('we\nb', 'a\x1b[31m\u2028', r'we\nb:a\x1b[31m\u2028')])
 def test_a_process_is_named_as_supervisorctl_shows_it(group, name, shown):
     assert member(name, group=group).namespec == shown
 
