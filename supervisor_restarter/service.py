@@ -14,7 +14,7 @@ from supervisor.states import SupervisorStates
 
 from supervisor_restarter import report, stops
 from supervisor_restarter.events import announce
-from supervisor_restarter.faults import Code, Refusal, listed
+from supervisor_restarter.faults import Code, Refusal, listed, printable
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.options import Options, Settings, shown
 from supervisor_restarter.phases import ENDS, UP, Order, Phase, Seen
@@ -28,6 +28,7 @@ from supervisor_restarter.turns import Goal
 
 SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
 WITNESSED = 2               # turns of the loop after which every waiting client has been asked
+MOST_QUEUED = 100           # restarts that wait for others; each is looked at in every turn, and takes memory
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
@@ -67,6 +68,8 @@ class Service:
         if busy is not None and options.if_busy == 'fail':
             group = next(group for group in busy.groups if any(member.group == group for member in members))
             raise Refusal(Code.BUSY, f'process group {shown(group)} is being restarted already (restart {busy.id})')
+        if busy is not None and len(self._queue) >= MOST_QUEUED:
+            raise Refusal(Code.BUSY, f'{len(self._queue)} restarts are queued already, and no more can be')
         specs = self._roster.specs(members) if goal is Goal.RESTART else {}
         limit = options.limit(default_limit)
         restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal, until_ordered=until_ordered,
@@ -339,4 +342,5 @@ class Service:
 
     def _log(self, run: Run, text: str) -> None:
         if run.restart.goal is Goal.RESTART:
-            self._supervisord.options.logger.info(f'restarter: restart {run.id} of {listed(run.groups)} {text}')
+            self._supervisord.options.logger.info(
+                printable(f'restarter: restart {run.id} of {listed(run.groups)} {text}'))
