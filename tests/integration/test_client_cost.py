@@ -1,0 +1,210 @@
+"""What clients, and other users of the machine, can cost the others at most. Ratios, for machines differ."""
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from supervisor_restarter.faults import Code
+from supervisor_restarter.service import MOST_QUEUED
+from tests.integration.pair import ENDLESS
+from tests.integration.server import RudeClient, Server, program
+from tests.integration.service import service
+
+CLIENTS = 1000
+MONTHS = 10_000_000            # seconds, the longest that waitRestart accepts
+FUTURE = 2**31 - 1
+NOBODY = 65534
+
+
+class Roomy(Server):
+    """A supervisord for many clients."""
+
+    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
+        super().__init__(programs, restarter, extra)
+        self._text = self._text.replace('minfds=1024', 'minfds=4096')
+
+
+def latency(server, calls=60):
+    """The median of the seconds that Supervisor's own getState takes, on one connection."""
+    proxy, taken = server.rpc(), []
+    for _ in range(calls):
+        began = time.perf_counter()
+        proxy.supervisor.getState()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def descriptors(server):
+    return len(os.listdir(f'/proc/{server.process.pid}/fd'))
+
+
+@contextmanager
+def clients(server, number=CLIENTS):
+    """So many open connections, which are hung up at the end."""
+    open_ones = [RudeClient(server) for _ in range(number)]
+    try:
+        yield open_ones
+    finally:
+        for client in open_ones:
+            client.hang_up()
+
+
+def seconds_for(crowd, *call):
+    """How long it takes until each of the crowd has its answer."""
+    began = time.perf_counter()
+    for client in crowd:
+        client.call(*call)
+    for client in crowd:
+        client.answer()
+    return time.perf_counter() - began
+
+
+def test_a_thousand_clients_that_wait(start):
+    server = start(program(count=16), kind=Roomy)
+    server.wait_state()
+    before = descriptors(server)
+    with clients(server) as crowd:
+        stock = seconds_for(crowd, 'supervisor.getAllProcessInfo')
+        id = server.restarter.startRestart('web', ENDLESS)
+        server.wait(lambda: server.rpc().restarter.getRestart(id)['done'] == 8, 'the first half')
+        idle = latency(server)
+        for client in crowd:
+            client.call('restarter.waitRestart', id, FUTURE, MONTHS)
+        latency(server)                                    # until all have been read
+        assert latency(server) < 4 * idle
+        began = time.perf_counter()
+        assert server.restarter.cancelRestart(id) is True
+        assert {client.answer()['state'] for client in crowd} == {'cancelled'}
+        assert time.perf_counter() - began < 3 * stock     # no more than if all had asked for what supervisorctl shows
+    server.wait(lambda: descriptors(server) <= before + 1, 'end of the connections')
+
+
+@pytest.mark.parametrize('method', ['waitRestart', 'restartProcessGroup'])
+def test_clients_that_vanish_leave_nothing_behind(start, method):
+    server = start(program('two', count=2) + program(count=2), kind=Roomy)
+    server.wait_state()
+    server.wait_state('two')
+    id = server.restarter.startRestart('two', ENDLESS)
+    server.wait(lambda: server.rpc().restarter.getRestart(id)['done'] == 1, 'the first process')
+    before, idle = descriptors(server), latency(server)
+    call = ('waitRestart', id, FUTURE, MONTHS) if method == 'waitRestart' else (
+        'restartProcessGroup', 'web', {**ENDLESS, 'timeout': 0})
+    for _ in range(3):                     # of the second kind only the first is not refused
+        with clients(server) as crowd:
+            for client in crowd:
+                client.call(f'restarter.{call[0]}', *call[1:])
+            latency(server)
+        server.wait(lambda: descriptors(server) <= before + 1, 'end of the connections')
+    assert latency(server) < 4 * idle
+    # 3000 have asked for months and are gone; who asks now is told in time all the same
+    began = time.monotonic()
+    server.restarter.waitRestart(id, FUTURE, 0.3)
+    assert 0.3 <= time.monotonic() - began < 0.8
+    assert server.restarter.cancelRestart(id) is True
+
+
+@pytest.mark.parametrize('names', [['x'] * 100_000, ['all'] * 100_000, ['*'] * 10_000, '[' * 1_000_000,
+                                   [f'w*{number}' for number in range(100_000)],
+                                   [f'nothing{number}' for number in range(10_000)]], ids=lambda names: names[0])
+def test_huge_names(start, names):
+    server = start(program(count=16))
+    server.wait_state()
+    taken = {}
+    for namespace, method in (('supervisor', 'getProcessInfo'), ('restarter', 'planRestart')):
+        began = time.perf_counter()
+        with suppress(Exception):          # Supervisor's own call answers an array with HTTP 500
+            getattr(getattr(server.proxy(), namespace), method)(names)
+        taken[namespace] = time.perf_counter() - began
+    assert taken['restarter'] < 3 * taken['supervisor'] + 0.5
+    server.log.write_text('')              # of Supervisor's traceback
+    assert server.state('web:0') == 'RUNNING'
+
+
+def test_what_is_queued_is_bounded(start):
+    server = start(program('two', count=2))
+    server.wait_state('two')
+    id = server.restarter.startRestart('two', ENDLESS)
+    idle = latency(server)
+    queued = [server.restarter.startRestart('two', {'if_busy': 'queue'}) for _ in range(MOST_QUEUED)]
+    for call in (server.restarter.startRestart, server.restarter.restartProcessGroup):
+        fault = server.fault(lambda call=call: call('two', {'if_busy': 'queue'}))
+        assert (fault.faultCode, fault.faultString) == (
+            Code.BUSY, f'BUSY: {MOST_QUEUED} restarts are queued already, and no more can be')
+    assert latency(server) < 10 * idle
+    for one in [*queued, id]:
+        assert server.restarter.cancelRestart(one) is True
+    server.wait(lambda: all(one['finished_at'] for one in server.rpc().restarter.listRestarts()), 'an end')
+    assert server.restarter.restartProcessGroup('two') is True
+
+
+# -- other users of the machine ----------------------------------------------------------------
+
+FLOOD = """
+import os, socket, sys
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
+sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+print('ready', flush=True)
+while True:
+    sender.sendto(b'READY=1', sys.argv[1])
+"""
+
+
+@contextmanager
+def flood(path):
+    """A process of another user (as root) that sends READY=1 to a socket, as fast as it can."""
+    command = [sys.executable, '-S', '-E', '-c', FLOOD.replace('{nobody}', str(NOBODY)), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as sender:
+        try:
+            assert sender.stdout is not None
+            assert sender.stdout.readline() == b'ready\n'
+            yield sender
+        finally:
+            sender.kill()
+
+
+@contextmanager
+def sink(path):
+    """A socket that somebody else reads, for the same load on the machine."""
+    command = ('import os, socket, sys; reader = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n'
+               'reader.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o666); print(1, flush=True)\n'
+               'while True: reader.recv(100)')
+    with subprocess.Popen([sys.executable, '-S', '-E', '-c', command, str(path)], stdout=subprocess.PIPE) as reader:
+        try:
+            assert reader.stdout is not None
+            reader.stdout.readline()
+            yield path
+        finally:
+            reader.kill()
+
+
+@pytest.mark.skipif(not hasattr(socket, 'SO_PASSCRED'), reason='notify needs Linux')
+def test_a_flood_of_the_notify_socket_makes_nobody_ready_and_supervisord_serves_on(start):
+    notify = {'command': service('--notify', '--never', name='web'), 'environment': 'RESTARTER_READY="notify"'}
+    server = start(program(**notify))
+    server.wait_state()
+    before = server.pids()
+    id = server.restarter.startRestart('web', {'ready_timeout': 60})
+    server.wait(lambda: server.pids() != before and server.state('web') == 'RUNNING', 'the new process')
+    environment = Path(f'/proc/{server.pids()["web"]}/environ').read_bytes().split(b'\0')
+    path = os.fsdecode(next(one[14:] for one in environment if one.startswith(b'NOTIFY_SOCKET=')))
+    os.chmod(server.dir, 0o755)
+    with sink(server.dir / 'sink') as elsewhere, flood(elsewhere):
+        loaded = latency(server, 200)
+    with flood(path) as sender:
+        flooded = latency(server, 200)
+        assert sender.poll() is None
+    assert flooded < 20 * loaded + 0.02
+    struct = server.restarter.getRestart(id)
+    assert struct['processes'][0]['phase'] == 'starting'            # a stranger has said that it is ready
+    os.kill(server.pids()['web'], signal.SIGKILL)
+    server.restarter.cancelRestart(id)
