@@ -155,6 +155,10 @@ class Fuzzed(Server):
         inet = f'[inet_http_server]\nport=127.0.0.1:{self.port}\nusername={USER}\npassword={PASSWORD}\n\n'
         super().__init__(programs, restarter, extra + inet)
 
+    def __enter__(self) -> Fuzzed:
+        super().__enter__()
+        return self
+
     def connect(self, inet: bool) -> socket.socket:
         """A connection to one of the servers."""
         if inet:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bench.lab import CTLPLUGIN, RESTARTER
-from tests.integration.server import Server, program
+from tests.integration.server import Call, Server, program
 
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
 PROGRAMS = ''.join([
@@ -47,6 +47,10 @@ class Half(Server):
             free.bind(('127.0.0.1', 0))
             self.port = free.getsockname()[1]
         super().__init__(PROGRAMS, '', f'[inet_http_server]\nport=127.0.0.1:{self.port}\n\n' + CTLPLUGIN)
+
+    def __enter__(self) -> Half:
+        super().__enter__()
+        return self
 
     def wait_calm(self) -> None:
         """Wait until every process is where it stays."""
@@ -147,8 +151,10 @@ class Pair:
 
     def both(self, ask: Callable[[Half], Any]) -> tuple[Any, Any]:
         """The answers of both, asked at the same time, made alike."""
-        asked = [half.in_background(lambda half=half: half.alike(ask(half))) for half in (self.ours, self.stock)]
-        return asked[0].result(), asked[1].result()
+        def begin(half: Half) -> Call:
+            return half.in_background(lambda: half.alike(ask(half)))
+        ours, stock = begin(self.ours), begin(self.stock)
+        return ours.result(), stock.result()
 
     def assert_same(self, ask: Callable[[Half], Any]) -> Any:
         """Both answer the same. The answer."""

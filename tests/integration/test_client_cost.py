@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,7 +190,8 @@ def sink(path):
 
 @pytest.mark.skipif(not hasattr(socket, 'SO_PASSCRED'), reason='notify needs Linux')
 def test_a_flood_of_the_notify_socket_makes_nobody_ready_and_supervisord_serves_on(start):
-    notify = {'command': service('--notify', '--never', name='web'), 'environment': 'RESTARTER_READY="notify"'}
+    command = service('--notify', '--never', name='web')
+    notify: dict[str, Any] = {'command': command, 'environment': 'RESTARTER_READY="notify"'}
     server = start(program(**notify))
     server.wait_state()
     before = server.pids()

@@ -7,6 +7,7 @@ import re
 import subprocess
 import xml.parsers.expat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_what_the_commands_print(odd, arguments):
 
 @pytest.mark.skipif(not Path('/proc/self/environ').exists(), reason='needs /proc')
 def test_the_notify_socket_belongs_to_supervisord_and_goes_with_it():
-    notify = {'command': service('--notify', name='web'), 'environment': 'RESTARTER_READY="notify"'}
+    notify: dict[str, Any] = {'command': service('--notify', name='web'), 'environment': 'RESTARTER_READY="notify"'}
     with shared(program(**notify)) as server:
         server.wait_state()
         assert server.restarter.restartProcessGroup('web') is True

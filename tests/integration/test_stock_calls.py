@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xmlrpc.client
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -11,13 +12,14 @@ from tests.integration.pair import ADDED, STAGES, pair, stage
 from tests.integration.server import program, worker
 
 SUPERVISOR = 'supervisor.'
-STRANGE = [[], [5], [''], ['nope'], ['nope:*'], ['web:nope'], ['web:'], [['web']], [{'a': 1}], [True], ['web'] * 4]
+STRANGE: list[list[Any]] = [
+    [], [5], [''], ['nope'], ['nope:*'], ['web:nope'], ['web:'], [['web']], [{'a': 1}], [True], ['web'] * 4]
 NAMED = ['getProcessInfo', 'startProcess', 'startProcessGroup', 'stopProcess', 'stopProcessGroup', 'clearProcessLogs',
          'clearProcessLog', 'addProcessGroup', 'removeProcessGroup', 'signalProcess', 'signalProcessGroup',
          'sendProcessStdin', 'tailProcessStdoutLog', 'tailProcessStderrLog', 'readProcessStdoutLog', 'tailProcessLog',
          'readProcessStderrLog', 'readProcessLog', 'sendRemoteCommEvent']
 # In this order; 'calm': wait until no process is on its way.
-CALLS = [
+CALLS: list[tuple[Any, ...]] = [
     *[(name,) for name in ('getAPIVersion', 'getVersion', 'getSupervisorVersion', 'getIdentification', 'getState',
                            'getAllProcessInfo', 'getAllConfigInfo')],
     ('getProcessInfo', 'web:0'), ('getProcessInfo', 'done'), ('getProcessInfo', 'missing'),
@@ -124,7 +126,8 @@ def test_system_calls(both, when):
             ('getState', []), ('stopProcess', ['web:0']), ('startProcess', ['web:0']), ('startProcess', ['nope']),
             ('stopProcessGroup', ['site']), ('startProcessGroup', ['site']), ('getState', [1])]]
         odd = [{'methodName': 'system.multicall', 'params': [[]]}, {}, {'methodName': 'nope'}, {'params': []}]
-        for arguments in ([[*calls, *odd]], [[]], [], [5], [['x']], ['x']):
+        strange: list[list[Any]] = [[[*calls, *odd]], [[]], [], [5], [['x']], ['x']]
+        for arguments in strange:
             both.assert_same(lambda half, arguments=arguments: half.call('system.multicall', *arguments))
 
 

@@ -135,6 +135,7 @@ def test_the_following_of_a_log(both, when):
         def follow(half):
             with subprocess.Popen([script('supervisorctl'), '-c', str(half.conf), 'tail', '-f', 'echo'],
                                   stdout=subprocess.PIPE, text=True) as tail:
+                assert tail.stdout is not None
                 try:
                     deadline, seen = time.monotonic() + SECONDS, []
                     half.call('supervisor.sendProcessStdin', 'echo', 'first\nlast\n')
