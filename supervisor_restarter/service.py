@@ -29,6 +29,7 @@ from supervisor_restarter.turns import Goal
 SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
 WITNESSED = 2               # turns of the loop after which every waiting client has been asked
 MOST_QUEUED = 100           # restarts that wait for others; each is looked at in every turn, and takes memory
+MOST_WATCHED = 10           # starts and stops that are watched to their end though nothing is left to be ordered
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
@@ -153,6 +154,7 @@ class Service:
             changed = changed or run.restart.version != version
             if run.restart.finished:
                 self._retire(run)
+        self._let_some_go()
         changed = self._serve_queue(now) or changed
         if changed:
             self._reactor.poke()
@@ -292,6 +294,18 @@ class Service:
         self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
                        f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
         announce(run, self._supervisord.options.logger)
+
+    def _let_some_go(self) -> None:
+        """Watch only the latest of many starts and stops that have ordered everything, and for which no client waits.
+
+        The rest is Supervisor's own affair. Somebody may ask for a stop again and again while a process takes an
+        hour to exit, and each run looks at all of its processes in every turn.
+        """
+        if len(self._running) > MOST_WATCHED:
+            over = [run for run in self._running if run.restart.goal is not Goal.RESTART and run.restart.ordered
+                    and (run.restart.decided or run.restart.until_ordered)]
+            for run in over[:-MOST_WATCHED]:
+                self._retire(run)
 
     def _abandon_all(self, why: str) -> None:
         """End everything at once; no process is touched any more."""
