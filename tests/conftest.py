@@ -1,9 +1,8 @@
+"""For all tests."""
 from __future__ import annotations
 
-import signal
+from hypothesis import HealthCheck, settings
 
-# Whoever runs the tests in the background or under nohup hands down ignored signals, which the
-# tests, and the programs that they start, are to receive.
-for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-    if signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, usual)
+# Machines are shared and noisy: how long an example takes says nothing about what is tested.
+settings.register_profile('shared machine', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('shared machine')

