@@ -8,10 +8,12 @@ from typing import Any, Callable
 from supervisor_restarter import report
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
+from supervisor_restarter.phases import Seen
 from supervisor_restarter.processes import Handle
 from supervisor_restarter.readiness import Spec
 from supervisor_restarter.restart import Restart
 
+WITNESSED = 2     # turns of the loop after which every waiting client has been asked
 Find = Callable[[], list[Match]]
 
 
@@ -20,8 +22,8 @@ class Run:
     """A restart together with the processes it holds and what the wall clock said.
 
     specs: what makes the processes of its groups ready, where something is said of it. sockets: references
-    that keep the listening sockets of fcgi programs open. unseen: processes that somebody else was stopping, or
-    had stopped, and for how many turns of the loop he is to see them stopped.
+    that keep the listening sockets of fcgi programs open. unseen: in how many turns of the loop a process is still
+    to be seen stopped by whoever stopped it.
     """
 
     id: str
@@ -32,7 +34,7 @@ class Run:
     handles: dict[Member, Handle] = field(default_factory=dict)
     sockets: dict[str, Any] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
-    unseen: dict[tuple[str, str], int] = field(default_factory=dict)
+    unseen: dict[Member, int] = field(default_factory=dict)
     started: float | None = None
     finished: float | None = None
     ended_at: float | None = None     # monotonic
@@ -42,6 +44,22 @@ class Run:
     def groups(self) -> list[str]:
         """The names of the process groups concerned."""
         return list(dict.fromkeys(member.group for member in self.restart.members))
+
+    def expect_witnesses(self) -> None:
+        """Note which processes somebody has stopped, or is stopping, as the restart begins.
+
+        He may be waiting for that: Supervisor's stop calls look for the state STOPPED alone, and would wait for ever
+        if they missed it.
+        """
+        self.unseen = {member: WITNESSED for member in self.restart.members
+                       if member.observed.seen in (Seen.STOPPING, Seen.STOPPED)}
+
+    def is_unseen(self, member: Member) -> bool:
+        """Whether the process is not to be started in this turn yet, so that it is seen stopped."""
+        turns = self.unseen.pop(member, 0)
+        if turns > 1:
+            self.unseen[member] = turns - 1
+        return turns > 0
 
     def wake_at(self) -> float | None:
         """The monotonic time at which it has to be looked at again if nothing happens before; None: no time."""

@@ -27,7 +27,6 @@ from supervisor_restarter.run import Find, Run
 from supervisor_restarter.turns import Goal
 
 SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
-WITNESSED = 2               # turns of the loop after which every waiting client has been asked
 MOST_QUEUED = 100           # restarts that wait for others; each is looked at in every turn, and takes memory
 MOST_WATCHED = 10           # starts and stops that are watched to their end though nothing is left to be ordered
 TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
@@ -179,7 +178,7 @@ class Service:
                     run.handles[member]):
                 again = TOO_YOUNG
                 continue
-            if member.order is Order.START and self._is_unseen(run, member):
+            if member.order is Order.START and run.is_unseen(member):
                 again = 0.0
                 continue
             if member.order is Order.START and not forgotten:
@@ -201,15 +200,6 @@ class Service:
         else:
             failure = self._processes.stop(handle, run.restart.options.stop_timeout)
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
-
-    @staticmethod
-    def _is_unseen(run: Run, member: Member) -> bool:
-        """Whether somebody who stopped the process before us, and waits for that, may not know yet that it has
-        stopped: Supervisor's stop calls look for that state alone, and would wait for ever if they missed it."""
-        turns = run.unseen.pop(member.match[:2], 0)
-        if turns > 1:
-            run.unseen[member.match[:2]] = turns - 1
-        return turns > 0
 
     def _rescue(self, run: Run) -> float:
         """An internal error, a defect of ours: what is down must come back all the same.
@@ -276,8 +266,7 @@ class Service:
         run.wanted_down -= {member.match[:2] for member, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
-        run.unseen = {member.match[:2]: WITNESSED for member in run.restart.members
-                      if member.observed.seen in (Seen.STOPPING, Seen.STOPPED)}
+        run.expect_witnesses()
         self._running.append(run)
         self._log(run, f'begins: {len(run.restart.members)} processes')
         announce(run, self._supervisord.options.logger)

@@ -41,7 +41,7 @@ def main() -> int:
     if not summary.violations:
         return 0
     print('', summary.story, '', *summary.violations, '', sep='\n')
-    print(f'Again: {sys.executable} -m tests.chaos --seconds {options.seconds:g} --seed {seed} '
+    print(f'Again: python -m tests.chaos --seconds {options.seconds:g} --seed {seed} '
           f'--callers {options.callers}')
     return 1
 
