@@ -170,13 +170,14 @@ class Service:
         again, forgotten = None, False
         run.restart.step(now, self._look(run))
         self._roster.let_sockets_go(run)
-        if run.unseen:
+        if any(member.order is Order.START for member in run.unseen):
+            # Only now: asked again in every turn, clients that wait for anything would keep the loop from sleeping.
             self._reactor.poke()
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
         for member in run.restart.orders():
             if member.order is not Order.START and not self._processes.has_become_its_program(
                     run.handles[member]):
-                again = TOO_YOUNG
+                again = TOO_YOUNG if again is None else again
                 continue
             if member.order is Order.START and run.is_unseen(member):
                 again = 0.0
@@ -292,7 +293,8 @@ class Service:
         """
         if len(self._running) > MOST_WATCHED:
             over = [run for run in self._running if run.restart.goal is not Goal.RESTART and run.restart.ordered
-                    and (run.restart.decided or run.restart.until_ordered)]
+                    and (run.restart.decided or run.restart.until_ordered)
+                    and run.restart.options.stop_timeout is None]       # it stands in for stopwaitsecs until the exit
             for run in over[:-MOST_WATCHED]:
                 self._retire(run)
 

@@ -52,6 +52,17 @@ def test_supervisord_is_idle_after_restarts(start, sections):
         assert cpu_seconds(server.process.pid) - before < 0.25
 
 
+@pytest.mark.parametrize(('method', 'names'), [('quickStop', 'web'), ('quickRestart', 'w*')])
+def test_waiting_costs_nothing_where_a_process_is_stopped_already(start, method, names):
+    programs = program('slow', worker('--stop', '3')) + program('quick', worker())
+    server = start(programs + '[group:web]\nprograms=slow,quick\n')
+    server.wait_workers()
+    server.proxy().supervisor.stopProcess('web:quick', True)
+    before = cpu_seconds(server.process.pid)
+    assert [row['status'] for row in getattr(server.restarter, method)(names, True)] == [80]   # takes 3 s
+    assert cpu_seconds(server.process.pid) - before < 0.5
+
+
 def test_what_somebody_else_starts_in_the_same_turn_is_not_stopped_again(start):
     server = start(program(count=2, autostart='false'))
     with one_turn(server, ('restarter.restartProcessGroup', 'web'),
