@@ -172,9 +172,8 @@ def test_processes_in_other_states_at_the_beginning_are_running_after(start, set
     server.wait_state('web', state)
     pids = server.pids()
     id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'ready', 'starting')
-    server.wait(lambda: all(server.pids().values()), 'all processes')
-    assert not set(server.pids().values()) & set(pids.values())
+    server.wait(lambda: all(pid and pid != pids[name] for name, pid in server.pids().items()), 'all new processes')
+    assert {process['phase'] for process in server.restarter.getRestart(id)['processes']} <= {'ready', 'starting'}
 
 
 def test_a_process_in_backoff_is_started_afresh(start):
