@@ -54,17 +54,18 @@ def failures(restart: Restart) -> list[dict[str, Any]]:
             entries.append((member, Code.TIMEOUT, pending[id(member)]))
         elif member.code is not None:
             entries.append((member, member.code, member.error))
-    return [{'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
-            for member, code, why in entries]
+    return [_entry(*entry) for entry in entries]
 
 
 def outcome(restart: Restart) -> list[dict[str, Any]]:
     """The same as failures() for a restart that is over: what became of those that were pending at the timeout."""
     pending = {id(member) for member, _ in restart.pending}
-    entries = [(member, member.code or Code.TIMEOUT, member.error or 'it was ready only after the timeout')
-               for member in restart.members if member.code is not None or id(member) in pending]
-    return [{'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
-            for member, code, why in entries]
+    return [_entry(member, member.code or Code.TIMEOUT, member.error or 'it was ready only after the timeout')
+            for member in restart.members if member.code is not None or id(member) in pending]
+
+
+def _entry(member: Member, code: Code, why: str) -> dict[str, Any]:
+    return {'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
 
 
 def timeout_text(restart: Restart) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from supervisor_restarter.faults import Code
+from tests.chaos.proc import used
 from tests.integration.server import ROOT, RudeClient, Server, program, worker
 
 SLOW = worker('--stop', '0.8')
@@ -29,13 +30,6 @@ def one_turn(server, *calls):
         client.hang_up()
 
 
-def cpu_seconds(pid):
-    """The CPU time that a process has used."""
-    with open(f'/proc/{pid}/stat') as file:
-        fields = file.read().rpartition(')')[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
 @pytest.mark.parametrize('sections', [
     program(command="/bin/sh -c 'exec sleep 1000 </dev/null'", count=4),
     program(kind='fcgi-program', count=4, socket='unix://%(here)s/fcgi'),
@@ -47,9 +41,9 @@ def test_supervisord_is_idle_after_restarts(start, sections):
     for _ in range(8):
         assert server.wait_finished(server.restarter.startRestart('web'))['state'] == 'succeeded'
         server.wait_workers('slow')
-        before = cpu_seconds(server.process.pid)
+        before = used(server.process.pid)
         assert server.restarter.quickRestart('slow:', True)[0]['status'] == 80    # nothing to do for half a second
-        assert cpu_seconds(server.process.pid) - before < 0.25
+        assert used(server.process.pid) - before < 0.25
 
 
 @pytest.mark.parametrize(('method', 'names'), [('quickStop', 'web'), ('quickRestart', 'w*')])
@@ -58,9 +52,9 @@ def test_waiting_costs_nothing_where_a_process_is_stopped_already(start, method,
     server = start(programs + '[group:web]\nprograms=slow,quick\n')
     server.wait_workers()
     server.proxy().supervisor.stopProcess('web:quick', True)
-    before = cpu_seconds(server.process.pid)
+    before = used(server.process.pid)
     assert [row['status'] for row in getattr(server.restarter, method)(names, True)] == [80]   # takes 3 s
-    assert cpu_seconds(server.process.pid) - before < 0.5
+    assert used(server.process.pid) - before < 0.5
 
 
 def test_what_somebody_else_starts_in_the_same_turn_is_not_stopped_again(start):
