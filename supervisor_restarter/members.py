@@ -21,6 +21,7 @@ class Observation(NamedTuple):
     a process that was running before has not been probed yet, and while the probe of a ready one is not
     answered for long; it is seen as READY meanwhile.
     asked_at: when (monotonic) the probe was asked whose answer says that it is ready, None without one.
+    killed: its last process did not heed the stop signal in time, and Supervisor has sent SIGKILL.
     """
 
     seen: Seen
@@ -31,6 +32,7 @@ class Observation(NamedTuple):
     unready: str = ''
     known: bool = True
     asked_at: float | None = None
+    killed: bool = False
 
 
 class Failure(NamedTuple):
@@ -51,7 +53,10 @@ class Member:
     followed: tuple[Observation | None, Phase] | None = None    # what was looked at when `phase` was last decided
     code: Code | None = None      # set: this process counts as failed
     error: str = ''
+    note: str = ''                # something to be said that is no error
     unready: str = ''             # why it was not ready when it was last seen running
+    stop_limit: float = 0.0       # seconds from the stop signal to SIGKILL
+    killed: bool = False          # it ran into that limit
     turn_at: float = 0.0
     old_pid: int = 0
     new_pid: int = 0
@@ -60,6 +65,7 @@ class Member:
     start_at: float | None = None
     ready_since: float | None = None    # without a break, while min_ready is waited for
     ready_at: float | None = None
+    wavering_since: float = 0.0         # in the phase WAVERING
 
     @property
     def group(self) -> str:
@@ -103,7 +109,7 @@ class Member:
 
     def steady_at(self, min_ready: float) -> float | None:
         """When (monotonic) it will have been ready for min_ready seconds; None if its probe has to say so."""
-        if self.ready_since is None or self.observed.asked_at is not None:
+        if self.ready_since is None or self.observed.asked_at is not None or self.phase not in BROUGHT_BACK:
             return None
         return self.ready_since + min_ready
 
@@ -114,11 +120,30 @@ class Member:
             return None
         return self.start_at + ready_timeout
 
+    def back_by(self, longest_wavering: float) -> float | None:
+        """When (monotonic) it counts as failed, if it was ready and is still not so again then."""
+        return self.wavering_since + longest_wavering if self.phase is Phase.WAVERING else None
+
+    def exited(self, now: float, limit: str) -> None:
+        """Note the end of the process that was to be stopped. limit: what its stop_limit comes from."""
+        self.exit_at = self.observed.ended_at or now
+        self.killed = self.observed.killed
+        if self.killed:
+            after = '' if self.stop_at is None else f' after {round(self.exit_at - self.stop_at, 1):g} s'
+            self.remark(f'killed{after}: did not stop within {limit}')
+
+    def remark(self, text: str) -> None:
+        """Have something said of it that is no error."""
+        self.note = f'{self.note}; {text}' if self.note else text
+
     def reason(self, before: Phase, now: float) -> str:
         """Why it has failed, having been in the phase `before`."""
         why = self.observed.why
         if before is Phase.SIGNALLED:
             return f'{why or "it ended"}, after the signal'
+        if before in (Phase.READY, Phase.WAVERING):
+            gone = why or 'it ended, and was started again'
+            return f'{gone}; it had been ready for {max(0.0, now - (self.ready_since or now)):.1f} s'
         if before is Phase.STARTING and self.ready_since is not None:
             return f'{why}; it had been ready for {now - self.ready_since:.1f} s'
         return f'{why}; before it was ready ({self.unready})' if before is Phase.STARTING and self.unready else why

@@ -27,7 +27,8 @@ class Options:
     """What a restart does; times are in seconds, and None means: set nowhere.
 
     delay: between two waves of stops, stagger_factor: how many waves. timeout: when the taking down ends, 0: never.
-    max_unavailable: how many of a group may be not ready at once, a count or 'N%'. min_ready: how long a new
+    max_unavailable: how many of a group may be not ready at once, a count or 'N%'. scout: where that is less than
+    all, how long the first process of a group must be up before the next is taken down. min_ready: how long a new
     process must stay ready. ready_timeout: within which time of its start its probe must call it ready, 0: no limit.
     method: 'restart' or 'signal:HUP'. stop_timeout: from the stop signal to SIGKILL, None: the program's
     stopwaitsecs. on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
@@ -37,6 +38,7 @@ class Options:
     timeout: float | None = None
     stagger_factor: int = 1
     max_unavailable: int | str = EVERYTHING
+    scout: float = 5.0
     min_ready: float = 0.0
     ready_timeout: float = 30.0
     method: str = RESTART
@@ -161,6 +163,7 @@ DECLARED: dict[str, Kind] = {
     'stagger_factor': _count(1, MOST_PROCESSES),
     'max_unavailable': Kind(f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
                             _int_or_text, _is_max_unavailable, _percentage),
+    'scout': SECONDS,
     'min_ready': SECONDS,
     'ready_timeout': SECONDS,
     'method': Kind('restart, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method),

@@ -1,6 +1,6 @@
 """What GROUP_RESTART events say, and how it is read. Pure; the server writes it, the listener reads it.
 
-    id:7 groupname:web total:32 done:31 failed:1 lowest_ready:28 duration:0.412
+    id:7 groupname:web total:32 done:31 failed:1 lowest_ready:28 duration:0.412 killed:0
     web:07 START_FAILED: exit status 3; ...
 
 All of it is printable ASCII: Supervisor announces a payload's length in characters and sends it as UTF-8, so that
@@ -28,7 +28,7 @@ def header(struct: Mapping[str, Any]) -> str:
     """The first line for a restart's struct, without its end; see Run.struct()."""
     return (f'id:{struct["id"]} groupname:{",".join(map(word, struct["groups"]))} total:{struct["total"]} '
             f'done:{struct["done"]} failed:{struct["failed"]} lowest_ready:{struct["lowest_ready"]} '
-            f'duration:{struct["duration"]:.3f}')
+            f'duration:{struct["duration"]:.3f} killed:{struct["killed"]}')
 
 
 def failure_lines(failures: Sequence[Mapping[str, Any]]) -> str:

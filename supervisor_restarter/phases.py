@@ -10,12 +10,15 @@ has no room or could not be carried out (-> FAILED); see restart.py.
     WAITING --its turn--> TO_SIGNAL --signal--> SIGNALLED --ready again--> READY
 
 A process that is down when its turn comes goes from DUE to STARTING at once; the second line is for
-restarts that send a signal instead. Two rules run through the table:
+restarts that send a signal instead. Three rules run through the table:
 
 * What is down comes back: no observation leads from STOPPING or STOPPED to an end, except that the
   process cannot be started or that somebody else decided otherwise.
-* The newer will wins: a process that somebody else stops is left alone (SKIPPED), and one that
+* The newer will wins: a process that somebody else stops is left alone (TAKEN), and one that
   somebody else has started meanwhile is taken as started.
+* What is said at the end is true at the end: READY, ENDED and TAKEN are settled, so that the restart may
+  end, but not left out of sight. A process that was ready and dies while the restart still lasts has
+  failed, and one that does not answer its probe any more (WAVERING) has some seconds to come back.
 
 An entry with an order changes the phase only when the order has been carried out.
 """
@@ -34,18 +37,27 @@ class Phase(str, Enum):
     STARTING = 'starting'  # started, not ready
     TO_SIGNAL = 'to signal'  # as DUE, where a signal is to be sent
     SIGNALLED = 'signalled'  # the signal is sent, and the process not (or not surely) ready again
-    READY = 'ready'        # end: restarted
-    SKIPPED = 'skipped'    # end: left alone, on purpose or because somebody else decided so
-    FAILED = 'failed'      # end: did not come up, or could not be stopped
+    READY = 'ready'        # restarted and ready
+    WAVERING = 'wavering'  # was ready, and runs without being ready
+    ENDED = 'ended'        # restarted, and it ended as its exitcodes say
+    TAKEN = 'taken'        # somebody else has stopped it
+    SKIPPED = 'skipped'    # end: left alone, or not reached
+    FAILED = 'failed'      # end: did not come up or did not stay up, or could not be stopped
 
 
-ENDS = frozenset({Phase.READY, Phase.SKIPPED, Phase.FAILED})
+# Never left again.
+ENDS = frozenset({Phase.SKIPPED, Phase.FAILED})
 
-# Taken down, about to be, or not yet known to be ready again.
-IN_FLIGHT = frozenset({Phase.DUE, Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED})
+# Nothing is to be waited for: when all processes are here, the restart is over.
+SETTLED = ENDS | {Phase.READY, Phase.ENDED, Phase.TAKEN}
+
+# Taken down, about to be, or not known to be ready again.
+IN_FLIGHT = frozenset({Phase.DUE, Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED,
+                       Phase.WAVERING})
 
 # Phases for which users are shown another one.
-SHOWN = {Phase.DUE: Phase.WAITING, Phase.TO_SIGNAL: Phase.WAITING, Phase.SIGNALLED: Phase.STARTING}
+SHOWN = {Phase.DUE: Phase.WAITING, Phase.TO_SIGNAL: Phase.WAITING, Phase.SIGNALLED: Phase.STARTING,
+         Phase.WAVERING: Phase.STARTING, Phase.ENDED: Phase.READY, Phase.TAKEN: Phase.SKIPPED}
 
 
 class Seen(str, Enum):
@@ -57,8 +69,8 @@ class Seen(str, Enum):
     READY = 'READY'                    # RUNNING, and ready
     BACKOFF = 'BACKOFF'
     STOPPING = 'STOPPING'
-    EXITED = 'EXITED'                  # with one of the program's exitcodes
-    EXITED_BADLY = 'EXITED_BADLY'      # with any other status, or by a signal
+    EXITED = 'EXITED'                  # with one of the program's exitcodes, and not to be started again
+    EXITED_BADLY = 'EXITED_BADLY'      # with any other status, by a signal, or though autorestart=true
     FATAL = 'FATAL'
     UNKNOWN = 'UNKNOWN'
     WANTED_DOWN = 'WANTED_DOWN'        # somebody asked for its stop since the restart began
@@ -87,10 +99,11 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
 
     s = Seen
     exited = (s.EXITED, s.EXITED_BADLY)
+    taken = (s.STOPPING, s.STOPPED, s.WANTED_DOWN)
 
     p = Phase.WAITING
     row(p, p, *UP, s.BACKOFF, *exited, s.FATAL)
-    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
     row(p, Phase.FAILED, s.UNKNOWN)
 
     p = Phase.DUE
@@ -99,41 +112,63 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     row(p, Phase.STOPPING, s.STOPPING)                           # was being stopped already
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
     row(p, Phase.FAILED, s.UNKNOWN)
-    row(p, Phase.SKIPPED, s.WANTED_DOWN)
+    row(p, Phase.TAKEN, s.WANTED_DOWN)
 
     p = Phase.STOPPING
     row(p, p, s.STOPPING)
     row(p, Phase.STOPPED, s.STOPPED, *exited, s.FATAL)
     row(p, Phase.STARTING, *UP)                                  # somebody else was quicker
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
-    row(p, Phase.SKIPPED, s.WANTED_DOWN)
+    row(p, Phase.TAKEN, s.WANTED_DOWN)
 
     p = Phase.STOPPED
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
     row(p, Phase.STARTING, *UP)                                  # somebody else was quicker
-    row(p, Phase.SKIPPED, s.STOPPING, s.WANTED_DOWN)             # ... and stopped it again
+    row(p, Phase.TAKEN, s.STOPPING, s.WANTED_DOWN)               # ... and stopped it again
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
 
     p = Phase.STARTING
     row(p, p, s.STARTING, s.RUNNING)
     row(p, Phase.READY, s.READY)
-    row(p, Phase.READY, s.EXITED)                                # it ran, and ended as its exitcodes say
+    row(p, Phase.ENDED, s.EXITED)                                # it ran, and ended as its exitcodes say
     row(p, Phase.FAILED, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)
-    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
 
     p = Phase.TO_SIGNAL
     row(p, Phase.SIGNALLED, s.RUNNING, s.READY, order=Order.SIGNAL)
     row(p, p, s.STARTING)                                        # a signal would find it unprepared
     row(p, Phase.DUE, s.BACKOFF, *exited, s.FATAL)               # nothing to signal: it is started
     row(p, Phase.FAILED, s.UNKNOWN)
-    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
 
     p = Phase.SIGNALLED
     row(p, p, s.RUNNING)
     row(p, Phase.READY, s.READY)
     row(p, Phase.FAILED, *exited, order=Order.START)             # it died of it, and comes back all the same
     row(p, Phase.FAILED, s.STARTING, s.BACKOFF, s.FATAL, s.UNKNOWN)   # ... and Supervisor was quicker
-    row(p, Phase.SKIPPED, s.STOPPING, s.STOPPED, s.WANTED_DOWN)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+
+    p = Phase.READY
+    row(p, p, s.READY)
+    row(p, Phase.WAVERING, s.RUNNING)
+    row(p, Phase.ENDED, s.EXITED)
+    row(p, Phase.FAILED, s.STARTING, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)   # it has died
+    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+
+    p = Phase.WAVERING
+    row(p, p, s.RUNNING)
+    row(p, Phase.READY, s.READY)
+    row(p, Phase.FAILED, s.STARTING, *exited, s.BACKOFF, s.FATAL, s.UNKNOWN)
+    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+
+    p = Phase.ENDED
+    row(p, Phase.STARTING, *UP)                                  # started again by somebody else
+    row(p, p, *taken, *exited, s.BACKOFF, s.FATAL, s.UNKNOWN)
+
+    p = Phase.TAKEN
+    row(p, Phase.STARTING, *UP)                                  # ... who has started it again
+    row(p, Phase.FAILED, s.BACKOFF)                              # ... or has tried to
+    row(p, p, *taken, *exited, s.FATAL, s.UNKNOWN)
 
     for end in ENDS:
         row(end, end, *Seen)

@@ -13,6 +13,7 @@ from supervisor_restarter.faults import listed, printable
 from supervisor_restarter.members import Member
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import UP, Seen
+from supervisor_restarter.scout import scouting
 from supervisor_restarter.turns import Goal, left_alone, waves
 
 # Workers that finish their task after SIGTERM while their children carry it out.
@@ -120,6 +121,8 @@ def _rolling(candidates: list[Candidate], others: list[Candidate], turn_at: dict
             blocked.append(candidate)
             continue
         after, batch = turn_at[id(candidate)], -1
+        if scouting(options) and batches:
+            after = max(after, batches[0].after + options.scout)
         while len(busy) >= room:
             back, batch = busy.pop(0)
             after = max(after, back)

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any, Callable
 
-from supervisor.datatypes import signal_number
+from supervisor.datatypes import RestartUnconditionally, signal_number
 from supervisor.options import ProcessException, decode_wait_status
 from supervisor.states import ProcessStates, getProcessStateDescription
 
@@ -46,18 +48,32 @@ class Obituary:
 
     Subprocess.finish() drops the wait status of a process that died too early; without it the
     reason of a failed start would be unknown. Everything else is the process's own.
+
+    kill_at: the wall clock's time at which Supervisor sends SIGKILL, once the process is being stopped; killed:
+    it has. config: what is to be the process's config again after its end, while a copy stands in for it.
     """
 
     def __init__(self, process: Any) -> None:
         self.process = process
         self.status = ''
         self.ended_at: float | None = None
+        self.kill_at: float | None = None
+        self.killed = False
+        self.config: Any = None
 
     def finish(self, pid: int, status: int) -> Any:
         """What supervisord calls when it has reaped `pid`."""
+        process = self.process
         self.status = decode_wait_status(status)[1]
         self.ended_at = time.monotonic()
-        return self.process.finish(pid, status)
+        # With each signal that is to end the process Supervisor puts off the next SIGKILL: it has sent another one.
+        again = process.killing and self.kill_at is not None and process.delay > self.kill_at
+        self.killed = again and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        try:
+            return process.finish(pid, status)
+        finally:
+            if self.config is not None:
+                process.config = self.config
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.process, name)
@@ -71,7 +87,6 @@ class Handle:
     process: Any
     config: Any                            # the process's own, while a copy with another stopwaitsecs stands in
     obituary: Obituary | None = None
-    kill_at: float | None = None           # wall clock: when Supervisor sends SIGKILL for the first time
     signalled_at: float | None = None      # monotonic: when it was sent a signal that it should survive
     watch: Watch | None = None             # its probe, if it has one
     untouched: bool = False                # it is only looked at
@@ -95,6 +110,11 @@ class Processes:
     def pids(self) -> Iterable[int]:
         """The pids of all processes that supervisord has started."""
         return list(self._supervisord.options.pidhistory)
+
+    @staticmethod
+    def stopwaitsecs(handle: Handle) -> float:
+        """Seconds that the program has from its stop signal to SIGKILL."""
+        return float(handle.config.stopwaitsecs)
 
     def priority(self, match: Match) -> tuple[int, int]:
         """Priority of the group and of the process; the lower ones come first."""
@@ -131,20 +151,19 @@ class Processes:
     def _observe(self, handle: Handle) -> Observation:
         process = handle.process
         seen = SEEN.get(process.state, Seen.UNKNOWN)
-        if seen is Seen.EXITED and process.exitstatus not in process.config.exitcodes:
+        if seen is Seen.EXITED and (process.exitstatus not in process.config.exitcodes
+                                    or process.config.autorestart is RestartUnconditionally):
             seen = Seen.EXITED_BADLY
         due = None
         if seen is Seen.STARTING:
             due = self._monotonic(process.laststart + process.config.startsecs)
             self._watch(handle)
         elif seen is Seen.STOPPING:
-            if handle.kill_at is None:
-                handle.kill_at = process.delay
-            if process.delay == handle.kill_at:     # what SIGKILL did not end at once is no matter of exactness
-                due = self._monotonic(process.delay)
             self._watch(handle)
+            kill_at = process.delay if handle.obituary is None else self._kill_at(handle.obituary)
+            if process.delay == kill_at:            # what SIGKILL did not end at once is no matter of exactness
+                due = self._monotonic(process.delay)
         else:
-            handle.kill_at = None
             if seen is Seen.READY and handle.signalled_at is not None:
                 due = handle.signalled_at + max(SETTLED, process.config.startsecs)
                 if time.monotonic() < due:
@@ -155,7 +174,14 @@ class Processes:
                 process.config = handle.config      # it has exited: its own stopwaitsecs holds again
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
-        return Observation(seen, process.pid, why, due, ended_at)
+        killed = handle.obituary is not None and handle.obituary.killed
+        return Observation(seen, process.pid, why, due, ended_at, killed=killed)
+
+    @staticmethod
+    def _kill_at(obituary: Obituary) -> float:
+        if obituary.kill_at is None:
+            obituary.kill_at = obituary.process.delay
+        return float(obituary.kill_at)
 
     @staticmethod
     def is_up(handle: Handle) -> bool:
@@ -271,6 +297,8 @@ class Processes:
             process.config.stopwaitsecs = stop_timeout
             process.config.restarter_original = handle.config
         message = self._guarded('stop', process.stop)
+        if handle.obituary is not None and process.killing:
+            self._kill_at(handle.obituary)
         return Failure(Code.STOP_FAILED, message) if message else None
 
     def signal(self, handle: Handle, name: str) -> Failure | None:
@@ -307,9 +335,16 @@ class Processes:
     def release(self, handle: Handle) -> None:
         """Give the process back to Supervisor as if it had never been held."""
         process, pids = handle.process, self._supervisord.options.pidhistory
-        if isinstance(pids.get(process.pid), Obituary):
-            pids[process.pid] = process
-        process.config = handle.config
+        obituary = pids.get(process.pid)
+        if isinstance(obituary, Obituary):
+            if process.killing and process.config is not handle.config:
+                # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL for a clock
+                # that was put back, and send it too soon.
+                obituary.config = handle.config
+            else:
+                pids[process.pid] = process
+        if not isinstance(pids.get(process.pid), Obituary):
+            process.config = handle.config
         if handle.watch:
             handle.watch.close()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from supervisor_restarter.faults import Code, listed, text_of
 from supervisor_restarter.members import Member
-from supervisor_restarter.phases import ENDS, SHOWN, Phase
+from supervisor_restarter.phases import SETTLED, SHOWN, Phase
 from supervisor_restarter.restart import Restart, State
 from supervisor_restarter.turns import Goal
 
@@ -41,6 +41,9 @@ def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
         'down_seconds': between(down_since, member.start_at),
         'ready_seconds': between(member.start_at, member.ready_at),
         'error': member.error,
+        'stop_limit': member.stop_limit,
+        'killed': member.killed,
+        'note': member.note,
     }
 
 
@@ -87,9 +90,9 @@ def statuses(restart: Restart) -> list[dict[str, Any]]:
             status, text = int(Code.TIMEOUT), text_of(Code.TIMEOUT, pending[id(member)])
         elif member.code is not None:
             status, text = _status_of_failure(member.code, member.error)
-        elif restart.state is State.CANCELLED and not restart.finished and member.phase not in ENDS:
+        elif restart.state is State.CANCELLED and not restart.finished and member.phase not in SETTLED:
             status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, restart.prospect(member))
-        elif member.phase is not Phase.SKIPPED:
+        elif member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
             status, text = SUCCESS, 'OK'
         elif member.error:
             status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, member.error)

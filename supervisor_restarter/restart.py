@@ -20,7 +20,8 @@ from supervisor_restarter.availability import Limit
 from supervisor_restarter.faults import Code
 from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.options import Options
-from supervisor_restarter.phases import DOWN, ENDS, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.phases import DOWN, ENDS, SETTLED, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.scout import hold_back
 from supervisor_restarter.turns import Goal, left_alone, unready_first, waves
 
 
@@ -46,9 +47,17 @@ PENDING = {
     Phase.STOPPING: 'it is still stopping and will be started when it has exited',
     Phase.STOPPED: 'it has exited and is about to be started',
     Phase.STARTING: 'it is started and not ready yet',
+    Phase.WAVERING: 'it was ready and is not ready any more',
 }
 LONGEST_RETURN = 30.0    # seconds that a process has to become ready after a timeout or cancel, if nothing else is set
+# Phases of a process that is the new one.
+BROUGHT_UP = (Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING)
+# Seconds in which a process that was ready and does not answer its probe must be ready again: one bad answer
+# of a busy server is no failure, but nothing further is taken down meanwhile.
+LONGEST_WAVERING = 3.0
 TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
+STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
+RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
 GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
 
@@ -78,6 +87,7 @@ class Restart:
     pending: list[tuple[Member, str]] = field(default_factory=list)   # at the timeout
     stepped_at: float = 0.0
     limit: Limit = field(default_factory=Limit)
+    scout_until: float | None = None  # when (monotonic) the first process of a group will have been up for long enough
 
     # -- beginning ---------------------------------------------------------------------------
 
@@ -125,7 +135,7 @@ class Restart:
                 # Mostly nothing has happened to it; then nothing follows, unless a time runs that only it ends.
                 if timed or member.unready or (observation, member.phase) != member.followed:
                     self._observe(member, observation, now)
-                    if not self._settled(member):
+                    if observation is not None and not self._over(member):
                         self._follow(member, now)
                         self._expect_readiness(member, now)
                     member.followed = observation, member.phase
@@ -172,7 +182,7 @@ class Restart:
         if self.finished:
             return None
         limit = self._time_limit()
-        times = [limit, self.limit.until if self.taking_down else None]
+        times = [limit, *((self.limit.until, self.scout_until) if self.taking_down else ())]
         if self.state is not State.QUEUED:
             if self.limited:              # also what is not ours, or done, decides about the room
                 times += [member.observed.due for member in self.members + self.neighbours]
@@ -181,7 +191,7 @@ class Restart:
                     times.append(member.turn_at if member.turn_at > self.stepped_at else None)
                 elif not self._settled(member):
                     times += [member.observed.due, member.steady_at(self._min_ready),
-                              member.ready_by(self._ready_timeout)]
+                              member.ready_by(self._ready_timeout), member.back_by(LONGEST_WAVERING)]
         return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
@@ -219,7 +229,8 @@ class Restart:
         """Whether everything is ordered: each process is started or, if that is the goal, being stopped."""
         if self.goal is Goal.STOP:
             return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in self.members)
-        return all(member.phase in ENDS or member.phase in (Phase.STARTING, Phase.SIGNALLED) for member in self.members)
+        return all(member.phase in SETTLED or member.phase in (Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING)
+                   for member in self.members)
 
     @property
     def failures(self) -> list[Member]:
@@ -272,16 +283,23 @@ class Restart:
         if phase is before:
             return
         if before is Phase.STOPPING and seen is not Seen.WANTED_DOWN:
-            member.exit_at = member.observed.ended_at or now
-        if phase is Phase.STARTING:
-            self._started(member, now, member.observed.pid)
+            member.exited(now, 'stopwaitsecs' if self.options.stop_timeout is None else 'stop_timeout')
+        if before is Phase.TAKEN:
+            member.code, member.error = None, ''
+            member.remark(RESTARTED_BY_OTHERS)
+        if phase in (Phase.STARTING, Phase.READY, Phase.ENDED) and before not in BROUGHT_UP:
+            self._started(member, now, member.observed.pid)      # by somebody else
+            if self.goal is not Goal.STOP:
+                member.phase = phase
         elif phase is Phase.FAILED:
             self._fail(member, _failure_code(before, seen), member.reason(before, now))
-        elif phase is Phase.SKIPPED:
-            self._leave(member, TAKEN_OVER, Code.CANCELLED)
+        elif phase is Phase.TAKEN:
+            self._take(member)
         else:
             member.phase = phase
-        if phase is Phase.READY:
+        if phase is Phase.WAVERING:
+            member.wavering_since = now
+        elif member.phase in (Phase.READY, Phase.ENDED) and before not in (Phase.READY, Phase.WAVERING):
             member.ready_at = now
             member.new_pid = member.observed.pid or member.new_pid
         self._changed()
@@ -304,9 +322,12 @@ class Restart:
             member.phase, member.start_at, member.new_pid = Phase.STARTING, now, pid
 
     def _expect_readiness(self, member: Member, now: float) -> None:
-        limit = member.ready_by(self._ready_timeout)
+        limit, back_by = member.ready_by(self._ready_timeout), member.back_by(LONGEST_WAVERING)
         if limit is not None and now >= limit:
             self._fail(member, Code.START_FAILED, f'not ready within {self._ready_timeout:g} s: {member.unready}')
+            self._changed()
+        elif back_by is not None and now >= back_by:
+            self._fail(member, Code.START_FAILED, f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}')
             self._changed()
 
     def _call_turns(self, now: float) -> None:
@@ -318,7 +339,10 @@ class Restart:
         waiting = unready_first(member for member in self.members
                                 if member.phase is Phase.WAITING and member.turn_at <= now)
         hopeless: list[tuple[Member, str]] = []
+        if any(member.phase is Phase.WAVERING for member in self.members):
+            return
         if self.limited:
+            waiting, self.scout_until = hold_back(waiting, self.members, self.options, now)
             waiting, hopeless = self.limit.choose(waiting, self.members + self.neighbours, self.options, now)
         for member in waiting:
             member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE
@@ -336,6 +360,13 @@ class Restart:
     def _leave(self, member: Member, why: str, code: Code | None) -> None:
         member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
 
+    def _take(self, member: Member) -> None:
+        member.phase, member.order = Phase.TAKEN, None
+        if member.ready_at is None:
+            member.code, member.error = Code.CANCELLED, TAKEN_OVER
+        else:                                       # the restart has done its part with it
+            member.remark(STOPPED_LATER)
+
     def _time_out(self) -> None:
         self.pending = [(member, self.prospect(member)) for member in self.members if not self._settled(member)]
         self._halt(State.TIMED_OUT, 'not reached before the timeout')
@@ -350,6 +381,9 @@ class Restart:
         self._changed()
 
     def _settled(self, member: Member) -> bool:
+        return member.phase in SETTLED or (self.goal is Goal.STOP and member.phase is Phase.STOPPED)
+
+    def _over(self, member: Member) -> bool:
         return member.phase in ENDS or (self.goal is Goal.STOP and member.phase is Phase.STOPPED)
 
     def _finish_if_settled(self) -> None:
@@ -367,6 +401,6 @@ class Restart:
 
 
 def _failure_code(phase: Phase, seen: Seen) -> Code:
-    if seen is not Seen.UNKNOWN or phase in (Phase.STOPPED, Phase.STARTING):
+    if seen is not Seen.UNKNOWN or phase in (Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING):
         return Code.START_FAILED
     return Code.STOP_FAILED if phase is Phase.STOPPING else Code.BAD_STATE

@@ -8,7 +8,7 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.notify import NotifySocket
-from supervisor_restarter.phases import ENDS
+from supervisor_restarter.phases import SETTLED
 from supervisor_restarter.probes import Attempt
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.readiness import Spec
@@ -64,6 +64,9 @@ class Roster:
         restart = run.restart
         restart.neighbours = self.others(restart.members) if restart.limited else []
         run.handles = {member: self._processes.hold(member.match) for member in restart.members + restart.neighbours}
+        for member in restart.members:
+            stopwaitsecs = self._processes.stopwaitsecs(run.handles[member])
+            member.stop_limit = stopwaitsecs if restart.options.stop_timeout is None else restart.options.stop_timeout
         if restart.goal is not Goal.RESTART:
             return
         probing = Probing(self._options, len(run.specs), restart.options.min_ready, self._attempts)
@@ -78,7 +81,7 @@ class Roster:
     def let_sockets_go(self, run: Run) -> None:
         """Do not keep the sockets of groups open for longer than the restart is busy with them."""
         if run.sockets:
-            busy = {member.group for member in run.restart.members if member.phase not in ENDS}
+            busy = {member.group for member in run.restart.members if member.phase not in SETTLED}
             for group in run.sockets.keys() - busy:
                 del run.sockets[group]
 

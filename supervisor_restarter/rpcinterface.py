@@ -94,8 +94,8 @@ class RestarterNamespaceRPCInterface:
 
         @param string name      The name of the process group, without ':' or '*'.
         @param struct options   Options for this restart (delay, timeout, stagger_factor,
-                                max_unavailable, min_ready, ready_timeout, method, stop_timeout,
-                                on_failure, if_busy, only_running); may be left out.
+                                max_unavailable, scout, min_ready, ready_timeout, method,
+                                stop_timeout, on_failure, if_busy, only_running); may be left out.
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
         taken = with_call(self._defaults, options)
@@ -169,9 +169,11 @@ class RestarterNamespaceRPCInterface:
         @param string id        The id of the restart.
         @return struct restart  id, groups, state (queued, running, succeeded, failed, cancelled,
                                 timed_out), version, requested_at, started_at, finished_at, duration,
-                                options, total, done, failed, lowest_ready, and processes: structs
-                                {group, name, phase, old_pid, new_pid, stop_seconds, down_seconds,
-                                ready_seconds, error}.
+                                options, total, done, failed, killed, lowest_ready, and processes:
+                                structs {group, name, phase, old_pid, new_pid, stop_seconds,
+                                stop_limit (seconds until SIGKILL), down_seconds, ready_seconds,
+                                error, killed (it ran into that limit), note (what is to be said
+                                of it and is no error)}.
         """
         return self._service.get(id).struct()
 

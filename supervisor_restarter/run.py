@@ -83,6 +83,7 @@ class Run:
             'total': len(restart.members),
             'done': restart.done,
             'failed': len(restart.failures),
+            'killed': sum(member.killed for member in restart.members),
             'lowest_ready': restart.lowest_ready,
         }
         if with_processes:

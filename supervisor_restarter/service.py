@@ -17,7 +17,7 @@ from supervisor_restarter.events import announce
 from supervisor_restarter.faults import Code, Refusal, listed, printable
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.options import Options, Settings, shown
-from supervisor_restarter.phases import ENDS, UP, Order, Phase, Seen
+from supervisor_restarter.phases import SETTLED, UP, Order, Phase, Seen
 from supervisor_restarter.plan import plan
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.reactor import Reactor
@@ -227,7 +227,7 @@ class Service:
         def look(member: Member) -> Observation | None:
             observation = observe(handles[member])
             if observation is not None and run.wanted_down and member.match[:2] in run.wanted_down:
-                if member.phase in ENDS and observation.seen in UP:
+                if member.phase in SETTLED and member.phase is not Phase.READY and observation.seen in UP:
                     run.wanted_down.discard(member.match[:2])        # somebody has started it again
                     return observation
                 return observation._replace(seen=Seen.WANTED_DOWN)
@@ -281,8 +281,10 @@ class Service:
             self._history.append(run)
         restart = run.restart
         failed = listed(f'{member.namespec} ({member.error})' for member in restart.failures)
+        killed = listed(f'{member.namespec} ({member.note})' for member in restart.members if member.killed)
         self._log(run, f'{restart.state.value} after {report.between(restart.begun_at or None, run.ended_at):.3f} s: '
-                       f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else ''))
+                       f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else '')
+                  + (f'; killed: {killed}' if killed else ''))
         announce(run, self._supervisord.options.logger)
 
     def _let_some_go(self) -> None:
@@ -293,8 +295,7 @@ class Service:
         """
         if len(self._running) > MOST_WATCHED:
             over = [run for run in self._running if run.restart.goal is not Goal.RESTART and run.restart.ordered
-                    and (run.restart.decided or run.restart.until_ordered)
-                    and run.restart.options.stop_timeout is None]       # it stands in for stopwaitsecs until the exit
+                    and (run.restart.decided or run.restart.until_ordered)]
             for run in over[:-MOST_WATCHED]:
                 self._retire(run)
 

@@ -42,12 +42,14 @@ def program(name: str = 'web', command: str = '/bin/sleep 1000', count: int = 1,
 class Server(Lab):
     """A running supervisord; after the test its log must hold no traceback.
 
-    programs: sections of the configuration. restarter: lines for [rpcinterface:restarter].
+    programs: sections of the configuration. restarter: lines for [rpcinterface:restarter]; `scout` is 0 unless set.
     extra: more sections, such as an [inet_http_server].
     """
 
     def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
         super().__init__('')
+        if 'scout' not in restarter:
+            restarter += '\nscout=0'     # tests that are not about it need not wait for it
         self._text = self._text.rstrip() + f'\n{restarter}\n\n{extra}\n{programs}'
         self._threads: list[Call] = []
 

@@ -22,11 +22,12 @@ PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'fai
 RESTART = {
     'id': str, 'groups': list, 'state': str, 'version': int, 'requested_at': str, 'started_at': str,
     'finished_at': str, 'duration': float, 'options': dict, 'total': int, 'done': int, 'failed': int,
-    'lowest_ready': int,
+    'killed': int, 'lowest_ready': int,
 }
 PROCESS = {
     'group': str, 'name': str, 'phase': str, 'old_pid': int, 'new_pid': int, 'stop_seconds': float,
     'down_seconds': float, 'ready_seconds': float, 'error': str,
+    'stop_limit': float, 'killed': bool, 'note': str,
 }
 ISO = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)')
 SLOW = worker('--stop', '0.6')

@@ -171,6 +171,40 @@ def test_stock_restart_during_a_restart_leaves_everything_running(start):
     assert not set(server.pids().values()) & set(before.values())
 
 
+@pytest.mark.parametrize('name', ['web:0', 'web:1'])
+def test_a_process_that_somebody_restarts_in_the_middle_is_no_failure(start, name):
+    server = start(program(command=worker(), count=3, startsecs=1))
+    server.wait_workers()
+    before = server.pids()
+    id = server.restarter.startRestart('web', {'stagger_factor': 3, 'delay': 3})    # 0 at once, 1 after 3 s
+    server.wait(lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING', 'the first')
+    meant = server.pids()[name[-1]]
+    assert server.ctl('restart', name).returncode == 0
+    restarted = server.pids()[name[-1]]
+    assert restarted not in (0, meant)
+    restart = server.wait_finished(id)
+    assert restart['state'] == 'succeeded'
+    process = restart['processes'][int(name[-1])]
+    assert (process['phase'], process['error'], process['new_pid']) == ('ready', '', restarted)
+    assert 'somebody else restarted it meanwhile' in process['note']
+    assert server.pids()[name[-1]] == restarted             # and it was not restarted once more
+
+
+def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(start):
+    server = start(program(command=worker(), count=2, startsecs=1))
+    server.wait_workers()
+    before = server.pids()
+    id = server.restarter.startRestart('web', {'stagger_factor': 2, 'delay': 3})
+    server.wait(lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING', 'the first')
+    assert server.ctl('stop', 'web:0').returncode == 0
+    restart = server.wait_finished(id)
+    assert restart['state'] == 'succeeded'
+    process = restart['processes'][0]
+    assert (process['phase'], process['error']) == ('skipped', '')
+    assert process['note'] == 'somebody else stopped it after it was restarted; it was left so'
+    assert server.state('web:0') == 'STOPPED'
+
+
 # -- a process that dies meanwhile -----------------------------------------------------------
 
 def test_a_new_process_killed_while_starting_is_a_failure_with_its_signal(start):

@@ -76,14 +76,14 @@ def test_the_package_has_no_other_surprises():
 def test_a_restart_is_one_line(received, state, name):
     announce(run(state))
     assert received == [
-        (name, 'id:7 groupname:web total:2 done:2 failed:0 lowest_ready:0 duration:0.000')]
+        (name, 'id:7 groupname:web total:2 done:2 failed:0 lowest_ready:0 duration:0.000 killed:0')]
 
 
 @pytest.mark.parametrize('state', [State.FAILED, State.TIMED_OUT])
 def test_a_failed_restart_names_each_failed_process(received, state):
     announce(run(state, code=Code.START_FAILED, error='exit status 3\n\x1b[2Jgroupname:x ü'))
     assert received == [(payload.FAILED,
-                         'id:7 groupname:web total:2 done:1 failed:1 lowest_ready:0 duration:0.000\n'
+                         'id:7 groupname:web total:2 done:1 failed:1 lowest_ready:0 duration:0.000 killed:0\n'
                          'web:1 START_FAILED: exit status 3\\n\\x1b[2Jgroupname:x \\xfc\n')]
 
 

@@ -10,8 +10,8 @@ import pytest
 PACKAGE = 'supervisor_restarter'
 FILES = {path.stem: path for path in (Path(__file__).parents[2] / PACKAGE).glob('*.py')}
 
-PURE = {'phases', 'members', 'availability', 'turns', 'restart', 'plan', 'options', 'names', 'report', 'faults',
-        'payload', 'rules'}
+PURE = {'phases', 'members', 'availability', 'scout', 'turns', 'restart', 'plan', 'options', 'names', 'report',
+        'faults', 'payload', 'rules'}
 SERVER = {'plugin', 'rpcinterface', 'service', 'run', 'processes', 'reactor', 'stops', 'spawn', 'readiness', 'probes',
           'notify', 'holders', 'watch', 'roster', 'events'}
 CLIENT = {'cli', 'commandline', 'client', 'progress', 'controllerplugin', 'quick', 'quickrun', 'ctldisplay',

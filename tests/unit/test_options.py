@@ -27,12 +27,12 @@ WHEN = datetime.datetime(2024, 1, 2, 3, 4, 5)
 HUGE = 10 ** 400
 NOT_ODD = [None, [], [1], (), {}, {'a': 1}, WHEN, b'1', {1}, math.nan, math.inf, -math.inf]
 
-SECONDS = ('delay', 'timeout', 'min_ready', 'ready_timeout', 'stop_timeout')
+SECONDS = ('delay', 'timeout', 'scout', 'min_ready', 'ready_timeout', 'stop_timeout')
 COUNTS = {'stagger_factor': (1, 10_000), 'history': (0, 10_000)}
 CHOICES = {'on_failure': ('abort', 'continue'), 'if_busy': ('fail', 'queue')}
 FLAGS = ('only_running', 'heed_stops', 'fast_spawn')
-KNOWN = ('delay, timeout, stagger_factor, max_unavailable, min_ready, ready_timeout, method, stop_timeout, on_failure, '
-         'if_busy, only_running')
+KNOWN = ('delay, timeout, stagger_factor, max_unavailable, scout, min_ready, ready_timeout, method, stop_timeout, '
+         'on_failure, if_busy, only_running')
 
 ALLOWED = {
     **dict.fromkeys(SECONDS, 'a number of seconds from 0 to 10000000'),
@@ -247,11 +247,11 @@ def test_nothing_configured_is_the_defaults():
 
 def test_everything_configured():
     assert from_configuration(SECTION, {
-        'delay': '1', 'timeout': '0', 'stagger_factor': '3', 'max_unavailable': '25%', 'min_ready': '2',
+        'delay': '1', 'timeout': '0', 'stagger_factor': '3', 'max_unavailable': '25%', 'scout': '7', 'min_ready': '2',
         'ready_timeout': '0', 'method': 'signal:sighup', 'stop_timeout': '0', 'on_failure': 'Continue',
         'if_busy': 'queue', 'only_running': 'yes', 'history': '0', 'heed_stops': 'no', 'fast_spawn': 'off',
     }) == Settings(Options(
-        delay=1.0, timeout=0.0, stagger_factor=3, max_unavailable='25%', min_ready=2.0, ready_timeout=0.0,
+        delay=1.0, timeout=0.0, stagger_factor=3, max_unavailable='25%', scout=7.0, min_ready=2.0, ready_timeout=0.0,
         method='signal:HUP', stop_timeout=0.0, on_failure='continue', if_busy='queue', only_running=True),
         history=0, heed_stops=False, fast_spawn=False)
 
@@ -315,7 +315,7 @@ def test_every_signal_of_this_machine_can_be_sent(name):
 
 def test_a_struct_of_options_has_no_null():
     assert Options().struct() == {
-        'delay': 0.2, 'timeout': '', 'stagger_factor': 1, 'max_unavailable': '100%', 'min_ready': 0.0,
+        'delay': 0.2, 'timeout': '', 'stagger_factor': 1, 'max_unavailable': '100%', 'scout': 5.0, 'min_ready': 0.0,
         'ready_timeout': 30.0, 'method': 'restart', 'stop_timeout': '', 'on_failure': 'abort', 'if_busy': 'fail',
         'only_running': False}
     assert None not in Options().struct().values()

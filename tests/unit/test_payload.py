@@ -8,7 +8,8 @@ from supervisor import childutils
 
 from supervisor_restarter import payload
 
-STRUCT = {'id': '7', 'groups': ['web'], 'total': 32, 'done': 32, 'failed': 0, 'lowest_ready': 28, 'duration': 0.4123}
+STRUCT = {'id': '7', 'groups': ['web'], 'total': 32, 'done': 32, 'failed': 0, 'lowest_ready': 28, 'duration': 0.4123,
+          'killed': 0}
 NAMES = st.text(st.characters(), min_size=1, max_size=20)
 
 
@@ -17,7 +18,8 @@ def failures(count, text='START_FAILED: exit status 3'):
 
 
 def test_the_header_is_that_of_the_contract():
-    assert payload.header(STRUCT) == 'id:7 groupname:web total:32 done:32 failed:0 lowest_ready:28 duration:0.412'
+    assert payload.header(STRUCT) == (
+        'id:7 groupname:web total:32 done:32 failed:0 lowest_ready:28 duration:0.412 killed:0')
 
 
 def test_several_groups_are_joined_with_commas():
@@ -30,7 +32,7 @@ def test_names_inject_nothing_into_the_header(names):
     assert header.isascii()
     assert header.isprintable()
     assert childutils.get_headers(header).keys() == {'id', 'groupname', 'total', 'done', 'failed', 'lowest_ready',
-                                                     'duration'}
+                                                     'duration', 'killed'}
     assert payload.groups_of(payload.STARTED, header) == frozenset(names)
 
 

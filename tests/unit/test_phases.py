@@ -5,38 +5,82 @@ import itertools
 
 import pytest
 
-from supervisor_restarter.phases import DOWN, ENDS, IN_FLIGHT, SHOWN, TABLE, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.phases import (
+    DOWN,
+    ENDS,
+    IN_FLIGHT,
+    SETTLED,
+    SHOWN,
+    TABLE,
+    UP,
+    Order,
+    Phase,
+    Seen,
+    after,
+    follow,
+)
 
 # Cells are 'next phase', or 'order>next phase' where the phase changes with the order.
 TRANSITIONS = """
 seen          waiting  due             stopping  stopped         starting  to-signal         signalled
-STOPPED       skipped  start>starting  stopped   start>starting  skipped   skipped           skipped
+STOPPED       taken    start>starting  stopped   start>starting  taken     taken             taken
 STARTING      waiting  stop>stopping   starting  starting        starting  to-signal         failed
 RUNNING       waiting  stop>stopping   starting  starting        starting  signal>signalled  signalled
 READY         waiting  stop>stopping   starting  starting        ready     signal>signalled  ready
 BACKOFF       waiting  stop>stopping   failed    failed          failed    due               failed
-STOPPING      skipped  stopping        stopping  skipped         skipped   skipped           skipped
-EXITED        waiting  start>starting  stopped   start>starting  ready     due               start>failed
+STOPPING      taken    stopping        stopping  taken           taken     taken             taken
+EXITED        waiting  start>starting  stopped   start>starting  ended     due               start>failed
 EXITED_BADLY  waiting  start>starting  stopped   start>starting  failed    due               start>failed
 FATAL         waiting  start>starting  stopped   start>starting  failed    due               failed
 UNKNOWN       failed   failed          failed    failed          failed    failed            failed
-WANTED_DOWN   skipped  skipped         skipped   skipped         skipped   skipped           skipped
+WANTED_DOWN   taken    taken           taken     taken           taken     taken             taken
+"""
+
+# The same for a process that the restart is done with, as long as the restart lasts.
+TRANSITIONS_LATER = """
+seen          ready     wavering  ended     taken
+STOPPED       taken     taken     ended     taken
+STARTING      failed    failed    starting  starting
+RUNNING       wavering  wavering  starting  starting
+READY         ready     ready     starting  starting
+BACKOFF       failed    failed    ended     failed
+STOPPING      taken     taken     ended     taken
+EXITED        ended     failed    ended     taken
+EXITED_BADLY  failed    failed    ended     taken
+FATAL         failed    failed    ended     taken
+UNKNOWN       failed    failed    ended     taken
+WANTED_DOWN   taken     taken     ended     taken
 """
 
 # Where follow() comes to rest: 'phase', or 'phase!order' with the order to be carried out there.
 RESTING = """
 seen          waiting  due        stopping       stopped        starting  to-signal         signalled
-STOPPED       skipped  due!start  stopped!start  stopped!start  skipped   skipped           skipped
+STOPPED       taken    due!start  stopped!start  stopped!start  taken     taken             taken
 STARTING      waiting  due!stop   starting       starting       starting  to-signal         failed
 RUNNING       waiting  due!stop   starting       starting       starting  to-signal!signal  signalled
 READY         waiting  due!stop   ready          ready          ready     to-signal!signal  ready
 BACKOFF       waiting  due!stop   failed         failed         failed    due!stop          failed
-STOPPING      skipped  stopping   stopping       skipped        skipped   skipped           skipped
-EXITED        waiting  due!start  stopped!start  stopped!start  ready     due!start         signalled!start
+STOPPING      taken    stopping   stopping       taken          taken     taken             taken
+EXITED        waiting  due!start  stopped!start  stopped!start  ended     due!start         signalled!start
 EXITED_BADLY  waiting  due!start  stopped!start  stopped!start  failed    due!start         signalled!start
 FATAL         waiting  due!start  stopped!start  stopped!start  failed    due!start         failed
 UNKNOWN       failed   failed     failed         failed         failed    failed            failed
-WANTED_DOWN   skipped  skipped    skipped        skipped        skipped   skipped           skipped
+WANTED_DOWN   taken    taken      taken          taken          taken     taken             taken
+"""
+
+RESTING_LATER = """
+seen          ready     wavering  ended     taken
+STOPPED       taken     taken     ended     taken
+STARTING      failed    failed    starting  starting
+RUNNING       wavering  wavering  starting  starting
+READY         ready     ready     ready     ready
+BACKOFF       failed    failed    ended     failed
+STOPPING      taken     taken     ended     taken
+EXITED        ended     failed    ended     taken
+EXITED_BADLY  failed    failed    ended     taken
+FATAL         failed    failed    ended     taken
+UNKNOWN       failed    failed    ended     taken
+WANTED_DOWN   taken     taken     ended     taken
 """
 
 EVERY_PAIR = list(itertools.product(Phase, Seen))
@@ -46,21 +90,26 @@ def named(phase):
     return Phase(phase.replace('-', ' '))
 
 
-def cells(text):
+def cells(*texts):
+    for text in texts:
+        yield from cells_of(text)
+
+
+def cells_of(text):
     heading, *rows = (line.split() for line in text.strip().splitlines())
     for seen, *entries in rows:
         for phase, entry in zip(heading[1:], entries):
             yield pytest.param(named(phase), Seen(seen), entry, id=f'{phase}-{seen}')
 
 
-@pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(TRANSITIONS))
+@pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(TRANSITIONS, TRANSITIONS_LATER))
 def test_transition(phase, seen, entry):
     order, _, to = entry.rpartition('>')
     assert TABLE[phase, seen] == (named(to), Order(order) if order else None)
     assert after(phase, seen) is named(to)
 
 
-@pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(RESTING))
+@pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(RESTING, RESTING_LATER))
 def test_follow_takes_all_steps_without_an_order(phase, seen, entry):
     to, _, order = entry.partition('!')
     assert follow(phase, seen) == (named(to), Order(order) if order else None)
@@ -68,16 +117,17 @@ def test_follow_takes_all_steps_without_an_order(phase, seen, entry):
 
 def test_both_tables_of_this_test_cover_everything_but_the_ends():
     wanted = {pair for pair in EVERY_PAIR if pair[0] not in ENDS}
-    for text in (TRANSITIONS, RESTING):
-        assert {(param.values[0], param.values[1]) for param in cells(text)} == wanted
+    for texts in ((TRANSITIONS, TRANSITIONS_LATER), (RESTING, RESTING_LATER)):
+        assert {(param.values[0], param.values[1]) for param in cells(*texts)} == wanted
 
 
 def test_the_table_is_total():
     assert set(TABLE) == set(EVERY_PAIR)
 
 
-def test_the_ends_are_ready_skipped_and_failed():
-    assert {end.value for end in ENDS} == {'ready', 'skipped', 'failed'}
+def test_the_ends_are_skipped_and_failed_and_what_is_settled_is_shown_as_an_end_of_users():
+    assert {end.value for end in ENDS} == {'skipped', 'failed'}
+    assert {SHOWN.get(phase, phase) for phase in SETTLED} == {Phase.READY, Phase.SKIPPED, Phase.FAILED}
 
 
 @pytest.mark.parametrize('end', sorted(ENDS))
@@ -104,9 +154,9 @@ def seen_with(order):
 
 
 def test_every_phase_is_before_during_or_after_what_is_done():
-    assert {Phase.WAITING} | IN_FLIGHT | ENDS == set(Phase)
+    assert {Phase.WAITING} | IN_FLIGHT | SETTLED == set(Phase)
     assert Phase.WAITING not in IN_FLIGHT
-    assert IN_FLIGHT.isdisjoint(ENDS)
+    assert IN_FLIGHT.isdisjoint(SETTLED)
 
 
 def test_only_a_process_whose_turn_has_come_is_stopped_or_signalled():
@@ -128,9 +178,26 @@ def test_nothing_is_done_before_its_turn_or_to_a_process_that_somebody_wants_dow
     assert {order for (_, seen), (_, order) in TABLE.items() if seen is Seen.WANTED_DOWN} == {None}
 
 
-@pytest.mark.parametrize('phase', sorted(set(Phase) - ENDS))
+@pytest.mark.parametrize('phase', sorted(set(Phase) - ENDS - {Phase.ENDED}))
 def test_what_somebody_wants_down_is_left_alone(phase):
-    assert follow(phase, Seen.WANTED_DOWN) == (Phase.SKIPPED, None)
+    assert follow(phase, Seen.WANTED_DOWN) == (Phase.TAKEN, None)
+
+
+@pytest.mark.parametrize('phase', [Phase.TAKEN, Phase.ENDED])
+@pytest.mark.parametrize('seen', sorted(UP))
+def test_what_somebody_has_started_again_is_looked_after_as_if_the_restart_had(phase, seen):
+    assert TABLE[phase, seen] == (Phase.STARTING, None)
+
+
+@pytest.mark.parametrize('phase', [Phase.READY, Phase.WAVERING])
+@pytest.mark.parametrize('seen', [Seen.STARTING, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.FATAL, Seen.UNKNOWN])
+def test_a_process_that_was_ready_and_dies_has_failed(phase, seen):
+    assert follow(phase, seen) == (Phase.FAILED, None)
+
+
+def test_one_that_was_ready_and_is_not_may_become_so_again():
+    assert follow(Phase.READY, Seen.RUNNING) == (Phase.WAVERING, None)
+    assert follow(Phase.WAVERING, Seen.READY) == (Phase.READY, None)
 
 
 # What says that somebody else has stopped the process: a stop that the restart did not order.
@@ -138,6 +205,8 @@ BY_OTHERS = {
     (Phase.STOPPING, Seen.WANTED_DOWN),
     (Phase.STOPPED, Seen.WANTED_DOWN), (Phase.STOPPED, Seen.STOPPING),
     *((phase, seen) for phase in (Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED)
+      for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
+    *((phase, seen) for phase in (Phase.READY, Phase.WAVERING)
       for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
 }
 
@@ -149,7 +218,7 @@ def reached_from(first):
         phase = steps.pop()
         for seen in Seen:
             to = TABLE[phase, seen][0]
-            if to is Phase.SKIPPED and phase not in ENDS:
+            if to is Phase.TAKEN and phase is not Phase.TAKEN:
                 assert (phase, seen) in BY_OTHERS
             elif to not in reached:
                 reached.add(to)
@@ -160,11 +229,12 @@ def reached_from(first):
 @pytest.mark.parametrize('taken_down', [Phase.STOPPING, Phase.STOPPED])
 def test_what_is_down_is_never_forgotten(taken_down):
     assert reached_from(taken_down) - {Phase.STOPPING} == {
-        Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.FAILED}
+        Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING, Phase.ENDED, Phase.FAILED}
 
 
 def test_what_is_signalled_is_never_forgotten_and_nothing_else_is_done_to_it():
-    assert reached_from(Phase.SIGNALLED) == {Phase.SIGNALLED, Phase.READY, Phase.FAILED}
+    assert reached_from(Phase.SIGNALLED) == {
+        Phase.SIGNALLED, Phase.READY, Phase.WAVERING, Phase.ENDED, Phase.STARTING, Phase.FAILED}
 
 
 @pytest.mark.parametrize('seen', [Seen.EXITED, Seen.EXITED_BADLY])
@@ -185,7 +255,7 @@ def test_what_cannot_be_signalled_because_it_is_down_is_started():
 
 def test_nothing_becomes_ready_without_having_been_started_or_signalled():
     assert {phase for (phase, _), (to, _) in TABLE.items() if to is Phase.READY} == {
-        Phase.STARTING, Phase.SIGNALLED, Phase.READY}
+        Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING}
 
 
 @pytest.mark.parametrize('phase', [Phase.STARTING, Phase.SIGNALLED])

@@ -1,21 +1,25 @@
 """Plans: which batches, how long each can take, what is left alone, what their user is warned of."""
 from __future__ import annotations
 
+from functools import partial
 from xmlrpc.client import dumps, loads
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor_restarter import options as all_options
 from supervisor_restarter import plan as plans
 from supervisor_restarter.faults import MOST_NAMED, Code
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.names import Match
-from supervisor_restarter.options import Options
 from supervisor_restarter.phases import UP, Phase, Seen
 from supervisor_restarter.plan import AT_LEAST, Candidate
 from supervisor_restarter.restart import Restart
 from tests.unit.world import Drive, Program, World, group, name_of
+
+# What is not about scouts has none.
+Options = partial(all_options.Options, scout=0.0)
 
 # What Supervisor shows of a process, by one letter.
 SEEN = {'r': Seen.READY, 's': Seen.STARTING, 'b': Seen.BACKOFF, 'd': Seen.STOPPED, 'e': Seen.EXITED,

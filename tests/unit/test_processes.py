@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from supervisor.datatypes import RestartUnconditionally, RestartWhenExitUnexpected
 from supervisor.states import ProcessStates
 
 from supervisor_restarter.names import Match
@@ -14,7 +15,7 @@ from supervisor_restarter.processes import Obituary, Processes
 
 @pytest.fixture
 def process():
-    config = SimpleNamespace(name='0', startsecs=1, exitcodes=[0])
+    config = SimpleNamespace(name='0', startsecs=1, exitcodes=[0], autorestart=RestartWhenExitUnexpected)
     return SimpleNamespace(config=config, state=ProcessStates.RUNNING, pid=7, exitstatus=None, spawnerr=None,
                            laststart=time.time() - 60, delay=0, finish=lambda pid, status: None)
 
@@ -46,6 +47,12 @@ def test_what_has_happened_is_seen_at_once(look, process, change, seen):
     look()
     vars(process).update(change)
     assert (look().seen, look().pid) == (seen, process.pid)
+
+
+def test_a_process_that_is_to_run_always_has_not_ended_well_whatever_its_exit_status_is(look, process):
+    process.config.autorestart = RestartUnconditionally
+    process.state, process.pid, process.exitstatus = ProcessStates.EXITED, 0, 0
+    assert look().seen is Seen.EXITED_BADLY
 
 
 def test_a_group_that_was_replaced_is_not_seen(look, supervisord):

@@ -7,7 +7,7 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.members import Failure
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import Order, Phase, Seen
-from supervisor_restarter.restart import GROUP_GONE, TAKEN_OVER, Restart, State
+from supervisor_restarter.restart import GROUP_GONE, RESTARTED_BY_OTHERS, STOPPED_LATER, TAKEN_OVER, Restart, State
 from supervisor_restarter.turns import Goal
 from tests.unit.world import BEGINNING, LASTING, Drive, Life, Program, World, group, phases
 
@@ -224,7 +224,7 @@ def test_a_process_that_somebody_else_stops_is_left_stopped_and_reported(at, ord
     drive.to(20.0)
     member = restart.members[0]
     assert [entry.order for entry in drive.log] == orders
-    assert (member.phase, member.code, member.error) == (Phase.SKIPPED, Code.CANCELLED, TAKEN_OVER)
+    assert (member.phase, member.code, member.error) == (Phase.TAKEN, Code.CANCELLED, TAKEN_OVER)
     assert restart.state is State.FAILED
     assert drive.world.processes['web:0'].state is Seen.STOPPED
 
@@ -235,7 +235,7 @@ def test_a_stop_that_is_asked_for_while_the_restart_stops_the_process_is_heeded(
     restart = drive.end()
     drive.to(20.0)
     assert drive.entries('start') == {}
-    assert (restart.members[0].phase, restart.members[0].error) == (Phase.SKIPPED, TAKEN_OVER)
+    assert (restart.members[0].phase, restart.members[0].error) == (Phase.TAKEN, TAKEN_OVER)
     assert drive.world.processes['web:0'].state is Seen.STOPPED
 
 
@@ -243,14 +243,50 @@ def test_others_stopping_a_process_does_not_end_the_restart_of_the_rest():
     drive = amid()
     drive.at(AMID, lambda: drive.world.others_stop('web:3'))
     restart = drive.end()
-    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'ready', '3': 'skipped', '4': 'ready'}
+    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'ready', '3': 'taken', '4': 'ready'}
     assert restart.state is State.FAILED
 
 
-def test_a_ready_process_that_somebody_stops_later_stays_ready():
+def test_a_stop_of_what_was_restarted_already_is_no_failure_and_said():
     drive = amid()
     drive.at(AMID, lambda: drive.world.others_stop('web:0'))
-    assert phases(drive.end())['0'] == 'ready'
+    restart = drive.end()
+    member = restart.members[0]
+    assert (member.phase, member.code, member.error, member.note) == (Phase.TAKEN, None, '', STOPPED_LATER)
+    assert restart.state is State.SUCCEEDED
+    assert drive.world.processes['web:0'].state is Seen.STOPPED
+
+
+@pytest.mark.parametrize('heeded', [True, False])
+@pytest.mark.parametrize(('name', 'orders'), [('web:0', 2), ('web:1', 2), ('web:3', 0)])
+def test_a_process_that_somebody_else_restarts_is_not_restarted_again_and_no_failure(name, orders, heeded):
+    drive = amid()
+    world = drive.world
+
+    def start():
+        world.wanted_down.clear()           # as the service does when it sees the process up again
+        world.others_start(name)
+
+    drive.at(AMID, lambda: world.others_stop(name, heeded))
+    drive.at(AMID + 0.5, start)
+    restart = drive.end()
+    member = restart.members[int(name[-1])]
+    said = RESTARTED_BY_OTHERS if name != 'web:0' else f'{STOPPED_LATER}; {RESTARTED_BY_OTHERS}'
+    assert (member.phase, member.code, member.error, member.note) == (Phase.READY, None, '', said)
+    assert member.new_pid == world.processes[name].pid
+    assert sum(entry.name == name for entry in drive.log) == orders
+    assert restart.state is State.SUCCEEDED
+
+
+def test_one_that_somebody_else_restarts_and_that_does_not_come_up_has_failed():
+    drive = amid()
+    world = drive.world
+    world.processes['web:3'].lives = iter([Life(0.1, 3)])
+    drive.at(AMID, lambda: world.others_stop('web:3', heeded=False))
+    drive.at(AMID + 0.5, lambda: world.others_start('web:3'))
+    restart = drive.end()
+    assert (restart.members[3].phase, restart.members[3].error) == (Phase.FAILED, 'state BACKOFF')
+    assert phases(restart)['4'] == 'skipped'        # nothing further is taken down
 
 
 @pytest.mark.parametrize('startsecs', [0.0, 2.0])
@@ -360,7 +396,7 @@ def test_an_order_that_was_left_over_is_given_up_when_it_has_become_pointless():
     world.others_stop('web:0')
     restart.step(world.now, world.look)
     assert list(restart.orders()) == []
-    assert phases(restart) == {'0': 'skipped'}
+    assert phases(restart) == {'0': 'taken'}
 
 
 def test_the_reason_of_an_order_that_could_not_be_carried_out_is_kept():

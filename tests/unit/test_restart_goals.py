@@ -130,7 +130,7 @@ def test_a_start_of_a_process_that_somebody_stops_meanwhile_reports_that():
     drive = one(Goal.START, Seen.STOPPED)
     drive.at(0.5, lambda: drive.world.others_stop('web:0'))
     member = drive.end().members[0]
-    assert (member.phase, member.code) == (Phase.SKIPPED, Code.CANCELLED)
+    assert (member.phase, member.code) == (Phase.TAKEN, Code.CANCELLED)
 
 
 @pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])

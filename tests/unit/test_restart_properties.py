@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor_restarter.options import Options
-from supervisor_restarter.phases import ENDS, Phase, Seen
+from supervisor_restarter.phases import SETTLED, Phase, Seen
 from supervisor_restarter.restart import Restart, State
 from supervisor_restarter.turns import Goal
 from tests.unit.world import BEGINNING, LASTING, Drive, Life, Program, World, name_of
@@ -120,7 +120,7 @@ def test_it_finishes_in_bounded_time(story):
 def test_everything_has_an_end_and_the_result_fits(story):
     restart = story.restart
     if restart.goal is Goal.RESTART:
-        assert all(member.phase in ENDS for member in restart.members)
+        assert all(member.phase in SETTLED for member in restart.members)
     assert restart.state not in (State.QUEUED, State.RUNNING)
     assert restart.state is not State.SUCCEEDED or not restart.failures
     assert restart.state is not State.FAILED or restart.failures

@@ -81,7 +81,7 @@ def test_processes_outside_of_the_restart_count():
     world = world_of(*[program() for _ in range(4)])
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     neighbours = [Member(Match('web', number, True, True)) for number in '23']
-    drive = Drive(world, Restart(chosen, Options(max_unavailable='50%'), neighbours)).begin()
+    drive = Drive(world, Restart(chosen, Options(max_unavailable='50%', scout=0.0), neighbours)).begin()
     world.processes['web:2'].stop(world.now)
     drive.end()
     assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 1.1}
@@ -300,6 +300,149 @@ def test_old_processes_are_ready_without_min_ready():
     assert web(2, min_ready=5.0).to(0.1).entries('stop') == {'web:0': 0.0}
 
 
+# -- what was ready and dies, or does not answer any more -------------------------------------------------
+
+SOON = Life(2.0, 1)        # ready after startsecs, and dead a second later
+
+
+@pytest.mark.parametrize('autorestart', [True, False])
+def test_one_that_was_ready_and_dies_ends_the_taking_down_and_is_the_one_that_is_named(autorestart):
+    drive = group(world_of(*[program(SOON, autorestart=autorestart)] * 1,
+                           *[program(SOON, autorestart=autorestart) for _ in range(4)]), max_unavailable=1)
+    restart = drive.end()
+    assert restart.state is State.FAILED
+    assert set(drive.entries('stop')) == {'web:0', 'web:1'}
+    failed = {name: error for name, error in errors(restart).items() if not error.startswith('not reached')}
+    assert failed['0'] == 'state EXITED_BADLY; it had been ready for 1.0 s'
+    assert {restart.members[number].phase for number in (2, 3, 4)} == {Phase.SKIPPED}
+
+
+def test_one_that_was_ready_and_dies_has_failed_without_max_unavailable_too():
+    drive = group(world_of(program(SOON), program(startsecs=4.0)))
+    restart = drive.end()
+    assert restart.state is State.FAILED
+    assert phases(restart) == {'0': 'failed', '1': 'ready'}
+
+
+def test_with_continue_the_others_are_restarted_all_the_same():
+    drive = group(world_of(program(SOON, autorestart=True), program(), program()), max_unavailable=1,
+                  on_failure='continue')
+    restart = drive.end()
+    assert restart.state is State.FAILED
+    assert phases(restart) == {'0': 'failed', '1': 'ready', '2': 'ready'}
+
+
+def test_one_that_ends_as_its_exitcodes_say_has_not_failed():
+    drive = group(world_of(program(Life(2.0, 0)), program(startsecs=4.0)))
+    restart = drive.end()
+    assert restart.state is State.SUCCEEDED
+    assert phases(restart) == {'0': 'ended', '1': 'ready'}
+
+
+def unready(drive, name, seconds):
+    process = drive.world.processes[name]
+    return lambda: setattr(process, 'ready_at', drive.world.now + seconds)
+
+
+def test_one_that_does_not_answer_for_a_moment_holds_the_rest_up_and_no_more():
+    drive = web(3)
+    drive.at(1.05, lambda: None).to(1.05)
+    drive.at(1.6, unready(drive, 'web:0', 2.0))       # while web:1 is on its way
+    restart = drive.end()
+    assert restart.state is State.SUCCEEDED
+    assert drive.entries('stop')['web:2'] == pytest.approx(3.6, abs=0.02)
+
+
+def test_one_that_does_not_answer_for_longer_has_failed():
+    drive = web(3)
+    drive.at(1.6, unready(drive, 'web:0', 60.0))
+    restart = drive.end()
+    assert restart.state is State.FAILED
+    assert errors(restart)['0'] == 'no longer ready for 3 s: connection refused'
+    assert 'web:2' not in drive.entries('stop')
+
+
+def test_the_last_one_ready_does_not_end_a_restart_in_which_another_is_not():
+    drive = group(world_of(program(), program()), max_unavailable=2)
+    drive.at(0.9, unready(drive, 'web:0', 0.0))
+    drive.world.processes['web:1'].program.startsecs = 2.0
+    drive.at(1.5, unready(drive, 'web:0', 60.0))
+    assert drive.end().state is State.FAILED
+
+
+# -- the scout ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(('limit', 'then'), [(1, [5.1, 6.2]), (2, [5.1, 5.1]), ('99%', [5.1, 5.1])])
+def test_the_first_goes_alone_until_it_has_been_up_for_long_enough(limit, then):
+    drive = web(3, max_unavailable=limit, scout=5.0)
+    assert drive.end().state is State.SUCCEEDED
+    stops = drive.entries('stop')
+    assert stops.pop('web:0') == 0.0
+    assert sorted(stops.values()) == then
+
+
+def test_a_slow_start_counts():
+    drive = group(world_of(program(startsecs=7.0), program()), max_unavailable=1, scout=5.0)
+    drive.end()
+    assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 7.1}
+
+
+def test_a_scout_that_dies_costs_one_process():
+    drive = group(world_of(*[program(Life(4.0, 1)) for _ in range(5)]), max_unavailable=2, scout=5.0)
+    restart = drive.end()
+    assert set(drive.entries('stop')) == {'web:0'}
+    assert restart.state is State.FAILED
+    assert restart.lowest_ready == 4
+
+
+def test_each_group_has_its_own_scout():
+    world = World()
+    for name in ('web:0', 'web:1', 'api:0', 'api:1'):
+        world.add(name)
+    drive = group(world, max_unavailable=1, scout=3.0)
+    drive.end()
+    assert drive.entries('stop') == {'web:0': 0.0, 'api:0': 0.0, 'web:1': 3.1, 'api:1': 3.1}
+
+
+def test_what_is_down_and_started_first_is_the_scout():
+    world = world_of(program(), program())
+    world.processes['web:1'].state, world.processes['web:1'].pid = Seen.FATAL, 0
+    drive = group(world, max_unavailable=1, scout=3.0)
+    drive.end()
+    assert drive.entries('start')['web:1'] == 0.0
+    assert drive.entries('stop') == {'web:0': 3.0}
+
+
+def test_where_somebody_stops_the_scout_the_next_one_is_it():
+    drive = web(3, scout=5.0)
+    drive.at(2.0, lambda: drive.world.others_stop('web:0'))
+    drive.end()
+    assert drive.entries('stop') == {'web:0': 0.0}          # one is down, and no more may be
+    drive = web(3, scout=5.0, max_unavailable=2)
+    drive.at(2.0, lambda: drive.world.others_stop('web:0'))
+    drive.end()
+    assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 2.0, 'web:2': 7.1}
+
+
+def test_there_is_no_scout_where_it_would_change_nothing():
+    for given in ({'on_failure': 'continue'}, {'max_unavailable': '100%'}):
+        drive = web(3, **{'scout': 5.0, 'max_unavailable': 2, **given})
+        drive.end()
+        assert max(drive.entries('stop').values()) <= 1.1
+
+
+def test_one_process_needs_no_scout():
+    drive = web(1, scout=5.0)
+    drive.end()
+    assert drive.world.now == pytest.approx(BEGINNING + 1.1, abs=0.02)
+
+
+def test_a_signal_has_a_scout_too():
+    drive = web(3, scout=5.0, method='signal:HUP')
+    drive.end()
+    assert drive.entries('signal') == {'web:0': 0.0, 'web:1': 5.0, 'web:2': 6.0}
+
+
 # -- ends ---------------------------------------------------------------------------------------------
 
 def test_a_cancel_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
@@ -317,9 +460,9 @@ def test_a_timeout_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
     assert [member.name for member, _ in restart.pending] == ['1', '2', '3']
 
 
-def test_it_wakes_when_one_that_is_done_and_has_died_runs_again():
+def test_it_wakes_when_one_that_has_died_runs_again():
     drive = group(world_of(program(autorestart=True, startsecs=0.3), program(startsecs=0.3), program(startsecs=0.3)),
-                  max_unavailable=1, min_ready=1.0)
+                  max_unavailable=1, min_ready=1.0, on_failure='continue')
     drive.at(1.45, lambda: drive.world.processes['web:0'].__setattr__('exits_at', drive.world.now))
     drive.end()
     assert drive.entries('stop')['web:2'] == pytest.approx(2.8, abs=0.02)
@@ -407,4 +550,4 @@ def test_one_that_is_stopped_by_others_before_its_signal_is_left_so():
     world.add('web:0', Seen.STARTING, program(startsecs=4.0))
     drive = group(world, method='signal:HUP')
     drive.at(1.0, lambda: world.others_stop('web:0', heeded=False))
-    assert phases(drive.end()) == {'0': 'skipped'}
+    assert phases(drive.end()) == {'0': 'taken'}

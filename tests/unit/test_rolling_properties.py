@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
-from supervisor_restarter.phases import ENDS, Phase, Seen
+from supervisor_restarter.phases import SETTLED, Phase, Seen
 from supervisor_restarter.restart import Restart, State
 from tests.unit.world import BEGINNING, Drive, Life, Program, World, name_of
 
@@ -30,6 +30,7 @@ options = st.builds(
     Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%']), delay=st.sampled_from([0.0, 0.3]),
     stagger_factor=st.sampled_from([1, 1, 3]), timeout=st.sampled_from([None, None, 0.2, 3.0]),
     on_failure=st.sampled_from(['abort', 'continue']), only_running=st.booleans(),
+    scout=st.sampled_from([0.0, 0.0, 4.0]),
     min_ready=st.sampled_from([0.0, 0.0, 1.5]), ready_timeout=st.just(READY_TIMEOUT),
     method=st.sampled_from(['restart', 'restart', 'signal:HUP']))
 interferences = st.lists(st.tuples(
@@ -45,7 +46,7 @@ class Watched(Drive):
     def __init__(self, world, restart, orders_per_turn):
         super().__init__(world, restart, orders_per_turn)
         self.taken = []          # (group, ready among the others, size, whether it was ready itself)
-        self.in_hand = {}
+        self.begun = []          # (group, for how long those are up that the restart has brought up)
 
     def _carry_out(self, member):
         order = member.order.value
@@ -53,6 +54,10 @@ class Watched(Drive):
             group = [m for m in self.restart.members + self.restart.neighbours if m.group == member.group]
             others = sum(self._counts(m) for m in group if m is not member)
             in_hand = sum(m.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED) for m in group)
+            self.begun.append((member.group, [
+                self.world.now - BEGINNING - entry.seconds for entry in self.log
+                if entry.order in ('start', 'signal') and entry.name.startswith(f'{member.group}:')
+                and self.world.processes[entry.name].pid]))
             self.taken.append((member.group, others, in_hand, len(group), self._counts(member),
                                member.observed.seen in (Seen.RUNNING, Seen.STARTING)))
         super()._carry_out(member)
@@ -128,7 +133,7 @@ def test_it_ends_in_bounded_time_and_everything_has_an_end(story):
     restart = story.restart
     each = 3.0 + 4.0 + READY_TIMEOUT + 2.0 + 1.5
     assert story.world.now - BEGINNING <= LATEST + (len(restart.members) + 1) * each + READY_TIMEOUT
-    assert all(member.phase in ENDS for member in restart.members)
+    assert all(member.phase in SETTLED for member in restart.members)
     assert restart.state not in (State.QUEUED, State.RUNNING)
 
 
@@ -153,6 +158,28 @@ def test_what_dies_of_the_signal_is_running_again(story):
             continue
         if member.phase is Phase.FAILED and not process.ahead and not process.program.obstacle:
             assert process.state in (Seen.STARTING, Seen.RUNNING)
+
+
+@thoroughly
+@given(stories)
+def test_nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_long_enough(story):
+    options = story.restart.options
+    if options.scout and options.on_failure == 'abort':
+        for group, ages in story.drive.begun:
+            if not any(name.startswith(group) for name in story.touched):
+                assert not ages or max(ages) >= options.scout
+
+
+@thoroughly
+@given(stories)
+def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story):
+    started = {entry.name for entry in story.drive.log if entry.order == 'start'}
+    for member in story.restart.members:
+        process = story.world.processes[name_of(member)]
+        if name_of(member) in started - story.touched and process.state not in (Seen.RUNNING, Seen.STARTING):
+            fine = process.state is Seen.EXITED and not process.program.autorestart
+            assert fine or member.phase is Phase.FAILED
+            assert fine or story.restart.state is not State.SUCCEEDED
 
 
 @thoroughly

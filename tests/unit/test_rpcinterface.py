@@ -363,7 +363,7 @@ def test_every_struct_can_be_sent_as_xml(interface, service):
         assert loads(dumps((value,)))[0][0] == value
     assert set(interface.getRestart('queued')) == {
         'id', 'groups', 'state', 'version', 'requested_at', 'started_at', 'finished_at', 'duration', 'options', 'total',
-        'done', 'failed', 'lowest_ready', 'processes'}
+        'done', 'failed', 'killed', 'lowest_ready', 'processes'}
     assert interface.getRestart('queued')['state'] == State.QUEUED.value
 
 

@@ -15,7 +15,7 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
-from supervisor_restarter.phases import Order, Phase, Seen
+from supervisor_restarter.phases import UP, Order, Phase, Seen
 from supervisor_restarter.report import process_struct
 from supervisor_restarter.restart import Restart, State
 from supervisor_restarter.turns import Goal
@@ -71,7 +71,7 @@ class Process:
         self.ready_at: float | None = now
         self.exits_at: float | None = None
         self.ended_at: float | None = None
-        self.killing = False
+        self.killing = self.killed = False
         self.settled_at = now
         if state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING, Seen.UNKNOWN):
             self._live(next(lives, LASTING), now)
@@ -92,7 +92,7 @@ class Process:
             return ''
         if self.state not in (Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.STOPPED):
             return f'AssertionError: {self.state.name}'
-        self.killing, self.laststart, self.ended_at, self.settled_at = False, now, None, now
+        self.killing, self.laststart, self.ended_at, self.settled_at, self.killed = False, now, None, now, False
         if self.program.obstacle:
             self._back_off(now)
             return self.program.obstacle
@@ -145,6 +145,7 @@ class Process:
         elif state is Seen.STARTING and now - self.laststart > self.program.startsecs:
             self.state, self.backoff = Seen.RUNNING, 0
         elif state is Seen.STOPPING and self.delay <= now:
+            self.killed = True
             self._exit_by(now)                                  # SIGKILL
 
     def reap(self, now: float) -> None:
@@ -162,6 +163,8 @@ class Process:
 
     def observe(self, now: float) -> Observation:
         due, unready, seen = None, '', self.state
+        if seen is Seen.EXITED and self.program.autorestart:
+            seen = Seen.EXITED_BADLY
         if seen in (Seen.STARTING, Seen.RUNNING) and (self.ready_at is None or now < self.ready_at):
             unready = 'connection refused'
         if seen is Seen.RUNNING and not unready:
@@ -172,7 +175,7 @@ class Process:
         elif self.state is Seen.STOPPING:
             due = self.delay + JUST_AFTER
         why = '' if self.state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING) else f'state {self.state.name}'
-        return Observation(seen, self.pid, why, due, self.ended_at, unready)
+        return Observation(seen, self.pid, why, due, self.ended_at, unready, killed=self.killed)
 
     def _live(self, life: Life, now: float) -> None:
         Process.pids += 1
@@ -353,10 +356,24 @@ class Drive:
         assert restart.version > version or visible(restart) == before, 'a change without a new version'
         assert not finished or (restart.finished and visible(restart) == before), 'a change after the end'
         assert restart.finished or restart.state is not State.SUCCEEDED
+        if restart.finished and not finished:
+            self._check_the_word()
         assert restart.done + len(restart.failures) <= len(restart.members)
         assert not restart.finished or all(member.order is None for member in restart.members)
         for member in restart.members:
             assert (member.phase is not Phase.FAILED) or (member.code is not None and member.error)
+
+
+    def _check_the_word(self) -> None:
+        """What is said at the end is true at the end."""
+        for member in self.restart.members:
+            if member.group in self.world.removed or self.restart.goal is Goal.STOP:
+                continue
+            seen = member.observed.seen
+            assert member.phase is not Phase.READY or seen is Seen.READY, seen
+            assert member.phase is not Phase.ENDED or seen not in UP, seen
+            if self.restart.state is State.SUCCEEDED and member.phase not in (Phase.SKIPPED, Phase.TAKEN):
+                assert seen in (Seen.READY, Seen.EXITED) or member.phase is Phase.ENDED
 
 
 def visible(restart: Restart) -> list[object]:
@@ -375,6 +392,7 @@ def group(world: World, *names: str, timeout: float | None = None, goal: Goal = 
     Options are those of a call, with no limit unless a timeout is given."""
     for name in names:
         world.add(name)
+    options = {'scout': 0.0, **options}       # tests that are not about it need not wait for it
     restart = Restart(world.members(outright), Options(timeout=timeout, **options),  # type: ignore[arg-type]
                       deadline=None if timeout is None else world.now + timeout, goal=goal)
     return Drive(world, restart).begin()
