@@ -104,7 +104,8 @@ def choice_of_options(random: Random, group: Group | None, rules: Rules) -> dict
     options: dict[str, Any] = {
         **seldom({'delay': round(random.uniform(0, 0.4), 2)}), **seldom({'stagger_factor': random.randint(1, 4)}),
         **seldom({'max_unavailable': random.choice([1, 2, '25%', '50%', '100%'])}),
-        **seldom({'min_ready': random.choice([0.2, 0.5])}), **seldom({'only_running': random.random() < 0.7}),
+        **seldom({'scout': random.choice([0.0, 0.5])}), **seldom({'min_ready': random.choice([0.2, 0.5])}),
+        **seldom({'only_running': random.random() < 0.7}),
         **seldom({'on_failure': random.choice(['abort', 'continue'])}), **seldom({'method': 'signal:HUP'}),
         **seldom({'stop_timeout': round(random.uniform(0, 2), 2)}),
         **seldom({'timeout': round(random.uniform(0.1, 4), 2)}), 'ready_timeout': round(random.uniform(2, 5), 2),
@@ -151,6 +152,14 @@ def start_restart(random: Random, rules: Rules) -> Request:
     names, processes = pick_names(random, rules)
     options = choice_of_options(random, None, rules)
     return Request('restarter.startRestart', (names, options), every(processes, UP))
+
+
+def long_restart(random: Random, rules: Rules) -> Request:
+    """One that is not over yet when the first of its processes die again."""
+    options = {'stagger_factor': 3, 'delay': round(random.uniform(0.5, 1.5), 2), 'ready_timeout': 5,
+               'on_failure': random.choice(['abort', 'continue'])}
+    processes = [*BY_NAME['mortal'].processes, *BY_NAME['slow'].processes]
+    return Request('restarter.startRestart', (['mortal', 'slow'], options), every(processes, UP))
 
 
 def restart_group(random: Random, rules: Rules) -> Request:
@@ -211,4 +220,4 @@ def several(random: Random, rules: Rules) -> Request:
 
 
 KINDS: dict[Callable[[Random, Rules], Request], int] = {
-    start_restart: 6, restart_group: 5, roll: 6, quick: 5, stock: 5, stock_signal: 2, look: 4, cancel: 3, several: 1}
+    start_restart: 6, long_restart: 3, restart_group: 5, roll: 6, quick: 5, stock: 5, stock_signal: 2, look: 4, cancel: 3, several: 1}

@@ -12,6 +12,7 @@ from tests.chaos.calls import Rules
 from tests.chaos.programs import BY_NAME, group_of
 from tests.chaos.wills import DOWN, GONE, UP
 from tests.chaos.wire import ask
+from tests.chaos.word import Log
 from tests.chaos.worker import Record, records
 
 SETTLE_SECONDS = 60.0       # for restarts to finish, for processes to be what they should be
@@ -33,6 +34,8 @@ class Checks:
         self.lost = 0
         self._others: Counter[str] = Counter()
         self._read = 0
+        self._log = Log()
+        self._said: list[dict[str, Any]] = []              # restarts that have ended and were not judged yet
 
     # -- becoming quiet ----------------------------------------------------------------------
 
@@ -42,6 +45,7 @@ class Checks:
         for id, wills in self.arena.restarts.items():
             outcome = ask(str(self.arena.dir / 'sock'), 'restarter.getRestart', (id,))
             if outcome.kind == 'result':
+                self._said.append(outcome.value)
                 ready = {f'{one["group"]}:{one["name"]}' for one in outcome.value['processes']
                          if one['phase'] == 'ready'}
                 for process, will in wills.items():
@@ -156,6 +160,14 @@ class Checks:
         self.arena.journal.catch_up()
         lines = self.arena.journal.lines[self._read:]
         self._read += len(lines)
+        self._log.read(entry.text for entry in lines)
+        for restart in self._said:
+            untrue = self._log.untrue(restart)
+            if untrue:
+                self.arena.fail(f'restart {restart["id"]} calls ready what had died: {untrue}',
+                                untrue[0].partition(':')[0])
+        self.arena.counts['words checked'] += len(self._said)
+        self._said.clear()
         for entry in lines:
             if ('Traceback' in entry.text or 'uncaptured' in entry.text or entry.text.startswith('CRIT ')) \
                     and not HARMLESS.match(entry.text):

@@ -56,7 +56,7 @@ GROUPS = [
           {'environment': f'RESTARTER_READY="unix://{SOCKET}"'}, guarded=True, probed=True),
     Group('bell', 3, '--slow 0.3 --stop 0.2 --renew --notify', {'environment': 'RESTARTER_READY="notify"'},
           guarded=True, probed=True),
-    Group('plain', 4, '--stop 0.5', {'startsecs': 1}, guarded=True),
+    Group('plain', 4, '--stop 0.5 --counts 0.5', {'startsecs': 1}, guarded=True),
     Group('deaf', 2, '--deaf', {'stopwaitsecs': 1}),
     Group('mortal', 3, '--mortal --frail', {'startsecs': 1}),
     Group('slow', 3, '--stop 1.5 --slow 0.5', {'startsecs': 2}),

@@ -18,6 +18,8 @@ SIGHUP ('hup'; it is not ready then), and when it finds that another process of 
 --loud          writes about 1 MB/s
 --unix PATH     listens there once it is ready
 --notify        says READY=1
+--counts S      has no probe: the time of its 'up' is S seconds after its birth. supervisord calls it RUNNING after
+                startsecs, whether Python has come to its first line by then or not
 """
 from __future__ import annotations
 
@@ -78,9 +80,10 @@ class Worker:
     def storm(self) -> bool:
         return os.path.exists(self.directory / 'storm')
 
-    def record(self, what: str) -> None:
+    def record(self, what: str, at: float | None = None) -> None:
+        at = time.monotonic() if at is None else at
         # one write with O_APPEND: records of several processes do not mix
-        os.write(self.records, f'{time.monotonic():.6f} {os.getpid()} {os.getppid()} {self.name} {what}\n'.encode())
+        os.write(self.records, f'{at:.6f} {os.getpid()} {os.getppid()} {self.name} {what}\n'.encode())
 
     def claim(self) -> None:
         """Nobody else may live under this name. The kernel gives the lock back before a parent can learn of the end
@@ -110,7 +113,7 @@ class Worker:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)           # children of its own leave no zombies
         self.claim()
-        self.record('up')
+        self.record('up', None if options.counts is None else born() + options.counts)
         if options.third and self.storm and self.start % 3 == 2:
             return 3
         time.sleep(options.slow)
@@ -174,6 +177,14 @@ class Worker:
                 self.listener.accept()[0].close()
 
 
+def born() -> float:
+    """When this process was made, on the monotonic clock."""
+    with open('/proc/self/stat', 'rb') as stat:
+        ticks = int(stat.read().rpartition(b')')[2].split()[19])
+    since_boot = ticks / os.sysconf('SC_CLK_TCK')
+    return time.monotonic() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument('directory')
@@ -181,6 +192,7 @@ def main() -> int:
         parser.add_argument(f'--{flag}', action='store_true')
     for seconds in ('stop', 'slow'):
         parser.add_argument(f'--{seconds}', type=float, default=0.0)
+    parser.add_argument('--counts', type=float)
     parser.add_argument('--unix')
     return Worker(parser.parse_args()).run()
 

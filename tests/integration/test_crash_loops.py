@@ -83,9 +83,8 @@ def test_the_command_says_so_by_its_exit_status_and_the_event_by_its_name(start)
 
 def test_an_end_as_exitcodes_say_is_no_failure_unless_the_process_is_to_run_always(start):
     jobs = "/bin/sh -c 'test -f %(here)s/broken && { sleep 1.5; exit 0; }; exec sleep 1000'"
-    slow = {'startsecs': 4}                     # so that the restart still lasts when the jobs end
     server = start(program('once', jobs, startsecs=1) + program('always', jobs, startsecs=1, autorestart='true')
-                   + program('slow', **slow))
+                   + program('slow', startsecs=4))         # the restart still lasts when the jobs end
     for group in ('once', 'always', 'slow'):
         server.wait_state(group)
     break_it(server)
