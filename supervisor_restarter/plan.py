@@ -122,7 +122,7 @@ def _rolling(candidates: list[Candidate], others: list[Candidate], turn_at: dict
             continue
         after, batch = turn_at[id(candidate)], -1
         if scouting(options) and batches:
-            after = max(after, batches[0].after + options.scout)
+            after = max(after, _scout_back(batches[0], options))
         while len(busy) >= room:
             back, batch = busy.pop(0)
             after = max(after, back)
@@ -133,6 +133,11 @@ def _rolling(candidates: list[Candidate], others: list[Candidate], turn_at: dict
     text = (f'would be left as it is: not ready are {listed(c.member.namespec for c in lost)}, '
             f'and max_unavailable = {options.max_unavailable} allows {allowed}')
     return batches, blocked, text
+
+
+def _scout_back(first: Batch, options: Options) -> float:
+    """When the first process of a group has been up for long enough, at the soonest."""
+    return min(max(first.after + options.scout, _back(first.after, c, options)) for c in first.candidates)
 
 
 def _back(after: float, candidate: Candidate, options: Options) -> float:

@@ -126,6 +126,19 @@ def test_a_plan_for_nobody_is_empty(max_unavailable):
 
 # -- batches of a rolling restart ----------------------------------------------------------------
 
+@pytest.mark.parametrize(('letters', 'given', 'names', 'times'), [
+    ('rrrr', {}, ['0', '1 2', '3'], [0.0, 5.0, 6.0]),
+    ('rrrr', {'scout': 2.0}, ['0', '1 2', '3'], [0.0, 2.0, 3.0]),
+    ('rrrr', {'scout': 0.5}, ['0', '1 2', '3'], [0.0, 1.0, 2.0]),
+    ('rrrd', {}, ['3', '0 1', '2'], [0.0, 5.0, 6.0]),
+    ('rr', {}, ['0', '1'], [0.0, 5.0]),
+    ('r', {}, ['0'], [0.0]),
+    ('rrrr', {'on_failure': 'continue'}, ['0 1', '2 3'], [0.0, 1.0])])
+def test_the_scout_is_a_batch_of_its_own(letters, given, names, times):
+    plan = planned(letters, options=all_options.Options(max_unavailable=2, **given))
+    assert (batches(plan), afters(plan)) == (names, times)
+
+
 @pytest.mark.parametrize(('letters', 'neighbours', 'limit', 'names'), [
     ('r', '', 1, ['0']),
     ('rrrr', '', 1, ['0', '1', '2', '3']),
