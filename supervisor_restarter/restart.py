@@ -339,7 +339,7 @@ class Restart:
         waiting = unready_first(member for member in self.members
                                 if member.phase is Phase.WAITING and member.turn_at <= now)
         hopeless: list[tuple[Member, str]] = []
-        if any(member.phase is Phase.WAVERING for member in self.members):
+        if waiting and any(member.phase is Phase.WAVERING for member in self.members):
             return
         if self.limited:
             waiting, self.scout_until = hold_back(waiting, self.members, self.options, now)

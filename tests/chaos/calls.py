@@ -220,5 +220,5 @@ def several(random: Random, rules: Rules) -> Request:
 
 
 KINDS: dict[Callable[[Random, Rules], Request], int] = {
-    start_restart: 6, long_restart: 3, restart_group: 5, roll: 6, quick: 5, stock: 5, stock_signal: 2, look: 4, cancel: 3,
-    several: 1}
+    start_restart: 6, long_restart: 3, restart_group: 5, roll: 6, quick: 5, stock: 5, stock_signal: 2, look: 4,
+    cancel: 3, several: 1}
