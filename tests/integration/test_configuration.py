@@ -21,6 +21,7 @@ TEXTS = {
     'stagger_factor': (['1', '50'], ['', '0', '-1', '1.5', 'all'], 'whole number'),
     'max_unavailable': (['1', '10000', '1%', '25%', '100%'], ['', '0', '-1', '10001', '1.5', '0%', '101%', '%', 'half'],
                         'a count from 1 to 10000, or a percentage from 1% to 100%'),
+    'scout': NUMBERS,
     'min_ready': NUMBERS,
     'ready_timeout': NUMBERS,
     'method': (['restart', 'signal:HUP', 'signal:sigusr2'], ['', 'reload', 'HUP', 'signal:', 'signal:1', 'signal:NONE'],

@@ -209,7 +209,7 @@ def test_a_waiting_process_that_dies_counts_as_not_ready_and_comes_back(start):
     assert server.restarter.getRestart(id)['lowest_ready'] == 1      # two taken down, one killed
 
 
-def test_a_process_that_is_restarted_already_and_dies_counts_as_not_ready(start):
+def test_a_process_that_is_restarted_already_and_dies_has_failed_and_is_the_one_that_is_named(start):
     server = start(program(count=4, **PATIENT))
     ready(server, 4)
     before = server.pids()
@@ -220,16 +220,18 @@ def test_a_process_that_is_restarted_already_and_dies_counts_as_not_ready(start)
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert renewed(server, before) == {'1'}
-    assert 'web:0 (EXITED)' in by_name(struct, 'error')['2'] + by_name(struct, 'error')['3']
+    assert by_name(struct, 'phase') == {'0': 'failed', '1': 'ready', '2': 'skipped', '3': 'skipped'}
+    assert 'terminated by SIGKILL' in by_name(struct, 'error')['0']
+    assert by_name(struct, 'error')['2'] == 'not reached: web:0 failed first (on_failure = abort)'
 
 
 # -- on_failure --------------------------------------------------------------------------------
 
 RELEASES = [
     (['--exit', '3'], {}, 'exit status 3'),
-    (['--never'], {'ready_timeout': 0.6}, 'not ready within 0.6 s: unix://'),
-    (['--last', '0.1', '--exit', '4'], {'min_ready': 0.6}, 'Bad exit code 4; state EXITED; it had been ready for 0.'),
-    (['--last', '0.1'], {'min_ready': 0.6}, 'exit status 0; state EXITED; it had been ready for 0.'),
+    (['--never'], {'ready_timeout': 2.5}, 'not ready within 2.5 s: unix://'),
+    (['--last', '0.6', '--exit', '4'], {'min_ready': 2}, 'Bad exit code 4; state EXITED; it had been ready for '),
+    (['--last', '0.6'], {'min_ready': 2}, 'exit status 0; state EXITED; it had been ready for '),
 ]
 
 
@@ -358,7 +360,9 @@ def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(r
     server.ctl('stop', 'web:3')
     server.ctl('start', 'web:3')
     struct = server.wait_finished(id)
-    assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'ready', 'skipped']
+    assert struct['state'] == 'succeeded'
+    assert set(by_name(struct, 'phase').values()) == {'ready'}
+    assert by_name(struct, 'note')['3'] == 'somebody else restarted it meanwhile'
     assert renewed(server, before) == set('0123')
 
 
