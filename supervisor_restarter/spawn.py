@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import copy
 import errno
-import grp
 import os
 import posix
-import pwd
-import stat
 import subprocess
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from supervisor.compat import as_bytes
 from supervisor.options import (
@@ -32,6 +29,7 @@ from supervisor.options import (
 )
 from supervisor.process import FastCGISubprocess, Subprocess
 
+from supervisor_restarter.access import ABSENT, identity, may_enter
 from supervisor_restarter.faults import printable
 
 READ = ('4.2.3', '4.2.4', '4.2.5', '4.3.0')    # the releases of Supervisor whose child is imitated here
@@ -41,9 +39,6 @@ OF_PROCESS = ('spawn', 'get_execv_args', 'drain', 'set_uid', '_prepare_child_fds
 OF_OPTIONS = ('fork', 'setpgrp', 'dup2', 'close_fd', 'drop_privileges', 'chdir', 'setumask', 'execve', 'write',
               '_exit', 'make_pipes', 'close_parent_pipes', 'close_child_pipes')
 OF_POPEN = ('__init__', '_execute_child')
-ABSENT = (errno.ENOENT, errno.ENOTDIR)
-MOST_LINKS = 40     # in one path, as for the kernel
-LISTS = {'system.posix_acl_access', 'system.nfs4_acl', 'system.richacl'}    # say more than permission bits
 # supervisord's loop stands still until the child is its program. Where that takes longer than so many seconds (a slow
 # user database, a directory on a slow network, a scanner that looks at what is executed) ...
 SLOW = 0.25
@@ -54,14 +49,6 @@ _slow_until = 0.0   # monotonic
 
 class Unusual(Exception):
     """Only Supervisor's own fork can be trusted with this process; the text says why."""
-
-
-class Identity(NamedTuple):
-    """Whom a process becomes."""
-
-    uid: int
-    gid: int
-    groups: list[int]
 
 
 def fast_spawn(process: Any) -> Any:
@@ -96,6 +83,11 @@ def unusual(process: Any) -> str:
         return f'not tried on {sys.platform}'
     if sys.version_info < (3, 11):
         return 'subprocess knows process groups from Python 3.11 on'
+    return altered(process)
+
+
+def altered(process: Any) -> str:
+    """Why it is not known what a child of this process would do; '' if it is what Supervisor's source says."""
     if VERSION not in READ:
         return f'not compared with Supervisor {VERSION}'
     options = process.config.options
@@ -184,7 +176,7 @@ class Starter:
 def popen_arguments(process: Any) -> dict[str, Any]:
     """What Popen has to know so that the child sees what Supervisor's child would see.
 
-    Unusual, OSError or TypeError where that cannot be said.
+    Unusual, UnknownUser, OSError or TypeError where that cannot be said.
     """
     config, pipes = process.config, process.pipes
     stdin = process.fcgi_sock.fileno() if isinstance(process, FastCGISubprocess) else pipes['child_stdin']
@@ -217,61 +209,6 @@ def environment(process: Any) -> dict[str, str]:
         made['SUPERVISOR_GROUP_NAME'] = process.group.config.name
     made.update(config.environment or {})
     return made
-
-
-def identity(uid: int | None) -> Identity | None:
-    """Whom ServerOptions.drop_privileges(uid) would make of the child, None if it would change nothing.
-
-    Unusual where it would refuse.
-    """
-    if uid is None or uid == os.getuid():
-        return None
-    if os.getuid() != 0 or not isinstance(uid, int):
-        raise Unusual(f'supervisord cannot become user {uid!r}')
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        raise Unusual(f'there is no user {uid}') from None
-    groups = [group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem]
-    return Identity(uid, entry.pw_gid, [entry.pw_gid, *groups])
-
-
-def may_enter(directory: str, user: Identity) -> bool:
-    """Whether the permission bits let the user change to the directory. True also if there is no such
-    directory: that is seen when it is tried. False wherever bits alone do not say it."""
-    here, todo, links = '/', os.path.join(os.getcwd(), directory).split('/')[::-1], 0
-    while links < MOST_LINKS:
-        try:
-            if not _searchable(here, user):
-                return False
-            if not todo:
-                return True
-            here = os.path.normpath(os.path.join(here, todo.pop()))
-            if os.path.islink(here):
-                links += 1
-                todo += os.readlink(here).split('/')[::-1]
-                here = '/' if os.readlink(here).startswith('/') else os.path.dirname(here)
-        except OSError as error:
-            return error.errno in ABSENT
-    return False
-
-
-def _searchable(directory: str, user: Identity) -> bool:
-    its = os.stat(directory)
-    if _has_list(directory):
-        return False
-    if its.st_uid == user.uid:
-        return bool(its.st_mode & stat.S_IXUSR)
-    return bool(its.st_mode & (stat.S_IXGRP if its.st_gid in user.groups else stat.S_IXOTH))
-
-
-def _has_list(directory: str) -> bool:
-    try:
-        return not LISTS.isdisjoint(os.listxattr(directory))
-    except OSError as error:
-        if error.errno == errno.ENOTSUP:
-            return False
-        raise
 
 
 def _own_fork(process: Any, why: object) -> None:

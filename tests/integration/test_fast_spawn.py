@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from supervisor_restarter.spawn import Identity, may_enter
+from supervisor_restarter.access import Identity, may_enter
 from tests.integration import witness
 from tests.integration.server import ROOT, Server, program
 

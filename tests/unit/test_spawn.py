@@ -4,12 +4,10 @@ from __future__ import annotations
 import errno
 import grp
 import os
-import pwd
 import subprocess
 import sys
 import time
 import types
-from typing import Any
 
 import pytest
 from supervisor import events
@@ -18,7 +16,7 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter import spawn
-from supervisor_restarter.spawn import Identity, Starter, Unusual, environment, fast_spawn, identity, may_enter, unusual
+from supervisor_restarter.spawn import Starter, Unusual, environment, fast_spawn, unusual
 
 PIPES = {'stdin': 10, 'child_stdin': 11, 'stdout': 12, 'child_stdout': 13, 'stderr': 14, 'child_stderr': 15}
 SETTINGS = {'name': 'web', 'command': '/bin/sleep 1', 'startsecs': 0, 'startretries': 3, 'exitcodes': [0],
@@ -180,34 +178,6 @@ def test_standard_descriptors_among_the_pipes_are_unusual(make, pipes):
         spawn.popen_arguments(process)
 
 
-def test_users_are_as_supervisor_would_make_them(options, monkeypatch):
-    did: dict[str, object] = {}
-    monkeypatch.setattr(os, 'getuid', lambda: 0)
-    for name in ('setgroups', 'setgid', 'setuid'):
-        monkeypatch.setattr(os, name, lambda value, name=name: did.__setitem__(name, value))
-    fake = [grp.struct_group((f'group{number}', 'x', number, members))
-            for number, members in ((7, ['daemon']), (8, ['bin', 'daemon']), (9, []))]
-    monkeypatch.setattr(grp, 'getgrall', lambda: fake)
-    for entry in pwd.getpwall():
-        did.clear()
-        assert options.drop_privileges(entry.pw_uid) is None
-        user = identity(entry.pw_uid)
-        assert did == ({} if user is None else {'setgroups': user.groups, 'setgid': user.gid, 'setuid': user.uid})
-
-
-def test_users_that_supervisor_would_refuse_are_unusual(monkeypatch):
-    assert identity(None) is None
-    assert identity(os.getuid()) is None
-    monkeypatch.setattr(os, 'getuid', lambda: 0)
-    unknown: list[Any] = [2**31 - 7, 'nobody']
-    for uid in unknown:
-        with pytest.raises(Unusual):
-            identity(uid)
-    monkeypatch.setattr(os, 'getuid', lambda: 1000)
-    with pytest.raises(Unusual):
-        identity(1)
-
-
 @pytest.mark.parametrize('slow', ['program', 'user database'])
 def test_what_holds_up_the_loop_is_waited_for_once_a_minute(make, options, monkeypatch, slow):
     now = [1000.0]
@@ -240,59 +210,6 @@ def test_whatever_goes_wrong_supervisors_own_fork_is_tried(make, options, monkey
     starter = Starter(make())
     starter.check_execv_args('/bin/sleep', ['sleep', '1'], os.stat('/bin/sleep'))
     assert starter.fork() == 815
-
-
-USER = Identity(12345, 6789, [6789, 6790])
-
-
-@pytest.mark.parametrize(('mode', 'owner', 'group', 'expected'), [
-    (0o755, 0, 0, True), (0o754, 0, 0, False), (0o700, 12345, 0, True), (0o077, 12345, 6789, False),
-    (0o710, 0, 6790, True), (0o701, 0, 6789, False), (0o701, 0, 0, True)])
-def test_permission_bits_decide_who_may_enter(monkeypatch, tmp_path, mode, owner, group, expected):
-    monkeypatch.setattr(os, 'stat', lambda path: types.SimpleNamespace(
-        st_mode=mode if path == str(tmp_path) else 0o755, st_uid=owner, st_gid=group))
-    assert may_enter(str(tmp_path), USER) is expected
-
-
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    """Directories of which only closed/ and what is below cannot be entered."""
-    for name in ('open/inner', 'closed/inner'):
-        (tmp_path / name).mkdir(parents=True)
-    for name, target in {'link': 'open/inner', 'through': 'closed/inner', 'up': 'open/../closed', 'again': 'link/../..',
-                         'absolute': tmp_path / 'link', 'loop': 'loop', 'dangling': 'gone', 'chain': 'up/..'}.items():
-        (tmp_path / name).symlink_to(target)
-    real = os.stat
-
-    def stat(path):
-        closed = str(path) == str(tmp_path / 'closed')
-        real(path)
-        return types.SimpleNamespace(st_mode=0o700 if closed else 0o755, st_uid=0, st_gid=0)
-    monkeypatch.setattr(os, 'stat', stat)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize(('path', 'expected'), [
-    ('open', True), ('open/inner/', True), ('.', True), ('', True), ('open/../open//./inner', True), ('/', True),
-    ('link', True), ('absolute', True), ('again', True), ('closed', False), ('closed/inner', False),
-    ('through', False), ('up', False), ('chain', False), ('closed/../open', False), ('loop', False),
-    ('gone', True), ('dangling', True), ('open/gone/x', True), ('closed/gone', False)])
-def test_the_whole_path_decides_who_may_enter(tree, path, expected):
-    assert may_enter(path, USER) is expected
-    assert may_enter(str(tree / path), USER) is expected
-
-
-def test_access_lists_are_not_second_guessed(tree, monkeypatch):
-    monkeypatch.setattr(os, 'listxattr', lambda path: ['user.x', 'system.posix_acl_access'])
-    assert not may_enter('open', USER)
-    monkeypatch.setattr(os, 'listxattr', lambda path: ['user.x', 'system.posix_acl_default'])
-    assert may_enter('open', USER)
-
-    def unsupported(path):
-        raise OSError(errno.ENOTSUP, 'no attributes here')
-    monkeypatch.setattr(os, 'listxattr', unsupported)
-    assert may_enter('open', USER)
 
 
 # -- what remains --------------------------------------------------------------------------------
