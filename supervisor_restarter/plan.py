@@ -77,7 +77,8 @@ def plan(candidates: list[Candidate], neighbours: list[Candidate], options: Opti
     else:
         series = [in_waves]
     concerned = [c for c in concerned if not left[id(c)]]
-    warnings += [*_all_at_once(concerned, standing, options), *_doubts(concerned, options)]
+    warnings += [*_all_at_once(concerned, standing, options), *_doubts(concerned, options),
+                 *_in_vain(concerned, options)]
     return {
         'groups': groups,
         'options': options.struct(),
@@ -196,6 +197,13 @@ def _all_at_once(candidates: list[Candidate], standing: list[Candidate], options
             continue
         yield (f'{name}: no process would keep running: its only one is restarted' if len(own) == 1 else
                f'{name}: all {len(own)} processes may be down at once; a smaller max_unavailable keeps some ready')
+
+
+def _in_vain(candidates: Iterable[Candidate], options: Options) -> Iterator[str]:
+    """Whether the restart would end before it has stopped anything."""
+    names = [c.member.namespec for c in candidates if c.obstacle and (c.seen in UP or c.seen is Seen.BACKOFF)]
+    if names and options.on_failure == 'abort' and not options.signal:
+        yield f'nothing would be stopped (on_failure = abort), for these could not be started again: {listed(names)}'
 
 
 def _doubts(candidates: Iterable[Candidate], options: Options) -> Iterator[str]:

@@ -11,13 +11,14 @@ from operator import methodcaller
 from typing import Any, Callable
 
 from supervisor.datatypes import RestartUnconditionally, signal_number
-from supervisor.options import ProcessException, decode_wait_status
+from supervisor.options import decode_wait_status
 from supervisor.states import ProcessStates, getProcessStateDescription
 
 from supervisor_restarter import spawn
 from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.names import Match
+from supervisor_restarter.obstacles import Obstacles
 from supervisor_restarter.phases import Seen
 from supervisor_restarter.plan import Candidate
 from supervisor_restarter.readiness import Spec, parse
@@ -213,7 +214,7 @@ class Processes:
         except ValueError as error:
             raise ValueError(f'RESTARTER_READY = {error}') from None
 
-    def candidate(self, member: Member) -> Candidate:
+    def candidate(self, member: Member, obstacles: Obstacles) -> Candidate:
         """The process as a plan wants to know it."""
         handle = self.hold(member.match)
         handle.untouched = True
@@ -225,7 +226,7 @@ class Processes:
         except ValueError as error:
             spec, malformed = None, str(error)
         return Candidate(
-            member, self.state_name(handle), self.obstacle(handle), malformed, probed=spec is not None,
+            member, self.state_name(handle), obstacles.of(handle.process), malformed, probed=spec is not None,
             restarts=config.autorestart is not False, startsecs=config.startsecs, stopwaitsecs=config.stopwaitsecs,
             stopasgroup=config.stopasgroup, command=str(config.command))
 
@@ -237,13 +238,10 @@ class Processes:
         return manager.get_socket() if manager is not None and manager.is_prepared() else None
 
     @staticmethod
-    def obstacle(handle: Handle) -> str:
-        """Why the process's command cannot be executed, '' if nothing speaks against it."""
-        try:
-            handle.process.get_execv_args()
-        except ProcessException as error:
-            return printable(error.args[0])
-        return ''
+    def obstacle(handle: Handle, obstacles: Obstacles) -> Failure | None:
+        """Failure START_FAILED for a process that is to be stopped and could not be started again."""
+        why = obstacles.of(handle.process)
+        return Failure(Code.START_FAILED, f'left as it is, for it could not be started again: {why}') if why else None
 
     @staticmethod
     def _monotonic(wall: float) -> float:
@@ -260,15 +258,12 @@ class Processes:
 
     # -- doing -------------------------------------------------------------------------------
 
-    def stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
+    def stop(self, handle: Handle, stop_timeout: float | None, obstacles: Obstacles) -> Failure | None:
         """Send the stop signal. stop_timeout: seconds until SIGKILL, None: the program's stopwaitsecs.
 
-        A process that could not be started again is not stopped: Failure START_FAILED.
+        A process that could not be started again is not stopped; see obstacle().
         """
-        obstacle = self.obstacle(handle)
-        if obstacle:
-            return Failure(Code.START_FAILED, f'left as it is, for it could not be started again: {obstacle}')
-        return self.signal_stop(handle, stop_timeout)
+        return self.obstacle(handle, obstacles) or self.signal_stop(handle, stop_timeout)
 
     @staticmethod
     def has_become_its_program(handle: Handle) -> bool:
@@ -309,6 +304,14 @@ class Processes:
         message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
         self._watch(handle)
         return Failure(Code.STOP_FAILED, message) if message else None
+
+    def start_idle(self, handle: Handle, obstacles: Obstacles) -> Failure | None:
+        """As start(), for a process that was down before; it is not tried where that would do harm."""
+        why = obstacles.harm(handle.process)
+        if why:
+            return Failure(Code.START_FAILED, f'not tried, for it cannot be started: {why}; '
+                                              f'state {self.state_name(handle)}')
+        return self.start(handle)
 
     def start(self, handle: Handle) -> Failure | None:
         """Spawn the process; Failure START_FAILED with the reason if that is not possible."""

@@ -118,6 +118,20 @@ class Restart:
         elif self.goal is not Goal.RESTART or seen not in UP:
             member.phase = Phase.DUE
 
+    def to_be_stopped(self) -> Iterator[Member]:
+        """The members that are to be stopped and started again. Each is looked at when it is asked for:
+        a failure of one may have ended the taking down of the rest."""
+        if self.goal is Goal.RESTART and not self.options.signal:
+            for member in self.members:
+                if member.phase is Phase.WAITING or (
+                        member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF):
+                    yield member
+
+    def foreseen(self, member: Member, failure: Failure) -> None:
+        """It is known, before anything is done, that the member cannot be brought back."""
+        self._fail(member, failure.code, failure.why)
+        self._changed()
+
     # -- going on ----------------------------------------------------------------------------
 
     def step(self, now: float, look: Look) -> None:

@@ -16,6 +16,7 @@ from supervisor_restarter import report, stops
 from supervisor_restarter.events import announce
 from supervisor_restarter.faults import Code, Refusal, listed, printable
 from supervisor_restarter.members import Member, Observation
+from supervisor_restarter.obstacles import Obstacles
 from supervisor_restarter.options import Options, Settings, shown
 from supervisor_restarter.phases import SETTLED, UP, Order, Phase, Seen
 from supervisor_restarter.plan import plan
@@ -118,9 +119,9 @@ class Service:
 
     def plan(self, find: Find, options: Options, default_limit: float) -> dict[str, Any]:
         """What a restart would do; nothing is touched. Refusal as for request()."""
-        members = self._roster.members(find())
-        return plan([self._processes.candidate(member) for member in members],
-                    [self._processes.candidate(member) for member in self._roster.others(members)],
+        members, obstacles = self._roster.members(find()), Obstacles()
+        return plan([self._processes.candidate(member, obstacles) for member in members],
+                    [self._processes.candidate(member, obstacles) for member in self._roster.others(members)],
                     replace(options, timeout=options.limit(default_limit) or 0.0))
 
     # -- on the loop -------------------------------------------------------------------------
@@ -167,7 +168,7 @@ class Service:
     def _advance(self, run: Run, now: float) -> float | None:
         """Drive one run on. Seconds after which orders that are left over can be carried out, None
         if none are left."""
-        again, forgotten = None, False
+        again, forgotten, obstacles = None, False, Obstacles()
         run.restart.step(now, self._look(run))
         self._roster.let_sockets_go(run)
         if any(member.order is Order.START for member in run.unseen):
@@ -185,21 +186,23 @@ class Service:
             if member.order is Order.START and not forgotten:
                 self._reactor.forget_closed()
                 forgotten = True
-            self._carry_out(run, member)
+            self._carry_out(run, member, obstacles)
             if time.monotonic() > until:
                 return 0.0
         return again
 
-    def _carry_out(self, run: Run, member: Member) -> None:
+    def _carry_out(self, run: Run, member: Member, obstacles: Obstacles) -> None:
         handle = run.handles[member]
-        if member.order is Order.START:
-            failure = self._processes.start(handle)
+        if member.order is Order.START and not member.old_pid:
+            failure = self._processes.start_idle(handle, obstacles)
+        elif member.order is Order.START:
+            failure = self._processes.start(handle)     # it ran: better an attempt of Supervisor's than none
         elif member.order is Order.SIGNAL:
             failure = self._processes.signal(handle, run.restart.options.signal)
         elif run.restart.goal is Goal.STOP:
             failure = self._processes.signal_stop(handle, run.restart.options.stop_timeout)
         else:
-            failure = self._processes.stop(handle, run.restart.options.stop_timeout)
+            failure = self._processes.stop(handle, run.restart.options.stop_timeout, obstacles)
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
 
     def _rescue(self, run: Run) -> float:
@@ -267,10 +270,19 @@ class Service:
         run.wanted_down -= {member.match[:2] for member, handle in run.handles.items() if self._processes.is_up(handle)}
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
+        self._foresee(run)
         run.expect_witnesses()
         self._running.append(run)
         self._log(run, f'begins: {len(run.restart.members)} processes')
         announce(run, self._supervisord.options.logger)
+
+    def _foresee(self, run: Run) -> None:
+        """Before the first stop: a process that would be stopped and could not be started again has failed already."""
+        obstacles = Obstacles()
+        for member in run.restart.to_be_stopped():
+            failure = self._processes.obstacle(run.handles[member], obstacles)
+            if failure is not None:
+                run.restart.foreseen(member, failure)
 
     def _retire(self, run: Run) -> None:
         run.finished, run.ended_at = time.time(), time.monotonic()

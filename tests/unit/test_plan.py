@@ -351,7 +351,6 @@ BAD_FOR_TASKS = ('stopasgroup=true sends the stop signal to the children of this
 
 @pytest.mark.parametrize(('known', 'text'), [
     (SOUND, ''),
-    ({'obstacle': "can't find command '/x'"}, "cannot be started: can't find command '/x'"),
     ({'startsecs': 0}, INSTANT),
     ({'startsecs': 0, 'probed': True}, ''),
     ({'startsecs': 0.1}, ''),
@@ -368,13 +367,24 @@ def test_what_may_go_wrong_with_a_process(known, text):
     assert warnings == ([f'web:0, web:1: {text}'] if text else [])
 
 
+IN_VAIN = 'nothing would be stopped (on_failure = abort), for these could not be started again: '
+
+
+@pytest.mark.parametrize(('letters', 'options', 'in_vain'), [
+    ('rr', {}, ['web:0, web:1']), ('sb', {}, ['web:0, web:1']), ('rd', {}, ['web:0']), ('df', {}, []),
+    ('rr', {'on_failure': 'continue'}, []), ('rr', {'method': 'signal:HUP'}, [])])
+def test_what_cannot_be_started_keeps_everything_from_being_stopped(letters, options, in_vain):
+    warnings = planned(letters, 'r', Options(**options), obstacle='no such file')['warnings']
+    assert warnings == ['web:0, web:1: cannot be started: no such file', *(IN_VAIN + names for names in in_vain)]
+
+
 def test_those_of_the_same_trouble_are_in_one_line():
     own = [candidate('0'), candidate('1', startsecs=0), candidate('2', restarts=False),
            candidate('3', startsecs=0, restarts=False), candidate('web', startsecs=0),
            candidate('5', obstacle='no such file'), candidate('6', obstacle='not executable')]
     assert plans.plan(own, [candidate('7')], Options())['warnings'] == [
         f'web:1, web:3, web: {INSTANT}', f'web:2, web:3: {MORTAL}', 'web:5: cannot be started: no such file',
-        'web:6: cannot be started: not executable']
+        'web:6: cannot be started: not executable', f'{IN_VAIN}web:5, web:6']
 
 
 def test_at_most_ten_are_named_in_a_warning():

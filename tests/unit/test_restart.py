@@ -220,7 +220,7 @@ def test_on_failure_abort_takes_nothing_further_down(program, code, error, secon
     restart = drive.end()
     assert restart.state is State.FAILED
     assert phases(restart) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
-    assert set(drive.entries('stop')) == {'web:0'}
+    assert set(drive.entries('stop')) == ({'web:0'} if not program.obstacle else set())
     assert [member.error for member in restart.members[1:]] == 2 * [
         'not reached: web:0 failed first (on_failure = abort)']
     assert [member.name for member in restart.failures] == ['0']
@@ -249,10 +249,37 @@ def test_what_is_down_when_another_fails_comes_back():
 def test_an_order_that_fails_keeps_the_later_ones_of_the_same_turn_from_being_carried_out():
     world = World()
     world.add('web:0')
-    world.add('web:1', program=Program(obstacle='no such file'))
+    world.add('web:1', program=Program(kill_error='not permitted'))
     drive = group(world, 'web:2')
     assert phases(drive.end()) == {'0': 'ready', '1': 'failed', '2': 'skipped'}
     assert 'web:2' not in drive.entries('stop')
+
+
+@pytest.mark.parametrize('seen', [Seen.RUNNING, Seen.STARTING, Seen.BACKOFF])
+def test_nothing_is_stopped_if_one_of_them_could_not_be_started_again(seen):
+    world = World()
+    world.add('web:0')
+    world.add('web:1', seen, Program(obstacle='no such file'))
+    drive = group(world, 'web:2')
+    assert phases(drive.end()) == {'0': 'skipped', '1': 'failed', '2': 'skipped'}
+    assert drive.log == []
+
+
+def test_with_continue_only_that_one_is_not_stopped():
+    world = World()
+    world.add('web:0')
+    world.add('web:1', program=Program(obstacle='no such file'))
+    drive = group(world, 'web:2', on_failure='continue', max_unavailable=1)
+    assert phases(drive.end()) == {'0': 'ready', '1': 'failed', '2': 'ready'}
+    assert set(drive.entries('stop')) == {'web:0', 'web:2'}
+
+
+def test_what_is_left_alone_or_down_needs_no_second_start():
+    world = World()
+    world.add('web:0', Seen.STOPPED, Program(obstacle='no such file'))
+    world.add('web:1')
+    drive = group(world, only_running=True)
+    assert phases(drive.end()) == {'0': 'skipped', '1': 'ready'}
 
 
 def test_a_process_that_exits_as_its_exitcodes_say_has_come_up():

@@ -7,6 +7,7 @@ the restart's wake_at, a child's exit or supervisord's own second, whichever is 
 """
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
@@ -229,13 +230,18 @@ class World:
             process.backoff = 0
             trouble = process.spawn(self.now)
             return Failure(Code.START_FAILED, trouble) if trouble else None
-        if process.program.obstacle and goal is not Goal.STOP:
-            return Failure(Code.START_FAILED, f'left as it is: {process.program.obstacle}')
+        obstacle = self.obstacle(member)
+        if obstacle is not None and goal is not Goal.STOP:
+            return obstacle
         if member.order is Order.SIGNAL:
             trouble = process.signal(self.now)
             return Failure(Code.STOP_FAILED, trouble) if trouble else None
         trouble = process.stop(self.now)
         return Failure(Code.STOP_FAILED, trouble) if trouble else None
+
+    def obstacle(self, member: Member) -> Failure | None:
+        obstacle = self.processes[name_of(member)].program.obstacle
+        return Failure(Code.START_FAILED, f'left as it is: {obstacle}') if obstacle else None
 
     # -- what other people do
 
@@ -283,6 +289,10 @@ class Drive:
 
     def begin(self) -> Drive:
         self._checked(lambda: self.restart.begin(self.world.now, self.world.look))
+        for member in self.restart.to_be_stopped():
+            failure = self.world.obstacle(member)
+            if failure is not None:
+                self._checked(functools.partial(self.restart.foreseen, member, failure))
         return self
 
     def to(self, seconds: float) -> Drive:

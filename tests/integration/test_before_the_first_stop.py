@@ -1,0 +1,357 @@
+"""What could not be started again is not stopped: whatever can be known before the first stop is known then."""
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.server import program
+
+ROOT = os.geteuid() == 0
+LINUX = sys.platform == 'linux'
+needs_root = pytest.mark.skipif(not ROOT, reason='only root can run programs as another user')
+needs_linux = pytest.mark.skipif(not LINUX, reason='only on Linux it is known what the kernel executes')
+
+INTERPRETER = '#!%s/venv/sh\nexec sleep 1000\n'
+LEFT = 'START_FAILED: left as it is, for it could not be started again: '
+
+
+@pytest.fixture
+def place():
+    """A directory that everybody can enter: a deployed program with its interpreter and its log."""
+    place = Path(tempfile.mkdtemp(prefix='restarter-', dir='/tmp'))
+    for name in ('releases/1', 'bin', 'venv', 'log'):
+        (place / name).mkdir(parents=True)
+    (place / 'current').symlink_to('releases/1')
+    (place / 'venv/sh').symlink_to('copy')
+    shutil.copy('/bin/sh', place / 'venv/copy')
+    write(place / 'bin/app', INTERPRETER % place)
+    (place / 'bin/named').symlink_to(place / 'venv/sh')
+    for directory in [place, *place.glob('**')]:
+        directory.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
+
+
+def write(path, content):
+    """The file anew, executable for everybody."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(0o755)
+
+
+def move_away(path):
+    path.rename(path.with_name('elsewhere'))
+
+
+def make_it_a_file(path):
+    move_away(path)
+    path.write_text('')
+
+
+def make_it_a_directory(path):
+    move_away(path)
+    path.mkdir()
+
+
+def change_loader(path):
+    """A copy of a real program, for a C library that is not installed."""
+    content = Path('/bin/sleep').read_bytes()
+    loader = content[content.index(b'/lib'):].split(b'\0')[0]
+    write(path, content.replace(loader, b'/lib/ld-gone'.ljust(len(loader), b'x')))
+
+
+# what was done, and which line says so; {place} is where it was done
+EVERYBODY = {
+    'the link to the directory dangles': (
+        lambda place: move_away(place / 'releases/1'),
+        "couldn't chdir to {place}/current: ENOENT (No such file or directory)"),
+    'the directory is a file': (
+        lambda place: make_it_a_file(place / 'releases/1'),
+        "couldn't chdir to {place}/current: ENOTDIR (Not a directory)"),
+    'the interpreter is gone': (
+        lambda place: move_away(place / 'venv/copy'),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: ENOENT (No such file or directory)"),
+    'the interpreter is a directory': (
+        lambda place: make_it_a_directory(place / 'venv/copy'),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied)"),
+    'the interpreter cannot be executed': (
+        lambda place: (place / 'venv/copy').chmod(0o644),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied)"),
+    'the line of the interpreter ends as in DOS': (
+        lambda place: write(place / 'bin/app', '#!/bin/sh\r\nexec sleep 1000\r\n'),
+        "couldn't exec {place}/bin/app: its interpreter /bin/sh\\r: ENOENT (No such file or directory)"),
+    'env finds nothing': (
+        lambda place: (write(place / 'bin/app', '#!/usr/bin/env named\n'), move_away(place / 'bin/named')),
+        "couldn't exec {place}/bin/app: env finds no named in its PATH"),
+    'the file is empty': (
+        lambda place: write(place / 'bin/app', ''),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is empty"),
+    'the file is a text': (
+        lambda place: write(place / 'bin/app', 'echo hello\n'),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is a text that does not begin with #!"),
+    'the file begins with a mark of UTF-8': (
+        lambda place: write(place / 'bin/app', b'\xef\xbb\xbf#!/bin/sh\nexec sleep 1000\n'),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is a text that does not begin with #!"),
+    'the file was written in part': (
+        lambda place: write(place / 'bin/app', b'\x7fELF\x02\x01\x01'),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it ends within its header"),
+    'there is no loader': (
+        lambda place: change_loader(place / 'bin/app'),
+        "couldn't exec {place}/bin/app: its loader /lib/ld-gonex"),
+    'the directory of the log is gone': (
+        lambda place: move_away(place / 'log'),
+        "couldn't open its log {place}/log/out: ENOENT (No such file or directory)"),
+    'the log is a directory': (
+        lambda place: make_it_a_directory(place / 'log/out'),
+        "couldn't open its log {place}/log/out: EISDIR (Is a directory)"),
+}
+NOBODY = {
+    'it may not enter the directory': (
+        lambda place: (place / 'releases/1').chmod(0o700),
+        "couldn't chdir to {place}/current: EACCES (Permission denied): user nobody may not enter {place}/releases/1"),
+    'it may not reach the directory': (
+        lambda place: (place / 'releases').chmod(0o744),
+        "couldn't chdir to {place}/current: EACCES (Permission denied): user nobody may not enter {place}/releases"),
+    'it may not execute the file': (
+        lambda place: (place / 'bin/app').chmod(0o744),
+        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not execute {place}/bin/app"),
+    'it may not reach the file': (
+        lambda place: (place / 'bin').chmod(0o700),
+        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not enter {place}/bin"),
+    'it may not read the script': (
+        lambda place: (place / 'bin/app').chmod(0o711),
+        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not read {place}/bin/app"),
+    'it may not execute the interpreter': (
+        lambda place: (place / 'venv/copy').chmod(0o700),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied): "
+        'user nobody may not execute {place}/venv/copy'),
+}
+
+
+def app(place, name='web', **settings):
+    """A section of the program; all of it can be taken away."""
+    settings = {'directory': place / 'current', 'stdout_logfile': place / 'log/out', 'count': 3,
+                'environment': f'PATH="{place}/bin:/usr/bin:/bin"', **settings}
+    return program(name, f'{place}/bin/app', **settings)
+
+
+def running(server, group='web'):
+    """Wait until all processes of the group have become sleepers: their scripts are read to the end."""
+    server.wait_state(group)
+    server.wait(lambda: all(Path(f'/proc/{pid}/comm').read_text() == 'sleep\n' for pid in server.pids(group).values()),
+                'sleepers')
+
+
+def refused(server, reason, names='web', **options):
+    """Nothing is stopped, by a restart of any kind; the failures as they are reported."""
+    pids = server.pids()
+    failures = server.restarter.restartProcessGroup(names, options)
+    assert server.pids() == pids
+    assert set(server.states('web').values()) == {'RUNNING'}
+    assert [failure['text'] for failure in failures if failure['text'].startswith(LEFT + reason)], failures
+    assert any(f'cannot be started: {reason}' in warning for warning in server.restarter.planRestart(names)['warnings'])
+    return failures
+
+
+@needs_linux
+@pytest.mark.parametrize('what', EVERYBODY)
+def test_what_has_gone_is_seen_before_anything_is_stopped(start, place, what):
+    happens, reason = EVERYBODY[what]
+    server = start(app(place))
+    running(server)
+    shutil.copytree(place, place.with_name(f'{place.name}-before'), symlinks=True)
+    try:
+        happens(place)
+        reason = reason.format(place=place)
+        assert [failure['name'] for failure in refused(server, reason)] == ['0']
+        refused(server, reason, max_unavailable=1)
+        assert len(refused(server, reason, on_failure='continue')) == 3
+
+        shutil.rmtree(place)                        # repaired
+    finally:
+        place.with_name(f'{place.name}-before').rename(place)
+    assert server.restarter.planRestart('web')['batches'][0]['processes'][0]['action'] == 'restart'
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+@needs_root
+@needs_linux
+@pytest.mark.parametrize('what', NOBODY)
+def test_what_the_user_of_a_program_may_not_is_seen_before_anything_is_stopped(start, place, what):
+    happens, reason = NOBODY[what]
+    server = start(app(place, user='nobody'))
+    running(server)
+    happens(place)
+    refused(server, reason.format(place=place))
+    for path in [place, *place.glob('**')]:
+        path.chmod(0o755)
+    for path in ('bin/app', 'venv/copy'):
+        (place / path).chmod(0o755)
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+# -- when it is asked ------------------------------------------------------------------------
+
+def test_what_comes_first_is_not_stopped_either(start, place):
+    """Not even what would have had its turn before the one that could not be started again."""
+    group = '[group:web]\nprograms=a,b,c\n'
+    server = start(app(place, 'b', count=1) + program('a', priority=1) + program('c') + group)
+    running(server)
+    before = server.pids()
+    move_away(place / 'releases/1')
+    assert [failure['name'] for failure in refused(server, "couldn't chdir")] == ['b']
+    assert any('nothing would be stopped' in text for text in server.restarter.planRestart('web')['warnings'])
+    # with its own call a process can still be restarted
+    assert server.restarter.quickRestart('web:a', True)[0]['description'] == 'OK'
+
+    before = server.pids()
+    failures = server.restarter.restartProcessGroup('web', {'on_failure': 'continue'})
+    assert [failure['name'] for failure in failures] == ['b']
+    after = server.pids()
+    assert {name for name in 'abc' if after[name] == before[name]} == {'b'}
+
+
+def test_quick_restarts_ask_and_stops_do_not(start, place):
+    server = start(app(place))
+    running(server)
+    before = server.pids()
+    move_away(place / 'log')
+    result, = server.restarter.quickRestart('web:1', True)
+    assert "couldn't open its log" in result['description']
+    assert server.pids() == before
+    results = server.restarter.quickStop('web:*', True)
+    assert [result['description'] for result in results] == ['OK'] * 3
+
+
+def test_a_restart_that_waited_asks_when_it_begins(start, place):
+    slow = program('slow', '/bin/sh -c "trap \\"sleep 1; exit\\" TERM; while :; do sleep 0.05; done"')
+    server = start(app(place, 'b', count=1) + program('a', priority=1) + slow + '[group:web]\nprograms=a,b,slow\n')
+    server.wait_state()
+    before = server.pids()
+    first = server.restarter.startRestart('web:slow')
+    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
+    move_away(place / 'releases/1')
+    assert server.wait_finished(first)['state'] == 'succeeded'
+    assert server.wait_finished(second)['state'] == 'failed'
+    after = server.pids()
+    assert (after['a'], after['b']) == (before['a'], before['b'])
+
+
+def test_it_is_asked_again_before_each_stop(start, place):
+    server = start(app(place))
+    running(server)
+    before = server.pids()
+    id = server.restarter.startRestart('web', {'stagger_factor': 3, 'delay': 2, 'timeout': 0})
+    server.wait(lambda: server.restarter.getRestart(id)['done'] == 1, 'the first')
+    move_away(place / 'releases/1')
+    ended = server.wait_finished(id)
+    after = server.pids()
+    assert [name for name in before if after[name] != before[name]] == ['0']
+    assert [process['phase'] for process in ended['processes']] == ['ready', 'failed', 'skipped']
+
+
+def test_a_signal_needs_no_second_start(start, place):
+    server = start(app(place))
+    running(server)
+    move_away(place / 'releases/1')
+    assert server.restarter.restartProcessGroup('web', {'method': 'signal:CONT', 'timeout': 20}) is True
+
+
+# -- what an attempt would cost --------------------------------------------------------------
+
+def descriptors(server):
+    """What supervisord has open, but for connections of clients."""
+    place = f'/proc/{server.process.pid}/fd'
+    found = []
+    for name in os.listdir(place):
+        try:
+            found.append(os.readlink(f'{place}/{name}'))
+        except FileNotFoundError:
+            pass
+    return sorted(name.partition(':')[0] for name in found if not name.startswith('socket:'))
+
+
+def ticks(pid):
+    """The processor time of a process and of its children that were reaped, in ticks."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].split()
+    return sum(map(int, fields[11:15]))
+
+
+@needs_linux
+@pytest.mark.parametrize('up', [True, False])
+def test_a_log_directory_that_is_gone_costs_no_descriptors(start, place, up):
+    server = start(app(place, stderr_logfile=place / 'log/err', startretries=0))
+    running(server)
+    if not up:
+        server.rpc().supervisor.stopProcessGroup('web')
+    move_away(place / 'log')
+    before, pids = descriptors(server), server.pids()
+    for _ in range(5):
+        failures = server.restarter.restartProcessGroup('web')
+        assert all(f"couldn't open its log {place}/log/out: ENOENT" in failure['text'] for failure in failures)
+        assert len(failures) == (1 if up else 3)
+        server.restarter.quickStart('web')
+    server.wait(lambda: descriptors(server) == before, 'as many descriptors as before')    # it wakes itself by a pipe
+    assert server.pids() == pids
+    assert set(server.states('web').values()) == {'RUNNING' if up else 'STOPPED'}
+    (place / 'elsewhere').rename(place / 'log')
+    assert server.restarter.restartProcessGroup('web') is True
+
+
+@needs_linux
+@pytest.mark.parametrize('up', [True, False])
+def test_what_would_be_started_again_and_again_is_not_started(start, place, up):
+    """With startsecs = 0 Supervisor takes a child that could not execute its program for one that ran, and ended."""
+    server = start(app(place))
+    running(server)
+    if not up:
+        server.rpc().supervisor.stopProcessGroup('web')
+    write(place / 'bin/app', 'echo hello\n')
+    pids, mark = server.pids(), server.log_size()
+    failures = server.restarter.restartProcessGroup('web')
+    assert all('ENOEXEC' in failure['text'] for failure in failures)
+    assert server.pids() == pids
+    began, used = time.monotonic(), ticks(server.process.pid)
+    server.wait(lambda: time.monotonic() - began > 1.5, 'a moment')    # Supervisor tries again after a second
+    assert ticks(server.process.pid) - used < 0.15 * 1.5 * os.sysconf('SC_CLK_TCK')
+    assert 'spawned' not in server.log_text(mark)
+    children = Path(f'/proc/{server.process.pid}/task/{server.process.pid}/children').read_text().split()
+    assert {int(child) for child in children} == set(pids.values()) - {0}
+
+
+def test_what_was_taken_down_is_tried_all_the_same(start, place):
+    """It may be that its log directory comes back; then Supervisor's own attempts bring the process back."""
+    stopping = '#!/bin/sh\ntrap "sleep 1; exit" TERM\nwhile :; do sleep 0.05; done\n'
+    write(place / 'bin/app', stopping)
+    server = start(app(place, count=1, startretries=20))
+    server.wait_state()
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    move_away(place / 'log')
+    assert server.wait_finished(id)['state'] == 'failed'
+    assert server.state('web') == 'BACKOFF'
+    (place / 'elsewhere').rename(place / 'log')
+    server.wait_state()
+
+
+# -- what is not said ------------------------------------------------------------------------
+
+def test_nothing_is_said_where_it_is_not_certain(start, place):
+    """Strange, but they work."""
+    write(place / 'bin/app', f'#! \t{place}/bin/again\nexec sleep 1000\n')
+    write(place / 'bin/again', '#!/bin/sh -e\nexec sleep 1000\n')
+    (place / 'releases/1/link').symlink_to('../../current')
+    directory = place / 'current/link/../1/./'
+    server = start(app(place, directory=directory, stdout_logfile='/dev/null', stderr_logfile='NONE')
+                   + app(place, 'env', count=1, stdout_logfile=place / 'log/new'))
+    running(server)
+    (place / 'log/new').unlink()
+    (place / 'log/new').symlink_to('newer')
+    for name in ('web', 'env'):
+        assert not [text for text in server.restarter.planRestart(name)['warnings'] if 'cannot be started' in text]
+        assert server.restarter.restartProcessGroup(name) is True
