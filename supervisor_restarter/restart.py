@@ -166,11 +166,13 @@ class Restart:
         self._finish_if_settled()
 
     def orders(self) -> Iterator[Member]:
-        """The members with an order that is to be carried out now. Each is looked at when it is
-        asked for: a failure of one may have ended the taking down of the rest."""
-        for member in self.members:
-            if member.order is not None:
-                yield member
+        """The members with an order that is to be carried out now, those first that are to be started: what is
+        down already tries out whether a start works. Each is looked at when it is asked for: a failure of one
+        may have ended the taking down of the rest."""
+        for starting in (True, False):
+            for member in self.members:
+                if member.order is not None and (member.order is Order.START) is starting:
+                    yield member
 
     def performed(self, member: Member, now: float, failure: Failure | None = None, pid: int = 0) -> None:
         """The member's order was carried out, or could not be. pid: of the process now started."""

@@ -175,13 +175,16 @@ class Service:
             # Only now: asked again in every turn, clients that wait for anything would keep the loop from sleeping.
             self._reactor.poke()
         until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
+        put_off = False
         for member in run.restart.orders():
+            if put_off and member.order is not Order.START:
+                break                           # nothing is taken down before what is down was tried
             if member.order is not Order.START and not self._processes.has_become_its_program(
                     run.handles[member]):
                 again = TOO_YOUNG if again is None else again
                 continue
             if member.order is Order.START and run.is_unseen(member):
-                again = 0.0
+                again, put_off = 0.0, True
                 continue
             if member.order is Order.START and not forgotten:
                 self._reactor.forget_closed()

@@ -262,6 +262,23 @@ def test_a_signal_needs_no_second_start(start, place):
     assert server.restarter.restartProcessGroup('web', {'method': 'signal:CONT', 'timeout': 20}) is True
 
 
+@pytest.mark.parametrize('state', ['STOPPED', 'FATAL'])
+def test_what_is_down_already_tries_out_whether_a_start_works(start, tmp_path, state):
+    """Its start comes before the first stop, whatever the order, so that its failure ends the taking down."""
+    command = tmp_path / 'command'
+    down = program('z', f'{command} 1000', autostart=str(state == 'FATAL').lower(), startretries=0)
+    server = start(program('a') + program('b') + down + '[group:web]\nprograms=a,b,z\n')
+    server.wait_state('web', 'RUNNING', state)
+    before = server.pids()
+    failures = server.restarter.restartProcessGroup('web')
+    assert [failure['name'] for failure in failures] == ['z']
+    assert server.pids() == before
+    server.wait(lambda: server.state('web:z') == 'FATAL', 'the end of its attempts')
+    command.symlink_to('/bin/sleep')
+    assert server.restarter.restartProcessGroup('web') is True
+    assert not set(server.pids().values()) & set(before.values())
+
+
 # -- what an attempt would cost --------------------------------------------------------------
 
 def descriptors(server):

@@ -282,6 +282,17 @@ def test_what_is_left_alone_or_down_needs_no_second_start():
     assert phases(drive.end()) == {'0': 'skipped', '1': 'ready'}
 
 
+@pytest.mark.parametrize('seen', [Seen.STOPPED, Seen.FATAL, Seen.EXITED])
+def test_what_is_down_and_cannot_be_started_ends_the_taking_down_before_the_first_stop(seen):
+    world = World()
+    for name in ('web:0', 'web:1'):
+        world.add(name)
+    world.add('web:2', seen, Program(obstacle='no such file'))
+    drive = group(world)
+    assert phases(drive.end()) == {'0': 'skipped', '1': 'skipped', '2': 'failed'}
+    assert [(entry.order, entry.name) for entry in drive.log] == [('start', 'web:2')]
+
+
 def test_a_process_that_exits_as_its_exitcodes_say_has_come_up():
     world = World()
     world.add('web:0', program=Program(lives=[LASTING, Life(0.5, 0)], startsecs=0))
