@@ -149,6 +149,16 @@ def test_nothing_is_stopped_after_a_timeout_a_cancel_or_an_abort(story):
 
 
 @thoroughly
+@given(stories)
+def test_nothing_is_stopped_where_something_could_not_be_started_again(story):
+    restart = story.restart
+    foreseen = [member for member in restart.members if member.error.startswith('left as it is')]
+    if restart.options.on_failure == 'abort' and foreseen:
+        assert story.ordered('stop') == []
+        assert len(foreseen) == 1
+
+
+@thoroughly
 @given(st.one_of(stories, short_stories))
 def test_no_process_is_stopped_or_started_twice(story):
     for order in ('stop', 'start'):
