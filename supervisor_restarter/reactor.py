@@ -21,6 +21,8 @@ from typing import Any, Callable, Optional
 
 from supervisor.http import deferring_http_channel
 
+from supervisor_restarter.hooks import Replacement, replaced
+
 # Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed already; Python
 # would complain about that in the program's own log.
 _attached: set[int] = set()
@@ -29,19 +31,26 @@ os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached
 # What clients can cost is bounded: of more than so many waiting ones those with the most time left may be told late,
 # by a second. Not the latest to come: clients that have asked for months and gone away would keep all others out.
 MOST_ALARMS = 1000
+# In one turn the loop asks a dispatcher twice at the most whether it is readable.
+MOST_MISSED = 2
 Step = Callable[[], Optional[float]]
 
 
 class WakeUp:
-    """The reading end of the wake-up pipe, as one of the loop's dispatchers."""
+    """The reading end of the wake-up pipe, as one of the loop's dispatchers.
 
-    def __init__(self) -> None:
+    each_turn: called in each turn of the loop, before it sleeps.
+    """
+
+    def __init__(self, each_turn: Callable[[], None]) -> None:
+        self._each_turn = each_turn
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         os.set_blocking(self.writer, False)
         self.closed = False
 
     def readable(self) -> bool:
+        self._each_turn()
         return not self.closed
 
     def writable(self) -> bool:
@@ -77,7 +86,8 @@ class Reactor:
         self._step = step
         self._wake_up: WakeUp | None = None
         self._former_fd = -1
-        self._poll: Any = None
+        self._poll: Replacement | None = None
+        self._missed = 0                            # how often the loop has gone on since poll() was called
         self._alarms: list[float] = []              # in order
 
     @property
@@ -85,27 +95,30 @@ class Reactor:
         return self._wake_up is not None
 
     def attach(self) -> None:
-        """Hook into the loop; nothing if that is done already."""
+        """Hook into the loop; nothing if that is done already. OSError if there are no descriptors left."""
         if self._wake_up is not None:
             return
         options = self._supervisord.options
-        self._wake_up = WakeUp()
+        self._wake_up = WakeUp(self._keep)
+        self._missed = 0
         options.get_socket_map()[self._wake_up.reader] = self._wake_up
         self._former_fd = signal.set_wakeup_fd(self._wake_up.writer, warn_on_full_buffer=False)
         _attached.add(id(self))
-        self._poll = options.poller.poll
-        options.poller.poll = self._step_and_poll
+        self._poll = replaced(options.poller, 'poll', lambda below: lambda timeout: self._step_and_poll(timeout, below))
 
     def detach(self) -> None:
         """Leave the loop as it was; nothing if not attached."""
         if self._wake_up is None:
             return
-        options, wake_up = self._supervisord.options, self._wake_up
-        self._wake_up = None
+        options, wake_up, poll = self._supervisord.options, self._wake_up, self._poll
+        self._wake_up = self._poll = None
         self._alarms.clear()
         _attached.discard(id(self))
-        signal.set_wakeup_fd(self._former_fd)
-        del options.poller.poll                     # the class's own method shows again
+        newest = signal.set_wakeup_fd(self._former_fd)
+        if newest != wake_up.writer:
+            signal.set_wakeup_fd(newest)            # somebody else's, set after ours
+        if poll is not None:
+            poll.undo()
         options.get_socket_map().pop(wake_up.reader, None)
         # The poller remembers descriptors from turn to turn, and the number will be used again.
         with contextlib.suppress(KeyError, OSError):
@@ -145,8 +158,14 @@ class Reactor:
                 with contextlib.suppress(KeyError, OSError):
                     forget(descriptor)
 
-    def _step_and_poll(self, timeout: float) -> Any:
-        poll = self._poll
+    def _keep(self) -> None:
+        # Without poll() there would be no further step, and what is down would stay down.
+        if self._poll is not None:
+            self._poll.keep(missed=self._missed > MOST_MISSED)
+            self._missed += 1
+
+    def _step_and_poll(self, timeout: float, poll: Callable[[float], Any]) -> Any:
+        self._missed = 0
         wait = self._step()
         if self._alarms:
             now = time.monotonic()

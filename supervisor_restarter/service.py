@@ -141,6 +141,7 @@ class Service:
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             self._abandon_all(SHUTTING_DOWN)
             return 0.0
+        self._attach()                              # others may have thrown ours away
         now = time.monotonic()
         changed, wait = False, None
         for run in list(self._running):

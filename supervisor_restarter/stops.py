@@ -20,6 +20,8 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import STOPPED_STATES
 from supervisor.xmlrpc import Faults, RPCError
 
+from supervisor_restarter.hooks import Replacement, replaced
+
 Key = tuple[str, str]                                  # group name, process name
 Heed = Callable[[Iterable[Key]], 'set[Key]']           # returns those that a restart has taken down
 
@@ -32,23 +34,23 @@ class StopRequests:
     def __init__(self, supervisord: Any, heed: Heed) -> None:
         self._supervisord = supervisord
         self._heed = heed
-        self._originals: dict[str, Any] = {}
+        self._hooks: list[Replacement] = []
 
     def install(self) -> None:
-        """Wrap the calls; nothing if that is done already."""
-        if not self._originals:
-            for name in METHODS:
-                self._originals[name] = getattr(SupervisorNamespaceRPCInterface, name)
-                setattr(SupervisorNamespaceRPCInterface, name, self._wrapped(name, self._originals[name]))
+        """Wrap the calls. If that is done already: see to it that they still are."""
+        for hook in self._hooks:
+            hook.keep()
+        if not self._hooks:
+            self._hooks = [replaced(SupervisorNamespaceRPCInterface, name, functools.partial(self._wrapped, name))
+                           for name in METHODS]
 
     def remove(self) -> None:
-        """Put Supervisor's own calls back; nothing if not installed."""
-        for name, original in self._originals.items():
-            setattr(SupervisorNamespaceRPCInterface, name, original)
-        self._originals.clear()
+        """Take the wrappers off; nothing if not installed."""
+        for hook in self._hooks:
+            hook.undo()
+        self._hooks.clear()
 
     def _wrapped(self, method: str, original: Any) -> Any:
-        @functools.wraps(original)
         def stop(interface: Any, *args: Any, **kwargs: Any) -> Any:
             wait = kwargs.get('wait', args[-1] if len(args) == (1 if method == 'stopAllProcesses' else 2) else True)
             keys = self._keys(method, args[0] if args else kwargs.get('name'))

@@ -32,7 +32,8 @@ def poller():
 
 @pytest.fixture
 def attached(poller):
-    options = SimpleNamespace(poller=poller, get_socket_map=dict)
+    sockets: dict[int, object] = {}
+    options = SimpleNamespace(poller=poller, get_socket_map=lambda: sockets)
     reactor = Reactor(SimpleNamespace(options=options), lambda: None)
     reactor.attach()
     yield reactor
@@ -78,3 +79,25 @@ def test_no_alarms_are_left_after_the_end(attached, poller):
     attached.alarm(time.monotonic())
     assert attached._alarms == []
     assert sleep(poller) == 1.0
+
+
+class Other:
+    """Another plugin, which puts back what it has found and keeps what it has found since."""
+
+    def __init__(self, poller):
+        self.poller, self.found = poller, poller.poll
+
+    def poll(self, timeout):
+        return type(self.poller).poll(self.poller, timeout)
+
+
+def test_a_poll_that_is_not_called_any_more_is_missed_and_put_back(attached, poller):
+    """However it looks: without its step, what is down would stay down."""
+    attached.alarm(time.monotonic() + 0.5)
+    poller.poll = Other(poller).poll                  # knows of ours, and does not call it
+    [dispatcher] = attached._supervisord.options.get_socket_map().values()
+    for _ in range(3):
+        assert sleep(poller) == 1.0
+        dispatcher.readable()
+    dispatcher.readable()
+    assert sleep(poller) <= 0.5

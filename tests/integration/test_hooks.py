@@ -1,0 +1,147 @@
+"""Another plugin that wraps what we wrap, at every moment: both go on working, and nothing piles up."""
+from __future__ import annotations
+
+import pytest
+from supervisor.xmlrpc import Faults
+
+from tests.integration.neighbour import SECTION, STOPS
+from tests.integration.server import ROOT, program, worker
+
+SLOW = worker('--stop', '0.8')
+PROGRAMS = program(command=SLOW, count=2) + program('quick') + program('idle', autostart='false')
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
+
+
+@pytest.fixture
+def begin(start):
+    """begin(wraps='true') gives a server with both plugins and everything running."""
+    def run(wraps='false'):
+        server = start(PROGRAMS, extra=f'{SECTION}wraps={wraps}\n\n')
+        server.wait_workers()
+        server.wait_state('quick')
+        return server
+    return run
+
+
+def neighbour(server):
+    return server.rpc().neighbour
+
+
+def phases(struct):
+    return {process['name']: process['phase'] for process in struct['processes']}
+
+
+def in_the_middle(server, act=lambda: None):
+    """Restart web, do something while it is stopping, wait for the end."""
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    act()
+    struct = server.wait_finished(id)
+    assert struct['state'] == 'succeeded'
+    server.wait_workers()
+
+
+def assert_theirs_is_called(server):
+    before = neighbour(server).calls()
+    server.wait(lambda: neighbour(server).calls().get('poll', 0) > before.get('poll', 0) + 1, 'calls of their poll')
+    stop_idle(server)
+    assert neighbour(server).calls()['stopProcess'] == before.get('stopProcess', 0) + 1
+
+
+def stop_idle(server):
+    assert server.fault(lambda: server.proxy().supervisor.stopProcess('idle')).faultCode == Faults.NOT_RUNNING
+
+
+def assert_ours_works(server):
+    """A restart goes on, and a stop in its middle, which Supervisor alone would refuse, is heard."""
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    assert server.proxy().supervisor.stopProcess('web:1') is True
+    assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
+    assert server.state('web:1') == 'STOPPED'
+    server.restarter.quickStart('web', True)
+    server.wait_workers()
+    in_the_middle(server)
+
+
+def chains(server):
+    """What calls go through when nothing is restarted."""
+    stop_idle(server)
+    assert server.proxy().supervisor.stopProcessGroup('idle') == []
+    server.wait_workers()
+    server.proxy().supervisor.stopAllProcesses(True)
+    found = {name: neighbour(server).chain(name) for name in ('poll', *STOPS)}
+    server.restarter.quickStart('web', True)
+    server.wait_workers()
+    return found
+
+
+def like(*chain):
+    return {name: list(chain) for name in ('poll', *STOPS)}
+
+
+def test_a_wrapper_that_was_there_before_stays(begin):
+    server = begin(wraps='true')
+    in_the_middle(server)
+    assert_theirs_is_called(server)
+    assert_ours_works(server)
+    assert chains(server) == like('theirs')
+
+
+def test_a_wrapper_that_comes_in_the_middle_stays(begin):
+    server = begin()
+    in_the_middle(server, neighbour(server).wrap)
+    assert_theirs_is_called(server)
+    assert_ours_works(server)
+    assert_theirs_is_called(server)
+    assert chains(server) == like('ours', 'theirs')          # ours passes on; it cannot be taken out from beneath
+
+
+def test_a_wrapper_that_goes_in_the_middle_takes_ours_with_it_only_for_a_moment(begin):
+    server = begin(wraps='true')
+    in_the_middle(server, neighbour(server).putBack)
+    assert_ours_works(server)
+    assert chains(server) == like()
+
+
+def test_a_stop_is_heard_after_a_wrapper_has_gone_in_the_middle(begin):
+    server = begin(wraps='true')
+    id = server.restarter.startRestart('web')
+    server.wait_phase(id, 'stopping')
+    neighbour(server).putBack()
+    assert server.proxy().supervisor.stopProcess('web:1') is True
+    assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
+    assert server.state('web:1') == 'STOPPED'
+
+
+def test_a_wrapper_that_came_in_the_middle_goes_later(begin):
+    server = begin()
+    in_the_middle(server, neighbour(server).wrap)
+    neighbour(server).putBack()                              # what it had found: ours, which only passes on
+    assert_ours_works(server)
+    assert chains(server) == like()
+
+
+def test_a_wrapper_that_came_in_one_restart_goes_in_the_next(begin):
+    server = begin()
+    in_the_middle(server, neighbour(server).wrap)
+    in_the_middle(server, neighbour(server).putBack)
+    assert_ours_works(server)
+    assert chains(server) == like()
+
+
+@pytest.mark.parametrize(('wraps', 'middle', 'chain'), [
+    ('false', False, []), ('true', False, ['theirs']), ('false', True, ['ours', 'theirs']),
+    ('true', True, ['theirs', 'ours', 'theirs'])])
+def test_a_hundred_restarts_do_not_deepen_the_chain(begin, wraps, middle, chain):
+    server = begin(wraps)
+    in_the_middle(server, neighbour(server).wrap if middle else lambda: None)
+    for _ in range(100):
+        assert server.restarter.restartProcessGroup('quick') is True
+    assert chains(server) == like(*chain)
+    assert neighbour(server).onTop() == []
+    assert_ours_works(server)
