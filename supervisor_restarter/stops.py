@@ -85,15 +85,19 @@ class StopRequests:
 
 def _joined(interface: Any, answer: Any, processes: list[Any], wait: Any) -> Any:
     """A deferred answer: Supervisor's own one, joined by the processes that a restart was stopping
-    once these have exited (at once, if the caller does not wait)."""
+    once each of these has exited (at once, if the caller does not wait).
+
+    The next restart may start one while another still stops, so that they are never down together.
+    """
     answers = [NOT_DONE_YET if isinstance(answer, types.FunctionType) else answer]
+    stopping = [(process, process.pid) for process in processes if wait]
 
     def both() -> Any:
+        stopping[:] = [(process, pid) for process, pid in stopping
+                       if process.pid == pid and process.get_state() not in STOPPED_STATES]
         if answers[0] is NOT_DONE_YET:
             answers[0] = answer()
-        if answers[0] is NOT_DONE_YET:
-            return NOT_DONE_YET
-        if wait and any(process.get_state() not in STOPPED_STATES for process in processes):
+        if stopping or answers[0] is NOT_DONE_YET:
             return NOT_DONE_YET
         if not isinstance(answers[0], list):
             return answers[0]

@@ -1,6 +1,7 @@
 """Supervisor's own stop calls while a restart is under way."""
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from supervisor_restarter.stops import METHODS, StopRequests
 GROUPS = {'web': ['0', '1', '10'], 'nginx': ['nginx'], 'größe': ['höhe']}
 EVERYTHING = [(group, name) for group, names in GROUPS.items() for name in names]
 WEB = [('web', '0'), ('web', '1'), ('web', '10')]
+PIDS = itertools.count(1000)
 
 
 class Supervisord:
@@ -25,14 +27,20 @@ class Supervisord:
             group = SimpleNamespace(config=SimpleNamespace(name=group_name), processes={})
             self.process_groups[group_name] = group
             for name in names:
-                process = SimpleNamespace(config=SimpleNamespace(name=name), group=group, state=ProcessStates.STOPPING)
+                process = SimpleNamespace(config=SimpleNamespace(name=name), group=group, pid=next(PIDS),
+                                          state=ProcessStates.STOPPING)
                 process.get_state = lambda process=process: process.state
                 group.processes[name] = process
         self.answer: object = True
         self.calls: list[tuple] = []
 
     def exits(self, group, name):
-        self.process_groups[group].processes[name].state = ProcessStates.STOPPED
+        process = self.process_groups[group].processes[name]
+        process.state, process.pid = ProcessStates.STOPPED, 0
+
+    def starts(self, group, name):
+        process = self.process_groups[group].processes[name]
+        process.state, process.pid = ProcessStates.STARTING, next(PIDS)
 
 
 class Scene:
@@ -211,6 +219,28 @@ def test_the_processes_of_a_group_that_a_restart_was_stopping_are_reported_with_
     assert answer() is NOT_DONE_YET
     scene.supervisord.exits('web', '10')
     assert answer() == [row, {**row, 'name': '0'}, {**row, 'name': '10'}]
+
+
+def test_a_process_that_has_stopped_may_be_started_again_while_others_are_waited_for(scene):
+    scene.held, scene.answer = {('web', '0'), ('web', '10')}, []
+    answer = scene.interface.stopProcessGroup('web')
+    scene.supervisord.exits('web', '0')
+    assert answer() is NOT_DONE_YET
+    scene.supervisord.starts('web', '0')
+    scene.supervisord.exits('web', '10')
+    scene.supervisord.starts('web', '10')          # and nobody has asked in between
+    assert [row['name'] for row in answer()] == ['0', '10']
+
+
+def test_a_process_that_has_stopped_may_be_started_again_while_supervisors_own_answer_is_waited_for(scene):
+    answers = [NOT_DONE_YET, NOT_DONE_YET, []]
+    scene.held, scene.answer = {('web', '0')}, lambda: answers.pop(0)
+    answer = scene.interface.stopProcessGroup('web')
+    scene.supervisord.exits('web', '0')
+    assert answer() is NOT_DONE_YET
+    scene.supervisord.starts('web', '0')
+    assert answer() is NOT_DONE_YET
+    assert [row['name'] for row in answer()] == ['0']
 
 
 def test_both_are_waited_for_supervisors_deferred_answer_and_the_restart(scene):
