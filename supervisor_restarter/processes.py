@@ -137,10 +137,19 @@ class Processes:
         process = handle.process
         if self._supervisord.process_groups.get(handle.group.config.name) is not handle.group:
             return None
-        looks = (process.state, process.pid, process.exitstatus, process.laststart, process.delay)
+        looks = self._looks(process)
         if looks != handle.looks or handle.signalled_at is not None or self._in_motion(handle):
             handle.looks, handle.observation = looks, self._observe(handle)
         return handle.watch.see(handle.observation, time.monotonic()) if handle.watch else handle.observation
+
+    def is_as_seen(self, handle: Handle) -> bool:
+        """Whether nothing has happened to the process since it was observed last."""
+        return (self._supervisord.process_groups.get(handle.group.config.name) is handle.group
+                and self._looks(handle.process) == handle.looks)
+
+    @staticmethod
+    def _looks(process: Any) -> tuple[Any, ...]:
+        return process.state, process.pid, process.exitstatus, process.laststart, process.delay
 
     def _in_motion(self, handle: Handle) -> bool:
         # Supervisor's clock may say later than ours that it is time, and another run may have taken its obituary away.

@@ -39,6 +39,8 @@ class Run:
     finished: float | None = None
     ended_at: float | None = None     # monotonic
     broken: bool = False              # an internal error has been met
+    acting: bool = False              # an order is being carried out
+    to_cancel: bool = False           # ... and is to be the last that takes something down
 
     @property
     def groups(self) -> list[str]:

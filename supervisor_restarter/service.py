@@ -102,6 +102,13 @@ class Service:
         run = self.get(wanted)
         if run.restart.finished:
             raise Refusal(Code.BAD_STATE, f'restart {run.id} has ended already: {run.restart.state.value}')
+        if run.acting:
+            run.to_cancel = True        # by a subscriber that is told of what is being done; that is to be noted first
+        else:
+            self._cancel(run)
+
+    def _cancel(self, run: Run) -> None:
+        run.to_cancel = False
         if not run.restart.decided:
             run.restart.cancel('the restart was cancelled')
             self._reactor.poke()
@@ -180,6 +187,8 @@ class Service:
         for member in run.restart.orders():
             if put_off and member.order is not Order.START:
                 break                           # nothing is taken down before what is down was tried
+            if member.match[:2] in run.wanted_down or not self._processes.is_as_seen(run.handles[member]):
+                return 0.0                      # others were told of the orders before, and have changed things
             if member.order is not Order.START and not self._processes.has_become_its_program(
                     run.handles[member]):
                 again = TOO_YOUNG if again is None else again
@@ -196,7 +205,7 @@ class Service:
         return again
 
     def _carry_out(self, run: Run, member: Member, obstacles: Obstacles) -> None:
-        handle = run.handles[member]
+        handle, run.acting = run.handles[member], True
         if member.order is Order.START and not member.old_pid:
             failure = self._processes.start_idle(handle, obstacles)
         elif member.order is Order.START:
@@ -207,7 +216,10 @@ class Service:
             failure = self._processes.signal_stop(handle, run.restart.options.stop_timeout)
         else:
             failure = self._processes.stop(handle, run.restart.options.stop_timeout, obstacles)
+        run.acting = False
         run.restart.performed(member, time.monotonic(), failure, handle.process.pid)
+        if run.to_cancel:
+            self._cancel(run)
 
     def _rescue(self, run: Run) -> float:
         """An internal error, a defect of ours: what is down must come back all the same.
@@ -216,6 +228,7 @@ class Service:
         attempt to start what is down.
         """
         self._log_error()
+        run.acting = run.to_cancel = False
         if not run.broken:
             run.broken = True
             run.restart.cancel(INTERNAL_ERROR)
@@ -289,12 +302,18 @@ class Service:
                 run.restart.foreseen(member, failure)
 
     def _retire(self, run: Run) -> None:
+        self._put_away(run)
+        self._tell_end(run)
+
+    def _put_away(self, run: Run) -> None:
         run.finished, run.ended_at = time.time(), time.monotonic()
         if run in self._running:
             self._running.remove(run)
         self._roster.release(run)
         if run.restart.goal is Goal.RESTART:
             self._history.append(run)
+
+    def _tell_end(self, run: Run) -> None:
         restart = run.restart
         failed = listed(f'{member.namespec} ({member.error})' for member in restart.failures)
         killed = listed(f'{member.namespec} ({member.note})' for member in restart.members if member.killed)
@@ -317,12 +336,17 @@ class Service:
 
     def _abandon_all(self, why: str) -> None:
         """End everything at once; no process is touched any more."""
-        for run in self._running + self._queue:
+        ending = self._running + self._queue
+        # A subscriber that is told of an end may ask for the next restart, which is not to be swept away with these.
+        self._running, self._queue = [], []
+        for run in ending:
             run.restart.abandon(why)
-            self._retire(run)
-        self._queue.clear()
+            self._put_away(run)
+        for run in ending:
+            self._tell_end(run)
         self._reactor.poke()
-        self._detach()
+        if not self._running and not self._queue:
+            self._detach()
 
     def _shut_down(self) -> None:
         self._abandon_all(SHUTTING_DOWN)
