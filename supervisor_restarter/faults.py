@@ -5,9 +5,14 @@ rpcinterface.py turns a Refusal into the RPCError that Supervisor's XML-RPC hand
 """
 from __future__ import annotations
 
+import codecs
+import errno
 import re
 from collections.abc import Iterable
 from enum import IntEnum
+
+# Python reads a codec from a file when it is first used, which may be when there are no descriptors left.
+codecs.lookup('unicode_escape')
 
 MOST_NAMED = 10    # names in one message
 # What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can read an
@@ -45,6 +50,16 @@ class Refusal(Exception):
 def text_of(code: Code, detail: str) -> str:
     """The text under which `code` is reported, e.g. 'TIMEOUT: still stopping after 1.0 s'."""
     return f'{code.name}: {detail}'
+
+
+def shortage(error: BaseException | None) -> str:
+    """What is said if the error, or its cause, is that supervisord can open no more descriptors; '' if it is not."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return (f'supervisord has no descriptors left ({errno.errorcode[error.errno]}): minfds, or the limit of '
+                    'open files, is too low; nothing was touched')
+        error = error.__cause__
+    return ''
 
 
 def listed(names: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import methodcaller
 from typing import Any, Callable
 
 from supervisor.datatypes import RestartUnconditionally, signal_number
@@ -100,7 +99,7 @@ class Processes:
 
     def __init__(self, supervisord: Any, fast_spawn: bool = True) -> None:
         self._supervisord = supervisord
-        self._spawn = spawn.fast_spawn if fast_spawn else methodcaller('spawn')
+        self._spawn = spawn.fast_spawn if fast_spawn else spawn.own_spawn
 
     # -- looking -----------------------------------------------------------------------------
 

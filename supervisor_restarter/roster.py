@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.notify import NotifySocket
@@ -56,7 +56,7 @@ class Roster:
             try:
                 self._notify.open()
             except OSError as error:
-                raise Refusal(Code.BAD_STATE, str(error)) from None
+                raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
         return specs
 
     def hold(self, run: Run) -> None:

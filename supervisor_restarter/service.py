@@ -14,7 +14,7 @@ from supervisor.states import SupervisorStates
 
 from supervisor_restarter import report, stops
 from supervisor_restarter.events import announce
-from supervisor_restarter.faults import Code, Refusal, listed, printable
+from supervisor_restarter.faults import Code, Refusal, listed, printable, shortage
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.obstacles import Obstacles
 from supervisor_restarter.options import Options, Settings, shown
@@ -62,7 +62,8 @@ class Service:
         """Begin a run over the processes that `find` names, or queue it.
 
         default_limit: seconds until its timeout if none is set, 0 for none. until_ordered: see Restart.
-        Refusal: whatever `find` refuses, BUSY, and BAD_OPTION for a RESTARTER_READY that makes no sense.
+        Refusal: whatever `find` refuses, BUSY, BAD_OPTION for a RESTARTER_READY that makes no sense, and BAD_STATE
+        where there are no descriptors left.
         """
         members = self._roster.members(find())
         busy = self._busy_with({member.group for member in members}) if goal is Goal.RESTART else None
@@ -71,6 +72,10 @@ class Service:
             raise Refusal(Code.BUSY, f'process group {shown(group)} is being restarted already (restart {busy.id})')
         if busy is not None and len(self._queue) >= MOST_QUEUED:
             raise Refusal(Code.BUSY, f'{len(self._queue)} restarts are queued already, and no more can be')
+        try:
+            self._attach()
+        except OSError as error:
+            raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
         specs = self._roster.specs(members) if goal is Goal.RESTART else {}
         limit = options.limit(default_limit)
         restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal, until_ordered=until_ordered,
@@ -78,7 +83,6 @@ class Service:
         run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time(), specs)
         if goal is Goal.STOP:
             self._heed([(member.group, member.name) for member in members])
-        self._attach()
         if busy is None:
             self._begin(run)
             if goal is Goal.STOP:

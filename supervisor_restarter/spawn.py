@@ -60,21 +60,32 @@ def fast_spawn(process: Any) -> Any:
     why = unusual(process)
     if why:
         _own_fork(process, why)
-        return process.spawn()
+        return own_spawn(process)
+    starter = Starter(process)
+    try:
+        return _spawn_with(process, starter)
+    finally:
+        if starter.reason:
+            process.spawnerr = starter.reason
+
+
+def own_spawn(process: Any) -> Any:
+    """process.spawn() with Supervisor's own fork, which leaves nothing open behind where it fails."""
+    return process.spawn() if strange(process) else _spawn_with(process, Keeper(process))
+
+
+def _spawn_with(process: Any, keeper: Keeper) -> Any:
     # The options belong to the whole supervisord, and whoever is told of STARTING may spawn, too. So only this
     # process gets to see others, through a config of its own.
-    config, starter = process.config, Starter(process)
+    config = process.config
     process.config = copy.copy(config)
-    process.config.options = starter
+    process.config.options = keeper
     try:
         return process.spawn()
     finally:
         process.config = config
         if not process.pid:
-            # spawn() leaves dispatchers of closed descriptors behind: the loop would poll them without a pause
-            process.dispatchers, process.pipes = {}, {}
-        if starter.reason:
-            process.spawnerr = starter.reason
+            keeper.close(process)
 
 
 def unusual(process: Any) -> str:
@@ -88,6 +99,19 @@ def unusual(process: Any) -> str:
 
 def altered(process: Any) -> str:
     """Why it is not known what a child of this process would do; '' if it is what Supervisor's source says."""
+    why = strange(process)
+    if why:
+        return why
+    if os.fork is not posix.fork or os.execve is not posix.execve:
+        return 'somebody has replaced os.fork or os.execve'
+    for name in OF_POPEN:
+        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(subprocess):
+            return f'somebody has replaced subprocess.Popen.{name}'
+    return ''
+
+
+def strange(process: Any) -> str:
+    """Why the process is left to its own spawn() as it is; '' if all that takes part is what was read in Supervisor."""
     if VERSION not in READ:
         return f'not compared with Supervisor {VERSION}'
     options = process.config.options
@@ -100,25 +124,45 @@ def altered(process: Any) -> str:
             home = vars(sys.modules[type(thing).__module__])
             if getattr(getattr(thing, name, None), '__globals__', None) is not home:
                 return f'somebody has replaced {type(thing).__name__}.{name}'
-    if os.fork is not posix.fork or os.execve is not posix.execve:
-        return 'somebody has replaced os.fork or os.execve'
-    for name in OF_POPEN:
-        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(subprocess):
-            return f'somebody has replaced subprocess.Popen.{name}'
     return ''
 
 
-class Starter:
-    """supervisord's options as one process sees them while it is spawned: with another way to fork."""
+class Keeper:
+    """supervisord's options as one process sees them while it is spawned: what is opened for it is remembered."""
 
     def __init__(self, process: Any) -> None:
-        self._process = process
         self._options = process.config.options
-        self._command: tuple[str, list[str]] = ('', [])
-        self.reason = ''                       # why there is no child, once fork() has found out
+        self._pipes: dict[str, int | None] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._options, name)
+
+    def make_pipes(self, stderr: bool = True) -> dict[str, int | None]:
+        """What make_dispatchers() calls at its beginning."""
+        self._pipes = self._options.make_pipes(stderr)
+        return self._pipes
+
+    def close(self, process: Any) -> None:
+        """There is no child: leave nothing of it behind.
+
+        spawn() closes the pipes if the fork fails, but not if a log file cannot be opened; and it leaves dispatchers
+        of closed descriptors behind, which the loop would poll without a pause.
+        """
+        if process.pipes is not self._pipes:
+            for descriptor in self._pipes.values():
+                if descriptor is not None:
+                    self._options.close_fd(descriptor)
+        process.dispatchers, process.pipes = {}, {}
+
+
+class Starter(Keeper):
+    """... and with another way to fork."""
+
+    def __init__(self, process: Any) -> None:
+        super().__init__(process)
+        self._process = process
+        self._command: tuple[str, list[str]] = ('', [])
+        self.reason = ''                       # why there is no child, once fork() has found out
 
     def check_execv_args(self, filename: str, argv: list[str], status: Any) -> None:
         """What get_execv_args() calls at its end: the command is noted, so that it is not searched for again."""

@@ -1,10 +1,12 @@
 """Codes and texts of the faults."""
 from __future__ import annotations
 
+import errno
+
 import pytest
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.faults import Code, Refusal, text_of
+from supervisor_restarter.faults import Code, Refusal, shortage, text_of
 
 CODES = {
     'BAD_GROUP': 0x400, 'BAD_STATE': 0x410, 'TIMEOUT': 0x420, 'START_FAILED': 0x430, 'STOP_FAILED': 0x431,
@@ -32,3 +34,12 @@ def test_a_refusal_carries_code_and_text(code):
     refusal = Refusal(code, 'why')
     assert refusal.code is code
     assert refusal.text == str(refusal) == f'{code.name}: why'
+
+
+def test_a_shortage_of_descriptors_is_named_also_where_it_is_a_cause():
+    outer = OSError('notify: no socket could be made')
+    outer.__cause__ = OSError(errno.ENFILE, 'Too many open files in system')
+    assert shortage(OSError(errno.EMFILE, 'Too many open files')).startswith(
+        'supervisord has no descriptors left (EMFILE): ')
+    assert shortage(outer).startswith('supervisord has no descriptors left (ENFILE): ')
+    assert [shortage(other) for other in (None, OSError(errno.EACCES, 'no'), OSError('no'), ValueError())] == [''] * 4

@@ -16,7 +16,7 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter import spawn
-from supervisor_restarter.spawn import Starter, Unusual, environment, fast_spawn, unusual
+from supervisor_restarter.spawn import Starter, Unusual, environment, fast_spawn, own_spawn, unusual
 
 PIPES = {'stdin': 10, 'child_stdin': 11, 'stdout': 12, 'child_stdout': 13, 'stderr': 14, 'child_stderr': 15}
 SETTINGS = {'name': 'web', 'command': '/bin/sleep 1', 'startsecs': 0, 'startretries': 3, 'exitcodes': [0],
@@ -283,17 +283,35 @@ def test_what_nobody_foresaw_is_supervisors_own_fork(make, options, monkeypatch,
     options.close_parent_pipes(process.pipes)
 
 
-def test_a_fork_that_fails_leaves_no_dispatchers(make, options, monkeypatch):
+@pytest.mark.parametrize('how', [fast_spawn, own_spawn])
+def test_a_fork_that_fails_leaves_no_dispatchers(make, options, monkeypatch, how):
     Popen(monkeypatch, OSError(errno.EAGAIN, 'no more processes'))
     monkeypatch.setattr(spawn, 'unusual', lambda process: '')
+    monkeypatch.setattr(spawn, 'strange', lambda process: '')
 
     def fork():
         raise OSError(errno.EAGAIN, 'no more processes')
     options.fork = fork
     process = make()
-    assert fast_spawn(process) is None
+    assert how(process) is None
     assert 'Too many processes' in process.spawnerr
     assert (process.dispatchers, process.pipes) == ({}, {})
+
+
+@pytest.mark.parametrize('how', [fast_spawn, own_spawn])
+@pytest.mark.parametrize('kind', [(Subprocess, ProcessConfig), (FastCGISubprocess, FastCGIProcessConfig)])
+@pytest.mark.parametrize('redirect', [True, False])
+def test_a_log_file_that_cannot_be_opened_leaves_no_pipes(make, options, tmp_path, how, kind, redirect):
+    process = make(*kind, redirect_stderr=redirect, stdout_logfile=str(tmp_path / 'gone' / 'log'))
+    if kind[0] is FastCGISubprocess:
+        process.group.socket_manager = types.SimpleNamespace(get_socket=object)
+    process.pipes, config = {}, process.config
+    before = len(os.listdir('/proc/self/fd'))
+    assert how(process) is None
+    assert len(os.listdir('/proc/self/fd')) == before
+    assert process.state == ProcessStates.BACKOFF
+    assert 'ENOENT' in process.spawnerr
+    assert (process.pid, process.pipes, process.dispatchers, process.config) == (0, {}, {}, config)
 
 
 def test_a_relative_file_without_a_slash_is_not_searched_for(make, options, monkeypatch, tmp_path):
