@@ -41,12 +41,13 @@ _ABSENT = object()
 class _Wrapper:
     """What a function of ours that stands in for something does now.
 
-    below: what it stands in for. own: that as the object's own attribute, or _ABSENT where it has only inherited it.
-    act: what is called instead of `below`; None: nothing, it passes on.
+    place: the object and the name of its attribute. below: what it stands in for. own: that as the object's own
+    attribute, or _ABSENT where it has only inherited it. act: what is called instead of `below`; None: nothing, it
+    passes on.
     """
 
-    def __init__(self, below: Any, own: Any) -> None:
-        self.below, self.own = below, own
+    def __init__(self, place: tuple[Any, str], below: Any, own: Any) -> None:
+        self.place, self.below, self.own = place, below, own
         self.act: Callable[..., Any] | None = None
 
 
@@ -79,7 +80,7 @@ class Replacement:
         if self._function is not None and (own is self._function if missed else own is self._top):
             return
         self._rest()
-        found = None if missed else _ours(getattr(self._obj, self._name))
+        found = None if missed else _ours(self._obj, self._name)
         self._function = self._wrap() if found is None else found
         wrapper = _wrappers[self._function]
         wrapper.act = self._make(wrapper.below)
@@ -105,7 +106,7 @@ class Replacement:
         def function(*args: Any, **kwargs: Any) -> Any:
             return (wrapper.act or below)(*args, **kwargs)
 
-        wrapper = _wrappers[function] = _Wrapper(below, self._own())
+        wrapper = _wrappers[function] = _Wrapper((self._obj, self._name), below, self._own())
         setattr(self._obj, self._name, function)
         return function
 
@@ -117,15 +118,16 @@ class Replacement:
         return vars(self._obj).get(self._name, _ABSENT)
 
 
-def _ours(top: Any) -> Any:
-    """The function of ours that is called by way of `top`, as far as can be seen; None if there is none."""
+def _ours(obj: Any, name: str) -> Any:
+    """The function of ours that is called by way of obj.name, as far as can be seen; None if there is none."""
     seen: set[int] = set()
-    todo = [top]
+    todo = [getattr(obj, name)]
     for thing in todo:
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, types.FunctionType) and thing in _wrappers:
+        wrapper = _wrappers.get(thing) if isinstance(thing, types.FunctionType) else None
+        if wrapper is not None and wrapper.place[0] is obj and wrapper.place[1] == name:
             return thing
         if len(seen) > MOST_LOOKED_AT:
             break

@@ -160,6 +160,22 @@ def test_ours_is_found_however_others_keep_it(how):
     hook.undo()
 
 
+def test_ours_of_one_place_is_not_taken_for_that_of_another():
+    """Another plugin keeps everything that it has wrapped in one table."""
+    one, other = Poller(), Poller()
+    table = {'one': replaced(one, 'poll', ours), 'other': replaced(other, 'poll', ours)}
+    plugin = Plugin(one, table=True)
+    plugin.found = {'other': other.poll, 'poll': one.poll}
+    one.poll = plugin.poll          # type: ignore[method-assign]
+    table['one'].undo()
+    assert call(one) == ['theirs', 'stock']
+    table['one'] = replaced(one, 'poll', ours)
+    assert call(one) == ['theirs', 'ours', 'stock']
+    table['other'].undo()
+    assert call(one) == ['theirs', 'ours', 'stock']
+    assert call(other) == ['stock']
+
+
 def test_ours_is_called_once_also_where_it_cannot_be_seen(place):
     """Behind something that hides it, the old one passes on, and the new one is taken off again."""
     hook = replaced(place, 'poll', ours)

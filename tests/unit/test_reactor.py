@@ -1,6 +1,8 @@
 """Alarms: when supervisord's loop wakes up for clients that wait. Wake-ups on a real loop are in tests/integration."""
 from __future__ import annotations
 
+import os
+import signal
 import time
 from types import SimpleNamespace
 
@@ -79,6 +81,19 @@ def test_no_alarms_are_left_after_the_end(attached, poller):
     attached.alarm(time.monotonic())
     assert attached._alarms == []
     assert sleep(poller) == 1.0
+
+
+def test_a_wake_up_descriptor_that_others_have_set_meanwhile_stays(attached):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    try:
+        attached.detach()
+        assert signal.set_wakeup_fd(-1) == writing
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reading)
+        os.close(writing)
 
 
 class Other:
