@@ -1,14 +1,16 @@
 """Another plugin that wraps what we wrap, at every moment: both go on working, and nothing piles up."""
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from supervisor.xmlrpc import Faults
 
 from tests.integration.neighbour import SECTION, STOPS
 from tests.integration.server import ROOT, program, worker
 
-SLOW = worker('--stop', '0.8')
-PROGRAMS = program(command=SLOW, count=2) + program('quick') + program('idle', autostart='false')
+HELD = worker('--hold', '%(here)s/may-stop')
+PROGRAMS = program(command=HELD, count=2, stopwaitsecs=600) + program('quick') + program('idle', autostart='false')
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +23,15 @@ def begin(start):
     """begin(wraps='true') gives a server with both plugins and everything running."""
     def run(wraps='false'):
         server = start(PROGRAMS, extra=f'{SECTION}wraps={wraps}\n\n')
+        servers.append(server)
         server.wait_workers()
         server.wait_state('quick')
         return server
-    return run
+
+    servers: list[Any] = []
+    yield run
+    for server in servers:
+        let(server)
 
 
 def neighbour(server):
@@ -35,13 +42,24 @@ def phases(struct):
     return {process['name']: process['phase'] for process in struct['processes']}
 
 
-def in_the_middle(server, act=lambda: None):
-    """Restart web, do something while it is stopping, wait for the end."""
+def begin_restart(server):
+    """Restart web, whose processes stop when let() says so."""
+    (server.dir / 'may-stop').unlink(missing_ok=True)
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
+    return id
+
+
+def let(server):
+    (server.dir / 'may-stop').touch()
+
+
+def in_the_middle(server, act=lambda: None):
+    """Restart web, do something while it is stopping, wait for the end."""
+    id = begin_restart(server)
     act()
-    struct = server.wait_finished(id)
-    assert struct['state'] == 'succeeded'
+    let(server)
+    assert server.wait_finished(id)['state'] == 'succeeded'
     server.wait_workers()
 
 
@@ -58,14 +76,20 @@ def stop_idle(server):
 
 def assert_ours_works(server):
     """A restart goes on, and a stop in its middle, which Supervisor alone would refuse, is heard."""
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
-    assert server.proxy().supervisor.stopProcess('web:1') is True
-    assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
-    assert server.state('web:1') == 'STOPPED'
+    id = begin_restart(server)
+    assert_a_stop_is_heard(server, id)
     server.restarter.quickStart('web', True)
     server.wait_workers()
     in_the_middle(server)
+
+
+def assert_a_stop_is_heard(server, id):
+    call = server.in_background(lambda: server.proxy().supervisor.stopProcess('web:1'))
+    server.wait_phase(id, 'skipped')
+    let(server)
+    assert call.result() is True
+    assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
+    assert server.state('web:1') == 'STOPPED'
 
 
 def chains(server):
@@ -110,12 +134,9 @@ def test_a_wrapper_that_goes_in_the_middle_takes_ours_with_it_only_for_a_moment(
 
 def test_a_stop_is_heard_after_a_wrapper_has_gone_in_the_middle(begin):
     server = begin(wraps='true')
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
+    id = begin_restart(server)
     neighbour(server).putBack()
-    assert server.proxy().supervisor.stopProcess('web:1') is True
-    assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
-    assert server.state('web:1') == 'STOPPED'
+    assert_a_stop_is_heard(server, id)
 
 
 def test_a_wrapper_that_came_in_the_middle_goes_later(begin):

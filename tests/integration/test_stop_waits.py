@@ -12,62 +12,79 @@ STOPS = {
 }
 
 
-def two(start, quick='0.6', slow='2.0'):
-    """A server with web:quick and web:slow, which take so many seconds to stop."""
-    server = start(program('quick', worker('--stop', quick)) + program('slow', worker('--stop', slow))
-                   + '[group:web]\nprograms=quick,slow\n')
+@pytest.fixture
+def two(start):
+    """A server with web:one and web:other, each of which stops when let() says so."""
+    server = start(''.join(program(name, worker('--hold', f'%(here)s/{name}'), stopwaitsecs=600)
+                           for name in ('one', 'other')) + '[group:web]\nprograms=one,other\n')
     server.wait_workers()
-    return server
+    yield server
+    let(server, 'one', 'other')
+
+
+def let(server, *names):
+    for name in names:
+        (server.dir / name).touch()
 
 
 def phases(struct):
     return {process['name']: process['phase'] for process in struct['processes']}
 
 
+def wait_ready(server, id, name):
+    server.wait(lambda: phases(server.rpc().restarter.getRestart(id))[name] == 'ready', f'web:{name}')
+
+
 @pytest.mark.parametrize('stop', STOPS.values(), ids=STOPS)
-def test_the_next_restart_starts_one_process_while_another_still_stops(start, stop):
+def test_the_next_restart_starts_one_process_while_another_still_stops(two, stop):
     """So they are never stopped at the same time, and the client has to be told of each."""
-    server = two(start)
-    first = server.restarter.startRestart('web')
-    server.wait_phase(first, 'stopping')
-    call = server.in_background(lambda: stop(server))
-    server.wait_phase(first, 'skipped')
-    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    assert server.wait_finished(second)['state'] == 'succeeded'
+    first = two.restarter.startRestart('web')
+    two.wait_phase(first, 'stopping')
+    call = two.in_background(lambda: stop(two))
+    two.wait_finished(first)                                 # everything is wanted down
+    second = two.restarter.startRestart('web', {'if_busy': 'queue'})
+    let(two, 'one')
+    wait_ready(two, second, 'one')
+    let(two, 'other')
+    assert two.wait_finished(second)['state'] == 'succeeded'
     call.result()
-    assert set(server.states('web').values()) == {'RUNNING'}
+    assert two.states('web') == {'one': 'RUNNING', 'other': 'RUNNING'}
 
 
-def test_supervisors_own_part_of_the_answer_is_slower_than_the_next_restart(start):
-    """web:quick was being stopped by a restart, web:slow is stopped by the call itself."""
-    server = two(start)
-    first = server.restarter.startRestart('web:quick')
-    server.wait_phase(first, 'stopping')
-    call = server.in_background(lambda: server.proxy().supervisor.stopProcessGroup('web'))
-    server.wait_phase(first, 'skipped')
-    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    assert server.wait_finished(second)['state'] == 'succeeded'
-    assert [(row['name'], row['description']) for row in call.result()] == [('slow', 'OK'), ('quick', 'OK')]
+def test_supervisors_own_part_of_the_answer_is_slower_than_the_next_restart(two):
+    """web:one was being stopped by a restart, web:other is stopped by the call itself."""
+    first = two.restarter.startRestart('web:one')
+    two.wait_phase(first, 'stopping')
+    call = two.in_background(lambda: two.proxy().supervisor.stopProcessGroup('web'))
+    two.wait_finished(first)
+    second = two.restarter.startRestart('web', {'if_busy': 'queue'})
+    let(two, 'one')
+    wait_ready(two, second, 'one')
+    let(two, 'other')
+    assert two.wait_finished(second)['state'] == 'succeeded'
+    assert [(row['name'], row['description']) for row in call.result()] == [('other', 'OK'), ('one', 'OK')]
 
 
-@pytest.mark.parametrize('name', ['quick', 'slow'])
-def test_the_queued_restart_begins_when_the_process_has_just_stopped_or_still_stops(start, name):
-    server = two(start)
-    first = server.restarter.startRestart('web')
-    server.wait_phase(first, 'stopping')
-    call = server.in_background(lambda: server.proxy().supervisor.stopProcess(f'web:{name}'))
-    server.wait_phase(first, 'skipped')
-    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    assert server.wait_finished(second)['state'] == 'succeeded'
+@pytest.mark.parametrize('order', [('one', 'other'), ('other', 'one')])
+def test_the_queued_restart_begins_when_the_process_has_just_stopped_or_still_stops(two, order):
+    first = two.restarter.startRestart('web')
+    two.wait_phase(first, 'stopping')
+    call = two.in_background(lambda: two.proxy().supervisor.stopProcess('web:one'))
+    two.wait_phase(first, 'skipped')
+    second = two.restarter.startRestart('web', {'if_busy': 'queue'})
+    let(two, order[0])
+    two.wait(lambda: two.state(f'web:{order[0]}') != 'STOPPING', f'stop of web:{order[0]}')
+    let(two, order[1])
+    assert two.wait_finished(second)['state'] == 'succeeded'
     assert call.result() is True
 
 
-def test_a_restart_that_was_queued_before_the_stop_leaves_stopped_what_was_stopped(start):
-    server = two(start)
-    first = server.restarter.startRestart('web')
-    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    server.wait_phase(first, 'stopping')
-    call = server.in_background(lambda: server.proxy().supervisor.stopProcessGroup('web'))
-    assert phases(server.wait_finished(second)) == {'quick': 'skipped', 'slow': 'skipped'}
+def test_a_restart_that_was_queued_before_the_stop_leaves_stopped_what_was_stopped(two):
+    first = two.restarter.startRestart('web')
+    second = two.restarter.startRestart('web', {'if_busy': 'queue'})
+    two.wait_phase(first, 'stopping')
+    call = two.in_background(lambda: two.proxy().supervisor.stopProcessGroup('web'))
+    assert phases(two.wait_finished(second)) == {'one': 'skipped', 'other': 'skipped'}
+    let(two, 'one', 'other')
     assert {row['description'] for row in call.result()} == {'OK'}
-    assert server.states('web') == {'quick': 'STOPPED', 'slow': 'STOPPED'}
+    assert two.states('web') == {'one': 'STOPPED', 'other': 'STOPPED'}

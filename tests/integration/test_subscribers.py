@@ -6,7 +6,7 @@ import pytest
 from tests.integration.server import ROOT, Server, program, worker
 from tests.integration.subscriber import SECTION
 
-SLOW = worker('--stop', '0.8')
+HELD = worker('--hold', '%(here)s/may-stop')
 QUEUE = {'if_busy': 'queue'}
 
 
@@ -29,7 +29,7 @@ def phases(struct):
 @pytest.mark.parametrize('names', [['app', 'app'], ['web', 'web'], ['app', 'all']])
 def test_restarts_that_are_asked_for_during_an_internal_error_are_carried_out(names):
     """The error ends what was there, and nothing that came after."""
-    with Server(program(command=SLOW) + program('app', worker()), extra=SECTION) as server:
+    with Server(program(command=HELD, stopwaitsecs=600) + program('app', worker()), extra=SECTION) as server:
         server.wait_workers('web')
         server.wait_workers('app')
         first = server.restarter.startRestart('web')
@@ -38,6 +38,8 @@ def test_restarts_that_are_asked_for_during_an_internal_error_are_carried_out(na
         for name in names:                        # the first subscriber's begins at once, the second's may be queued
             server.proxy().subscriber.when('GROUP_RESTART_CANCELLED', '', 'restarter.startRestart', [name, QUEUE])
         server.proxy().subscriber.breakTurns(1)
+        server.wait(lambda: server.rpc().restarter.getRestart(first)['finished_at'] != '', 'the error')
+        (server.dir / 'may-stop').touch()
         server.wait(lambda: len(server.proxy().subscriber.results()) == 2, 'two more')
         assert [server.wait_finished(id)['state'] for id in (first, queued)] == ['cancelled'] * 2
         for id in server.proxy().subscriber.results():
@@ -48,7 +50,7 @@ def test_restarts_that_are_asked_for_during_an_internal_error_are_carried_out(na
 
 
 def test_a_cancel_while_a_process_is_being_stopped_brings_it_back(begin):
-    server = begin(program(command=SLOW, count=2), 'delay=60\nstagger_factor=2')
+    server = begin(program(command=worker(), count=2), 'delay=60\nstagger_factor=2')
     server.wait_workers()
     before = server.pids()
     id = str(int(server.restarter.startRestart(['web:1'])) + 1)

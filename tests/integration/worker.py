@@ -1,6 +1,7 @@
 """A worker for tests that misbehaves as told.
 
 --stop S     on SIGTERM take S seconds to exit
+--hold F     on SIGTERM wait until the file F exists, and exit then; see HELD in server.py
 --deaf       ignore SIGTERM
 --die S      exit by itself after S seconds
 --exit N     with this exit status (default 0)
@@ -19,6 +20,7 @@ import time
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument('--stop', type=float, default=0.0)
+    parser.add_argument('--hold')
     parser.add_argument('--deaf', action='store_true')
     parser.add_argument('--die', type=float)
     parser.add_argument('--exit', type=int, default=0)
@@ -27,6 +29,8 @@ def main() -> int:
     options = parser.parse_args()
 
     def stop(signum: int, frame: object) -> None:
+        while options.hold and not os.path.exists(options.hold):
+            time.sleep(0.01)
         time.sleep(options.stop)
         os._exit(options.exit)
 
