@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 import traceback
 from collections import deque
@@ -86,8 +87,8 @@ class Service:
         if busy is None:
             self._begin(run)
             if goal is Goal.STOP:
-                # at once, for a start or restart that comes in the same turn is the newer will
-                self._advance(run, time.monotonic())
+                # all of it at once, for a start or restart that comes in the same turn is the newer will
+                self._advance(run, time.monotonic(), math.inf)
         else:
             self._queue.append(run)
             self._log(run, f'waits for restart {busy.id}')
@@ -177,16 +178,16 @@ class Service:
         wakes = [at - now for at in (run.wake_at() for run in self._running + self._queue) if at is not None]
         return min(wakes if wait is None else [*wakes, wait], default=None)
 
-    def _advance(self, run: Run, now: float) -> float | None:
-        """Drive one run on. Seconds after which orders that are left over can be carried out, None
-        if none are left."""
+    def _advance(self, run: Run, now: float, at_most: float = SLICE) -> float | None:
+        """Drive one run on, with so many seconds of work at the most. Seconds after which orders that are left over
+        can be carried out, None if none are left."""
         again, forgotten, obstacles = None, False, Obstacles()
         run.restart.step(now, self._look(run))
         self._roster.let_sockets_go(run)
         if any(member.order is Order.START for member in run.unseen):
             # Only now: asked again in every turn, clients that wait for anything would keep the loop from sleeping.
             self._reactor.poke()
-        until = time.monotonic() + SLICE        # not counting the look, or a large group would never get on
+        until = time.monotonic() + at_most      # not counting the look, or a large group would never get on
         put_off = False
         for member in run.restart.orders():
             if put_off and member.order is not Order.START:

@@ -82,6 +82,16 @@ def test_a_restart_after_a_quick_stop_in_one_turn_is_the_newer_will(start):
     assert set(server.states('web').values()) == {'RUNNING'}
 
 
+def test_a_restart_after_a_quick_stop_of_many_processes_in_one_turn_is_the_newer_will(start):
+    # more of them than are stopped in one slice of work
+    server = start(program(count=250, redirect_stderr='true'))
+    server.wait_state()
+    with one_turn(server, ('restarter.quickStop', 'web'), ('restarter.startRestart', 'web')) as (stop, restart):
+        assert {row['status'] for row in stop()} == {80}
+        assert server.wait_finished(restart())['state'] == 'succeeded'
+    assert set(server.states('web').values()) == {'RUNNING'}
+
+
 def test_a_cancel_is_told_at_once(start):
     server = start(program(command=worker('--stop', '5')))
     server.wait_workers()
