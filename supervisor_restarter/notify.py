@@ -7,8 +7,10 @@ waited for, or a descendant of one, is believed. See probes.py for how the loop 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+import stat
 import struct
 import tempfile
 from collections.abc import Iterable
@@ -19,7 +21,10 @@ from supervisor_restarter.probes import leave_loop
 
 MOST_BYTES = 8192        # of one message; what is longer is ignored
 MOST_MESSAGES = 20       # in one turn of the loop: others want to be served
-LONGEST_DIRECTORY = 60   # bytes of $TMPDIR; where it is longer, the socket is in /tmp
+LONGEST_DIRECTORY = 60   # bytes of $TMPDIR; where it is longer, the socket is elsewhere: its path has little room
+# Where the socket can be, if $TMPDIR is no place for it. An abstract address needs no directory, but it belongs to a
+# network of its own where programs are put into one, and everybody sees it.
+ELSEWHERE = ('/tmp', '/var/tmp', '/run')
 CREDENTIALS = struct.Struct('iII')    # struct ucred: pid, uid, gid
 READY = b'READY=1'
 
@@ -34,24 +39,27 @@ class NotifySocket:
         self._socket: socket.socket | None = None
         self._ready: dict[int, bool] = {}
 
-    def open(self) -> None:
-        """Make the socket and listen; nothing if that is done. OSError with one line if it cannot be."""
-        if self._socket is not None:
-            if os.path.exists(self.path):
-                return
+    def open(self, for_others: bool = False) -> None:
+        """Make the socket and listen; nothing if that is done. OSError with one line if it cannot be.
+
+        for_others: programs that run as other users than supervisord are to reach it.
+        """
+        if self._socket is not None and not os.path.exists(self.path):
             self.close()                            # somebody has cleaned up the directory of temporary files
         if not hasattr(socket, 'SO_PASSCRED'):
             raise OSError('notify needs Linux: no other system tells who has sent a message')
-        try:
-            self._make()
-        except OSError as error:
-            self.close()
-            raise OSError(f'notify: no socket could be made: {error}') from error
+        if self._socket is None:
+            try:
+                self._make()
+            except OSError as error:
+                self.close()
+                raise OSError(f'notify: no socket could be made: {error}') from error
+        if for_others and not open_to_all(self._directory):
+            raise OSError(f'notify: programs of other users cannot reach {self.path}, and there is no better place: '
+                          f'let everybody enter $TMPDIR or one of {", ".join(ELSEWHERE)}')
 
     def _make(self) -> None:
-        # the path of a socket has little room
-        where = None if len(os.fsencode(tempfile.gettempdir())) <= LONGEST_DIRECTORY else '/tmp'
-        self._directory = tempfile.mkdtemp(prefix='supervisor-restarter-', dir=where)
+        self._directory = _directory()
         os.chmod(self._directory, 0o711)            # everybody may reach what is inside, nobody may replace it
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -144,3 +152,26 @@ def _sender(extra: list[tuple[int, int, bytes]]) -> int:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS) and len(data) == CREDENTIALS.size:
             return int(CREDENTIALS.unpack(data)[0])
     return 0
+
+
+def open_to_all(directory: str) -> bool:
+    """Whether every user may reach what is in the directory, as far as permission bits say it."""
+    here = os.path.realpath(directory)
+    while os.stat(here).st_mode & stat.S_IXOTH:
+        if here == '/':
+            return True
+        here = os.path.dirname(here)
+    return False
+
+
+def _directory() -> str:
+    """A new directory where all users can reach it; if there is no such place, where at least supervisord's can."""
+    failure, usual = None, tempfile.gettempdir()
+    places = [place for place in (usual, *ELSEWHERE) if os.path.isdir(place)
+              and len(os.fsencode(place)) <= LONGEST_DIRECTORY]
+    for place in sorted(places, key=open_to_all, reverse=True):       # among equals, the first
+        try:
+            return tempfile.mkdtemp(prefix='supervisor-restarter-', dir=place)
+        except OSError as error:
+            failure = failure or error
+    raise failure or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), usual)

@@ -222,6 +222,11 @@ class Processes:
         except ValueError as error:
             raise ValueError(f'RESTARTER_READY = {error}') from None
 
+    @staticmethod
+    def is_of_another_user(handle: Handle) -> bool:
+        """Whether the process runs, or will run, as another user than supervisord."""
+        return handle.config.uid not in (None, os.getuid())
+
     def candidate(self, member: Member, obstacles: Obstacles) -> Candidate:
         """The process as a plan wants to know it."""
         handle = self.hold(member.match)

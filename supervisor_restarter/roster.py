@@ -43,18 +43,20 @@ class Roster:
         Refusal BAD_OPTION for one that makes no sense, also outside of the restart: it says little good of
         the others. Refusal BAD_STATE if there can be no socket for READY=1.
         """
-        specs = {}
+        specs, for_others = {}, False
         for member in [*members, *self.others(members)]:
+            handle = self._processes.hold(member.match)
             try:
-                spec = self._processes.readiness(self._processes.hold(member.match))
+                spec = self._processes.readiness(handle)
             except ValueError as error:
                 raise Refusal(Code.BAD_OPTION, f'{member.namespec}: {error}') from None
             if spec is not None:
                 specs[member.match[:2]] = spec
+                for_others = for_others or (spec.kind == 'notify' and self._processes.is_of_another_user(handle))
         if any(spec.kind == 'notify' for spec in specs.values()):
             self._notify.forget_others(self._processes.pids())
             try:
-                self._notify.open()
+                self._notify.open(for_others)
             except OSError as error:
                 raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
         return specs

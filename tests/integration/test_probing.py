@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -236,20 +237,39 @@ def python_for_nobody():
     return ''
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason='only root can run programs as another user')
-def test_ready_of_a_program_that_runs_as_another_user(start):
-    python = python_for_nobody()
+@pytest.fixture
+def as_nobody(start):
+    """as_nobody(): a server with a group of two that run as another user and say READY=1; none is started yet."""
+    python = python_for_nobody() if os.geteuid() == 0 else ''
     if not python:
-        pytest.skip('there is no Python that the user nobody can execute')
+        pytest.skip('only root can run programs as another user, and that one must have a Python')
     command = f'{python} -S -E %(here)s/open/service.py %(group_name)s:%(process_num)d %(here)s/open --notify'
-    server = start(program(count=2, command=command, user='nobody', environment='RESTARTER_READY="notify"',
-                           autostart='false'))
-    (server.dir / 'open').mkdir()
-    (server.dir / 'open').chmod(0o777)
-    server.dir.chmod(0o755)
-    shutil.copy(Path(__file__).with_name('service.py'), server.dir / 'open')
+
+    def begin():
+        server = start(program(count=2, command=command, user='nobody', environment='RESTARTER_READY="notify"',
+                               autostart='false'))
+        (server.dir / 'open').mkdir()
+        (server.dir / 'open').chmod(0o777)
+        server.dir.chmod(0o755)
+        shutil.copy(Path(__file__).with_name('service.py'), server.dir / 'open')
+        return server
+    return begin
+
+
+def test_ready_of_a_program_that_runs_as_another_user(as_nobody):
+    server = as_nobody()
     assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0}) is True
     assert len(marks(server.dir / 'open', 'ready')) == 2
+
+
+def test_ready_of_another_user_arrives_although_supervisords_own_tmpdir_is_private(as_nobody, monkeypatch):
+    """As pam_tmpdir makes it."""
+    with tempfile.TemporaryDirectory(prefix='t-') as private:    # 0700; its name is short enough for a socket
+        monkeypatch.setenv('TMPDIR', private)                    # of this process, it is known already
+        server = as_nobody()
+        assert server.restarter.restartProcessGroup('web', {'ready_timeout': 10, 'timeout': 0}) is True
+        assert len(marks(server.dir / 'open', 'ready')) == 2
+        assert not notify_socket(server.pids()['0']).startswith(private)
 
 
 def test_the_socket_for_ready_is_no_change_of_the_configuration(start):

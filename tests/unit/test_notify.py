@@ -268,6 +268,7 @@ def test_closed_before_it_was_opened(loop):
 def test_a_socket_that_cannot_be_made(loop, monkeypatch):
     listening = NotifySocket(loop)
     monkeypatch.setattr(tempfile, 'tempdir', '/missing\n')
+    monkeypatch.setattr(notify, 'ELSEWHERE', ())
     with pytest.raises(OSError, match='No such file') as caught:
         listening.open()
     assert str(caught.value).isprintable()
@@ -281,6 +282,93 @@ def test_where_the_directory_of_temporary_files_has_a_long_name_it_is_elsewhere(
     listening = NotifySocket(loop)
     listening.open()
     assert listening.path.startswith('/tmp/supervisor-restarter-')
+    listening.close()
+
+
+# -- where other users can reach it ------------------------------------------------------------
+
+
+@pytest.fixture
+def places(monkeypatch):
+    """Directories for the socket, from the best to the worst: $TMPDIR and where else it may be."""
+    # not below pytest's own, which no other user may enter
+    top = tempfile.mkdtemp(prefix='t-', dir='/tmp')
+    os.chmod(top, 0o755)
+    places = [os.path.join(top, name) for name in ('tmpdir', 'b', 'c')]
+    for place in places:
+        os.mkdir(place)
+        os.chmod(place, 0o1777)
+    monkeypatch.setattr(tempfile, 'tempdir', places[0])
+    monkeypatch.setattr(notify, 'ELSEWHERE', tuple(places[1:]))
+    yield places
+    shutil.rmtree(top)
+
+
+def place_of(listening, for_others):
+    """Where the socket comes to be."""
+    listening.open(for_others)
+    path = listening.path
+    assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o711
+    listening.close()
+    assert not os.path.exists(path)
+    return os.path.dirname(os.path.dirname(path))
+
+
+@pytest.mark.parametrize('for_others', [False, True])
+def test_it_is_in_the_first_directory_that_everybody_may_enter(loop, places, for_others):
+    listening = NotifySocket(loop)
+    for place in places[:2]:
+        assert place_of(listening, for_others) == place
+        os.chmod(place, 0o700)
+    assert place_of(listening, for_others) == places[2]
+
+
+def test_every_directory_above_counts_and_what_a_link_leads_to(loop, places):
+    listening = NotifySocket(loop)
+    inner = os.path.join(places[0], 'inner')
+    os.mkdir(inner)
+    os.chmod(inner, 0o777)
+    os.symlink(inner, os.path.join(places[1], 'link'))
+    assert notify.open_to_all(inner)
+    assert notify.open_to_all(os.path.join(places[1], 'link'))
+    os.chmod(places[0], 0o770)
+    assert not notify.open_to_all(inner)
+    assert not notify.open_to_all(os.path.join(places[1], 'link'))
+    assert place_of(listening, True) == places[1]
+
+
+def test_a_directory_that_cannot_be_written_to_is_passed_over(loop, places, monkeypatch):
+    def make(prefix, dir):
+        if dir == places[0]:
+            raise PermissionError(13, 'Permission denied')
+        return real(prefix=prefix, dir=dir)
+    real = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, 'mkdtemp', make)
+    assert place_of(NotifySocket(loop), True) == places[1]
+
+
+def test_without_a_place_for_everybody_it_serves_supervisords_own_user_only(loop, places):
+    for place in places:
+        os.chmod(place, 0o700)
+    listening = NotifySocket(loop)
+    assert place_of(listening, False) == places[0]
+    for _ in range(2):                              # the second time there is one
+        with pytest.raises(OSError, match=f'^notify: programs of other users cannot reach {places[0]}/') as caught:
+            listening.open(True)
+        assert str(caught.value).isprintable()
+    listening.open()
+    listening.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can start processes as others')
+def test_other_users_reach_it_although_the_directory_of_temporary_files_is_private(loop, places):
+    os.chmod(places[0], 0o700)
+    listening = NotifySocket(loop)
+    listening.open(True)
+    listening.expect(ME)
+    as_nobody = f'import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n{SAY_IT}'
+    with child_says(listening, as_nobody):
+        loop.until(lambda: listening.is_ready(ME))
     listening.close()
 
 
