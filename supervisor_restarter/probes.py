@@ -22,10 +22,13 @@ from supervisor_restarter.faults import printable
 from supervisor_restarter.readiness import Spec
 
 MOST_ANSWER = 4096       # bytes that are read of an answer; a status line is far shorter
+MOST_INTERIM = 10        # interim answers (103 Early Hints) that are passed over
 MOST_NAME = 120          # characters of the spec in an error; every unix path fits
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 PROTOCOL = b'HTTP/'
 STATUS_LINE = re.compile(rb'HTTP/[0-9]\.[0-9] ([1-5][0-9][0-9])[ \r\n]')
+END_OF_HEAD = re.compile(rb'\r?\n\r?\n')
+SWITCHING = 101          # the one status below 200 after which no other answer comes
 
 
 def leave_loop(options: Any, dispatcher: Any, sock: socket.socket) -> None:
@@ -66,6 +69,7 @@ class Attempt:
             self._unsent = (f'GET {spec.target} HTTP/1.1\r\nHost: {spec.host}\r\n'
                             'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode('ascii')
         self._answer = b''
+        self._interim = 0
         self._connect()
 
     @property
@@ -126,7 +130,7 @@ class Attempt:
             self._end(_reason(error))
             return
         self._answer += more
-        self._judge(at_end=not more or len(self._answer) >= MOST_ANSWER)
+        self._judge(closed=not more)
 
     def handle_error(self) -> None:
         """A handler has raised, or the end was an end twice; see above."""
@@ -181,9 +185,19 @@ class Attempt:
 
     # -- the answer --------------------------------------------------------------------------
 
-    def _judge(self, at_end: bool) -> None:
-        """End the attempt if the bytes so far tell enough. at_end: no more will be read."""
+    def _judge(self, closed: bool) -> None:
+        """End the attempt if the bytes so far tell enough. closed: no more will come."""
         status = STATUS_LINE.match(self._answer)
+        while status and 100 <= int(status[1]) < 200 and int(status[1]) != SWITCHING:
+            end = END_OF_HEAD.search(self._answer)
+            self._interim += 1 if end else 0
+            if self._interim > MOST_INTERIM or (end is None and self._is_all(closed)):
+                self._end(f'answered {int(status[1])}, and nothing final')
+            if end is None or self.done:
+                return
+            self._answer = self._answer[end.end():]
+            status = STATUS_LINE.match(self._answer)
+        at_end = self._is_all(closed)
         if status:
             code = int(status[1])
             self._end('' if 200 <= code < 400 else f'answered {code}')
@@ -191,6 +205,10 @@ class Attempt:
             self._end('closed the connection without an answer')
         elif at_end or b'\n' in self._answer or not PROTOCOL.startswith(self._answer[:len(PROTOCOL)]):
             self._end('answered with something that is not HTTP')
+
+    def _is_all(self, closed: bool) -> bool:
+        """Whether nothing further of the answer will be read."""
+        return closed or len(self._answer) >= MOST_ANSWER
 
     def _end(self, why: str) -> None:
         """The attempt is over, '' for ready; nothing if it is over already."""

@@ -15,7 +15,7 @@ from supervisor.poller import PollPoller, SelectPoller
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
-from supervisor_restarter.probes import MOST_ANSWER, MOST_NAME, Attempt
+from supervisor_restarter.probes import MOST_ANSWER, MOST_INTERIM, MOST_NAME, Attempt
 from supervisor_restarter.readiness import parse
 
 PATIENCE = 10.0    # seconds in which everything must have happened
@@ -308,10 +308,18 @@ def test_a_socket_that_is_connected_to_itself_is_nobody_else(loop, monkeypatch):
 # -- http --------------------------------------------------------------------------------------
 
 
+def short(value):
+    return repr(value[:30])
+
+
 @pytest.mark.parametrize('answer', [
     b'HTTP/1.0 200 OK\r\n\r\n', b'HTTP/1.1 204 \r\n', b'HTTP/1.1 200\r\n', b'HTTP/1.0 301\n', b'HTTP/1.1 399 x',
     b'HTTP/1.1 200 \xff\x00\x1b no end of line',
-])
+    b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
+    b'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 302 Found\r\n',
+    b'HTTP/1.1 103 x\n\nHTTP/1.1 204 \n', b'HTTP/1.1 100 Continue\r\n\r\n' * MOST_INTERIM + b'HTTP/1.1 200 OK\r\n',
+    b'HTTP/1.1 103 x\r\nLink: ' + b'x' * (MOST_ANSWER - 30) + b'\r\n\r\nHTTP/1.1 200 OK\r\n',
+], ids=short)
 def test_http_is_ready_when_it_answers_2xx_or_3xx(loop, answer):
     with serving(answering(answer)) as other:
         assert loop.ask(f'http://127.0.0.1:{other.port}/up').ready
@@ -320,7 +328,13 @@ def test_http_is_ready_when_it_answers_2xx_or_3xx(loop, answer):
 @pytest.mark.parametrize(('answer', 'why'), [
     (b'HTTP/1.1 503 Service Unavailable\r\n\r\n', 'answered 503'),
     (b'HTTP/1.1 404 \x1b]0;title\x07\r\n\r\n', 'answered 404'),
-    (b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'answered 100'),
+    (b'HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'answered 101'),
+    (b'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 x\r\n\r\n', 'answered 503'),
+    (b'HTTP/1.1 103 Early Hints\r\n\r\nSSH-2.0\r\n', 'answered with something that is not HTTP'),
+    (b'HTTP/1.1 103 Early Hints\r\n\r\n', 'closed the connection without an answer'),
+    (b'HTTP/1.1 103 Early Hints\r\nLink: <x>', 'answered 103, and nothing final'),
+    (b'HTTP/1.1 103 Early Hints\r\nLink: ' + b'x' * 100_000, 'answered 103, and nothing final'),
+    (b'HTTP/1.1 100 Continue\r\n\r\n' * (MOST_INTERIM + 1) + b'HTTP/1.1 200 OK\r\n', 'answered 100, and nothing final'),
     (b'HTTP/1.1 400\r\n', 'answered 400'),
     (b'', 'closed the connection without an answer'),
     (b'\n', 'answered with something that is not HTTP'),
@@ -333,7 +347,7 @@ def test_http_is_ready_when_it_answers_2xx_or_3xx(loop, answer):
     (b'http/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
     (b'\r\nHTTP/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
     (b'SSH-2.0-OpenSSH_9.2 HTTP/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
-])
+], ids=short)
 def test_other_answers(loop, answer, why):
     with serving(answering(answer)) as other:
         attempt = loop.ask(f'http://127.0.0.1:{other.port}/up')
@@ -392,11 +406,13 @@ def test_a_request_that_leaves_in_parts(loop):
     assert sum(received) > size
 
 
-def test_an_answer_that_comes_byte_by_byte(loop):
+@pytest.mark.parametrize(('answer', 'needed'), [
+    (b'HTTP/1.0 200 OK', 13), (b'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.0 200 OK', 50)])
+def test_an_answer_that_comes_byte_by_byte(loop, answer, needed):
     def behave(connection, over):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for at in range(13):
-            connection.sendall(b'HTTP/1.0 200 OK'[at:at + 1])
+        for at in range(needed):
+            connection.sendall(answer[at:at + 1])
             taken.acquire(timeout=PATIENCE)
 
     taken = threading.Semaphore(0)
@@ -409,7 +425,7 @@ def test_an_answer_that_comes_byte_by_byte(loop):
             if loop.seen[0]:
                 taken.release()
     assert attempt.ready
-    assert turns == 12                              # each byte but the last left it waiting
+    assert turns == needed - 1                      # each byte but the last left it waiting
 
 
 def test_a_reset_instead_of_an_answer(loop):
@@ -609,7 +625,7 @@ def test_who_has_the_number_in_the_map_keeps_it(loop):
 
 
 def test_a_handler_that_raises_ends_the_attempt_only(loop, monkeypatch):
-    def fail(self, at_end):
+    def fail(self, closed):
         raise RuntimeError('a mistake')
     monkeypatch.setattr(Attempt, '_judge', fail)
     with serving(answering(b'HTTP/1.0 200 OK\r\n\r\n')) as other:
