@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import socket
 import time
-from typing import Any
+from typing import Any, Callable, Protocol
 
 from supervisor_restarter.faults import printable
 from supervisor_restarter.readiness import Spec
+from supervisor_restarter.tls import Tls, TlsError
 
 MOST_ANSWER = 4096       # bytes that are read of an answer; a status line is far shorter
 MOST_INTERIM = 10        # interim answers (103 Early Hints) that are passed over
+MOST_BYTES = 262144      # of TLS that are read in all; certificates are long
+AGAIN = 0.05             # seconds until a full queue of connections is tried again
 MOST_NAME = 120          # characters of the spec in an error; every unix path fits
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 PROTOCOL = b'HTTP/'
@@ -31,7 +35,7 @@ END_OF_HEAD = re.compile(rb'\r?\n\r?\n')
 SWITCHING = 101          # the one status below 200 after which no other answer comes
 
 
-def leave_loop(options: Any, dispatcher: Any, sock: socket.socket) -> None:
+def leave_loop(options: Any, dispatcher: Any, sock: socket.socket | io.FileIO) -> None:
     """Close `sock`, which `dispatcher` serves, so that nothing of it stays behind in the loop."""
     descriptor = sock.fileno()
     if options.get_socket_map().get(descriptor) is dispatcher:
@@ -44,33 +48,65 @@ def leave_loop(options: Any, dispatcher: Any, sock: socket.socket) -> None:
         sock.close()
 
 
-class Attempt:
+class QueueFull(OSError):
+    """Somebody listens there and does not get round to accepting."""
+
+
+class Question(Protocol):
     """One question 'are you ready?', on its way from the start. Never raises, never waits.
 
-    `done` tells whether there is an answer, `ready` whether it is a yes, and `error` why it is not
-    or not yet one. Whoever makes an attempt calls expire() at its `deadline` (monotonic time).
+    done: whether there is an answer. ready: whether it is a yes. error: why it is not or not yet one, '' if it is.
+    blind: supervisord could not ask, for it is short of something. Whoever asks calls look() at the deadline, and
+    at again_at unless that is None (monotonic times), and close() in the end.
     """
 
-    def __init__(self, options: Any, spec: Spec, deadline: float) -> None:
+    deadline: float
+    again_at: float | None
+    done: bool
+    blind: bool
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def error(self) -> str: ...
+
+    def look(self, now: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Attempt:
+    """A Question that is asked by a connection.
+
+    waits: a full queue of connections, which says that somebody listens and is busy, is no answer but waited
+    out. over: called once, when the connection is closed for good.
+    """
+
+    def __init__(self, options: Any, spec: Spec, deadline: float, waits: bool = False,
+                 over: Callable[[], None] = lambda: None) -> None:
         self.deadline = deadline
+        self.again_at: float | None = None
         self.done = False
-        self.blind = False      # supervisord could not ask: it is short of something
+        self.blind = False
         self._error = ''
-        self._options = options
+        self._options, self._spec, self._waits, self._over = options, spec, waits, over
         self._begun = time.monotonic()
-        self._name = spec.text if len(spec.text) <= MOST_NAME else f'{spec.text[:MOST_NAME]}...'
-        self._http = spec.kind == 'http'
+        self._name = name(spec)
         self._addresses = iter(spec.addresses)
         self._refusal = ''
         self._socket: socket.socket | None = None
         self._connected = False
         self._unsent = b''
-        if self._http:
-            self._unsent = (f'GET {spec.target} HTTP/1.1\r\nHost: {spec.host}\r\n'
-                            'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode('ascii')
+        self._tls: Tls | None = None
+        self._received = self._interim = 0
         self._answer = b''
-        self._interim = 0
-        self._connect()
+        try:
+            self._prepare()
+        except TlsError as error:
+            self._end(f'TLS: {error}')
+        else:
+            self._connect()
 
     @property
     def ready(self) -> bool:
@@ -81,10 +117,16 @@ class Attempt:
         """Why the process is not ready, in one short line; '' if it is."""
         return self._error if self.done else f'{self._name}: no answer yet'
 
-    def expire(self, now: float) -> None:
-        """End the attempt if its deadline has passed."""
+    def look(self, now: float) -> None:
+        """End the attempt if its deadline has passed; try again where the queue was full."""
         if now >= self.deadline:
-            self._end(f'no answer within {max(0.0, self.deadline - self._begun):.3g} s')
+            seconds = f'{max(0.0, self.deadline - self._begun):.3g} s'
+            full = self.again_at is not None
+            self._end(f'its queue of connections was full for {seconds}' if full else f'no answer within {seconds}')
+        elif self.again_at is not None and now >= self.again_at:
+            self.again_at = None
+            self._addresses = iter(self._spec.addresses)
+            self._connect()
 
     def close(self) -> None:
         """Give up, if there is no answer yet."""
@@ -115,7 +157,7 @@ class Attempt:
                 self._refused(error)
                 self._connect()
             return
-        if self._connected and not self._http:
+        if self._connected and not self._spec.target:
             self._end('')
 
     def handle_read_event(self) -> None:
@@ -129,14 +171,29 @@ class Attempt:
         except OSError as error:
             self._end(_reason(error))
             return
-        self._answer += more
-        self._judge(closed=not more)
+        try:
+            self._answer += self._decoded(more)
+        except TlsError as error:
+            self._end(f'TLS: {error}')
+        else:
+            self._judge(closed=not more)
 
     def handle_error(self) -> None:
         """A handler has raised, or the end was an end twice; see above."""
         self._end('the probe broke off')
 
     # -- connecting --------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        spec = self._spec
+        if not spec.target:
+            return
+        self._unsent = (f'GET {spec.target} HTTP/1.1\r\nHost: {spec.host}\r\n'
+                        'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode('ascii')
+        if spec.kind in ('https', 'https+verify'):
+            named = 'localhost' if spec.host.startswith('localhost') else spec.addresses[0][1][0]
+            self._tls = Tls(self._unsent, named if spec.kind == 'https+verify' else '')
+            self._unsent = self._tls.receive(b'')[1]
 
     def _connect(self) -> None:
         """Turn to the next address; without any left the attempt has failed."""
@@ -146,6 +203,9 @@ class Attempt:
             except OSError as error:
                 self.blind = self.blind or error.errno in SHORTAGES
                 self._refused(error)
+                if self._waits and isinstance(error, QueueFull):
+                    self.again_at, self._refusal = time.monotonic() + AGAIN, ''
+                    return
             else:
                 return
         self._end(self._refusal or 'there is no address to connect to')
@@ -155,7 +215,7 @@ class Attempt:
         self._socket.setblocking(False)
         code = self._socket.connect_ex(address)
         if code == errno.EAGAIN and family == socket.AF_UNIX:
-            raise OSError(code, 'its queue of connections is full')
+            raise QueueFull(code, 'its queue of connections is full')
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
         self._options.get_socket_map()[self._socket.fileno()] = self
@@ -184,6 +244,17 @@ class Attempt:
         self._let_go()
 
     # -- the answer --------------------------------------------------------------------------
+
+    def _decoded(self, more: bytes) -> bytes:
+        """What is said in the bytes that have come."""
+        if self._tls is None or not more:
+            return more
+        self._received += len(more)
+        if self._received > MOST_BYTES:
+            raise TlsError('too many bytes without an answer')
+        said, reply = self._tls.receive(more)
+        self._unsent += reply
+        return said
 
     def _judge(self, closed: bool) -> None:
         """End the attempt if the bytes so far tell enough. closed: no more will come."""
@@ -215,13 +286,20 @@ class Attempt:
         if self.done:
             return
         self.done = True
+        self.again_at = None
         self._error = printable(f'{self._name}: {why}') if why else ''
         self._let_go()
+        self._over()
 
     def _let_go(self) -> None:
         if self._socket is not None:
             leave_loop(self._options, self, self._socket)
             self._socket = None
+
+
+def name(spec: Spec) -> str:
+    """What a probe is called in an error."""
+    return spec.text if len(spec.text) <= MOST_NAME else f'{spec.text[:MOST_NAME]}...'
 
 
 def _reason(error: OSError) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shlex
 import socket
 import sys
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from typing import Any
 
 from supervisor_restarter.options import shown
 
-ALLOWED = 'tcp://host:port, unix:///path, http://host:port/path or notify'
+ALLOWED = ('tcp://host:port, unix:///path, http://host:port/path, https://host:port/path, '
+           'http+unix:///path/to.sock:/path, exec:command or notify')
 MOST_CHARACTERS = 1000
 MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103    # sun_path without its final NUL
-HTTP_PORT = 80
+PORTS = {'http': 80, 'https': 443, 'https+verify': 443}      # where none is given
 LOCALHOST = ('127.0.0.1', '::1')
 # Who listens on every address writes this; what is asked is this machine.
 ANY_ADDRESS = {'0.0.0.0': '127.0.0.1', '::': '::1'}
@@ -31,10 +33,11 @@ class Spec:
     """What makes a process ready."""
 
     text: str                                       # as it was written
-    kind: str                                       # 'tcp', 'unix', 'http' or 'notify'
+    kind: str                                       # what stands before the first colon
     addresses: tuple[tuple[int, Any], ...] = ()     # socket family and address, to be tried in turn
-    target: str = ''                                # http: what follows GET
-    host: str = ''                                  # http: the Host header
+    target: str = ''                                # HTTP of any kind: what follows GET
+    host: str = ''                                  # HTTP of any kind: the Host header
+    command: tuple[str, ...] = ()                   # exec: the command and its arguments
 
 
 def parse(text: str) -> Spec:
@@ -51,8 +54,12 @@ def _parse(text: str) -> Spec:
         raise ValueError('it is empty')
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f'it has more than {MOST_CHARACTERS} characters')
-    if ' ' in text or not text.isprintable():
-        raise ValueError('no blanks or control characters')
+    if not text.isprintable():
+        raise ValueError('no line ends or other control characters')
+    if text.startswith('exec:'):
+        return Spec(text, 'exec', command=_command(text[len('exec:'):]))
+    if ' ' in text:
+        raise ValueError('no blanks')
     if text == 'notify':
         return Spec(text, 'notify')
     kind, separator, rest = text.partition('://')
@@ -60,13 +67,37 @@ def _parse(text: str) -> Spec:
         return Spec(text, kind, _addresses(rest))
     if separator and kind == 'unix':
         return Spec(text, kind, ((socket.AF_UNIX, _path(rest)),))
-    if separator and kind == 'http':
+    if separator and kind == 'http+unix':
+        # the first ':/' ends the path of the socket; what is asked for may have another
+        path, _, target = rest.partition(':/')
+        if path.endswith(':'):
+            raise ValueError('what is asked for must begin with a slash, as in http+unix:///run/app.sock:/health')
+        return Spec(text, kind, ((socket.AF_UNIX, _path(path)),), _target('/' + target), 'localhost')
+    if separator and kind in PORTS:
         authority, slash, path = rest.partition('/')
-        target = slash + path or '/'
-        if not TARGET.fullmatch(target) or '#' in target:
-            raise ValueError('no fragment, and no characters beyond ASCII in the path')
-        return Spec(text, kind, _addresses(authority, HTTP_PORT), target, authority)
+        return Spec(text, kind, _addresses(authority, PORTS[kind]), _target(slash + path or '/'), authority)
     raise ValueError('unknown kind')
+
+
+def _command(text: str) -> tuple[str, ...]:
+    """The words of a command, quoted as for a shell."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f'the command cannot be split into words: {str(error).lower()}') from None
+    if not words or not words[0]:
+        raise ValueError('there is no command')
+    try:
+        os.fsencode(text)
+    except UnicodeError:
+        raise ValueError('the command cannot be written in the encoding of file names') from None
+    return tuple(words)
+
+
+def _target(target: str) -> str:
+    if not TARGET.fullmatch(target) or '#' in target:
+        raise ValueError('no fragment, and no characters beyond ASCII in the path')
+    return target
 
 
 def _addresses(authority: str, default_port: int = 0) -> tuple[tuple[int, Any], ...]:
@@ -92,7 +123,7 @@ def _numeric(host: str, version: int) -> str:
 
 def _path(path: str) -> str:
     if not path.startswith('/'):
-        raise ValueError('the path must be absolute, as in unix:///run/app.sock')
+        raise ValueError('the path of a socket must be absolute, as in unix:///run/app.sock')
     try:
         length = len(os.fsencode(path))
     except UnicodeError:

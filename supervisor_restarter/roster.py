@@ -4,15 +4,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from supervisor_restarter.execprobe import adopt
 from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.notify import NotifySocket
 from supervisor_restarter.phases import SETTLED
-from supervisor_restarter.probes import Attempt
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.readiness import Spec
 from supervisor_restarter.run import Run
+from supervisor_restarter.shares import FEWEST_CONNECTIONS, MOST_COMMANDS, Places, Share, connections
 from supervisor_restarter.turns import Goal
 from supervisor_restarter.watch import Probing, Watch
 
@@ -24,7 +25,8 @@ class Roster:
         self._options = options
         self._processes = processes
         self._notify = NotifySocket(options)
-        self._attempts: set[Attempt] = set()
+        adopt(options)
+        self._connections, self._commands = Places(FEWEST_CONNECTIONS), Places(MOST_COMMANDS)
 
     def members(self, matches: Iterable[Match]) -> list[Member]:
         """The processes in the order of their turns: by priority, then by name."""
@@ -71,11 +73,13 @@ class Roster:
             member.stop_limit = stopwaitsecs if restart.options.stop_timeout is None else restart.options.stop_timeout
         if restart.goal is not Goal.RESTART:
             return
-        probing = Probing(self._options, len(run.specs), restart.options.min_ready, self._attempts)
+        self._connections.most = connections(self._connections.taken)
+        probing = {group: Probing(self._options, len(run.specs), restart.options.min_ready,
+                                  Share(self._connections), Share(self._commands)) for group in run.groups}
         for member, handle in run.handles.items():
             spec = run.specs.get(member.match[:2])
             if spec is not None:
-                handle.watch = Watch(spec, probing, self._notify, patient=not restart.limited)
+                handle.watch = Watch(spec, probing[member.group], self._notify, not restart.limited, handle.process)
         one_of_each = {member.group: handle for member, handle in run.handles.items()}
         held = {group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()}
         run.sockets = {group: socket for group, socket in held.items() if socket is not None}

@@ -1,73 +1,92 @@
 """Whether one process is ready, by its probe: asked again and again while a restart cares."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisor_restarter import holders
+from supervisor_restarter.execprobe import Command, Identities
 from supervisor_restarter.members import Observation
 from supervisor_restarter.notify import NotifySocket
 from supervisor_restarter.phases import UP, Seen
-from supervisor_restarter.probes import Attempt
+from supervisor_restarter.probes import Attempt, Question
 from supervisor_restarter.readiness import Spec
+from supervisor_restarter.shares import Share
 
 ANSWER = 5.0             # seconds that one answer may take
-HUNG = 0.5               # seconds without an answer after which one that was ready may have hung
 BLIND = 0.5              # seconds until the next attempt where supervisord itself could make none
 SILENT = 1.0             # seconds after which it is told that there is no answer, and not what the last one was
+FULL = 0.02              # seconds until the next attempt where there is no place for one
 # Seconds between two attempts while a process is not ready: this part of the time it has been waited for.
 PART = 0.1
-SOONEST, LATEST = 0.02, 1.0
-# What all probes of one restart may cost: attempts per second, of processes that are ready and that are not; and
-# of one supervisord: attempts at the same time, each of which takes a descriptor.
-RECHECKS, ATTEMPTS = 50, 400
-MOST_AT_ONCE = 50
+LATEST = 1.0
+
+
+class Pace(NamedTuple):
+    """How often one sort of probes is asked.
+
+    first: seconds from a process's start to the first question. soonest: seconds between two questions, at least.
+    rechecks, attempts: questions per second of one restart, to processes that are ready and that are not.
+    hung: seconds without an answer after which a process that was ready may have hung.
+    """
+
+    first: float
+    soonest: float
+    rechecks: float
+    attempts: float
+    hung: float
+
+
+CONNECTIONS = Pace(first=0.0, soonest=0.02, rechecks=50, attempts=400, hung=0.5)
+COMMANDS = Pace(first=0.2, soonest=1.0, rechecks=2, attempts=4, hung=2.5)    # dear: each is a process
 
 
 class Probing:
-    """How often the probes of one restart are asked.
+    """How often the probes of one group in a restart are asked, and whether there is a place for one more.
 
-    watches: how many processes have one. min_ready: the restart's, in seconds. in_flight: the attempts of
-    all restarts that are under way.
+    watches: how many processes of the whole restart have one. min_ready: the restart's, in seconds.
+    connections, commands: the group's shares.
     """
 
-    def __init__(self, options: Any, watches: int, min_ready: float, in_flight: set[Attempt]) -> None:
+    def __init__(self, options: Any, watches: int, min_ready: float, connections: Share, commands: Share) -> None:
         self._options = options
-        self._in_flight = in_flight
-        self._min_ready = min_ready
-        self._recheck = max(1.0, watches / RECHECKS)
-        self._soonest = max(SOONEST, watches / ATTEMPTS)
+        self._watches, self._min_ready = watches, min_ready
+        self._connections, self._commands = connections, commands
+        self._identities: Identities = {}
 
-    def attempt(self, spec: Spec, deadline: float) -> Attempt | None:
+    def attempt(self, spec: Spec, process: Any, deadline: float, waits: bool) -> Question | None:
         """A new attempt; None if there are as many as there may be."""
-        if len(self._in_flight) >= MOST_AT_ONCE:
+        share = self._commands if spec.command else self._connections
+        if not share.take():
             return None
-        attempt = Attempt(self._options, spec, deadline)
-        self._in_flight.add(attempt)
-        return attempt
+        if spec.command:
+            return Command(process, spec, deadline, self._identities, share.give_back)
+        return Attempt(self._options, spec, deadline, waits, share.give_back)
 
-    def over(self, attempt: Attempt) -> None:
-        """The attempt is done with."""
-        attempt.close()
-        self._in_flight.discard(attempt)
+    @staticmethod
+    def pace(spec: Spec) -> Pace:
+        return COMMANDS if spec.command else CONNECTIONS
 
-    def pause(self, ready: bool, seconds: float) -> float:
+    def pause(self, pace: Pace, ready: bool, seconds: float) -> float:
         """Seconds until a process is asked again that has been ready, or has not been, for so many seconds."""
         if not ready:
-            return max(self._soonest, min(LATEST, seconds * PART))
-        return self._recheck if seconds >= self._min_ready else min(self._recheck, max(SOONEST, self._min_ready / 4))
+            return max(pace.soonest, self._watches / pace.attempts, min(LATEST, seconds * PART))
+        recheck = max(1.0, self._watches / pace.rechecks)
+        return recheck if seconds >= self._min_ready else min(recheck, max(pace.soonest, self._min_ready / 4))
 
 
 class Watch:
     """Asks the probe of one process whether it is ready, and says so in what is seen of the process.
 
-    patient: the process that runs at the beginning is not asked at all, but taken as ready.
+    patient: the process that runs at the beginning is not asked at all, but taken as ready. process: Supervisor's
+    Subprocess, as which commands run.
     """
 
-    def __init__(self, spec: Spec, probing: Probing, notify: NotifySocket, patient: bool) -> None:
+    def __init__(self, spec: Spec, probing: Probing, notify: NotifySocket, patient: bool, process: Any = None) -> None:
         self.spec = spec
-        self._probing, self._notify = probing, notify
+        self._probing, self._notify, self._process = probing, notify, process
+        self._pace = probing.pace(spec)
         self._idle = patient
-        self._attempt: Attempt | None = None
+        self._attempt: Question | None = None
         self._pid: int | None = None        # None: not seen yet
         self._old = True                    # it runs since before the restart, and was not signalled
         self._told = False                  # it was signalled, and may not have heeded that yet
@@ -88,6 +107,8 @@ class Watch:
         """The process was started with environment()."""
         self._renew(pid, now)
         self._trusted, self._unproven = False, True
+        if self._pace.first:
+            self._next_at = now + self._pace.first
         if self.environment():
             self._notify.expect(pid)
 
@@ -123,7 +144,7 @@ class Watch:
             self._ask(now)
         if self._ready:
             self._unproven = False
-            hung = self._attempt is not None and now >= self._attempt.deadline - ANSWER + HUNG
+            hung = self._attempt is not None and now >= self._attempt.deadline - ANSWER + self._pace.hung
             return observation._replace(known=not hung, asked_at=self._asked_at or None)
         if not self._known and self._old:
             return observation._replace(known=False)
@@ -134,13 +155,14 @@ class Watch:
         """When (monotonic) it has to look again; None: when something happens on the loop."""
         if self._attempt is None:
             return self._next_at or None
-        hung_at = self._attempt.deadline - ANSWER + HUNG
-        return hung_at if self._ready and self._seen_at < hung_at else self._attempt.deadline
+        hung_at = self._attempt.deadline - ANSWER + self._pace.hung
+        until = hung_at if self._ready and self._seen_at < hung_at else self._attempt.deadline
+        return until if self._attempt.again_at is None else min(until, self._attempt.again_at)
 
     def close(self) -> None:
         """Ask no more, until the process is seen running again."""
         if self._attempt is not None:
-            self._probing.over(self._attempt)
+            self._attempt.close()
             self._attempt = None
         self._next_at = 0.0
 
@@ -165,17 +187,19 @@ class Watch:
 
     def _ask(self, now: float) -> None:
         if self._attempt is None and now >= self._next_at:
-            self._attempt = self._probing.attempt(self.spec, now + ANSWER)
+            # One that is ready, or was when the restart began, has not hung because it is too busy to accept.
+            waits = self._ready or (self._old and not self._known)
+            self._attempt = self._probing.attempt(self.spec, self._process, now + ANSWER, waits)
             if self._attempt is None:
-                self._next_at = now + SOONEST
+                self._next_at = now + FULL
         if self._attempt is not None:
-            self._attempt.expire(now)
+            self._attempt.look(now)
             if not self._known or (not self._ready and now > self._attempt.deadline - ANSWER + SILENT):
                 self._error = self._attempt.error
             if self._attempt.done:
                 self._take(self._attempt, now)
 
-    def _take(self, attempt: Attempt, now: float) -> None:
+    def _take(self, attempt: Question, now: float) -> None:
         asked_at = attempt.deadline - ANSWER
         self.close()
         if attempt.blind:                   # that says something about supervisord, and nothing about the process
@@ -192,4 +216,4 @@ class Watch:
         if ready != self._ready:
             self._ready, self._since = ready, asked_at
         self._asked_at = asked_at
-        self._next_at = now + self._probing.pause(ready, asked_at - self._since)
+        self._next_at = now + self._probing.pause(self._pace, ready, asked_at - self._since)

@@ -8,6 +8,7 @@ Options in the file DIR/orders.NAME hold too, so that a new process can behave u
 
 --tcp HOST:PORT, --unix PATH   where it listens once it is ready; a port that is in use is tried again and again
 --fd                           it listens at the socket that is its stdin
+--tls FILE                     it speaks TLS there, with the certificate and key in the file
 --notify                       it says READY=1; --by child: a child of its own says so
 --slow S                       it becomes ready after S seconds, and again after SIGHUP
 --never                        it never becomes ready
@@ -32,7 +33,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 RETRY = 0.02      # seconds until a port that is in use is tried again
 
@@ -112,6 +113,11 @@ class Service:
         self.renewing = False
         self.silent: list[socket.socket] = []      # connections that are kept open without an answer
         self.listener: socket.socket | None = None
+        self.tls: Any = None
+        if options.tls:
+            import ssl
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(options.tls)
 
     def mark(self, what: str) -> None:
         mark(self.options.directory, os.getpid(), self.options.name, what)
@@ -219,8 +225,11 @@ class Service:
         elif select.select([self.listener], [], [], seconds)[0]:
             try:
                 connection = self.listener.accept()[0]
-            except BlockingIOError:
-                return
+                if self.tls:
+                    connection.settimeout(5.0)
+                    connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return                             # another process has taken it, or it is no good
             ANSWERS[self.how()](self, connection)
 
     def how(self) -> str:
@@ -269,7 +278,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument('name')
     parser.add_argument('directory')
-    for option in ('--tcp', '--unix', '--by', '--hup', '--first'):
+    for option in ('--tcp', '--unix', '--tls', '--by', '--hup', '--first'):
         parser.add_argument(option)
     for option in ('--fd', '--notify', '--never'):
         parser.add_argument(option, action='store_true')

@@ -295,7 +295,7 @@ def test_a_process_that_supervisor_started_without_the_socket_is_ready_when_it_i
 
 # -- what makes no sense -----------------------------------------------------------------------------
 
-MALFORMED = ['', 'tcp://', 'tcp://example.com:80', 'https://127.0.0.1:1/', 'notify:x', 'unix://x',
+MALFORMED = ['', 'tcp://', 'tcp://example.com:80', 'https://127.0.0.1:0/', 'http+unix://x:/', 'notify:x', 'unix://x',
              'http://127.0.0.1:99999/', 'tcp://127.0.0.1:80 tcp://127.0.0.1:81']
 
 

@@ -13,7 +13,8 @@ FILES = {path.stem: path for path in (Path(__file__).parents[2] / PACKAGE).glob(
 PURE = {'phases', 'members', 'availability', 'scout', 'turns', 'restart', 'plan', 'options', 'names', 'report',
         'faults', 'payload', 'rules'}
 SERVER = {'plugin', 'rpcinterface', 'service', 'run', 'processes', 'reactor', 'stops', 'hooks', 'spawn', 'readiness',
-          'probes', 'notify', 'holders', 'watch', 'roster', 'events', 'access', 'executable', 'obstacles'}
+          'probes', 'notify', 'holders', 'watch', 'roster', 'events', 'access', 'executable', 'obstacles', 'execprobe',
+          'shares', 'tls'}
 CLIENT = {'cli', 'commandline', 'client', 'progress', 'controllerplugin', 'quick', 'quickrun', 'ctldisplay',
           'listener', 'listeneroptions', 'memory'}
 OUTSIDE = {'os', 'io', 'socket', 'ssl', 'time', 'sched', 'subprocess', 'threading', '_thread', 'select', 'selectors',

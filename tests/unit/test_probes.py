@@ -9,13 +9,14 @@ import struct
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from supervisor.poller import PollPoller, SelectPoller
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
-from supervisor_restarter.probes import MOST_ANSWER, MOST_INTERIM, MOST_NAME, Attempt
+from supervisor_restarter.probes import AGAIN, MOST_ANSWER, MOST_INTERIM, MOST_NAME, Attempt
 from supervisor_restarter.readiness import parse
 
 PATIENCE = 10.0    # seconds in which everything must have happened
@@ -256,6 +257,54 @@ def test_unix_with_a_full_queue(loop, tmp_path):
         assert loop.ask(f'unix://{path}').error == f'unix://{path}: its queue of connections is full'
 
 
+@contextlib.contextmanager
+def full_queue(path):
+    """A unix socket whose queue is full; what is yielded makes room."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as filler:
+        listener.bind(path)
+        listener.listen(0)
+        filler.connect(path)
+        yield lambda: listener.accept()[0].close()
+
+
+def test_a_full_queue_that_is_waited_out(loop, tmp_path):
+    path, begun, over = str(tmp_path / 's'), time.monotonic(), []
+    with full_queue(path) as make_room:
+        attempt: Any = Attempt(loop, parse(f'unix://{path}'), begun + 5, True, lambda: over.append(True))
+        for _ in range(3):
+            assert (attempt.done, attempt.error, over) == (False, f'unix://{path}: no answer yet', [])
+            assert begun < attempt.again_at <= time.monotonic() + AGAIN
+            assert loop.is_clean()
+            attempt.look(attempt.again_at - 0.001)
+            attempt.look(attempt.again_at)
+        make_room()
+        attempt.look(attempt.again_at)
+        assert attempt.ready
+        assert attempt.again_at is None
+        assert over == [True]
+
+
+@pytest.mark.parametrize('end', ['look', 'close', 'gone'])
+def test_a_full_queue_is_not_waited_out_for_ever(loop, tmp_path, end):
+    path, over = str(tmp_path / 's'), []
+    with full_queue(path):
+        attempt: Any = Attempt(loop, parse(f'http+unix://{path}'), time.monotonic() + 5, True,
+                               lambda: over.append(True))
+        assert not attempt.done
+        if end == 'close':
+            attempt.close()
+        elif end == 'look':
+            attempt.look(attempt.deadline)
+            assert attempt.error == f'http+unix://{path}: its queue of connections was full for 5 s'
+    if end == 'gone':
+        os.unlink(path)
+        attempt.look(attempt.again_at)
+        assert attempt.error == f'http+unix://{path}: no such file or directory'
+    assert attempt.done
+    assert attempt.again_at is None
+    assert over == [True]
+
+
 @needs_ipv6
 def test_localhost_is_either_address(loop):
     with serving(silent, ('::1', 0), socket.AF_INET6) as other:
@@ -469,6 +518,19 @@ def test_no_more_is_read_than_a_status_line_may_have(loop, monkeypatch):
     assert sum(read) == MOST_ANSWER
 
 
+def test_http_over_a_unix_socket(loop, tmp_path):
+    path, received = str(tmp_path / 's'), []
+
+    def behave(connection, over):
+        received.append(connection.recv(65536))
+        connection.sendall(b'HTTP/1.0 200 OK\r\n\r\n')
+
+    with serving(behave, path, socket.AF_UNIX):
+        assert loop.ask(f'http+unix://{path}:/up?x=1').ready
+    assert received[0].startswith(b'GET /up?x=1 HTTP/1.1\r\nHost: localhost\r\n')
+    assert loop.ask(f'http+unix://{path}').error == f'http+unix://{path}: connection refused'
+
+
 # -- no answer ---------------------------------------------------------------------------------
 
 
@@ -483,11 +545,11 @@ def test_who_says_nothing_runs_out_of_time(loop, begins):
         attempt = Attempt(loop, parse(name), time.monotonic() + 5)
         loop.until(attempt.readable)
         loop.turn()
-        attempt.expire(attempt.deadline - 0.01)
+        attempt.look(attempt.deadline - 0.01)
         assert not attempt.done
         assert not attempt.ready
         assert attempt.error == f'{name}: no answer yet'
-        attempt.expire(attempt.deadline)
+        attempt.look(attempt.deadline)
         assert attempt.done
         assert attempt.error == f'{name}: no answer within 5 s'
         assert loop.is_clean()
@@ -501,7 +563,7 @@ def test_a_connection_that_does_not_come_about_runs_out_of_time(loop):
         assert not attempt.done
         while not attempt.done:
             loop.turn()
-            attempt.expire(time.monotonic())
+            attempt.look(time.monotonic())
         assert attempt.error == f'tcp://127.0.0.1:{port}: no answer within 0.2 s'
 
 
@@ -531,7 +593,7 @@ def test_close_gives_up_and_may_be_called_again(loop):
 def test_what_is_over_stays_as_it_was(loop):
     with serving(silent) as other:
         attempt = loop.ask(f'tcp://127.0.0.1:{other.port}')
-        attempt.expire(attempt.deadline)
+        attempt.look(attempt.deadline)
         attempt.close()
         attempt.handle_error()
         assert attempt.ready

@@ -6,13 +6,15 @@ from typing import cast
 
 import pytest
 
-from supervisor_restarter import holders, probes, watch
+from supervisor_restarter import execprobe, holders, probes, watch
 from supervisor_restarter.members import Observation
 from supervisor_restarter.notify import NotifySocket
 from supervisor_restarter.phases import UP, Seen
 from supervisor_restarter.readiness import parse
-from supervisor_restarter.watch import ANSWER, BLIND, HUNG, LATEST, MOST_AT_ONCE, PART, SOONEST, Probing, Watch
+from supervisor_restarter.shares import Places, Share
+from supervisor_restarter.watch import ANSWER, BLIND, COMMANDS, CONNECTIONS, FULL, LATEST, PART, Probing, Watch
 
+HUNG, SOONEST = CONNECTIONS.hung, CONNECTIONS.soonest
 BEGINNING = 1000.0
 TCP, NOTIFY = 'tcp://127.0.0.1:8001', 'notify'
 OLD, NEW = 41, 42              # pids
@@ -25,19 +27,23 @@ NOT_UP = [seen for seen in Seen if seen not in UP]
 class Question:
     """Stands in for an Attempt that answers when the test says so."""
 
-    def __init__(self, options, spec, deadline):
-        self.spec, self.deadline = spec, deadline
+    def __init__(self, options, spec, deadline, waits=False, over=lambda: None):
+        self.spec, self.deadline, self.waits, self.over = spec, deadline, waits, over
         self.done = self.ready = self.closed = self.blind = False
+        self.again_at: float | None = None
         self.error = f'{spec.text}: no answer yet'
 
     def answer(self, error=''):
         self.done, self.ready, self.error = True, not error, error
+        self.over()
 
-    def expire(self, now):
+    def look(self, now):
         if now >= self.deadline and not self.done:
             self.answer(f'{self.spec.text}: no answer within 5 s')
 
     def close(self):
+        if not self.done and not self.closed:
+            self.over()
         self.closed = True
 
 
@@ -69,16 +75,22 @@ class Watched:
         self.options = object()
         monkeypatch.setattr(watch, 'Attempt', self._ask)
         monkeypatch.setattr(holders, 'holds', self._holds)
-        self.in_flight: set[probes.Attempt] = set()
-        self.probing = Probing(self.options, watches, min_ready, self.in_flight)
-        self.watch = Watch(parse(text), self.probing, cast(NotifySocket, self.notify), patient)
+        monkeypatch.setattr(watch, 'Command', self._run)
+        self.connections, self.commands = Places(10), Places(2)
+        self.probing = Probing(self.options, watches, min_ready, Share(self.connections), Share(self.commands))
+        self.process = object()
+        self.watch = Watch(parse(text), self.probing, cast(NotifySocket, self.notify), patient, self.process)
 
-    def _ask(self, options, spec, deadline):
+    def _ask(self, options, spec, deadline, waits, over):
         assert options is self.options
         assert spec is self.watch.spec
         assert not self.open, 'two questions at once'
-        self.questions.append(Question(options, spec, deadline))
+        self.questions.append(Question(options, spec, deadline, waits, over))
         return self.questions[-1]
+
+    def _run(self, process, spec, deadline, identities, over):
+        assert process is self.process
+        return self._ask(self.options, spec, deadline, False, over)
 
     def _holds(self, pid, spec):
         assert (pid, spec) == (self.pid, self.watch.spec)
@@ -100,9 +112,13 @@ class Watched:
         question.answer(error)
         return self.see(seen)
 
+    def advance(self):
+        """Until it wants to look again."""
+        self.now = self.watch.wake_at() or self.now
+
     def wake(self, error=''):
         """Look again when it wants to, and have the question answered; what is seen then."""
-        self.now = self.watch.wake_at() or self.now
+        self.advance()
         self.see()
         return self.answer(error)
 
@@ -142,10 +158,12 @@ def parameters(of):
 
 def test_the_stand_ins_are_like_what_they_stand_in_for():
     real, stand_in = (kind(None, parse(NOTIFY), BEGINNING) for kind in (probes.Attempt, Question))
-    for name in ('done', 'ready', 'error', 'deadline'):
+    for name in ('done', 'ready', 'error', 'deadline', 'again_at', 'blind'):
         assert type(getattr(real, name)) is type(getattr(stand_in, name))
-    for name in ('__init__', 'expire', 'close'):
+    for name in ('__init__', 'look', 'close'):
         assert parameters(getattr(probes.Attempt, name)) == parameters(getattr(Question, name))
+        if name != '__init__':
+            assert parameters(getattr(execprobe.Command, name)) == parameters(getattr(Question, name))
     for name in ('expect', 'is_ready'):
         assert parameters(getattr(NotifySocket, name)) == parameters(getattr(Notifications, name))
     assert isinstance(NotifySocket(None).path, str)
@@ -357,18 +375,109 @@ def test_where_supervisord_could_not_ask_nothing_changes(watched):
     assert watched.answer().known
 
 
-def test_there_are_no_more_attempts_at_a_time_than_may_be(watched):
-    others = {cast(probes.Attempt, object()) for _ in range(MOST_AT_ONCE)}
-    watched.in_flight |= others
+@pytest.mark.parametrize('text', [TCP, 'exec:/bin/true'])
+def test_there_are_no_more_attempts_at_a_time_than_may_be(monkeypatch, text):
+    watched = Watched(monkeypatch, text)
+    places = watched.connections if text == TCP else watched.commands
+    places.taken = places.most
     assert not watched.see().known
     assert watched.questions == []
-    watched.now = watched.watch.wake_at()
-    assert watched.now == BEGINNING + SOONEST
-    watched.in_flight.pop()
+    watched.advance()
+    assert watched.now == BEGINNING + FULL
+    places.taken -= 1
     watched.see()
-    assert len(watched.in_flight) == MOST_AT_ONCE
+    assert places.taken == places.most
     watched.answer()
-    assert len(watched.in_flight) == MOST_AT_ONCE - 1
+    assert places.taken == places.most - 1
+
+
+@pytest.mark.parametrize('end', [
+    lambda watched: watched.answer(), lambda watched: watched.watch.close(), lambda watched: watched.see(Seen.STOPPED),
+    lambda watched: watched.see(pid=NEW) and watched.watch.close()])
+def test_what_is_over_takes_no_place(watched, end):
+    watched.see()
+    assert watched.connections.taken == 1
+    end(watched)
+    assert watched.connections.taken == 0
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+def test_a_new_process_is_not_asked_by_a_command_at_once(monkeypatch):
+    watched = Watched(monkeypatch, 'exec:/bin/true')
+    watched.holds = [None]
+    watched.start()
+    watched.see(Seen.STARTING)
+    assert watched.questions == []
+    assert watched.watch.wake_at() == BEGINNING + COMMANDS.first
+    watched.now += COMMANDS.first
+    watched.see()
+    assert plain(watched.answer())
+
+
+def test_commands_are_run_once_a_second_at_most(monkeypatch):
+    watched = Watched(monkeypatch, 'exec:/bin/true')
+    watched.start()
+    watched.advance()
+    watched.see()
+    watched.answer(REFUSED)
+    for error in [REFUSED] * 3 + [''] * 3:
+        assert watched.watch.wake_at() == watched.now + 1.0
+        watched.wake(error)
+
+
+@pytest.mark.parametrize(('watches', 'ready', 'pause'), [
+    (1, False, 1.0), (4, False, 1.0), (40, False, 10.0), (2, True, 1.0), (40, True, 20.0)])
+def test_many_processes_are_asked_by_commands_less_often(monkeypatch, watches, ready, pause):
+    watched = Watched(monkeypatch, 'exec:/bin/true', watches=watches)
+    assert watched.probing.pause(COMMANDS, ready, 30.0) == pause
+
+
+def test_a_command_may_take_longer_than_a_connection_before_it_seems_to_hang(monkeypatch):
+    watched = Watched(monkeypatch, 'exec:/bin/true')
+    watched.see()
+    watched.answer()
+    watched.advance()
+    watched.see()
+    watched.now += COMMANDS.hung - 0.01
+    assert watched.see().known
+    watched.now += 0.01
+    assert not watched.see().known
+
+
+# -- a full queue of connections --------------------------------------------------------------------
+
+def test_a_full_queue_is_waited_out_only_by_one_that_was_ready(watched):
+    watched.holds = [True]
+    watched.see()
+    assert watched.open[0].waits                    # it ran before the restart: who knows
+    watched.answer(REFUSED)
+    watched.now = watched.watch.wake_at()
+    watched.see()
+    assert not watched.open[0].waits
+    watched.answer()
+    watched.now = watched.watch.wake_at()
+    watched.see()
+    assert watched.open[0].waits
+    watched.answer()
+    watched.start()
+    watched.see()
+    assert not watched.open[0].waits                # it has never been ready
+
+
+def test_while_the_queue_of_a_ready_one_is_full_it_is_ready_and_then_not_known_and_then_not_ready(watched):
+    watched.see()
+    watched.answer()
+    watched.now = asked = watched.watch.wake_at()
+    watched.see()
+    watched.open[0].again_at = asked + 0.05
+    assert plain(watched.see())
+    assert watched.watch.wake_at() == asked + 0.05
+    watched.now, watched.open[0].again_at = asked + HUNG, asked + HUNG + 0.05
+    observation = watched.see()
+    assert (observation.seen, observation.known) == (Seen.READY, False)
+    watched.now = asked + ANSWER
+    assert watched.see().seen is Seen.RUNNING
 
 
 def test_the_waiting_time_begins_anew_when_one_is_ready_no_more(watched):
@@ -642,3 +751,43 @@ def test_a_pid_that_is_gone_is_forgotten(monkeypatch):
     watched.see()
     watched.see(Seen.EXITED, 0)
     assert watched.notify.said == {}
+
+
+# -- many of them ------------------------------------------------------------------------------------
+
+class Answered(Question):
+    """A Question that is answered at once."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.answer()
+
+
+@pytest.mark.parametrize('groups', [1, 3])
+def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, groups):
+    """Each group in turn, the healthy one last, every 50 ms; it begins when the others have hung for a while."""
+    hung, sound = parse('http://127.0.0.1:1/'), parse(TCP)
+    monkeypatch.setattr(watch, 'Attempt', lambda options, spec, *args: (Question if spec is hung else Answered)(
+        options, spec, *args))
+    monkeypatch.setattr(holders, 'holds', lambda pid, spec: True)
+    places = Places(200)
+
+    def group(spec, count):
+        probing = Probing(None, groups * 300 + 20, 0.0, Share(places), Share(Places(8)))
+        watches = [Watch(spec, probing, cast(NotifySocket, Notifications()), patient=True) for _ in range(count)]
+        for one in watches:
+            one.see(Observation(Seen.STOPPED), 0.0)
+            one.started(NEW, 0.0)
+        return watches
+
+    others = [one for _ in range(groups) for one in group(hung, 300)]
+    late, now = group(sound, 20), 0.0
+    while now < 30.0:
+        for one in others:
+            assert one.see(Observation(Seen.READY, NEW), now).seen is Seen.RUNNING
+        if now >= 12.0:
+            seen = [one.see(Observation(Seen.READY, NEW), now).seen for one in late]
+            if seen == [Seen.READY] * 20:
+                break
+        now += 0.05
+    assert now < 12.5
