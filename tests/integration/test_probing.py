@@ -14,7 +14,7 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from tests.chaos.proc import used
-from tests.integration.server import program, shared
+from tests.integration.server import SECONDS, program, shared
 from tests.integration.service import address, marks, order, service, unix
 
 AT = address()
@@ -54,7 +54,7 @@ def test_a_process_is_ready_when_its_probe_says_so_and_not_before(every_kind, ki
     order(every_kind.dir, f'{kind}:0', '--slow', '0.25')
     began = time.monotonic()
     try:
-        assert restart_of_0(every_kind, kind, max_unavailable=rolling) is True
+        assert restart_of_0(every_kind, kind, max_unavailable=rolling, ready_timeout=SECONDS) is True
     finally:
         order(every_kind.dir, f'{kind}:0')
     new = [mark for mark in marks(every_kind.dir, 'ready') if mark.time > began]
@@ -83,7 +83,7 @@ def test_a_process_that_never_becomes_ready_fails_with_the_last_error(every_kind
 def test_http_counts_only_from_the_first_good_answer(every_kind):
     order(every_kind.dir, 'http:0', '--first', 'busy', '--until', '0.4')
     try:
-        assert restart_of_0(every_kind, 'http') is True
+        assert restart_of_0(every_kind, 'http', ready_timeout=SECONDS) is True
     finally:
         order(every_kind.dir, 'http:0')
     process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])['processes'][0]
@@ -295,8 +295,9 @@ def test_a_process_that_supervisor_started_without_the_socket_is_ready_when_it_i
 
 # -- what makes no sense -----------------------------------------------------------------------------
 
-MALFORMED = ['', 'tcp://', 'tcp://example.com:80', 'https://127.0.0.1:0/', 'http+unix://x:/', 'notify:x', 'unix://x',
-             'http://127.0.0.1:99999/', 'tcp://127.0.0.1:80 tcp://127.0.0.1:81']
+MALFORMED = ['', 'tcp://', 'tcp://example.com:80', 'https://127.0.0.1:0/', 'https://example.com/', 'http+unix://x:/',
+             'http+unix:///x:', 'exec:', "exec:a 'b", 'notify:x', 'unix://x', 'http://127.0.0.1:99999/',
+             'tcp://127.0.0.1:80 tcp://127.0.0.1:81']
 
 
 @pytest.fixture(scope='module')
