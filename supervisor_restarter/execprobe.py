@@ -94,7 +94,6 @@ class Command:
         said = f': {lines[-1].strip()[:MOST_SAID]}' if lines else ''
         code, what = decode_wait_status(status)
         self._end(f'{what}{said}' if code else '')
-        self._kill()                                # what it has left behind
         _unreaped.pop(self._pid, None)
         self._pid = 0
         self._over()
@@ -160,7 +159,7 @@ class Command:
         self.done = True
         self._error = printable(f'{self._name}: {why}') if why else ''
         self._deafen()
-        self._kill()
+        self._kill()                                # and, if it has ended by itself, what it has left behind
 
     def _kill(self) -> None:
         if self._pid:

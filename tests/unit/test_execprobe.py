@@ -298,6 +298,22 @@ def test_no_turn_of_the_loop_waits_for_it(asked):
         command.close()
 
 
+def test_what_it_says_ends_the_sleep_of_the_turn_in_which_it_was_begun(asked):
+    """Or one that says much would wait for a second until the pipe has room again."""
+    made, asked.loop.nap = [], PATIENCE
+
+    def make():
+        asked.loop.before_poll = lambda: None
+        made.append(asked.begin('sh -c "echo x >&2; exec sleep 1000"'))
+
+    asked.loop.before_poll = make
+    began = time.monotonic()
+    asked.loop.turn()
+    assert time.monotonic() - began < PATIENCE / 2
+    asked.loop.nap = 0.02
+    made[0].close()
+
+
 def test_a_loop_that_cannot_read_goes_on(asked):
     command = asked.begin('sleep 1000')
     command.handle_write_event()
