@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 
 from supervisor.options import decode_wait_status
 
-from supervisor_restarter import spawn
+from supervisor_restarter import access, spawn
 from supervisor_restarter.faults import printable
 from supervisor_restarter.probes import SHORTAGES, leave_loop, name
 from supervisor_restarter.readiness import Spec
@@ -26,7 +26,7 @@ MOST_SAID = 200             # characters of the last line on its stderr that are
 MOST_READ = 4096            # bytes of it that are read in a turn of the loop; only the last ones are kept
 PIPE = 65536                # bytes that a pipe holds
 CANNOT_FORK = SHORTAGES | {errno.EAGAIN}
-Identities = dict[Optional[int], Optional[spawn.Identity]]      # who the users of programs are, by their uids
+Identities = dict[Optional[int], Optional[access.Identity]]      # who the users of programs are, by their uids
 
 
 _unreaped: dict[int, Command] = {}                              # by pid; survives a reload, as children do
@@ -120,7 +120,7 @@ class Command:
     def _start(self, process: Any, spec: Spec, identities: Identities) -> None:
         config = process.config
         if config.uid not in identities:
-            identities[config.uid] = spawn.identity(config.uid)
+            identities[config.uid] = access.identity(config.uid)
         user = identities[config.uid]
         become: dict[str, Any] = {} if user is None else {
             'user': user.uid, 'group': user.gid, 'extra_groups': user.groups}

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from supervisor_restarter import spawn
+from supervisor_restarter import access
 from supervisor_restarter.execprobe import MOST_SAID, Command, adopt
 from supervisor_restarter.probes import MOST_NAME
 from supervisor_restarter.readiness import parse
@@ -171,16 +171,16 @@ def test_who_a_user_is_is_looked_up_once(asked, monkeypatch):
         asked_for.append(uid)
         return real(uid)
 
-    asked.config.uid, real = NOBODY, spawn.identity
+    asked.config.uid, real = NOBODY, access.identity
     asked_for: list[int] = []
-    monkeypatch.setattr(spawn, 'identity', identity)
+    monkeypatch.setattr(access, 'identity', identity)
     for _ in range(3):
         asked.ask('true')
     assert asked_for == [NOBODY]
 
 
 @pytest.mark.parametrize(('setting', 'value', 'why'), [
-    ('uid', 4_000_000, 'it cannot be run: there is no user 4000000'),
+    ('uid', 4_000_000, "it cannot be run: Can't find uid 4000000"),
     ('directory', '/no/where', '/no/where: No such file')])
 def test_where_it_cannot_become_what_its_program_is_it_does_not_run(asked, monkeypatch, setting, value, why):
     monkeypatch.setattr(os, 'getuid', lambda: 0)
