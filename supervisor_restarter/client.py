@@ -13,13 +13,14 @@ import re
 import socket
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from typing import Any, Callable, TypedDict, cast
+from typing import Any, Callable, cast
 from xml.parsers.expat import ExpatError
 from xmlrpc.client import Fault, ProtocolError, ResponseError
 
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.faults import NOT_XML, Code, printable
+from supervisor_restarter.structs import LISTED, PLAN, RESTART, Plan, Restart, conforms, ended
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
 PATIENCE = 20.0
@@ -43,64 +44,6 @@ class Exit(IntEnum):
     DETACHED = 130     # detached by Ctrl-C
 
 
-class Process(TypedDict):
-    """One process in a restart. phase: waiting, stopping, stopped, starting, ready, skipped or failed."""
-
-    group: str
-    name: str
-    phase: str
-    old_pid: int           # 0: it was not running
-    new_pid: int
-    stop_seconds: float
-    down_seconds: float
-    ready_seconds: float
-    error: str             # '' with phase skipped: left alone on purpose
-
-
-class Restart(TypedDict, total=False):
-    """A restart as getRestart and waitRestart answer it; listRestarts leaves `processes` out."""
-
-    id: str
-    groups: list[str]
-    state: str             # queued, running, succeeded, failed, cancelled or timed_out
-    version: int           # grows with every change
-    requested_at: str      # the times are ISO 8601 in UTC, '' for not yet
-    started_at: str
-    finished_at: str
-    duration: float        # seconds
-    options: dict[str, Any]
-    total: int
-    done: int
-    failed: int
-    lowest_ready: int
-    processes: list[Process]
-
-
-class Plan(TypedDict):
-    """What a restart would do, as planRestart answers it."""
-
-    groups: list[str]
-    options: dict[str, Any]
-    total: int
-    batches: list[dict[str, Any]]
-    left: list[dict[str, Any]]
-    warnings: list[str]
-
-
-NUMBER = (int, float)
-PROCESS: dict[str, Any] = {
-    'group': str, 'name': str, 'phase': str, 'old_pid': int, 'new_pid': int, 'stop_seconds': NUMBER,
-    'down_seconds': NUMBER, 'ready_seconds': NUMBER, 'error': str}
-LISTED: dict[str, Any] = {
-    'id': str, 'groups': [str], 'state': str, 'version': int, 'requested_at': str, 'started_at': str,
-    'duration': NUMBER, 'options': {}, 'total': int, 'done': int, 'failed': int, 'lowest_ready': int}
-RESTART: dict[str, Any] = {**LISTED, 'processes': [PROCESS]}
-PLANNED: dict[str, Any] = {'group': str, 'name': str, 'state': str, 'pid': int, 'action': str}
-PLAN: dict[str, Any] = {
-    'groups': [str], 'total': int, 'warnings': [str],
-    'batches': [{'number': int, 'after': NUMBER, 'longest': NUMBER, 'processes': [PLANNED]}],
-    'left': [{'group': str, 'name': str, 'state': str, 'reason': str}]}
-
 STATUS_OF_FAULT = {
     int(Code.BAD_GROUP): Exit.USAGE,
     int(Code.BAD_OPTION): Exit.USAGE,
@@ -114,7 +57,8 @@ STATUS_OF_FAULT = {
 TEXT_OF_FAULT = {
     Faults.UNKNOWN_METHOD: 'supervisord runs without the restarter interface: its configuration file needs a section '
                            '[rpcinterface:restarter] with supervisor.rpcinterface_factory = '
-                           'supervisor_restarter:make_rpcinterface',
+                           'supervisor_restarter:make_rpcinterface, and then a reload (supervisorctl reload, which '
+                           'restarts all programs) or a restart of supervisord',
     Faults.SHUTDOWN_STATE: 'supervisord is shutting down or being reloaded',
 }
 TEXT_OF_ERRNO = {errno.ECONNREFUSED: 'refused connection', errno.ENOENT: 'no such file'}
@@ -158,28 +102,9 @@ def sendable(word: str) -> str:
     return word
 
 
-def ended(restart: Restart) -> bool:
-    """Whether nothing further is taken down. After a timeout or a cancel what is down may still come back."""
-    return restart['state'] not in ('queued', 'running')
-
-
-def signalled(process: Process) -> bool:
-    """Whether a process that is ready is still the old one, which was sent a signal instead of a restart."""
-    return process['old_pid'] != 0 and process['old_pid'] == process['new_pid']
-
-
 def exit_status(restart: Restart) -> Exit:
     """The exit status for a restart that has ended."""
     return Exit.OK if restart['state'] == 'succeeded' else Exit.FAILED
-
-
-def conforms(answer: object, shape: Any) -> bool:
-    """Whether an answer has (at least) the keys and types of `shape`: a type, [shape of each] or {key: shape}."""
-    if isinstance(shape, dict):
-        return isinstance(answer, dict) and all(k in answer and conforms(answer[k], s) for k, s in shape.items())
-    if isinstance(shape, list):
-        return isinstance(answer, list) and all(conforms(item, shape[0]) for item in answer)
-    return isinstance(answer, shape)
 
 
 class Client:
@@ -209,6 +134,17 @@ class Client:
     def start(self, names: Sequence[str], options: dict[str, Any]) -> str:
         """Starts a restart, which then goes on by itself. Returns its id."""
         return cast(str, self._checked(str, 'startRestart', list(names), options))
+
+    def retry(self, restart_id: str, options: dict[str, Any]) -> str:
+        """Starts a restart of what failed or was not reached in another one. Returns its id."""
+        try:
+            return cast(str, self._checked(str, 'retryRestart', restart_id, *([options] if options else [])))
+        except ClientError as exc:
+            if exc.code != Faults.UNKNOWN_METHOD:
+                raise
+            version = self._checked(str, 'getPluginVersion')      # raises the same if there is no interface at all
+            raise ClientError(Exit.NO_INTERFACE, f'the restarter there ({version}) knows no retryRestart: it is older '
+                              'than this command; upgrade it, and restart supervisord') from exc
 
     def plan(self, names: Sequence[str], options: dict[str, Any]) -> Plan:
         """What `start` with the same arguments would do. Nothing is touched."""

@@ -1,4 +1,4 @@
-"""supervisorctl's commands quickstart, quickstop, quickrestart, rolling, restarts and cancelrestart.
+"""supervisorctl's commands quickstart, quickstop, quickrestart, rolling, and those about restarts.
 
     [ctlplugin:restarter]
     supervisor.ctl_factory = supervisor_restarter:make_ctlplugin
@@ -9,75 +9,29 @@ calls are made. Which of them is found out with each command, as `open` may lead
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from typing import Any, Callable
 
 from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client import Client, ClientError, Exit, Restart, conforms, exit_status, sendable
+from supervisor_restarter.client import Client, ClientError, Exit, exit_status, sendable
 from supervisor_restarter.ctldisplay import Display
-from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.options import DECLARED, checked
-from supervisor_restarter.progress import failure, groups, process_line, summary, table
+from supervisor_restarter.ctlhelp import COMMANDS
+from supervisor_restarter.ctlwords import plain, rolling, words_of
+from supervisor_restarter.faults import Refusal
+from supervisor_restarter.gauge import Title
+from supervisor_restarter.progress import Titles, done
 from supervisor_restarter.quick import Goal, Quick, Report, settled
 from supervisor_restarter.quickrun import GOES_ON, Interrupted, Requests, carry_out
+from supervisor_restarter.spelling import nearest
+from supervisor_restarter.structs import Restart, conforms
+from supervisor_restarter.tables import table
+from supervisor_restarter.wording import failure, groups, not_reached, process_lines, summary, warning_lines
 
 ROW: dict[str, Any] = {'name': str, 'group': str, 'status': int, 'description': str}
-# Anything like a number: one that is not allowed is to be refused as such, and not looked for as a name.
-NUMBER = re.compile(r'-?[0-9.]+%?')
-
-COMMANDS = {
-    'quickstart': """\
-quickstart <name>\t\tStart a process
-quickstart <gname>:\t\tStart all processes in a group
-quickstart <name> <name>\tStart multiple processes or groups
-quickstart all\t\t\tStart all processes
-All of them are started at the same time.
-Ex:
-quickstart web:0 'web:1?'\tStart web:0, web:10, web:11 and so on
-quickstart 'w*'\t\t\tStart all processes of web, worker and so on""",
-    'quickstop': """\
-quickstop <name>\t\tStop a process
-quickstop <gname>:\t\tStop all processes in a group
-quickstop <name> <name>\t\tStop multiple processes or groups
-quickstop all\t\t\tStop all processes
-All of them are stopped at the same time.
-Ex:
-quickstop web: app:3\t\tStop the group web and the process app:3
-quickstop '*:0'\t\t\tStop the process 0 of each group""",
-    'quickrestart': """\
-quickrestart <name>\t\tRestart a process
-quickrestart <gname>:\t\tRestart all processes in a group
-quickrestart <name> <name>\tRestart multiple processes or groups
-quickrestart all\t\tRestart all processes
-All of them are restarted at the same time, and each is started as soon as it
-has stopped. What was stopped on purpose is started if it, or its group, is
-named, and left alone if it is matched by a pattern or by all.
-Ex:
-quickrestart web:\t\tRestart the group web
-quickrestart 'w*' app:3\t\tRestart web, worker and so on, and app:3
-Note: quickrestart does not reread config files. For that, see reread and update.""",
-    'rolling': """\
-rolling <name> [...]\t\tRestart processes one after the other
-rolling <N> <name> [...]\tRestart them with at most N of a group not ready at once
-rolling <N>% <name> [...]\tThe same, with a part of the group
-Names are those of quickrestart. Needs the restarter interface.
-Ex:
-rolling web:\t\t\tRestart web, one process at a time
-rolling 25% web: app:\t\tRestart web and app, a quarter of each at a time""",
-    'restarts': """\
-restarts\t\t\tList running and past restarts
-restarts <id>\t\t\tShow a restart and each of its processes
-Needs the restarter interface.""",
-    'cancelrestart': """\
-cancelrestart <id> [...]\tCancel a restart: nothing further is taken down, what is
-\t\t\t\tdown comes back
-Needs the restarter interface.
-Ex:
-cancelrestart 7\t\t\tCancel the restart that `restarts` shows with ID 7""",
-}
+# Commands whose words are IDs of restarts.
+OF_RESTARTS = ('restarts', 'cancelrestart', 'waitrestart', 'retryrestart')
 
 
 def make_ctlplugin(controller: Any, **config: str) -> RestarterControllerPlugin:
@@ -101,6 +55,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
         # others say that there is no help for it.
         self._stock_complete, controller.complete = controller.complete, self.complete
         self._stock_help, controller.do_help = controller.do_help, self.help
+        self._stock_default, controller.default = controller.default, self.default
 
     # -- commands ----------------------------------------------------------------------------
 
@@ -114,15 +69,25 @@ class RestarterControllerPlugin(ControllerPluginBase):
         self._run('quickrestart', arg, self._quickrestart)
 
     def do_rolling(self, arg: str) -> None:
-        words = _words(arg)
-        limit = words.pop(0) if words and NUMBER.fullmatch(words[0]) else '1'
-        self._run('rolling', shlex.join(words), lambda names: self._rolling(names, limit))
+        try:
+            names, options = rolling(words_of(arg))
+        except Refusal as exc:
+            self._refuse(plain(exc.text), LSBInitExitStatuses.INVALID_ARGS)
+            return
+        self._run('rolling', shlex.join(names), lambda names: self._rolling(
+            'rolling', lambda client: client.start(names, options)))
 
     def do_restarts(self, arg: str) -> None:
         self._run('restarts', arg, self._restarts, needs='')
 
     def do_cancelrestart(self, arg: str) -> None:
         self._run('cancelrestart', arg, self._cancel, needs='a restart ID')
+
+    def do_waitrestart(self, arg: str) -> None:
+        self._run('waitrestart', arg, lambda ids: self._of_one('waitrestart', ids), needs='a restart ID')
+
+    def do_retryrestart(self, arg: str) -> None:
+        self._run('retryrestart', arg, lambda ids: self._of_one('retryrestart', ids), needs='a restart ID')
 
     # -- help and completion -----------------------------------------------------------------
 
@@ -157,6 +122,19 @@ class RestarterControllerPlugin(ControllerPluginBase):
     def help_cancelrestart(self) -> None:
         self.help('cancelrestart')
 
+    def help_waitrestart(self) -> None:
+        self.help('waitrestart')
+
+    def help_retryrestart(self) -> None:
+        self.help('retryrestart')
+
+    def default(self, line: str) -> None:
+        """supervisorctl's answer to a command that it does not know, and which of ours may have been meant."""
+        self._stock_default(line)
+        close = nearest(line.split()[0], COMMANDS) if line.strip() else ''
+        if close:
+            Display(self.ctl).line(f"did you mean '{close}'?")
+
     def complete(self, text: str, state: int, line: str | None = None) -> str | None:
         """The completion number `state` of `text`; readline asks for 0, 1, ... until there is None."""
         if line is None:
@@ -172,9 +150,9 @@ class RestarterControllerPlugin(ControllerPluginBase):
 
     def _arguments(self, command: str, text: str) -> list[str]:
         """What may stand after a command of ours, at the place of `text`."""
-        if command in ('restarts', 'cancelrestart'):
+        if command in OF_RESTARTS:
             return [restart['id'] for restart in self._client().restarts()
-                    if command == 'restarts' or restart['state'] in ('queued', 'running')]
+                    if command != 'cancelrestart' or restart['state'] in ('queued', 'running')]
         words: dict[str, None] = {}
         for info in self.ctl._get_complete_info():
             group, name = info['group'], info['name']
@@ -194,7 +172,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
         try:
             if not self.ctl.upcheck():
                 return
-            words = _words(arg)
+            words = words_of(arg)
             if needs and not words:
                 self.ctl.output(f'Error: {command} requires {needs}')
                 self.ctl.exitstatus = LSBInitExitStatuses.INVALID_ARGS
@@ -206,7 +184,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
                 raise exc.__cause__ from None      # supervisorctl asks for user name and password
             self._refuse(_text(command, exc), _status(exc))
         except Refusal as exc:
-            self._refuse(_plain(exc.text), LSBInitExitStatuses.INVALID_ARGS)
+            self._refuse(plain(exc.text), LSBInitExitStatuses.INVALID_ARGS)
         except Interrupted as exc:
             self._refuse(f'interrupted; {exc}', LSBInitExitStatuses.GENERIC)
             if exc.number is not None:
@@ -216,7 +194,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
             self._refuse('interrupted', LSBInitExitStatuses.GENERIC)
 
     def _refuse(self, text: str, status: int) -> None:
-        Display(self.ctl, '').line(f'Error: {text}')
+        Display(self.ctl).line(f'Error: {text}')
         self.ctl.exitstatus = status
 
     def _quick(self, goal: Goal, names: list[str]) -> None:
@@ -232,34 +210,46 @@ class RestarterControllerPlugin(ControllerPluginBase):
             raise Interrupted(GOES_ON) from None     # the server may have begun already
         if not conforms(rows, [ROW]):
             raise ClientError(Exit.FAILED, 'supervisord answered with something unexpected')
-        self._carry_out(Quick.begun(goal, rows), Requests(self._client(None)))
+        self._carry_out(Quick.begun(goal, rows), names, Requests(self._client(None)))
 
     def _quickrestart(self, names: list[str]) -> None:
         try:
-            self._restart('quickrestart', names, {})
+            restart = self._restart('quickrestart', lambda client: client.start(names, {}))
         except ClientError as exc:
             if exc.code != Faults.UNKNOWN_METHOD:
                 raise
             self._by_stock_calls(Goal.RESTART, names)
+            return
+        if any(map(not_reached, restart['processes'])):
+            Display(self.ctl).line(failure(restart))
 
-    def _rolling(self, names: list[str], limit: str) -> None:
-        kind = DECLARED['max_unavailable']
-        restart = self._restart('rolling', names, {
-            'max_unavailable': checked('max_unavailable', kind, kind.of_text(limit))})
+    def _of_one(self, command: str, ids: list[str]) -> None:
+        """waitrestart and retryrestart."""
+        if len(ids) > 1:
+            raise ClientError(Exit.USAGE, f'{command} takes one restart ID')
+
+        def begin(client: Client) -> str:
+            if command == 'retryrestart':
+                return client.retry(ids[0], {})
+            return client.get(ids[0])['id']
+        self._rolling(command, begin)
+
+    def _rolling(self, title: str, begin: Callable[[Client], str]) -> None:
+        restart = self._restart(title, begin)
         # Who restarts in this way cares for what has stayed ready, and for which processes are still the old ones.
         succeeded = exit_status(restart) == Exit.OK
-        Display(self.ctl, '').line(summary(restart) if succeeded else failure(restart))
+        Display(self.ctl).line(summary(restart) if succeeded else failure(restart))
 
     def _by_stock_calls(self, goal: Goal, names: list[str]) -> None:
         requests = Requests(self._client(None))
-        self._carry_out(Quick.of(goal, names, requests.look()), requests)
+        self._carry_out(Quick.of(goal, names, requests.look()), names, requests)
 
-    def _carry_out(self, quick: Quick, requests: Requests) -> None:
-        display = Display(self.ctl, f'quick{quick.goal.value}')
+    def _carry_out(self, quick: Quick, names: list[str], requests: Requests) -> None:
+        display, title = Display(self.ctl), Title(f'quick{quick.goal.value}')
         ignored = Faults.NOT_RUNNING if quick.goal is Goal.STOP else Faults.ALREADY_STARTED
 
         def show(quick: Quick) -> None:
-            display.progress(quick.done)
+            display.progress(lambda: title, quick.done)
             for report in quick.fresh():
                 self._report(display, report, ignored)
 
@@ -268,22 +258,28 @@ class RestarterControllerPlugin(ControllerPluginBase):
             carry_out(quick, requests, show, display.line)
         finally:
             display.close()
-
-    def _restart(self, title: str, names: list[str], options: dict[str, Any]) -> Restart:
-        """A restart by the server: shows how it goes, returns how it ended. Ctrl-C ends the watching only."""
-        client, display, restart_id = self._client(), Display(self.ctl, title), ''
-        told: set[Report] = set()
-        looks = 0
         try:
-            restart_id = client.start(names, options)
-            for restart in client.follow(restart_id):
-                looks += 1
-                if looks == 1:
-                    display.open_bar(restart['total'])
-                    if restart['state'] == 'queued':
-                        display.line(f'{groups(restart)}: queued behind another restart')
-                display.progress(sum(process['phase'] in ('ready', 'skipped', 'failed')
-                                     for process in restart['processes']))
+            line = quick.as_wanted(names, requests.look)
+        except ClientError:
+            return              # what was wanted has been done, and told
+        if line:
+            display.line(line)
+
+    def _restart(self, title: str, begin: Callable[[Client], str]) -> Restart:
+        """A restart by the server: shows how it goes, returns how it ended. Ctrl-C ends the watching only.
+
+        begin: begins it, or finds it, and returns its id.
+        """
+        client, display, restart_id = self._client(), Display(self.ctl), ''
+        titles = Titles(title)
+        told: set[Report] = set()
+        try:
+            restart_id = begin(client)
+            for look, restart in enumerate(client.follow(restart_id)):
+                if look == 0:
+                    self._open(display, restart)
+                titles.update(restart)
+                display.progress(titles.now, done(restart))
                 for report in settled(restart):
                     if report not in told:
                         told.add(report)
@@ -292,49 +288,45 @@ class RestarterControllerPlugin(ControllerPluginBase):
                 self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
             return restart
         except KeyboardInterrupt:
-            raise Interrupted(f'restart {restart_id} goes on; to cancel it: cancelrestart {restart_id}' if restart_id
+            raise Interrupted(f'restart {restart_id} goes on; to wait for it: waitrestart {restart_id}; '
+                              f'to cancel it: cancelrestart {restart_id}' if restart_id
                               else 'a restart may have begun; to see: restarts') from None
         finally:
             display.close()
+
+    def _open(self, display: Display, restart: Restart) -> None:
+        """What is shown at the first look at a restart."""
+        for line in warning_lines(restart):
+            display.line(line)
+        display.open_bar(restart['total'])
+        if restart['state'] == 'queued':
+            display.line(f'{groups(restart)}: queued behind another restart')
 
     def _report(self, display: Display, report: Report, ignored: int | None = None) -> None:
         display.line(report.line)
         self.ctl.set_exitstatus_from_xmlrpc_fault(report.code, ignored)
 
     def _restarts(self, ids: list[str]) -> None:
-        display, client = Display(self.ctl, ''), self._client()
+        display, client = Display(self.ctl), self._client()
         found = [client.get(restart_id) for restart_id in ids] if ids else client.restarts()
         for line in table(found) if found else ['no restarts']:
             display.line(line)
         for restart in found if ids else []:
-            for process in restart['processes']:
-                display.line(process_line(process))
+            for line in process_lines(restart):
+                display.line(line)
 
     def _cancel(self, ids: list[str]) -> None:
         client = self._client()
         for restart_id in ids:
             client.cancel(restart_id)
-            Display(self.ctl, '').line(f'{restart_id}: cancelled')
-
-
-def _words(arg: str) -> list[str]:
-    """The words of a command, without the quotes that only a Unix shell would have removed."""
-    try:
-        return shlex.split(arg)
-    except ValueError:
-        return arg.split()
-
-
-def _plain(text: str) -> str:
-    """The text of a fault without its name before it: supervisorctl's users do not deal in codes."""
-    name, colon, rest = text.partition(': ')
-    return rest if colon and name in Code.__members__ else text
+            Display(self.ctl).line(f'{restart_id}: cancelled')
 
 
 def _text(command: str, exc: ClientError) -> str:
     if exc.code == Faults.UNKNOWN_METHOD:
-        return f'{command} needs the restarter interface, which this supervisord does not have'
-    return _plain(str(exc))
+        return (f'{command} needs the restarter interface, which this supervisord does not have: its configuration '
+                'needs a section [rpcinterface:restarter], and then a reload')
+    return plain(str(exc))
 
 
 def _status(exc: ClientError) -> int:

@@ -1,22 +1,21 @@
 """What a command of ours prints in supervisorctl: lines and, on a terminal, a progress bar below them."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from supervisor_restarter.faults import printable
-from supervisor_restarter.progress import Gauge, abandon
+from supervisor_restarter.gauge import Gauge, Title
+from supervisor_restarter.screen import abandon
 
 
 class Display:
     """Prints through supervisorctl's own `output`.
 
     Nothing that goes wrong with the printing ends a command: where nobody reads any more, the rest is dropped.
-    `title` stands before the bar.
     """
 
-    def __init__(self, ctl: Any, title: str) -> None:
+    def __init__(self, ctl: Any) -> None:
         self._ctl = ctl
-        self._title = title
         self._gauge: Gauge | None = None
         self._lost = ctl.stdout is None      # as after >&-
 
@@ -30,7 +29,7 @@ class Display:
             return
         try:
             from tqdm import tqdm
-            self._gauge = Gauge(tqdm, self._ctl.stdout, total, self._title)
+            self._gauge = Gauge(tqdm, self._ctl.stdout, total)
         except ImportError:
             pass    # the bar is a pleasure, not a need
         except OSError:
@@ -51,11 +50,11 @@ class Display:
         except OSError:
             self._lose()
 
-    def progress(self, done: int) -> None:
-        """How many processes are done."""
+    def progress(self, title: Callable[[], Title], done: int) -> None:
+        """How many processes are done, and what stands before the bar."""
         try:
             if self._gauge and not self._lost:
-                self._gauge.show(self._title, done)
+                self._gauge.show(title, done)
         except OSError:
             self._lose()
 

@@ -20,11 +20,12 @@ from supervisor import childutils
 from supervisor.events import EventTypes
 
 from supervisor_restarter import rules
-from supervisor_restarter.client import Client, ClientError, Exit, conforms
+from supervisor_restarter.client import Client, ClientError, Exit
 from supervisor_restarter.faults import Code, Refusal, listed, printable
 from supervisor_restarter.listeneroptions import parser
 from supervisor_restarter.options import RESTART, shown
 from supervisor_restarter.payload import EVENT_NAMES, groups_of
+from supervisor_restarter.structs import conforms
 
 MOST_HEADER = 64 * 1024             # characters; a header has about 100
 MOST_PAYLOAD = 16 * 1024 * 1024     # characters

@@ -18,14 +18,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from supervisor.options import make_namespec
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client import Restart, ended, signalled
-from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.faults import Code, Refusal, printable
 from supervisor_restarter.names import Match, resolve
+from supervisor_restarter.structs import Restart, ended, signalled
+from supervisor_restarter.wording import named, not_reached, remark
 
 # What stock supervisorctl says.
 WORDS: dict[int, str] = {
@@ -104,7 +105,9 @@ class Quick:
         self.withdrawn = False
         self._members = members
         self._reports = list(reports)
+        self._known = {(member.group, member.name) for member in members} | {one[:2] for one in self._reports}
         self._asked: list[Member] = []
+        self._infos: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def of(cls, goal: Goal, names: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> Quick:
@@ -121,7 +124,9 @@ class Quick:
                 members.append(Member(match.group, match.name, first))
             elif first is not None:
                 reports.append(first)
-        return cls(goal, members, reports)
+        quick = cls(goal, members, reports)
+        quick._infos = infos
+        return quick
 
     @classmethod
     def begun(cls, goal: Goal, rows: Iterable[Mapping[str, Any]]) -> Quick:
@@ -164,8 +169,9 @@ class Quick:
             self._end(member, error(member.group, member.name, fault, detail))
         self._asked = []
 
-    def seen(self, infos: Iterable[Mapping[str, Any]]) -> None:
+    def seen(self, infos: Sequence[Mapping[str, Any]]) -> None:
         """What getAllProcessInfo shows now."""
+        self._infos = infos
         by_name = {(info['group'], info['name']): info for info in infos}
         for member in self._members:
             if member.phase in (Phase.STOPPING, Phase.STARTING):
@@ -179,6 +185,27 @@ class Quick:
         """The reports that have come since the last call."""
         reports, self._reports = self._reports, []
         return reports
+
+    def as_wanted(self, names: Sequence[str], look: Callable[[], Sequence[Mapping[str, Any]]]) -> str:
+        """The line about the processes that `names` stand for, and to which nothing had to be done; '' for none.
+
+        look: shows all processes; called only if they have not been `seen`.
+        """
+        told = {spec for one in self._known for spec in (f'{one[0]}:{one[1]}', make_namespec(*one))}
+        if self.goal is Goal.RESTART or told.issuperset(names):
+            return ''
+        states, fault = (UP, Faults.ALREADY_STARTED) if self.goal is Goal.START else (DOWN, Faults.NOT_RUNNING)
+        infos = {(info['group'], info['name']): info for info in self._infos or look()}
+        groups: dict[str, list[str]] = {}
+        for group, name in infos:
+            groups.setdefault(group, []).append(name)
+        try:
+            found = [infos[match.group, match.name] for match in resolve(groups, names)]
+        except Refusal:
+            return ''                 # what they stood for has been removed meanwhile
+        alike = [info for info in found if (info['group'], info['name']) not in self._known
+                 and info['statename'] in states]
+        return printable(f'{named(alike)}: {WORDS[fault]}') if alike else ''
 
     @property
     def over(self) -> bool:
@@ -293,13 +320,17 @@ def _fault_of(why: str) -> int:
 def settled(restart: Restart) -> list[Report]:
     """A report for each process of a restart of the server's that has come to its end; all, if the restart has ended.
 
-    One that is left alone on purpose is not mentioned.
+    Those that are left alone on purpose are not mentioned, nor those that were not reached: one line at the end names
+    them.
     """
     reports = []
     for process in restart['processes']:
         group, name, phase, why = process['group'], process['name'], process['phase'], process['error']
+        if not_reached(process):
+            continue
         if phase == 'ready':
-            reports.append(Report(group, name, 'signalled' if signalled(process) else 'started'))
+            note = f' ({remark(process)})' if process.get('killed') or process.get('note') else ''
+            reports.append(Report(group, name, ('signalled' if signalled(process) else 'started') + note))
         elif phase == 'failed':
             # It has been running, was not replaced and has never exited: the stopping went wrong.
             stayed = process['old_pid'] and not process['new_pid'] and not process['stop_seconds']

@@ -9,8 +9,9 @@ from typing import Any, Callable, cast
 
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client import TEXT_OF_FAULT, Client, ClientError, Exit, conforms
+from supervisor_restarter.client import TEXT_OF_FAULT, Client, ClientError, Exit
 from supervisor_restarter.quick import Goal, Quick
+from supervisor_restarter.structs import conforms
 
 # Seconds between two looks. A stock supervisord cannot be asked to answer when something has changed, and it sees
 # the end of a child sooner when it is asked something. Most processes stop within milliseconds: the first looks

@@ -94,10 +94,13 @@ def test_what_is_as_wanted_already(start, kind):
     server = start(program(count=2) + program('off', count=2, autostart='false'), kind=kind)
     server.wait_state()
     for arguments, said in [(['quickstart', 'web:0', 'off:0'], ['off:0: started', 'web:0: ERROR (already started)']),
-                            (['quickstart', 'web', 'off:0'], ['off:0: ERROR (already started)']),
-                            (['quickstart', 'web:'], []),
+                            (['quickstart', 'web', 'off:0'], ['off:0: ERROR (already started)',
+                                                              'web:0, web:1: already started']),
+                            (['quickstart', 'web:'], ['web:0, web:1: already started']),
+                            (['quickstart', 'web:', 'off:1'], ['off:1: started', 'web:0, web:1: already started']),
+                            (['quickstop', 'off:1'], ['off:1: stopped']),
                             (['quickstop', 'off:1', 'off:0'], ['off:0: stopped', 'off:1: ERROR (not running)']),
-                            (['quickstop', 'off:'], [])]:
+                            (['quickstop', 'off:'], ['off:0, off:1: not running'])]:
         done = server.ctl(*arguments)
         assert sorted(done.stdout.splitlines()) == said
         assert done.returncode == 0        # as with supervisorctl's own start and stop

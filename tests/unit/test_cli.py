@@ -3,27 +3,31 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import json
 import os
 import subprocess
 import sys
 import types
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ProtocolError
 
 import pytest
 
-from supervisor_restarter import cli, commandline, progress
+from supervisor_restarter import __version__, cli, commandline, progress
 from supervisor_restarter.client import NEVER, PACE, PATIENCE
 from supervisor_restarter.faults import Code
+from supervisor_restarter.helptext import HELP, PROGNAME
+from supervisor_restarter.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 
 
-def process(name, phase='ready', error='', old_pid=10, group='web', new_pid=11):
+def process(name, phase='ready', error='', old_pid=10, group='web', new_pid=11, **others):
     return {'group': group, 'name': name, 'phase': phase, 'old_pid': old_pid, 'new_pid': new_pid, 'stop_seconds': 0.1,
-            'down_seconds': 0.02, 'ready_seconds': 1.03, 'error': error}
+            'down_seconds': 0.02, 'ready_seconds': 1.03, 'error': error, **others}
 
 
 # How such a process that is ready is told of.
@@ -66,12 +70,17 @@ class Ran:
         self.err = err.splitlines()
         self.calls = calls
 
+    def json(self) -> Any:
+        """The one object on standard output."""
+        return json.loads(self.stdout)
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     """A directory without a configuration file, and none of the machine's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', [commandline.PROGNAME])
+    monkeypatch.setattr(sys, 'argv', [PROGNAME])
+    monkeypatch.setenv('TERM', 'dumb')
     monkeypatch.setattr(commandline.RestartOptions, 'default_configfile', lambda self: None)
 
 
@@ -126,16 +135,22 @@ OK = played(restart('succeeded', process('00')))
     ['--status', '--max-unavailable', '1'], ['--status', '--rolling'], ['--cancel', '7', '--min-ready', '1'],
     ['--cancel', '7', '--ready-timeout', '1'], ['--status', '--method', 'restart'],
     ['--plan', '--quiet', 'web'], ['--cancel', '7', 'web'], ['--cancel', '7', '--queue'], ['--cancel'],
-    ['--cancel', ''], ['--cancel', 'a\x01'], ['--json', '-i', 'web'], [''], ['we\x1bb'], ['a\udcff'],
+    ['--cancel', ''], ['--cancel', 'a\x01'], ['--json', '-i', 'web'], ['--json', '--roling', 'web'], ['--json', ''],
+    ['--rolling', '2', 'web'], ['--roll', '25%', 'web'], ['web', '--rolling', '2'], ['--wait', '7', 'web'],
+    ['--wait', '7', '--timeout', '5'], ['--wait', '7', '--detach'], ['--wait', '7', '--retry', '7'], ['--wait', ''],
+    ['--wait'], ['--retry', '7', 'web'], ['--retry', '7', '--plan'], ['--retry', '7', '--status'], ['--retry', ''],
+    ['--timeout', '5x', 'web'], ['--timeout', 'm', 'web'], ['--timeout', '-5m', 'web'], ['--timeout', '1h30m', 'web'],
+    ['--timeout', '200d', 'web'], ['--delay', 'nand', 'web'], ['--scout', 'inf', 'web'], [''], ['we\x1bb'], ['a\udcff'],
     ['-s', 'host', 'web'], ['-s', 'ftp://host', 'web'], ['-s', 'http://host:port', 'web'],
     ['-s', 'http://host:99999', 'web'], ['-c', 'none.conf', 'web'], ['--plan=yes', 'web']])
 def test_bad_usage(run, args):
     ran = run(*args)
     assert ran.status == 2
     assert ran.calls == []
-    assert ran.out == []
     assert len(ran.err) == 1
     assert ran.err[0].startswith('Error: ')
+    assert ran.stdout == '' or ran.json() == {'error': ran.err[0][7:], 'code': None, 'exit_status': 2}
+    assert bool(ran.stdout) is ('--json' in args)
 
 
 @pytest.mark.parametrize(('args', 'said'), [
@@ -144,7 +159,14 @@ def test_bad_usage(run, args):
     (['--cancel', '7', '--rolling'], '--rolling has no meaning with --cancel'),
     (['--status', '--ready-timeout', '5'], '--ready-timeout has no meaning with --status'),
     (['--rolling', '--max-unavailable', '1', 'web'], '--rolling and --max-unavailable exclude each other'),
-    (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds from 0 to 10000000"),
+    (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds from 0 to 10000000, or "
+                                 'with a unit as in 90s, 5m, 2h, 1d'),
+    (['--roling', 'web'], "option --roling not recognized: did you mean '--rolling'?"),
+    (['--max-unavailible=2', 'web'], "did you mean '--max-unavailable'?"),
+    (['--rolling', '2', 'web'], '--rolling takes no number: for 2 at a time, use --max-unavailable 2'),
+    (['--rolling=2', 'web'], 'option --rolling must not have an argument: for N at a time, use --max-unavailable N'),
+    (['--wait', '7', '--rolling'], '--rolling has no meaning with --wait'),
+    (['--retry', '7', 'web'], "--retry takes one restart ID and no names: 'web'"),
     (['--stagger', '²', 'web'], "invalid value for --stagger '²': must be a whole number from 1 to 10000"),
     (['--max-unavailable', '150%', 'web'], "invalid value for --max-unavailable '150%': must be a count from 1 to "
                                            '10000, or a percentage from 1% to 100%'),
@@ -194,14 +216,19 @@ def test_plugins_of_supervisorctl_are_loaded_for_its_shell_only(run):
 def test_help(run, args):
     ran = run(*args)
     assert (ran.status, ran.err, ran.calls) == (0, [], [])
-    assert ran.stdout == commandline.HELP
+    assert ran.stdout == HELP
 
 
 def test_help_names_every_option():
-    options = commandline.RestartOptions(progress.Screen(None, None))
-    missing = [o for o in options.long_options if f'--{o.rstrip("=")} ' not in commandline.HELP.replace('/', ' ') + ' ']
+    options = commandline.RestartOptions(Screen(None, None))
+    missing = [o for o in options.long_options if f'--{o.rstrip("=")} ' not in HELP.replace('/', ' ') + ' ']
     assert missing == ['history_file=']
-    assert max(map(len, commandline.HELP.splitlines()[1:])) <= 80
+    assert max(map(len, HELP.splitlines()[1:])) <= 80
+
+
+def test_version_needs_neither_server_nor_configuration(run):
+    ran = run('-c', 'none.conf', '--version')
+    assert (ran.status, ran.out, ran.err, ran.calls) == (0, [__version__], [], [])
 
 
 # -- what is sent --------------------------------------------------------------------------------
@@ -211,6 +238,10 @@ def test_help_names_every_option():
     (['web', 'api:0*', 'all'], ['web', 'api:0*', 'all'], {}),
     (['--stagger', '4', '--delay', '0.5', 'web'], ['web'], {'stagger_factor': 4, 'delay': 0.5}),
     (['web', '--timeout', '5'], ['web'], {'timeout': 5.0}),
+    (['--timeout', '5m', '--delay', '1.5s', 'web'], ['web'], {'timeout': 300.0, 'delay': 1.5}),
+    (['--min-ready=2h', '--ready-timeout', '1d', 'web'], ['web'], {'min_ready': 7200.0, 'ready_timeout': 86400.0}),
+    (['--stop-timeout', '0.5m', '--scout', '10s', 'web'], ['web'], {'stop_timeout': 30.0, 'scout': 10.0}),
+    (['2', '--rolling'], ['2'], {'max_unavailable': 1}), (['--rolling', '--', '2'], ['2'], {'max_unavailable': 1}),
     (['--timeout=0', 'web'], ['web'], {'timeout': 0.0}),
     (['--stop-timeout', '3', 'web', '--only-running', 'api'], ['web', 'api'],
      {'stop_timeout': 3.0, 'only_running': True}),
@@ -231,7 +262,7 @@ def test_only_what_the_user_gave_is_sent(run, args, names, options):
 
 
 def test_supervisorctl_options_reach_supervisors_own_code(monkeypatch):
-    options = commandline.RestartOptions(progress.Screen(None, None))
+    options = commandline.RestartOptions(Screen(None, None))
     options.realize(['web', '-s', 'unix:///run/x.sock', '-u', 'me', '-p', 'pw', '-r', 'hist', '-i'])
     assert (options.serverurl, options.username, options.password) == ('unix:///run/x.sock', 'me', 'pw')
     assert (options.history, options.shell) == ('hist', True)
@@ -240,13 +271,13 @@ def test_supervisorctl_options_reach_supervisors_own_code(monkeypatch):
 def test_configuration_file_is_overridden_by_s():
     Path('a.conf').write_text('[supervisorctl]\nserverurl = http://a:1\nusername = me\n')
     for args, url in ((['web'], 'http://a:1'), (['-s', 'http://b:2', 'web'], 'http://b:2')):
-        options = commandline.RestartOptions(progress.Screen(None, None))
+        options = commandline.RestartOptions(Screen(None, None))
         options.realize(['-c', 'a.conf', *args])
         assert (options.serverurl, options.username) == (url, 'me')
 
 
 def test_no_words_with_status_open_no_shell():
-    options = commandline.RestartOptions(progress.Screen(None, None))
+    options = commandline.RestartOptions(Screen(None, None))
     options.realize(['--status'])
     assert options.shell is False
 
@@ -289,8 +320,8 @@ def test_failure(run):
         'failed', process('00'), process('01', 'failed', 'exit status 1'),
         process('02', 'skipped', 'left as it was after a failure'))))
     assert ran.status == 1
-    assert ran.out == [f'web:00: {RESTARTED}', 'web:01: ERROR (exit status 1)',
-                       'web:02: skipped (left as it was after a failure)']
+    assert ran.out == [f'web:00: {RESTARTED}', 'web:02: skipped (left as it was after a failure)',
+                       'web:01: ERROR (exit status 1)', '  its log: supervisorctl tail web:01 stderr']
     assert ran.err == ['web: 1 of 3 processes failed: web:01 (exit status 1); '
                        '1 not restarted: web:02 (left as it was after a failure)']
 
@@ -313,9 +344,11 @@ def test_cancelled_by_somebody(run):
 def test_many_failures_stay_one_short_line(run):
     many = [process(f'{n:02}', 'failed', 'signal 9') for n in range(40)]
     ran = run('web', script=played(restart('failed', *many)))
-    assert len(ran.out) == 40
+    assert ran.out[4] == 'web:02: ERROR (signal 9)'
+    assert ran.out[6] == ', '.join(f'web:{n:02}' for n in range(3, 40)) + ': ERROR (signal 9)'
+    assert ran.out[7:] == ['  their logs: supervisorctl tail NAME stderr']
     assert len(ran.err) == 1
-    assert ran.err[0].endswith('web:04 (signal 9) and 35 more')
+    assert ran.err[0].endswith('web:04 and 35 more (all: signal 9)')
 
 
 def test_failure_without_a_failed_process(run):
@@ -337,10 +370,13 @@ def test_quiet_failure_is_one_line_on_stderr(run):
 
 
 @pytest.mark.parametrize(('state', 'status'), [('succeeded', 0), ('failed', 1), ('cancelled', 1), ('timed_out', 1)])
-def test_json_is_the_struct_and_nothing_else(run, state, status):
-    end = restart(state, process('größe'))
+def test_json_is_the_struct_and_its_exit_status_and_nothing_else(run, state, status):
+    options = {'timeout': '', 'stop_timeout': '', 'delay': 0.2, 'method': 'restart'}
+    end = restart(state, process('größe', note=''), options=options)
     ran = run('--json', 'web', script=played(end))
-    assert json.loads(ran.stdout) == end
+    unset = {'started_at': None, 'finished_at': None, 'options': {**options, 'timeout': None, 'stop_timeout': None}}
+    problem = {'error': ran.err[0], 'code': None} if status else {}
+    assert ran.json() == {**end, **unset, 'exit_status': status, **problem}
     assert ran.status == status
     assert len(ran.err) == (1 if status else 0)
 
@@ -349,7 +385,8 @@ def test_detach(run):
     ran = run('--detach', 'web', script=[('startRestart', '7')])
     assert (ran.status, ran.out, ran.err) == (0, ['7'], [])
     assert run('--detach', '--quiet', 'web', script=[('startRestart', '7')]).out == ['7']
-    assert json.loads(run('--detach', '--json', 'web', script=[('startRestart', '7')]).stdout) == {'id': '7'}
+    ran = run('--detach', '--json', 'web', script=[('startRestart', '7')])
+    assert (ran.json(), ran.err) == ({'id': '7', 'exit_status': 0}, [])
 
 
 # -- errors --------------------------------------------------------------------------------------
@@ -364,9 +401,13 @@ def test_detach(run):
 def test_refused_start(run, args, exc, status):
     ran = run(*args, script=[('startRestart', exc)])
     assert ran.status == status
-    assert ran.out == []
     assert len(ran.err) == 1
     assert ran.err[0].startswith('Error: ')
+    code = exc.faultCode if isinstance(exc, Fault) else None
+    if '--json' in args:
+        assert ran.json() == {'error': ran.err[0][7:], 'code': code, 'exit_status': status}
+    else:
+        assert ran.out == []
 
 
 def test_password_is_in_no_error(run):
@@ -399,15 +440,19 @@ def test_ctrl_c_detaches(run, args):
     ran = run('-c', 'a b.conf', '-s', 'unix:///x.sock', '-u', 'me', '-p', 'secret', *args, 'web',
               script=[*played(restart('running', process('0', 'stopping'))), ('waitRestart', KeyboardInterrupt())])
     assert ran.status == 130
-    assert ran.out == []
-    assert ran.err == [f"detached: restart 7 goes on; to cancel it: {commandline.PROGNAME} -c 'a b.conf' "
-                       '-s unix:///x.sock -u me -p PASSWORD --cancel 7']
+    command = f"{PROGNAME} -c 'a b.conf' -s unix:///x.sock -u me -p PASSWORD"
+    assert ran.err == [f'detached: restart 7 goes on; to wait for it: {command} --wait 7; '
+                       f'to cancel it: {command} --cancel 7']
+    if '--json' in args:
+        assert ran.json() == {'id': '7', 'error': ran.err[0], 'code': None, 'exit_status': 130}
+    else:
+        assert ran.out == []
 
 
 def test_ctrl_c_before_the_id_is_known(run):
     ran = run('web', script=[('startRestart', KeyboardInterrupt())])
     assert ran.status == 130
-    assert ran.err == [f'interrupted: a restart may have begun; to see: {commandline.PROGNAME} --status']
+    assert ran.err == [f'interrupted: a restart may have begun; to see: {PROGNAME} --status']
 
 
 def test_ctrl_c_while_asking(run):
@@ -416,10 +461,10 @@ def test_ctrl_c_while_asking(run):
 
 
 @pytest.mark.parametrize(('argv0', 'command'), [
-    (f'./bin/{commandline.PROGNAME}', f'./bin/{commandline.PROGNAME}'), ('/usr/lib/other.py', commandline.PROGNAME)])
+    (f'./bin/{PROGNAME}', f'./bin/{PROGNAME}'), ('/usr/lib/other.py', PROGNAME)])
 def test_cancel_command_names_this_program_where_it_is(monkeypatch, argv0, command):
     monkeypatch.setattr(sys, 'argv', [argv0])
-    options = commandline.RestartOptions(progress.Screen(None, None))
+    options = commandline.RestartOptions(Screen(None, None))
     options.realize(['web'])
     assert options.command('--cancel', '7') == f'{command} --cancel 7'
 
@@ -447,7 +492,9 @@ def test_plan(run):
 
 
 def test_plan_as_json(run):
-    assert json.loads(run('--plan', '--json', 'web', script=[('planRestart', PLAN)]).stdout) == PLAN
+    plan = {**PLAN, 'options': {'timeout': ''}}
+    assert run('--plan', '--json', 'web', script=[('planRestart', plan)]).json() == {
+        **PLAN, 'options': {'timeout': None}, 'exit_status': 0}
 
 
 def listed(**others):
@@ -457,27 +504,97 @@ def listed(**others):
 
 
 def test_status_of_all(run):
+    local = datetime(2024, 1, 2, 3, 4, tzinfo=timezone.utc).astimezone().strftime('%Y-%m-%d %H:%M')
     old = {**listed(groups=('web', 'api')), 'id': '12', 'state': 'succeeded', 'started_at': '2024-01-02T03:04:06Z'}
     ran = run('--status', script=[('listRestarts', [old, {**listed(), 'state': 'queued'}])])
     assert ran.status == 0
     assert ran.out == [
-        'ID  STATE      DONE  FAILED  LOWEST  DURATION  WHEN                  GROUPS',
-        '12  succeeded  1/1   0       1/1     0.41s     2024-01-02T03:04:06Z  web, api',
-        '7   queued     1/1   0       -       0.41s     2024-01-02T03:04:05Z  web']
-    assert json.loads(run('--status', '--json', script=[('listRestarts', [old])]).stdout) == [old]
+        'ID  STATE      DONE  FAILED  LOWEST  DURATION  WHEN              GROUPS',
+        f'12  succeeded  1/1   0       1/1     0.41s     {local}  web, api',
+        f'7   queued     1/1   0       -       0.41s     {local}  web']
+    assert run('--status', '--json', script=[('listRestarts', [old])]).json() == {
+        'restarts': [{**old, 'finished_at': None}], 'exit_status': 0}
 
 
 def test_status_without_restarts(run):
     assert run('--status', script=[('listRestarts', [])]).out == ['no restarts']
-    assert run('--status', '--json', script=[('listRestarts', [])]).stdout == '[]\n'
+    assert run('--status', '--json', script=[('listRestarts', [])]).json() == {'restarts': [], 'exit_status': 0}
 
 
 @pytest.mark.parametrize('args', [['--status', '7'], ['7', '--status']])
 def test_status_of_one(run, args):
     ran = run(*args, script=[('getRestart', restart('failed', process('0'), process('1', 'starting')))])
     assert ran.calls == [('getRestart', '7')]
-    assert ran.status == 0
+    assert ran.status == 1
     assert ran.out[2:] == [f'web:0: {RESTARTED}', 'web:1: starting']
+
+
+@pytest.mark.parametrize(('state', 'status'), [
+    ('queued', 0), ('running', 0), ('succeeded', 0), ('failed', 1), ('cancelled', 1), ('timed_out', 1)])
+def test_status_of_one_tells_by_its_exit_status_how_it_ended(run, state, status):
+    script = [('getRestart', restart(state, process('0')))]
+    assert run('--status', '7', script=script).status == status
+    ran = run('--status', '7', '--json', script=script)
+    assert (ran.status, ran.json()['exit_status'], ran.json()['state'], ran.err) == (status, status, state, [])
+
+
+def test_status_of_one_has_one_line_for_all_that_were_not_reached(run):
+    seen = restart('failed', process('0', 'failed', 'exit status 1'),
+                   *(process(str(n), 'skipped', 'not reached: web:0 failed first') for n in range(1, 9)))
+    assert run('--status', '7', script=[('getRestart', seen)]).out[2:] == [
+        'web:0: ERROR (exit status 1)',
+        'web:1, web:2, web:3, web:4, web:5 and 3 more: skipped (not reached: web:0 failed first)']
+
+
+# -- wait and retry ------------------------------------------------------------------------------
+
+def test_wait_shows_a_restart_that_was_begun_before(run):
+    looks = [('waitRestart', restart('running', process('0', 'stopping'))),
+             ('waitRestart', restart('failed', process('0', 'failed', 'exit status 1', new_pid=0)))]
+    ran = run('--wait', '7', script=[('getRestart', restart('running', process('0'))), *looks])
+    assert ran.status == 1
+    assert ran.out == ['web:0: ERROR (exit status 1)']
+    assert ran.err == ['web: 1 of 1 process failed: web:0 (exit status 1)']
+
+
+def test_wait_for_a_past_one(run):
+    end = restart('succeeded', process('0'))
+    ran = run('--wait', '7', '--json', script=[('getRestart', end), ('waitRestart', end)])
+    assert (ran.status, ran.json()['state']) == (0, 'succeeded')
+
+
+def test_wait_for_one_that_is_not_known(run):
+    ran = run('--wait', '9', script=[('getRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 9'))])
+    assert (ran.status, ran.err) == (2, ['Error: NO_SUCH_RESTART: 9'])
+
+
+def test_ctrl_c_while_waiting_says_how_to_wait_on(run):
+    ran = run('--wait', '7', script=[('getRestart', restart('running')), ('waitRestart', KeyboardInterrupt())])
+    assert ran.status == 130
+    assert ran.err[0].startswith(f'detached: restart 7 goes on; to wait for it: {PROGNAME} --wait 7; ')
+
+
+@pytest.mark.parametrize(('args', 'sent'), [([], ()), (['--timeout', '5m', '--rolling'],
+                                                       ({'timeout': 300.0, 'max_unavailable': 1},))])
+def test_retry(run, args, sent):
+    ran = run('--retry', '7', *args, script=[('retryRestart', '8'),
+                                             ('waitRestart', restart('succeeded', process('0'), id='8'))])
+    assert ran.calls == [('retryRestart', '7', *sent), ('waitRestart', '8', NEVER, PACE)]
+    assert (ran.status, ran.out[0]) == (0, f'web:0: {RESTARTED}')
+
+
+def test_retry_may_be_detached(run):
+    assert run('--retry', '7', '--detach', script=[('retryRestart', '8')]).out == ['8']
+
+
+def test_retry_by_a_server_that_cannot(run):
+    unknown = Fault(1, 'UNKNOWN_METHOD')
+    ran = run('--retry', '7', script=[('retryRestart', unknown), ('getPluginVersion', '1.0.0')])
+    assert ran.status == 3
+    assert ran.err == ['Error: the restarter there (1.0.0) knows no retryRestart: it is older than this command; '
+                       'upgrade it, and restart supervisord']
+    ran = run('--retry', '7', script=[('retryRestart', unknown), ('getPluginVersion', unknown)])
+    assert (ran.status, 'reload' in ran.err[0]) == (3, True)
 
 
 def test_unknown_id(run):
@@ -490,8 +607,8 @@ def test_cancel(run):
     ran = run('--cancel', '7', script=[('cancelRestart', True)])
     assert (ran.status, ran.out, ran.calls) == (0, ['7: cancelled'], [('cancelRestart', '7')])
     assert run('--cancel', '7', '--quiet', script=[('cancelRestart', True)]).out == []
-    assert json.loads(run('--cancel', '7', '--json', script=[('cancelRestart', True)]).stdout) == {
-        'id': '7', 'cancelled': True}
+    assert run('--cancel', '7', '--json', script=[('cancelRestart', True)]).json() == {
+        'id': '7', 'cancelled': True, 'exit_status': 0}
 
 
 # -- the terminal --------------------------------------------------------------------------------
@@ -552,9 +669,9 @@ def test_bar_on_a_terminal(run, terminal):
     ran = run('web', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal)
     bar, = FakeTqdm.bars
     assert (bar.total, bar.file, bar.closed) == (2, terminal, True)
-    assert bar.seen == [('web (queued)', 0), ('web', 1), ('web', 2)]
-    assert printed(terminal) == ['web:1: ERROR (exit status 1)']
-    assert (ran.status, len(ran.err)) == (1, 1)
+    assert bar.seen == [('web (queued)', 0), ('web', 1), ('web (1 failed)', 1)]
+    assert printed(terminal)[0] == 'web:1: ERROR (exit status 1)'
+    assert (ran.status, ran.err) == (1, ['web: 1 of 2 processes failed: web:1'])
 
 
 def test_bar_is_closed_by_ctrl_c(run, terminal):
@@ -576,16 +693,86 @@ def test_no_bar_where_none_is_wanted(run, terminal, option):
     assert FakeTqdm.bars == []
 
 
-def test_start_imports_no_tqdm():
-    code = 'import sys, supervisor_restarter.cli; sys.exit("tqdm" in sys.modules)'
+def test_what_is_seldom_needed_is_imported_late():
+    late = ('tqdm', 'json', 'difflib')
+    code = f'import sys, supervisor_restarter.cli; sys.exit(any(name in sys.modules for name in {late}))'
     assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_long_stop_moves_the_bar_and_is_named(run, terminal, monkeypatch):
+    clock = itertools.chain([100.0], itertools.repeat(142.0))
+    monkeypatch.setattr(progress, 'time', types.SimpleNamespace(monotonic=lambda: next(clock)))
+    slow = process('2', 'stopping', group='celery', stop_limit=600.0, stop_seconds=0.0)
+    looks = [restart('running', slow, groups=['celery']), restart('succeeded', process('2'), groups=['celery'])]
+    run('celery', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal)
+    assert FakeTqdm.bars[0].seen[0] == ('celery: celery:2 stopping for 42 s of 600', 0)
+
+
+def test_the_bar_does_not_fill_up_on_an_abort(run, terminal):
+    why = 'not reached: web:0 failed first (on_failure = abort)'
+    end = restart('failed', process('0', 'failed', 'exit status 1', new_pid=0), process('1'),
+                  *(process(str(n), 'skipped', why) for n in range(2, 200)))
+    ran = run('web', script=[('startRestart', terminal.started), *played(end)[1:]], stdout=terminal)
+    assert FakeTqdm.bars[0].seen == [('web (1 failed)', 1)]
+    assert printed(terminal) == [f'web:2, web:3, web:4, web:5, web:6 and 193 more: skipped ({why})',
+                                 'web:0: ERROR (exit status 1)']
+    assert ran.err == ['web: 1 of 200 processes failed: web:0; 198 not reached, still as before']
+
+
+def test_what_was_killed_is_told_above_the_bar(run, terminal):
+    note = 'killed after 3.0 s: did not stop within stopwaitsecs'
+    end = restart('succeeded', process('0', killed=True, note=note), process('1'))
+    run('web', script=[('startRestart', terminal.started), *played(end)[1:]], stdout=terminal)
+    assert printed(terminal) == [f'web:0: restarted ({note}, down 0.02s, ready after 1.03s)',
+                                 'web: restarted 2 processes in 0.41s, at least 1 of 2 ready throughout, 1 killed']
+
+
+RED, YELLOW, GREEN, END = '\x1b[31m', '\x1b[33m', '\x1b[32m', '\x1b[0m'
+
+
+def test_colours_on_a_terminal(run, terminal, monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.delenv('NO_COLOR', raising=False)
+    looks = [restart('running', process('0', killed=True), process('1', 'failed', 'no', new_pid=0), process('2')),
+             restart('failed', process('0', killed=True), process('1', 'failed', 'no', new_pid=0), process('2'))]
+    ran = run('web', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal)
+    shown = printed(terminal)
+    assert [line[:5] for line in shown] == [YELLOW, RED, RED]
+    assert all(line.endswith(END) for line in shown)
+    assert ran.err[0].isprintable()         # standard error is no terminal
+    run('web', script=OK, stdout=terminal)
+    assert printed(terminal)[-1].startswith(f'{GREEN}web: restarted')
+
+
+@pytest.mark.parametrize(('variable', 'value'), [('TERM', 'dumb'), ('NO_COLOR', '1'), ('TERM', None)])
+def test_no_colours_where_they_are_not_wanted(run, terminal, monkeypatch, variable, value):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.delenv('NO_COLOR', raising=False)
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    run('web', script=OK, stdout=terminal)
+    assert all(line.isprintable() for line in printed(terminal))
+
+
+@pytest.mark.parametrize(('args', 'said'), [([], True), (['--quiet'], False), (['--json'], False)])
+def test_warnings_of_the_plan_are_said_once_by_the_restart_too(run, args, said):
+    warnings = ['web: all 2 processes may be down at once', 'web:0: \x1b[31m']
+    looks = [restart('running', process('0', 'stopping'), warnings=warnings),
+             restart('succeeded', process('0'), warnings=warnings)]
+    ran = run(*args, 'web', script=played(*looks))
+    lines = ['warning: web: all 2 processes may be down at once', 'warning: web:0: \\x1b[31m']
+    assert ran.err == (lines if said else [])
+    assert ran.status == 0
 
 
 # -- output that cannot go wrong -----------------------------------------------------------------
 
 def test_names_cannot_command_the_terminal(run):
     ran = run('web', script=played(restart('failed', process('\x1b[2J', 'failed', 'a\nb\x07'))))
-    assert ran.out == ['web:\\x1b[2J: ERROR (a\\nb\\x07)']
+    assert ran.out[0] == 'web:\\x1b[2J: ERROR (a\\nb\\x07)'
+    assert '\x1b' not in ran.stdout
     assert len(ran.err) == 1
     assert '\x1b' not in ran.err[0]
 
@@ -609,6 +796,22 @@ def test_reader_gone(run):
         ran = run('web', script=played(*looks), stdout=stream)
         assert (ran.status, ran.err) == (0, [])
         print('what the interpreter flushes at its end', file=stream, flush=True)
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
+@pytest.mark.parametrize(('args', 'script'), [
+    (['--json', 'web'], OK), (['--json', '--status'], [('listRestarts', [])]), (['--status'], [('listRestarts', [])]),
+    (['--detach', 'web'], [('startRestart', '7')]), (['--plan', 'web'], [('planRestart', None)])])
+def test_an_answer_that_cannot_be_written_is_no_success(run, args, script):
+    with open('/dev/full', 'w') as stream:
+        ran = run(*args, script=[(method, PLAN if answer is None else answer) for method, answer in script],
+                  stdout=stream)
+    assert (ran.status, ran.err) == (1, ['Error: standard output takes no more: No space left on device'])
+
+
+def test_json_without_standard_output_is_no_success(run, monkeypatch):
+    monkeypatch.setattr(sys, 'stdout', None)
+    assert run('--json', 'web', script=OK).status == 1
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
@@ -648,8 +851,8 @@ def test_no_shell_without_i_or_without_a_restart(run, shells):
 
 
 def test_script_runs_from_a_checkout(tmp_path):
-    script = ROOT / 'bin' / commandline.PROGNAME
+    script = ROOT / 'bin' / PROGNAME
     assert os.access(script, os.X_OK)
     done = subprocess.run([sys.executable, str(script), '-h'], cwd=tmp_path, capture_output=True, text=True,
                           check=False, env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'})
-    assert (done.returncode, done.stdout, done.stderr) == (0, commandline.HELP, '')
+    assert (done.returncode, done.stdout, done.stderr) == (0, HELP, '')

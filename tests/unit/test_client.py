@@ -19,13 +19,12 @@ from supervisor_restarter.client import (
     Client,
     ClientError,
     Exit,
-    conforms,
     explain,
     sendable,
-    signalled,
     without_password,
 )
 from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.structs import conforms, signalled
 
 URL = 'http://host:9001'
 

@@ -11,12 +11,14 @@ from supervisor import rpcinterface, supervisorctl
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter import controllerplugin, make_ctlplugin
+from supervisor_restarter.client import NEVER, PACE
 from supervisor_restarter.faults import Code
 from tests.unit.test_cli import FakeTqdm, process, restart
 
+SECONDS = 'must be a number of seconds from 0 to 10000000, or with a unit as in 90s, 5m, 2h, 1d'
 UNKNOWN = Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')
 QUICK = ['quickstart', 'quickstop', 'quickrestart']
-COMMANDS = [*QUICK, 'rolling', 'restarts', 'cancelrestart']
+COMMANDS = [*QUICK, 'rolling', 'restarts', 'cancelrestart', 'waitrestart', 'retryrestart']
 
 
 def info(spec, state='RUNNING', why=''):
@@ -127,7 +129,8 @@ def test_a_queued_restart_is_told_so_once():
 @pytest.mark.parametrize(('line', 'names', 'limit'), [
     ('rolling web', ['web'], 1), ('rolling 3 web', ['web'], 3), ('rolling 25% web: a*', ['web:', 'a*'], '25%'),
     ('rolling 100% web', ['web'], '100%'), ('rolling web 3', ['web', '3'], 1), ('rolling 3: web', ['3:', 'web'], 1),
-    ('rolling web 150%', ['web', '150%'], 1), ("rolling 2 'w*' 'a b'", ['w*', 'a b'], 2),
+    ('rolling web 150%', ['web', '150%'], 1),
+    ('rolling -- web', ['web'], 1), ('rolling 2 -- --x', ['--x'], 2), ("rolling 2 'w*' 'a b'", ['w*', 'a b'], 2),
 ])
 def test_rolling(line, names, limit):
     server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))])
@@ -136,6 +139,32 @@ def test_rolling(line, names, limit):
         'web:0: started', 'web: restarted 1 process in 0.41s, at least 1 of 1 ready throughout']
     assert server.calls[0] == ('restarter.startRestart', names, {'max_unavailable': limit})
     assert ctl.exitstatus == 0
+
+
+@pytest.mark.parametrize(('line', 'names', 'options'), [
+    ('rolling --min-ready 3 web', ['web'], {'max_unavailable': 1, 'min_ready': 3.0}),
+    ('rolling 25% --min-ready=3s web api', ['web', 'api'], {'max_unavailable': '25%', 'min_ready': 3.0}),
+    ('rolling --ready-timeout 2m 2 web --scout 0', ['web'],
+     {'max_unavailable': 2, 'ready_timeout': 120.0, 'scout': 0.0})])
+def test_rolling_with_options(line, names, options):
+    server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))])
+    assert len(Ctl(server).run(line)) == 2
+    assert server.calls[0] == ('restarter.startRestart', names, options)
+
+
+@pytest.mark.parametrize(('line', 'said'), [
+    ('rolling --min-redy 3 web', "rolling has no option '--min-redy': did you mean '--min-ready'?"),
+    ('rolling --nonsense web', "rolling has no option '--nonsense': it takes --min-ready, --ready-timeout, --scout, "
+                               'and how many at a time as its first word (rolling 2 web:)'),
+    ('rolling --max-unavailable 2 web', "rolling has no option '--max-unavailable': it takes --min-ready, "
+     '--ready-timeout, --scout, and how many at a time as its first word (rolling 2 web:)'),
+    ('rolling --min-ready web', f"--min-ready 'web' {SECONDS}"), ('rolling web --scout', f"--scout '' {SECONDS}")])
+def test_rolling_with_options_that_it_does_not_have(line, said):
+    server = Server()
+    ctl = Ctl(server)
+    assert ctl.run(line) == [f'Error: {said}']
+    assert ctl.exitstatus == 2
+    assert server.calls == []
 
 
 @pytest.mark.parametrize('limit', ['0', '0%', '101%', '150%', '-1', '1.5', '2.5%', '99999999999', '9' * 5000])
@@ -157,9 +186,18 @@ def test_rolling_that_fails_says_what_still_is_as_before():
     ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
     assert ctl.run('rolling web') == [
         'web:0: started', 'web:1: started', 'web:2: ERROR (spawn error): exit status 3; state FATAL',
-        *(f'web:{n}: ERROR ({why})' for n in range(3, 10)),
         'web: 1 of 10 processes failed: web:2 (exit status 3; state FATAL); '
         '7 not reached, still as before: web:3, web:4, web:5, web:6, web:7 and 2 more']
+    assert ctl.exitstatus == 7
+
+
+def test_what_was_not_reached_is_one_line_for_quickrestart_too():
+    end = restart('timed_out', process('0'), *(process(str(n), 'skipped', 'not reached before the timeout')
+                                               for n in range(1, 9)))
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    assert ctl.run('quickrestart web') == [
+        'web:0: started', 'web: timed out after 0.41s; 8 not reached, still as before: '
+                          'web:1, web:2, web:3, web:4, web:5 and 3 more']
     assert ctl.exitstatus == 1
 
 
@@ -212,6 +250,50 @@ def test_cancelrestart():
     assert ctl.exitstatus == 2
 
 
+def test_waitrestart():
+    end = restart('failed', process('0'), process('1', 'failed', 'exit status 3'))
+    server = Server(restarter_getRestart=[end, Fault(int(Code.NO_SUCH_RESTART), "NO_SUCH_RESTART: no '8'")],
+                    restarter_waitRestart=[restart('running', process('0'), process('1', 'starting')), end])
+    ctl = Ctl(server)
+    assert ctl.run('waitrestart 7') == [
+        'web:0: started', 'web:1: ERROR (spawn error): exit status 3',
+        'web: 1 of 2 processes failed: web:1 (exit status 3)']
+    assert ctl.exitstatus == 7
+    assert ctl.run('waitrestart 8') == ["Error: no '8'"]
+    assert ctl.exitstatus == 2
+
+
+def test_retryrestart():
+    server = Server(restarter_retryRestart=['8', UNKNOWN], restarter_getPluginVersion=['1.0.0'],
+                    restarter_waitRestart=[restart('succeeded', process('1'), id='8')])
+    ctl = Ctl(server)
+    assert ctl.run('retryrestart 7') == [
+        'web:1: started', 'web: restarted 1 process in 0.41s, at least 1 of 1 ready throughout']
+    assert server.calls == [('restarter.retryRestart', '7'), ('restarter.waitRestart', '8', NEVER, PACE)]
+    [said] = ctl.run('retryrestart 7')
+    assert said.startswith('Error: the restarter there (1.0.0) knows no retryRestart')
+    assert ctl.exitstatus == 3
+
+
+@pytest.mark.parametrize('command', ['waitrestart', 'retryrestart'])
+def test_only_one_restart_is_waited_for(command):
+    ctl = Ctl(Server())
+    assert ctl.run(f'{command} 7 8') == [f'Error: {command} takes one restart ID']
+    assert ctl.exitstatus == 2
+
+
+def test_warnings_and_what_was_killed_are_told():
+    note = 'killed after 3.0 s: did not stop within stopwaitsecs'
+    end = restart('succeeded', process('0', killed=True, note=note), process('1', note='somebody else restarted it'),
+                  warnings=['web: all 2 processes may be down at once'])
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    assert ctl.run('rolling web') == [
+        'warning: web: all 2 processes may be down at once', f'web:0: started ({note})',
+        'web:1: started (somebody else restarted it)',
+        'web: restarted 2 processes in 0.41s, at least 1 of 2 ready throughout, 1 killed']
+    assert ctl.exitstatus == 0
+
+
 # -- without -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(('line', 'method'), [('quickstart web', 'startProcess'), ('quickstop web', 'stopProcess')])
@@ -227,6 +309,29 @@ def test_without_the_interface(line, method):
         ('system.multicall', [{'methodName': f'supervisor.{method}', 'params': ['web:0', False]},
                               {'methodName': f'supervisor.{method}', 'params': ['web:1', False]},
                               {'methodName': 'supervisor.getAllProcessInfo', 'params': []}])]
+
+
+@pytest.mark.parametrize(('line', 'said'), [
+    ('quickstart web', 'web:0, web:1: already started'), ('quickstart w*', 'web:0, web:1: already started'),
+    ('quickstart all', 'web:0, web:1: already started'), ('quickstop off', 'off:0, off:1: not running'),
+    ('quickstop all', 'off:0, off:1: not running')])
+@pytest.mark.parametrize('interface', [True, False])
+def test_what_is_as_wanted_already_is_one_line(line, said, interface):
+    infos = [info('web:0'), info('web:1'), info('off:0', 'STOPPED'), info('off:1', 'STOPPED')]
+    goal, fault = ('Start', 'STOPPED') if 'start' in line else ('Stop', 'RUNNING')
+    if line.endswith('all'):
+        infos = [one for one in infos if one['statename'] != fault]
+    server = Server(supervisor_getAllProcessInfo=[infos], **({f'restarter_quick{goal}': [[]]} if interface else {}))
+    ctl = Ctl(server)
+    assert ctl.run(line) == [said]
+    assert ctl.exitstatus == 0
+
+
+@pytest.mark.parametrize('after', [UNKNOWN, Fault(Faults.SHUTDOWN_STATE, ''), ConnectionRefusedError(111, ''), []])
+def test_what_was_as_wanted_is_not_worth_an_error(after):
+    ctl = Ctl(Server(restarter_quickStart=[[]], supervisor_getAllProcessInfo=[after]))
+    assert ctl.run('quickstart web') == []
+    assert ctl.exitstatus == 0
 
 
 def test_which_of_the_two_is_used_is_decided_anew_each_time():
@@ -248,11 +353,13 @@ def test_names_that_match_nothing_without_the_interface(command):
     assert server.calls[-1] == ('supervisor.getAllProcessInfo',)
 
 
-@pytest.mark.parametrize('line', ['rolling web', 'restarts', 'restarts 7', 'cancelrestart 7'])
+@pytest.mark.parametrize('line', ['rolling web', 'restarts', 'restarts 7', 'cancelrestart 7', 'waitrestart 7',
+                                  'retryrestart 7'])
 def test_what_needs_the_interface(line):
     ctl = Ctl(Server())
-    assert ctl.run(line) == [f'Error: {line.split()[0]} needs the restarter interface, '
-                             'which this supervisord does not have']
+    assert ctl.run(line) == [
+        f'Error: {line.split()[0]} needs the restarter interface, which this supervisord does not have: its '
+        'configuration needs a section [rpcinterface:restarter], and then a reload']
     assert ctl.exitstatus == 3
 
 
@@ -313,7 +420,7 @@ def test_names_that_cannot_be_sent(line):
     ('quickrestart web', {'restarter_startRestart': [KeyboardInterrupt()]},
      'Error: interrupted; a restart may have begun; to see: restarts'),
     ('rolling web', {'restarter_startRestart': ['7'], 'restarter_waitRestart': [KeyboardInterrupt()]},
-     'Error: interrupted; restart 7 goes on; to cancel it: cancelrestart 7'),
+     'Error: interrupted; restart 7 goes on; to wait for it: waitrestart 7; to cancel it: cancelrestart 7'),
     ('quickstart web', {'restarter_quickStart': [KeyboardInterrupt()]},
      'Error: interrupted; what has begun goes on'),
     ('restarts', {'supervisor_getVersion': [KeyboardInterrupt()]}, 'Error: interrupted'),
@@ -362,7 +469,19 @@ def test_help_of_others_is_as_it_was():
         assert ctl.run(f'help {topic}') == plain.run(f'help {topic}')
     everything = ctl.run('help')
     assert everything[:len(plain.run('help'))] == plain.run('help')
-    assert ' '.join(everything[len(plain.run('help')):]).split()[-len(COMMANDS):] == sorted(COMMANDS)
+    ours = ' '.join(everything[len(plain.run('help')):]).split()[-len(COMMANDS):]
+    assert sorted(ours) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize(('line', 'meant'), [
+    ('quikrestart web', 'quickrestart'), ('roling', 'rolling'), ('waitrestrat 7', 'waitrestart'), ('nonsense', '')])
+def test_a_misspelt_command(line, meant):
+    plain = Ctl()
+    plain.options.plugins.pop()
+    del plain.default
+    ctl = Ctl()
+    assert ctl.run(line) == [*plain.run(line), *([f"did you mean '{meant}'?"] if meant else [])]
+    assert ctl.exitstatus == plain.exitstatus
 
 
 def completions(ctl, line):
@@ -388,7 +507,8 @@ def test_tab_completes_processes_and_groups(command):
 
 def test_tab_completes_ids():
     listed = [restart('running', id='9'), restart('queued', id='8'), restart('failed', id='7')]
-    ctl = Ctl(Server(restarter_listRestarts=[listed, listed, listed]))
+    ctl = Ctl(Server(restarter_listRestarts=[listed] * 5))
+    assert completions(ctl, 'waitrestart ') == completions(ctl, 'retryrestart ') == ['9 ', '8 ', '7 ']
     assert completions(ctl, 'cancelrestart ') == ['9 ', '8 ']
     assert completions(ctl, 'restarts ') == ['9 ', '8 ', '7 ']
 

@@ -16,7 +16,8 @@ SERVER = {'plugin', 'rpcinterface', 'service', 'run', 'processes', 'reactor', 's
           'probes', 'notify', 'holders', 'watch', 'roster', 'events', 'access', 'executable', 'obstacles', 'execprobe',
           'shares', 'tls'}
 CLIENT = {'cli', 'commandline', 'client', 'progress', 'controllerplugin', 'quick', 'quickrun', 'ctldisplay',
-          'listener', 'listeneroptions', 'memory'}
+          'listener', 'listeneroptions', 'memory', 'structs', 'screen', 'gauge', 'wording', 'tables', 'logtails',
+          'failures', 'results', 'durations', 'spelling', 'helptext', 'ctlhelp', 'ctlwords'}
 OUTSIDE = {'os', 'io', 'socket', 'ssl', 'time', 'sched', 'subprocess', 'threading', '_thread', 'select', 'selectors',
            'signal', 'asyncio', 'asyncore', 'multiprocessing', 'concurrent', 'urllib', 'http', 'xmlrpc', 'logging',
            'pathlib', 'tempfile', 'shutil', 'random', 'sys'}

@@ -1,0 +1,66 @@
+"""What supervisorctl's `help` says about our commands."""
+from __future__ import annotations
+
+COMMANDS = {
+    'quickstart': """\
+quickstart <name>\t\tStart a process
+quickstart <gname>:\t\tStart all processes in a group
+quickstart <name> <name>\tStart multiple processes or groups
+quickstart all\t\t\tStart all processes
+All of them are started at the same time.
+Ex:
+quickstart web:0 'web:1?'\tStart web:0, web:10, web:11 and so on
+quickstart 'w*'\t\t\tStart all processes of web, worker and so on""",
+    'quickstop': """\
+quickstop <name>\t\tStop a process
+quickstop <gname>:\t\tStop all processes in a group
+quickstop <name> <name>\t\tStop multiple processes or groups
+quickstop all\t\t\tStop all processes
+All of them are stopped at the same time.
+Ex:
+quickstop web: app:3\t\tStop the group web and the process app:3
+quickstop '*:0'\t\t\tStop the process 0 of each group""",
+    'quickrestart': """\
+quickrestart <name>\t\tRestart a process
+quickrestart <gname>:\t\tRestart all processes in a group
+quickrestart <name> <name>\tRestart multiple processes or groups
+quickrestart all\t\tRestart all processes
+All of them are restarted at the same time, and each is started as soon as it
+has stopped. What was stopped on purpose is started if it, or its group, is
+named, and left alone if it is matched by a pattern or by all.
+Ex:
+quickrestart web:\t\tRestart the group web
+quickrestart 'w*' app:3\t\tRestart web, worker and so on, and app:3
+Note: quickrestart does not reread config files. For that, see reread and update.""",
+    'rolling': """\
+rolling <name> [...]\t\tRestart processes one after the other
+rolling <N> <name> [...]\tRestart them with at most N of a group not ready at once
+rolling <N>% <name> [...]\tThe same, with a part of the group
+--min-ready <time>\t\tHow long a new process must stay ready before it counts
+--ready-timeout <time>\t\tHow soon after its start it must become ready
+--scout <time>\t\t\tHow long the first one must be up before the next one goes
+Names are those of quickrestart; a time is in seconds, or as 5m. Needs the
+restarter interface.
+Ex:
+rolling web:\t\t\tRestart web, one process at a time
+rolling 25% web: app:\t\tRestart web and app, a quarter of each at a time
+rolling --min-ready 3 web:\tThe same one by one, each to stay ready for 3 seconds""",
+    'restarts': """\
+restarts\t\t\tList running and past restarts
+restarts <id>\t\t\tShow a restart and each of its processes
+Needs the restarter interface.""",
+    'waitrestart': """\
+waitrestart <id>\t\tShow a running restart until its end, or how a past one
+\t\t\t\tended
+Needs the restarter interface.""",
+    'retryrestart': """\
+retryrestart <id>\t\tRestart only what failed or was not reached in an earlier
+\t\t\t\trestart
+Needs the restarter interface.""",
+    'cancelrestart': """\
+cancelrestart <id> [...]\tCancel a restart: nothing further is taken down, what is
+\t\t\t\tdown comes back
+Needs the restarter interface.
+Ex:
+cancelrestart 7\t\t\tCancel the restart that `restarts` shows with ID 7""",
+}
