@@ -41,16 +41,17 @@ KINDS = [Ours, Stock]
 
 
 class Session:
-    """supervisorctl's interactive shell on a terminal of its own."""
+    """supervisorctl's interactive shell, or another program, on a terminal of its own."""
 
-    def __init__(self, conf: Path, *arguments: str) -> None:
+    def __init__(self, conf: Path, *arguments: str, program: str = 'supervisorctl', columns: int = 150,
+                 term: str = 'dumb') -> None:
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, 150, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, columns, 0, 0))
         self._text = ''
         self.process = subprocess.Popen(
-            [script('supervisorctl'), '-c', str(conf), *arguments], stdin=slave, stdout=slave, stderr=slave,
+            [script(program), '-c', str(conf), *arguments], stdin=slave, stdout=slave, stderr=slave,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**os.environ, 'TERM': 'dumb', 'INPUTRC': os.devnull})
+            env={**os.environ, 'TERM': term, 'INPUTRC': os.devnull, 'NO_COLOR': ''})
         os.close(slave)
 
     def __enter__(self) -> Session:
@@ -80,11 +81,15 @@ class Session:
         return [shown_line for shown_line in shown.split('\n')[1:-1] if shown_line]
 
     def end(self) -> int:
-        """Wait for the end of the shell; its exit status."""
+        """Wait for the end of the program; its exit status."""
         deadline = time.monotonic() + SECONDS
         while self._read(deadline):
             pass
         return self.process.wait(SECONDS)
+
+    def shown(self) -> str:
+        """What has appeared since the last time, after the end."""
+        return self._text.replace('\r\n', '\n')
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
