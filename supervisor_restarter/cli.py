@@ -1,4 +1,7 @@
-"""supervisorctl_restart_group: restarts process groups and shows how that goes."""
+"""supervisorctl_restart_group: restarts process groups and shows how that goes.
+
+What only some commands need is imported when they do: most restarts take less time than a start of Python.
+"""
 from __future__ import annotations
 
 import sys
@@ -8,12 +11,9 @@ from typing import Any
 from supervisor_restarter import results
 from supervisor_restarter.client import ClientError, Exit, exit_status
 from supervisor_restarter.commandline import RestartOptions
-from supervisor_restarter.failures import in_full
-from supervisor_restarter.logtails import Logs
 from supervisor_restarter.progress import Reporter, make_reporter
 from supervisor_restarter.screen import Colour, Screen
 from supervisor_restarter.structs import Restart, ended
-from supervisor_restarter.tables import plan_lines, table
 from supervisor_restarter.wording import failure, process_lines, summary, warning_lines
 
 
@@ -97,6 +97,8 @@ class Command:
         if exit_status(restart) == Exit.OK:
             self._screen.out(summary(restart), Colour.GOOD)
             return
+        from supervisor_restarter.failures import in_full
+        from supervisor_restarter.logtails import Logs
         for line in reporter.leftovers(restart):
             self._screen.out(line, Colour.ODD)
 
@@ -121,10 +123,12 @@ class Command:
     # -- other questions ---------------------------------------------------------------------
 
     def _plan(self) -> int:
+        from supervisor_restarter.tables import plan_lines
         plan = self._client.plan(self._options.args, self._options.restart_options())
         return self._show(plan, plan_lines(plan))
 
     def _status(self) -> int:
+        from supervisor_restarter.tables import table
         if not self._options.args:
             restarts = self._client.restarts()
             if self._options.json:

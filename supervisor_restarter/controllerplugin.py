@@ -19,7 +19,7 @@ from supervisor_restarter.client import Client, ClientError, Exit, exit_status, 
 from supervisor_restarter.ctldisplay import Display
 from supervisor_restarter.ctlhelp import COMMANDS
 from supervisor_restarter.ctlwords import plain, rolling, words_of
-from supervisor_restarter.faults import Refusal
+from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.gauge import Title
 from supervisor_restarter.progress import Titles, done
 from supervisor_restarter.quick import Goal, Quick, Report, settled
@@ -284,6 +284,8 @@ class RestarterControllerPlugin(ControllerPluginBase):
                     if report not in told:
                         told.add(report)
                         self._report(display, report)
+            if any(map(not_reached, restart['processes'])):
+                self.ctl.set_exitstatus_from_xmlrpc_fault(int(Code.CANCELLED))
             if exit_status(restart) != Exit.OK and self.ctl.exitstatus == LSBInitExitStatuses.SUCCESS:
                 self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
             return restart

@@ -40,7 +40,7 @@ def crashing(start) -> Server:
 # -- on a terminal -------------------------------------------------------------------------------
 
 def test_the_bar_moves_while_a_worker_drains_and_names_it(start):
-    server = start(program('celery', worker('--stop', '60'), count=2, stopwaitsecs=600))
+    server = start(program('celery', worker('--stop', '60'), count=2, stopwaitsecs=600, autorestart='false'))
     server.wait_workers('celery')
     with terminal(server, '--stop-timeout', '6', 'celery:0') as session:
         seen: set[str] = set()
