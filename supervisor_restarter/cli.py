@@ -128,7 +128,7 @@ class Command:
         return self._show(plan, plan_lines(plan))
 
     def _status(self) -> int:
-        from supervisor_restarter.tables import table
+        from supervisor_restarter.tables import policy_lines, table
         if not self._options.args:
             restarts = self._client.restarts()
             if self._options.json:
@@ -138,7 +138,7 @@ class Command:
         status = exit_status(restart) if ended(restart) else Exit.OK
         if self._options.json:
             return self._print(self._result(restart, status))
-        return self._show({}, [*table([restart]), *process_lines(restart)], status)
+        return self._show({}, [*table([restart]), *policy_lines(restart), *process_lines(restart)], status)
 
     def _cancel(self, restart_id: str) -> int:
         self._client.cancel(restart_id)

@@ -19,7 +19,7 @@ from supervisor_restarter.faults import Refusal
 from supervisor_restarter.helptext import HELP, PROGNAME
 from supervisor_restarter.options import DECLARED, checked
 from supervisor_restarter.screen import Screen
-from supervisor_restarter.spelling import nearest
+from supervisor_restarter.spelling import closest, did_you_mean
 
 # Attribute of RestartOptions, which is the option's name -> key of the server's options struct.
 RESTART_OPTIONS = {
@@ -112,8 +112,8 @@ class RestartOptions(ClientOptions):
         """What may have been meant where getopt has found a mistake."""
         if exc.opt == 'rolling':
             return ': for N at a time, use --max-unavailable N'
-        close = nearest(exc.opt, [option.rstrip('=') for option in self.long_options]) if exc.opt else ''
-        return f": did you mean '--{close}'?" if close and 'not recognized' in exc.msg else ''
+        close = closest(exc.opt, [option.rstrip('=') for option in self.long_options])
+        return did_you_mean([f'--{close}']) if close and 'not recognized' in exc.msg else ''
 
     def _check_rolling(self, args: Sequence[str]) -> None:
         """Refuses `--rolling 2 web`: the 2 would be taken for a name."""

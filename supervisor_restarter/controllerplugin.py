@@ -24,7 +24,7 @@ from supervisor_restarter.gauge import Title
 from supervisor_restarter.progress import Titles, done
 from supervisor_restarter.quick import Goal, Quick, Report, settled
 from supervisor_restarter.quickrun import GOES_ON, Interrupted, Requests, carry_out
-from supervisor_restarter.spelling import nearest
+from supervisor_restarter.spelling import closest
 from supervisor_restarter.structs import Restart, conforms
 from supervisor_restarter.tables import table
 from supervisor_restarter.wording import failure, groups, not_reached, process_lines, summary, warning_lines
@@ -131,7 +131,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
     def default(self, line: str) -> None:
         """supervisorctl's answer to a command that it does not know, and which of ours may have been meant."""
         self._stock_default(line)
-        close = nearest(line.split()[0], COMMANDS) if line.strip() else ''
+        close = closest(line.split()[0], COMMANDS) if line.strip() else ''
         if close:
             Display(self.ctl).line(f"did you mean '{close}'?")
 

@@ -9,7 +9,7 @@ from typing import Any
 from supervisor_restarter.durations import read_seconds
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import DECLARED, checked
-from supervisor_restarter.spelling import nearest
+from supervisor_restarter.spelling import closest, did_you_mean
 
 # Anything like a number: one that is not allowed is to be refused as such, and not looked for as a name.
 NUMBER = re.compile(r'-?[0-9.]+%?')
@@ -56,9 +56,9 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 def _time(option: str) -> str:
     if option in TIMES:
         return TIMES[option]
-    close = nearest(option[2:], [known[2:] for known in TIMES])
+    close = closest(option[2:], [known[2:] for known in TIMES])
     if close:
-        raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}': did you mean '--{close}'?")
+        raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}'{did_you_mean([f'--{close}'])}")
     raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}': it takes {', '.join(TIMES)}, and how many at a "
                                    'time as its first word (rolling 2 web:)')
 

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from typing import Any
 
 from supervisor_restarter.structs import Plan, Restart
 from supervisor_restarter.wording import groups, namespec, processes
@@ -45,11 +46,29 @@ def _ago(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'} ago"
 
 
+def policy_lines(concerned: Mapping[str, Any]) -> Iterable[str]:
+    """What holds in each group of a plan or a restart, as far as somebody has said so, and who that was."""
+    for policy in concerned.get('policies', []):
+        held = [f"{name} = {_plainly(policy[name])} ({where}{_allowed(policy) if name == 'max_unavailable' else ''})"
+                for name, where in policy['from'].items() if where != 'default']
+        if held:
+            yield f"{policy['group']}: {', '.join(held)}"
+
+
+def _plainly(value: Any) -> str:
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def _allowed(policy: Mapping[str, Any]) -> str:
+    return f": at most {policy['allowed']} of {policy['size']} not ready"
+
+
 def plan_lines(plan: Plan) -> Iterable[str]:
     """What would be done, batch by batch, what would be left alone, and what to mind."""
     counted = len(plan['batches'])
     yield (f"{', '.join(plan['groups'])}: would restart {processes(plan['total'])} in "
            f"{counted} {'batch' if counted == 1 else 'batches'}")
+    yield from policy_lines(plan)
     for batch in plan['batches']:
         limit = f"at most {batch['longest']:.2f}s" if batch['longest'] else 'no time limit'
         yield f"batch {batch['number']} (not before {batch['after']:.2f}s, {limit}):"

@@ -161,7 +161,7 @@ def test_bad_usage(run, args):
     (['--rolling', '--max-unavailable', '1', 'web'], '--rolling and --max-unavailable exclude each other'),
     (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds from 0 to 10000000, or "
                                  'with a unit as in 90s, 5m, 2h, 1d'),
-    (['--roling', 'web'], "option --roling not recognized: did you mean '--rolling'?"),
+    (['--roling', 'web'], "option --roling not recognized; did you mean '--rolling'?"),
     (['--max-unavailible=2', 'web'], "did you mean '--max-unavailable'?"),
     (['--rolling', '2', 'web'], '--rolling takes no number: for 2 at a time, use --max-unavailable 2'),
     (['--rolling=2', 'web'], 'option --rolling must not have an argument: for N at a time, use --max-unavailable N'),

@@ -153,7 +153,7 @@ def test_rolling_with_options(line, names, options):
 
 
 @pytest.mark.parametrize(('line', 'said'), [
-    ('rolling --min-redy 3 web', "rolling has no option '--min-redy': did you mean '--min-ready'?"),
+    ('rolling --min-redy 3 web', "rolling has no option '--min-redy'; did you mean '--min-ready'?"),
     ('rolling --nonsense web', "rolling has no option '--nonsense': it takes --min-ready, --ready-timeout, --scout, "
                                'and how many at a time as its first word (rolling 2 web:)'),
     ('rolling --max-unavailable 2 web', "rolling has no option '--max-unavailable': it takes --min-ready, "

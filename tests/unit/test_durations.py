@@ -1,10 +1,9 @@
-"""Times as users write them, and words that are nearly right."""
+"""Times as users write them."""
 from __future__ import annotations
 
 import pytest
 
 from supervisor_restarter.durations import read_seconds
-from supervisor_restarter.spelling import nearest
 
 
 @pytest.mark.parametrize(('word', 'seconds'), [
@@ -18,10 +17,3 @@ def test_durations(word, seconds):
 def test_no_durations(word):
     with pytest.raises(ValueError, match='must be a number of seconds from 0 to 10000000, or with a unit'):
         read_seconds(word)
-
-
-@pytest.mark.parametrize(('word', 'close'), [
-    ('roling', 'rolling'), ('rollling', 'rolling'), ('rolilng', 'rolling'), ('ready-timout', 'ready-timeout'),
-    ('nonsense', ''), ('x', ''), ('', '')])
-def test_nearest(word, close):
-    assert nearest(word, ['rolling', 'ready-timeout', 'status']) == close

@@ -60,3 +60,14 @@ def test_plan_lines():
         'batch 1 (not before 0.00s, at most 12.50s):', 'batch 2 (not before 0.20s, no time limit):',
         'batch 3 (not before 1.00s, at most 12.35s):']
     assert 'web:03: signal (RUNNING, pid 7)' in lines
+
+
+def test_what_holds_in_each_group_and_who_said_so():
+    policies = [
+        {'group': 'web', 'size': 8, 'allowed': 2, 'max_unavailable': '25%', 'min_ready': 3.0, 'ready_timeout': 30.0,
+         'from': {'max_unavailable': 'program', 'min_ready': 'call', 'ready_timeout': 'default'}},
+        {'group': 'cron', 'size': 1, 'allowed': 1, 'max_unavailable': '100%', 'min_ready': 0.0, 'ready_timeout': 30.0,
+         'from': {'max_unavailable': 'default', 'min_ready': 'default', 'ready_timeout': 'default'}}]
+    lines = list(plan_lines({**PLAN, 'policies': policies}))    # type: ignore[typeddict-item]
+    assert lines[1:3] == ['web: max_unavailable = 25% (program: at most 2 of 8 not ready), min_ready = 3 (call)',
+                          'batch 1 (not before 0.00s, at most 12.50s):']
