@@ -277,7 +277,12 @@ class RestarterControllerPlugin(ControllerPluginBase):
             restart_id = begin(client)
             for look, restart in enumerate(client.follow(restart_id)):
                 if look == 0:
-                    self._open(display, restart)
+                    # quickrestart says the same as where there is no interface, and is used without much thought.
+                    for line in warning_lines(restart) if title != 'quickrestart' else []:
+                        display.line(line)
+                    display.open_bar(restart['total'])
+                    if restart['state'] == 'queued':
+                        display.line(f'{groups(restart)}: queued behind another restart')
                 titles.update(restart)
                 display.progress(titles.now, done(restart))
                 for report in settled(restart):
@@ -295,14 +300,6 @@ class RestarterControllerPlugin(ControllerPluginBase):
                               else 'a restart may have begun; to see: restarts') from None
         finally:
             display.close()
-
-    def _open(self, display: Display, restart: Restart) -> None:
-        """What is shown at the first look at a restart."""
-        for line in warning_lines(restart):
-            display.line(line)
-        display.open_bar(restart['total'])
-        if restart['state'] == 'queued':
-            display.line(f'{groups(restart)}: queued behind another restart')
 
     def _report(self, display: Display, report: Report, ignored: int | None = None) -> None:
         display.line(report.line)

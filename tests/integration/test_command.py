@@ -32,7 +32,7 @@ def terminal(server: Server, *arguments: str, columns: int = 80, term: str = 'xt
 
 @pytest.fixture
 def crashing(start) -> Server:
-    server: Server = start(program(command=CRASHES, count=4, startsecs=1, startretries=0, autorestart='false'))
+    server: Server = start(program(command=CRASHES, count=4, startsecs=1, startretries=0))
     server.wait_state()
     return server
 
@@ -196,8 +196,9 @@ def test_wait_after_ctrl_c_and_the_status_of_a_failed_one(crashing):
     begun.send_signal(signal.SIGINT)
     _, said = begun.communicate(timeout=SECONDS)
     this = f'{script(COMMAND)} -c {crashing.conf}'
-    assert said == (f'detached: restart {id} goes on; to wait for it: {this} --wait {id}; '
-                    f'to cancel it: {this} --cancel {id}\n')
+    assert said.splitlines()[-1] == (
+        f'detached: restart {id} goes on; to wait for it: {this} --wait {id}; '
+        f'to cancel it: {this} --cancel {id}')
     assert begun.returncode == 130
     assert command(crashing, '--cancel', id).returncode == 0
     assert command(crashing, '--wait', id).returncode == 1

@@ -292,6 +292,9 @@ def test_warnings_and_what_was_killed_are_told():
         'web:1: started (somebody else restarted it)',
         'web: restarted 2 processes in 0.41s, at least 1 of 2 ready throughout, 1 killed']
     assert ctl.exitstatus == 0
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    assert ctl.run('quickrestart web') == [
+        f'web:0: started ({note})', 'web:1: started (somebody else restarted it)']
 
 
 # -- without -----------------------------------------------------------------------------------
