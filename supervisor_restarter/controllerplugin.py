@@ -214,7 +214,8 @@ class RestarterControllerPlugin(ControllerPluginBase):
 
     def _quickrestart(self, names: list[str]) -> None:
         try:
-            restart = self._restart('quickrestart', lambda client: client.start(names, {}))
+            # No warnings: it says the same as where there is no interface.
+            restart = self._restart('quickrestart', lambda client: client.start(names, {}), warn=False)
         except ClientError as exc:
             if exc.code != Faults.UNKNOWN_METHOD:
                 raise
@@ -235,7 +236,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
         self._rolling(command, begin)
 
     def _rolling(self, title: str, begin: Callable[[Client], str]) -> None:
-        restart = self._restart(title, begin)
+        restart = self._restart(title, begin, warn=True)
         # Who restarts in this way cares for what has stayed ready, and for which processes are still the old ones.
         succeeded = exit_status(restart) == Exit.OK
         Display(self.ctl).line(summary(restart) if succeeded else failure(restart))
@@ -265,10 +266,10 @@ class RestarterControllerPlugin(ControllerPluginBase):
         if line:
             display.line(line)
 
-    def _restart(self, title: str, begin: Callable[[Client], str]) -> Restart:
+    def _restart(self, title: str, begin: Callable[[Client], str], warn: bool) -> Restart:
         """A restart by the server: shows how it goes, returns how it ended. Ctrl-C ends the watching only.
 
-        begin: begins it, or finds it, and returns its id.
+        begin: begins it, or finds it, and returns its id. warn: show the warnings of its plan.
         """
         client, display, restart_id = self._client(), Display(self.ctl), ''
         titles = Titles(title)
@@ -277,8 +278,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
             restart_id = begin(client)
             for look, restart in enumerate(client.follow(restart_id)):
                 if look == 0:
-                    # quickrestart says the same as where there is no interface, and is used without much thought.
-                    for line in warning_lines(restart) if title != 'quickrestart' else []:
+                    for line in warning_lines(restart) if warn else []:
                         display.line(line)
                     display.open_bar(restart['total'])
                     if restart['state'] == 'queued':
