@@ -193,7 +193,7 @@ def test_where_it_cannot_become_what_its_program_is_it_does_not_run(asked, monke
 def test_without_rights_it_does_not_run_as_somebody_else(asked, monkeypatch):
     monkeypatch.setattr(os, 'getuid', lambda: 12345)
     asked.config.uid = NOBODY
-    assert asked.ask('true').error == f'exec:true: it cannot be run: supervisord cannot become user {NOBODY}'
+    assert asked.ask('true').error == "exec:true: it cannot be run: Can't drop privilege as nonroot user"
 
 
 # -- the end -----------------------------------------------------------------------------------
