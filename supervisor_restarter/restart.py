@@ -123,8 +123,8 @@ class Restart:
         a failure of one may have ended the taking down of the rest."""
         if self.goal is Goal.RESTART and not self.options.signal:
             for member in self.members:
-                if member.phase is Phase.WAITING or (
-                        member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF):
+                if self.taking_down and (member.phase is Phase.WAITING or (
+                        member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF)):
                     yield member
 
     def foreseen(self, member: Member, failure: Failure) -> None:
