@@ -20,7 +20,7 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo bench rolling chaos test lint types unit integration stock clean FORCE
+.PHONY: help demo bench rolling recipes chaos test lint types unit integration stock clean FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
@@ -35,6 +35,9 @@ bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 proc
 
 rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
 	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)
+
+recipes: $(NEW)/.made .envs/recipes/.made ## run docs/recipes.md with gunicorn, uvicorn, celery, rq, node, php-fpm, nginx
+	@$(NEW)/bin/python -m bench.recipes
 
 chaos: $(NEW)/.made ## try to break it: misbehaving programs, random clients, kill -9, wall-clock steps
 	@$(NEW)/bin/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(RESTARTS),--restarts $(RESTARTS))
@@ -79,6 +82,14 @@ $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 $(NEW)/.uvicorn: $(NEW)/.made
 	@$(NEW)/bin/python -m pip install -q 'uvicorn>=0.34,<0.55' > $(@D).log 2>&1 \
 	  || { echo 'cannot install uvicorn into $(@D), see $(@D).log' >&2; exit 1; }
+	@touch $@
+
+# The servers of docs/recipes.md that are on PyPI. The others are Debian packages, by hand:
+# apt install nginx php-fpm redis-server nodejs. A recipe whose server is missing is left out; `make recipes` says so.
+.envs/recipes/.made: .envs/made-with
+	@echo 'making $(@D)' && rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q gunicorn uvicorn 'celery[redis]' rq packaging \
+	  > $(@D).log 2>&1 || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
 	@touch $@
 
 # Peers of `make bench` alone. runit and s6 are Debian packages, by hand: apt install runit s6 (not runit-init).

@@ -174,7 +174,7 @@ class Lab:
     def _start(self) -> None:
         # No signal may come between the creation of a thing and the moment close() knows of it.
         with _signals_held() as mask:
-            self._dir = Path(tempfile.mkdtemp(prefix='restarter-', dir=_short_tempdir()))
+            self._dir = Path(tempfile.mkdtemp(prefix='restarter-', dir=short_tempdir()))
             self.conf.write_text(self._text, encoding='utf-8')
             with (self.dir / 'stderr').open('wb') as stderr:
                 self._process = subprocess.Popen(
@@ -256,7 +256,7 @@ def _kill_orphans(log: str) -> None:
             pass  # it is gone, or the number belongs to someone else by now
 
 
-def _short_tempdir() -> str:
+def short_tempdir() -> str:
     """Where temporary files go, or /tmp when that is too long for the path of a unix socket (about 100 characters)."""
     usual = tempfile.gettempdir()
     return usual if len(usual) <= 60 else '/tmp'

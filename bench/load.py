@@ -1,5 +1,6 @@
-"""Requests without pause, as a process of its own: python -m bench.load HOST PORT CONNECTIONS
+"""Requests, as a process of its own: python -m bench.load HOST PORT CONNECTIONS PAUSE TRIES
 
+Each of so many clients pauses for PAUSE seconds after an answer, and asks up to TRIES times until it has one.
 It asks until its standard input ends, then prints a line of JSON per request: [start, end, kind, pid], in seconds on
 the monotonic clock, which is the same for all processes of a machine. kind is 'ok', 'refused', or how else it failed.
 
@@ -59,21 +60,32 @@ def judge(said: bytes) -> tuple[str, int] | None:
     return ('ok', int(match[2])) if match and match[2] else None
 
 
-def keep_asking(host: str, port: int, stop: threading.Event, into: list[Request]) -> None:
+def persist(host: str, port: int, tries: int) -> tuple[str, int]:
+    """Ask so many times at the most; what came of it the last time."""
+    for _ in range(tries - 1):
+        kind, pid = ask(host, port)
+        if kind == 'ok':
+            return kind, pid
+        time.sleep(PAUSE_SECONDS)
+    return ask(host, port)
+
+
+def keep_asking(host: str, port: int, pause: float, tries: int, stop: threading.Event, into: list[Request]) -> None:
     """Ask again and again until `stop` is set."""
     while not stop.is_set():
         start = time.monotonic()
-        kind, pid = ask(host, port)
+        kind, pid = persist(host, port, tries)
         into.append(Request(start, time.monotonic(), kind, pid))
-        if kind != 'ok':
-            stop.wait(PAUSE_SECONDS)
+        stop.wait(pause if kind == 'ok' else PAUSE_SECONDS)
 
 
 def main() -> int:
     host, port, connections = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    pause, tries = float(sys.argv[4]), int(sys.argv[5])
     stop = threading.Event()
     requests: list[Request] = []
-    threads = [threading.Thread(target=keep_asking, args=(host, port, stop, requests)) for _ in range(connections)]
+    threads = [threading.Thread(target=keep_asking, args=(host, port, pause, tries, stop, requests))
+               for _ in range(connections)]
     for thread in threads:
         thread.start()
     sys.stdin.read()

@@ -30,7 +30,7 @@ import sys
 import time
 import xmlrpc.client
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from importlib import metadata
@@ -124,11 +124,11 @@ def worker(kind: str, listen: str, ready: str) -> str:
         listen=listen, ready=ready)
 
 
-def free_ports() -> int:
-    """A number below the kernel's own range of ports to which 00 to 03 and 99 can be added and are free."""
+def free_ports(endings: Iterable[int] = (*range(WORKERS), 99)) -> int:
+    """A number below the kernel's own range of ports: with each of these two digits after it, a port that is free."""
     for ports in random.sample(range(150, 320), 100):
         try:
-            for number in (*range(WORKERS), 99):
+            for number in endings:
                 socket.create_server(('127.0.0.1', 100 * ports + number)).close()
         except OSError:
             continue
@@ -159,10 +159,13 @@ def measure(setting: Setting, way: list[str]) -> tuple[Figures, picture.Course]:
 
 
 @contextmanager
-def load(port: int) -> Iterator[list[Request]]:
-    """Clients that ask while the block runs. What became of their requests is in the list after it."""
+def load(port: int, connections: int = CONNECTIONS, pause: float = 0.0, tries: int = 1) -> Iterator[list[Request]]:
+    """Clients that ask while the block runs. What became of their requests is in the list after it.
+
+    pause, tries: as for bench.load.
+    """
     requests: list[Request] = []
-    command = [sys.executable, '-m', 'bench.load', '127.0.0.1', str(port), str(CONNECTIONS)]
+    command = [sys.executable, '-m', 'bench.load', '127.0.0.1', str(port), str(connections), str(pause), str(tries)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           start_new_session=True) as process:
         try:

@@ -1,0 +1,19 @@
+"""Queues a task every tenth of a second until its standard input ends, then prints how many: feed.py celery|rq"""
+import select
+import sys
+
+
+def queue_of(kind):
+    """What queues the task of this number."""
+    if kind == 'celery':
+        from tasks import work
+        return work.delay
+    from jobs import queue, work
+    return lambda number: queue.enqueue(work, number)
+
+
+put, count = queue_of(sys.argv[1]), 0
+while not select.select([sys.stdin], [], [], 0.1)[0]:
+    put(count)
+    count += 1
+print(count)
