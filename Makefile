@@ -20,7 +20,7 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo bench rolling recipes chaos test lint types unit integration stock clean FORCE
+.PHONY: help demo bench rolling recipes crashloop chaos test lint types unit integration stock clean FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
@@ -38,6 +38,9 @@ rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what thei
 
 recipes: $(NEW)/.made .envs/recipes/.made ## run docs/recipes.md with gunicorn, uvicorn, celery, rq, node, php-fpm, nginx
 	@$(NEW)/bin/python -m bench.recipes
+
+crashloop: $(NEW)/.made .envs/recipes/.made ## restart gunicorn to a release that comes up and dies
+	@$(NEW)/bin/python -m bench.crash_loop
 
 chaos: $(NEW)/.made ## try to break it: misbehaving programs, random clients, kill -9, wall-clock steps
 	@$(NEW)/bin/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(RESTARTS),--restarts $(RESTARTS))
