@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.options import shown
+from supervisor_restarter.spelling import closest, did_you_mean
 
 # What one call may cost is bounded: a glob is compared with every process, and one that is long takes fnmatch
 # a time that grows with the square of its length.
 MOST_NAMES = 10_000
 MOST_GLOBS = 500
 LONGEST_GLOB = 200       # characters
+MOST_GUESSES = 2         # names for which it is told what may have been meant
+GLOB = '*?['
 
 Groups = Mapping[str, Sequence[str]]    # group name -> names of its processes
 Homes = Mapping[str, Sequence[str]]     # name of a process -> the groups that have one of that name
@@ -44,7 +47,7 @@ def group_members(groups: Groups, name: Any) -> list[Match]:
     if not isinstance(name, str):
         raise Refusal(Code.BAD_GROUP, f'the name of a process group must be a string, not {shown(name)}')
     if name not in groups:
-        raise Refusal(Code.BAD_GROUP, f'no process group named {shown(name)}')
+        raise Refusal(Code.BAD_GROUP, f'no process group named {shown(name)}{did_you_mean([closest(name, groups)])}')
     if not groups[name]:
         raise Refusal(Code.BAD_GROUP, f'process group {shown(name)} has no processes')
     return [Match(name, process, True, False) for process in groups[name]]
@@ -62,7 +65,7 @@ def resolve(groups: Groups, names: Any) -> list[Match]:
     globs = 0
     for name in _as_list(names):
         matches = _named(groups, homes, name)
-        if matches is None and any(character in name for character in '*?['):
+        if matches is None and any(character in name for character in GLOB):
             globs += 1
             if globs > MOST_GLOBS:
                 raise Refusal(Code.BAD_GROUP, f'too many patterns: at most {MOST_GLOBS} in one call')
@@ -74,8 +77,23 @@ def resolve(groups: Groups, names: Any) -> list[Match]:
             found[match[:2]] = Match(match.group, match.name,
                                      match.outright or before.outright, match.single or before.single)
     if missing:
-        raise Refusal(Code.BAD_GROUP, f'nothing is named or matched by {listed(map(shown, missing))}')
+        meant = did_you_mean(_meant(groups, homes, name) for name in missing[:MOST_GUESSES])
+        raise Refusal(Code.BAD_GROUP, f'nothing is named or matched by {listed(map(shown, missing))}{meant}')
     return list(found.values())
+
+
+def _meant(groups: Groups, homes: Homes, name: str) -> str:
+    """The name most like one that matches nothing, '' if there is none."""
+    group, colon, process = name.partition(':')
+    if any(character in group + process.removeprefix('*') for character in GLOB):
+        return ''
+    owner = group if group in groups else closest(group, groups)
+    if not colon:
+        return owner or closest(name, homes)
+    if not owner or process in ('', '*'):
+        return owner and f'{owner}:{process}'
+    member = process if process in groups[owner] else closest(process, groups[owner])
+    return f'{owner}:{member}' if member else ''
 
 
 def _as_list(names: Any) -> list[str]:

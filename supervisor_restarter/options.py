@@ -9,17 +9,26 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from signal import Signals  # their names only
 from typing import Any, Callable
 
 from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.spelling import closest, did_you_mean
 
 MOST_PROCESSES = 10_000
 MOST_SECONDS = 10_000_000    # about four months; keeps every deadline far from overflow
 CALL_TIMEOUT = 5.0           # seconds; holds for restartProcessGroup and quick* where no timeout is set
 EVERYTHING = '100%'          # max_unavailable: no limit
 RESTART = 'restart'          # method: stop and start
+CALL, CONFIGURATION, DEFAULT = 'call', 'configuration', 'default'    # where an option can come from
+
+
+def allowed_of(max_unavailable: int | str, size: int) -> int:
+    """How many processes of a group of `size` may be not ready at once."""
+    if isinstance(max_unavailable, int):
+        return max_unavailable
+    return max(1, size * int(max_unavailable[:-1]) // 100)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,8 @@ class Options:
     process must stay ready. ready_timeout: within which time of its start its probe must call it ready, 0: no limit.
     method: 'restart' or 'signal:HUP'. stop_timeout: from the stop signal to SIGKILL, None: the program's
     stopwaitsecs. on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
+
+    origin: CALL or CONFIGURATION for each option that was given there, also if its value is the default's.
     """
 
     delay: float = 0.2
@@ -46,6 +57,7 @@ class Options:
     on_failure: str = 'abort'
     if_busy: str = 'fail'
     only_running: bool = False
+    origin: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def rolling(self) -> bool:
@@ -59,9 +71,7 @@ class Options:
 
     def allowed(self, size: int) -> int:
         """How many processes of a group of `size` may be not ready at once."""
-        if isinstance(self.max_unavailable, int):
-            return self.max_unavailable
-        return max(1, size * int(self.max_unavailable[:-1]) // 100)
+        return allowed_of(self.max_unavailable, size)
 
     def limit(self, default: float = 0.0) -> float | None:
         """Seconds after which the taking down ends; None: no limit. `default` (seconds, 0: none)
@@ -71,7 +81,15 @@ class Options:
 
     def struct(self) -> dict[str, Any]:
         """The options as XML-RPC can carry them: '' where nothing is set."""
-        return {name: '' if value is None else value for name, value in asdict(self).items()}
+        return {name: '' if getattr(self, name) is None else getattr(self, name) for name in DECLARED}
+
+    def differing(self) -> list[str]:
+        """The options that differ from the defaults, each as 'name = value'."""
+        return [f'{name} = {plainly(getattr(self, name))}' for name in DECLARED
+                if getattr(self, name) != getattr(DEFAULTS, name)]
+
+
+DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
@@ -197,9 +215,10 @@ def with_call(defaults: Options, given: Any) -> Options:
     values = {}
     for name, value in given.items():
         if name not in DECLARED:
-            raise Refusal(Code.BAD_OPTION, f'unknown option {shown(name)}; known are {", ".join(DECLARED)}')
+            raise Refusal(Code.BAD_OPTION, f'unknown option {shown(name)}; known are {", ".join(DECLARED)}'
+                                           f'{did_you_mean([closest(name, DECLARED)])}')
         values[name] = checked(name, DECLARED[name], value)
-    return replace(defaults, **values)
+    return replace(defaults, **values, origin={**defaults.origin, **dict.fromkeys(values, CALL)})
 
 
 def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
@@ -210,22 +229,40 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
     for name, text in texts.items():
         if name not in known:
             raise ValueError(f'[{section}] has an unknown key {name!r} (value {shown(text)}); '
-                             f'known are {", ".join(known)}')
+                             f'known are {", ".join(known)}{did_you_mean([closest(name, known)])}')
         kind = known[name]
         if not text.strip() and name in OPTIONAL:
             continue                 # `stop_timeout =` says that it is not set
         try:
-            value = kind.of_text(text.strip())
-            values[name] = kind.normal(value)
-            good = kind.accepts(value)
-        except (ValueError, OverflowError):
-            good = False
-        if not good:
-            raise ValueError(f'[{section}] {name} = {shown(text)} is not allowed: it must be {kind.allowed}')
+            values[name] = of_text(name, kind, text)
+        except ValueError as error:
+            raise ValueError(f'[{section}] {error}') from None
+    given = {name: value for name, value in values.items() if name in DECLARED}
     return Settings(
-        defaults=Options(**{name: value for name, value in values.items() if name in DECLARED}),
+        defaults=Options(**given, origin=dict.fromkeys(given, CONFIGURATION)),
         **{name: value for name, value in values.items() if name in CONFIGURATION_ONLY},
     )
+
+
+def of_text(name: str, kind: Kind, text: str) -> Any:
+    """The value that `text` stands for, in its normal form; ValueError with one line naming `name`, the text and
+    what is allowed."""
+    try:
+        value = kind.of_text(text.strip())
+        normal = kind.normal(value)
+        good = kind.accepts(value)
+    except (ValueError, OverflowError):
+        good = False
+    if not good:
+        raise ValueError(f'{name} = {shown(text)} is not allowed: it must be {kind.allowed}')
+    return normal
+
+
+def plainly(value: Any) -> str:
+    """An option's value as one would write it in the configuration."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'{value:g}' if isinstance(value, float) else str(value)
 
 
 _brief = reprlib.Repr()

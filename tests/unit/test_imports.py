@@ -11,10 +11,10 @@ PACKAGE = 'supervisor_restarter'
 FILES = {path.stem: path for path in (Path(__file__).parents[2] / PACKAGE).glob('*.py')}
 
 PURE = {'phases', 'members', 'availability', 'scout', 'turns', 'restart', 'plan', 'options', 'names', 'report',
-        'faults', 'payload', 'rules', 'spelling'}
+        'faults', 'payload', 'rules', 'spelling', 'policy', 'survey'}
 SERVER = {'plugin', 'rpcinterface', 'service', 'run', 'processes', 'reactor', 'stops', 'hooks', 'spawn', 'readiness',
           'probes', 'notify', 'holders', 'watch', 'roster', 'events', 'access', 'executable', 'obstacles', 'execprobe',
-          'shares', 'tls'}
+          'shares', 'tls', 'configfile'}
 CLIENT = {'cli', 'commandline', 'client', 'progress', 'controllerplugin', 'quick', 'quickrun', 'ctldisplay',
           'listener', 'listeneroptions', 'memory', 'structs', 'screen', 'gauge', 'wording', 'tables', 'logtails',
           'failures', 'results', 'durations', 'helptext', 'ctlhelp', 'ctlwords'}

@@ -229,7 +229,7 @@ def test_a_name_that_matches_nothing_is_told_once_for_as_long_as_it_does():
     made, said = make(server, watched=[rules.memory_rule('wbe=1MB')])
     for _ in range(3):
         made.obey(TICK)
-    assert said == ["--memory wbe=1MB: BAD_GROUP: nothing is named or matched by 'wbe'"]
+    assert said == ["--memory wbe=1MB: BAD_GROUP: nothing is named or matched by 'wbe'; did you mean 'web'?"]
     server.everything.append(Process('wbe', 'wbe', 'STOPPED', 0, 0, 0))
     made.obey(TICK)
     del server.everything[-1]

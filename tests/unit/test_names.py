@@ -9,6 +9,7 @@ import pytest
 
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import LONGEST_GLOB, MOST_GLOBS, MOST_NAMES, group_members, natural, resolve
+from supervisor_restarter.spelling import MOST_KNOWN
 
 GROUPS = {
     'web': ['0', '1', '2', '10'],
@@ -143,6 +144,34 @@ def test_one_unknown_name_refuses_the_whole_call_and_all_unknown_ones_are_named(
     assert text == "BAD_GROUP: nothing is named or matched by 'nope', 'neither:1'"
 
 
+@pytest.mark.parametrize(('name', 'meant'), [
+    ('wep', 'web'), ('Web', 'web'), ('wep:', 'web:'), ('wep:*', 'web:*'), ('wep:10', 'web:10'),
+    ('mail.in:queu', 'mail.in:queue'),
+    ('mial.in:queu', 'mail.in:queue'), ('smtpd', 'smtp.d'), ('breit', 'breite'), ('grosse', ''), ('nginks', 'nginx'),
+    ('web:11', 'web:1'), ('web:x', ''), ('nope', ''), ('nope:1', ''), ('wep*', ''), ('wep:1?', ''), ('', ''), (':', ''),
+    ('x' * 1000, ''),
+])
+def test_what_may_have_been_meant_is_told(name, meant):
+    text = refused(name)
+    if meant:
+        assert text.endswith(f'; did you mean {meant!r}?')
+    else:
+        assert 'did you mean' not in text
+
+
+def test_of_several_names_the_first_ones_are_looked_at():
+    text = refused(['web', 'wep', 'nginks', 'apii'])
+    assert text == ("BAD_GROUP: nothing is named or matched by 'wep', 'nginks', 'apii'; "
+                    "did you mean 'web', 'nginx'?")
+
+
+def test_where_there_are_very_many_names_nothing_is_guessed():
+    groups = {f'group{number}': ['x'] for number in range(MOST_KNOWN + 1)}
+    with pytest.raises(Refusal) as info:
+        resolve(groups, 'groupe17')
+    assert 'did you mean' not in info.value.text
+
+
 @pytest.mark.parametrize('names', [
     None, 1, 1.5, True, {}, {'web': 1}, b'web', datetime.datetime(2024, 1, 2), [None], ['web', 1], ['web', ['api']],
     [['web']], [b'web'], {'web'}, 10 ** 400,
@@ -206,10 +235,10 @@ def test_a_group_has_all_its_processes_named_outright():
 
 @pytest.mark.parametrize(('name', 'text'), [
     ('nope', "BAD_GROUP: no process group named 'nope'"),
-    ('web:', "BAD_GROUP: no process group named 'web:'"),
-    ('web:*', "BAD_GROUP: no process group named 'web:*'"),
-    ('web:1', "BAD_GROUP: no process group named 'web:1'"),
-    ('we*', "BAD_GROUP: no process group named 'we*'"),
+    ('web:', "BAD_GROUP: no process group named 'web:'; did you mean 'web'?"),
+    ('web:*', "BAD_GROUP: no process group named 'web:*'; did you mean 'web'?"),
+    ('web:1', "BAD_GROUP: no process group named 'web:1'; did you mean 'web'?"),
+    ('we*', "BAD_GROUP: no process group named 'we*'; did you mean 'web'?"),
     ('all', "BAD_GROUP: no process group named 'all'"),
     ('', "BAD_GROUP: no process group named ''"),
     ('smtp.d', "BAD_GROUP: no process group named 'smtp.d'"),

@@ -112,7 +112,7 @@ def test_this_test_knows_every_option():
 
 
 def test_every_option_has_a_default():
-    assert set(vars(Options())) == set(DECLARED)
+    assert set(vars(Options())) == {*DECLARED, 'origin'}
     assert set(vars(Settings())) == {'defaults', *CONFIGURATION_ONLY}
 
 
@@ -146,8 +146,9 @@ def test_a_bad_value_is_refused(name, given):
 @pytest.mark.parametrize('name', ['Delay', 'DELAY', 'delay ', '', 'history', 'heed_stops', 'limit', '__class__', 'x\ny',
                                   'größe', None, 7, 'supervisor.rpcinterface_factory'])
 def test_an_unknown_option_is_refused_and_the_known_ones_are_named(name):
+    meant = "; did you mean 'delay'?" if name in ('Delay', 'delay ') else ''
     assert refusal({name: 1}) == (
-        f'BAD_OPTION: unknown option {shown(name)}; known are {KNOWN}')
+        f'BAD_OPTION: unknown option {shown(name)}; known are {KNOWN}{meant}')
 
 
 @pytest.mark.parametrize('given', [
@@ -236,9 +237,10 @@ def test_a_bad_text_is_refused_in_one_line_with_section_key_value_and_what_is_al
 
 @pytest.mark.parametrize('name', ['Delay', 'dealy', '', 'limit', 'defaults', 'x\ny', 'größe'])
 def test_an_unknown_key_is_refused_in_one_line_with_section_key_value_and_the_known_ones(name):
+    meant = {'Delay': "; did you mean 'delay'?", 'dealy': "; did you mean 'delay'?"}.get(name, '')
     assert configuration_error(**{name: '5'}) == (
         f'[{SECTION}] has an unknown key {name!r} (value {shown("5")}); known are {KNOWN}, history, heed_stops, '
-        'fast_spawn')
+        f'fast_spawn{meant}')
 
 
 def test_nothing_configured_is_the_defaults():
