@@ -8,6 +8,7 @@ from supervisor_restarter.faults import listed
 from supervisor_restarter.members import Member
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import DOWN, IN_FLIGHT, UP, Seen
+from supervisor_restarter.policy import Policy
 
 # A process that is down and comes back without us, by autorestart or somebody's restart, does so within this
 # time, in seconds.
@@ -48,10 +49,10 @@ class Room:
             return BACK_BY_ITSELF
         return ready_timeout or None
 
-    def full(self, options: Options) -> str:
+    def full(self, policy: Policy | Options) -> str:
         """Why nothing more may be taken down."""
         others = listed(f'{member.namespec} ({_why(member)})' for member in self.not_ready)
-        return (f'left as it is: not ready are {others}, and max_unavailable = {options.max_unavailable} allows '
+        return (f'left as it is: not ready are {others}, and max_unavailable = {policy.max_unavailable} allows '
                 f'{self.allowed}')
 
 
@@ -67,9 +68,11 @@ def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
     """The room in each group; `members` are all processes of the groups, also those not to be restarted."""
     found: dict[str, Room] = {}
     sizes: dict[str, int] = {}
+    policies: dict[str, Policy | Options] = {}
     for member in members:
         room = found.setdefault(member.group, Room())
         sizes[member.group] = sizes.get(member.group, 0) + 1
+        policies[member.group] = member.policy or options
         if member.phase in IN_FLIGHT:
             room.in_flight += 1
             room.not_ready.append(member)
@@ -78,8 +81,14 @@ def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
         elif not member.observed.known:
             room.known = False
     for group, room in found.items():
-        room.allowed = options.allowed(sizes[group])
+        room.allowed = policies[group].allowed(sizes[group])
     return found
+
+
+def _ready_timeout(room: Room, options: Options) -> float:
+    """Seconds in which what is not ready should have become so, 0: no limit."""
+    times = [(member.policy or options).ready_timeout for member in room.not_ready]
+    return max(times, default=0.0) if all(times) else 0.0
 
 
 @dataclass
@@ -104,18 +113,18 @@ class Limit:
         room = rooms(everyone, options)
         called, hopeless, refused = [], [], dict[str, list[Member]]()
         for member in waiting:
-            if room[member.group].take(member):
+            if not (member.policy or options).rolling or room[member.group].take(member):
                 called.append(member)
             else:
                 refused.setdefault(member.group, []).append(member)
-        full = {group: room[group].patience(options.ready_timeout) for group in refused
+        full = {group: room[group].patience(_ready_timeout(room[group], options)) for group in refused
                 if room[group].known and not room[group].in_flight}
         before = self.full_since
         self.full_since = {group: before[group] if before.get(group, (0, -1))[1] == patience else (now, patience)
                            for group, patience in full.items()}
         for group, (since, patience) in self.full_since.items():
             if patience is not None and now >= since + patience:
-                hopeless += [(member, room[group].full(options)) for member in refused[group]]
+                hopeless += [(member, room[group].full(member.policy or options)) for member in refused[group]]
             elif patience is not None:
                 self.until = min(since + patience, self.until or since + patience)
         return called, hopeless

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.names import Match
 from supervisor_restarter.phases import IN_FLIGHT, UP, Order, Phase, Seen
+from supervisor_restarter.policy import Policy
 
 # Phases in which a process that is seen running is the new one, or has been told to renew itself.
 BROUGHT_BACK = frozenset({Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED})
@@ -44,9 +45,14 @@ class Failure(NamedTuple):
 
 @dataclass(eq=False)
 class Member:
-    """One process in a restart, with what was measured of it (monotonic times)."""
+    """One process in a restart, with what was measured of it (monotonic times).
+
+    policy: what holds for it, None: what the options of the restart say. refused: why its group is not restarted.
+    """
 
     match: Match
+    policy: Policy | None = None
+    refused: str = ''
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import listed, printable
-from supervisor_restarter.members import Member
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import UP, Seen
 from supervisor_restarter.scout import scouting
+from supervisor_restarter.survey import Candidate, Survey, by_group, policy_of, survey
 from supervisor_restarter.turns import Goal, left_alone, waves
 
 # Workers that finish their task after SIGTERM while their children carry it out.
@@ -23,29 +23,6 @@ WARM_STOP = re.compile(r'\b(celery|rq|rqworker)\b')
 AT_LEAST = 0.2
 
 
-class Candidate(NamedTuple):
-    """A process that a restart would concern, with what is known of its program.
-
-    obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what makes it
-    ready; malformed: what is wrong with that. restarts: whether Supervisor starts it when it dies.
-    """
-
-    member: Member
-    state: str = ''
-    obstacle: str = ''
-    malformed: str = ''
-    probed: bool = False
-    restarts: bool = True
-    startsecs: float = 1.0
-    stopwaitsecs: float = 10.0
-    stopasgroup: bool = False
-    command: str = ''
-
-    @property
-    def seen(self) -> Seen:
-        return self.member.observed.seen
-
-
 class Batch(NamedTuple):
     """Processes that are taken down at the same time, not before `after` seconds."""
 
@@ -53,41 +30,80 @@ class Batch(NamedTuple):
     candidates: list[Candidate]
 
 
+class Choice(NamedTuple):
+    """Which candidates get a turn, which of them are restarted then, why (by its id) each other one is left alone,
+    and of which groups some are for want of room."""
+
+    admitted: list[Candidate]
+    concerned: list[Candidate]
+    left: dict[int, str]
+    full: list[str]
+
+
 def plan(candidates: list[Candidate], neighbours: list[Candidate], options: Options) -> dict[str, Any]:
     """The plan of a restart of the candidates (in the order of their turns) as a struct.
 
-    neighbours: the other processes of their groups.
+    neighbours: the other processes of their groups. Refusal as for survey().
     """
-    left = {id(c): left_alone(Goal.RESTART, options, c.member.match, c.member.observed) for c in candidates}
-    concerned = [c for c in candidates if not left[id(c)]]
-    groups = list(dict.fromkeys(c.member.group for c in candidates))
-    standing = [*neighbours, *(c for c in candidates if left[id(c)])]
-    warnings = [*_refusals([*candidates, *neighbours])]
-    in_waves = _waves(concerned, options)
-    if options.rolling:
-        turn_at = {id(c): batch.after for batch in in_waves for c in batch.candidates}
-        series = []
-        for group in groups:
-            own = [c for c in concerned if c.member.group == group]
-            others = [c for c in standing if c.member.group == group]
-            batches, blocked, text = _rolling(own, others, turn_at, options)
-            series.append(batches)
-            left.update((id(c), text) for c in blocked)
-            warnings += [f'{group}: {text}'] if blocked else []
-    else:
-        series = [in_waves]
-    concerned = [c for c in concerned if not left[id(c)]]
-    warnings += [*_all_at_once(concerned, standing, options), *_doubts(concerned, options),
-                 *_in_vain(concerned, options)]
+    known = survey(candidates, neighbours, options)
+    choice = _choose(known)
+    in_waves = _waves(choice.admitted, options)
+    turn_at = {id(c): batch.after for batch in in_waves for c in batch.candidates}
+    at_once = [Batch(batch.after, [c for c in batch.candidates if not policy_of(c, options).rolling])
+               for batch in in_waves]
+    series = [[batch for batch in at_once if batch.candidates]]
+    others = by_group([*neighbours, *(c for c in candidates if id(c) in choice.left)])
+    for group, own in by_group(c for c in choice.concerned if policy_of(c, options).rolling).items():
+        series.append(_rolling(own, others.get(group, []), turn_at, options))
     return {
-        'groups': groups,
+        'groups': known.groups,
         'options': options.struct(),
-        'total': sum(not reason for reason in left.values()),
+        'policies': [policy.struct() for policy in known.policies.values()],
+        'total': len(choice.concerned),
         'batches': [_batch(number, [batches[number] for batches in series if number < len(batches)], options)
                     for number in range(max(map(len, series), default=0))],
-        'left': [{**_process(c), 'reason': left[id(c)]} for c in candidates if left[id(c)]],
-        'warnings': warnings,
+        'left': [{**_process(c), 'reason': choice.left[id(c)]} for c in candidates if id(c) in choice.left],
+        'warnings': _warnings(known, choice),
     }
+
+
+def warnings(known: Survey) -> list[str]:
+    """What the user of such a restart should know: the warnings of its plan, without the work for the batches.
+
+    That everything may be down at once is what was asked for, and would be said with every plain restart.
+    """
+    choice = _choose(known)
+    return [*_malformed(known), *choice.full, *_doubts(choice.concerned, known.options)]
+
+
+def _choose(known: Survey) -> Choice:
+    left, admitted, full = {}, [], []
+    for c in known.candidates:
+        reason = left_alone(Goal.RESTART, known.options, c.member.match, c.member.observed)
+        if reason or (c.member.refused and not known.hopeless):
+            left[id(c)] = reason or c.member.refused
+        else:
+            admitted.append(c)
+    others = by_group([*known.neighbours, *(c for c in known.candidates if id(c) in left)])
+    for group, own in by_group(admitted).items():
+        blocked, text = _without_room(own, others.get(group, []), known.options)
+        left.update((id(c), text) for c in blocked)
+        full += [f'{printable(group)}: {text}'] if blocked else []
+    return Choice(admitted, [c for c in admitted if id(c) not in left], left, full)
+
+
+def _without_room(candidates: list[Candidate], others: list[Candidate],
+                  options: Options) -> tuple[list[Candidate], str]:
+    """Those of a group's candidates for which there is no room, and why there is none. Those of `others` that are
+    starting are taken as ready, for they will be."""
+    policy = policy_of(candidates[0], options)
+    lost = [c for c in others if c.seen not in UP]
+    allowed = policy.allowed(len(candidates) + len(others))
+    if not policy.rolling or len(lost) < allowed:
+        return [], ''
+    return ([c for c in candidates if c.seen is Seen.READY],
+            f'would be left as it is: not ready are {listed(c.member.namespec for c in lost)}, '
+            f'and max_unavailable = {policy.max_unavailable} allows {allowed}')
 
 
 # -- batches ------------------------------------------------------------------------------------
@@ -102,25 +118,20 @@ def _waves(candidates: list[Candidate], options: Options) -> list[Batch]:
 
 
 def _rolling(candidates: list[Candidate], others: list[Candidate], turn_at: dict[int, float],
-             options: Options) -> tuple[list[Batch], list[Candidate], str]:
-    """The batches of one group, the processes for which there is no room, and why there is none.
+             options: Options) -> list[Batch]:
+    """The batches of one group, for each process of which there is room.
 
-    turn_at: when the wave of each candidate (its id) is due. Those of `others` that are starting are taken as
-    ready, for they will be.
+    turn_at: when the wave of each candidate (its id) is due.
     """
-    lost = [c for c in others if c.seen not in UP]
-    allowed = options.allowed(len(candidates) + len(others))
+    allowed = policy_of(candidates[0], options).allowed(len(candidates) + len(others))
+    lost = sum(c.seen not in UP for c in others)
     down = [c for c in candidates if c.seen not in UP]
     up = sorted((c for c in candidates if c.seen in UP), key=lambda c: (turn_at[id(c)], c.seen is Seen.READY))
     batches = [Batch(0.0, down)] if down else []
-    blocked = []
     busy = sorted((_back(0.0, c, options), 0) for c in down)      # when each can be ready again, and its batch
     for candidate in up:
         # One that is not ready costs no availability, but no more than are allowed are in hand at once.
-        room = allowed - len(lost) if candidate.seen is Seen.READY else allowed
-        if room < 1:
-            blocked.append(candidate)
-            continue
+        room = allowed - lost if candidate.seen is Seen.READY else allowed
         after, batch = turn_at[id(candidate)], -1
         if scouting(options) and batches:
             after = max(after, _scout_back(batches[0], options))
@@ -131,9 +142,7 @@ def _rolling(candidates: list[Candidate], others: list[Candidate], turn_at: dict
             batches.append(Batch(after, []))
         batches[-1].candidates.append(candidate)
         bisect.insort(busy, (_back(after, candidate, options), len(batches) - 1))
-    text = (f'would be left as it is: not ready are {listed(c.member.namespec for c in lost)}, '
-            f'and max_unavailable = {options.max_unavailable} allows {allowed}')
-    return batches, blocked, text
+    return batches
 
 
 def _scout_back(first: Batch, options: Options) -> float:
@@ -143,7 +152,7 @@ def _scout_back(first: Batch, options: Options) -> float:
 
 def _back(after: float, candidate: Candidate, options: Options) -> float:
     """When a process whose turn comes then is ready again, at the soonest."""
-    return after + candidate.startsecs + options.min_ready
+    return after + candidate.startsecs + policy_of(candidate, options).min_ready
 
 
 def _batch(number: int, parts: list[Batch], options: Options) -> dict[str, Any]:
@@ -160,12 +169,13 @@ def _batch(number: int, parts: list[Batch], options: Options) -> dict[str, Any]:
 
 def _longest(candidate: Candidate, options: Options) -> float | None:
     """Seconds from its turn until the process is ready or has failed, at the most; None: no limit."""
-    if candidate.probed and not options.ready_timeout:
+    policy = policy_of(candidate, options)
+    if candidate.probed and not policy.ready_timeout:
         return None
     stop = candidate.stopwaitsecs if options.stop_timeout is None else options.stop_timeout
-    start = max(AT_LEAST, candidate.startsecs, options.ready_timeout if candidate.probed else 0.0)
+    start = max(AT_LEAST, candidate.startsecs, policy.ready_timeout if candidate.probed else 0.0)
     stops = candidate.seen is Seen.STOPPING or _action(candidate, options) == 'restart'
-    return (stop if stops else 0.0) + start + options.min_ready
+    return (stop if stops else 0.0) + start + policy.min_ready
 
 
 def _action(candidate: Candidate, options: Options) -> str:
@@ -181,18 +191,29 @@ def _process(candidate: Candidate) -> dict[str, Any]:
 
 # -- warnings -----------------------------------------------------------------------------------
 
-def _refusals(candidates: Iterable[Candidate]) -> Iterator[str]:
-    for text, names in _same((c.malformed, c) for c in candidates if c.malformed):
-        yield f'this restart would be refused: {names}: {text}'
+def _warnings(known: Survey, choice: Choice) -> list[str]:
+    standing = [*known.neighbours, *(c for c in known.candidates if id(c) in choice.left)]
+    return [*_malformed(known), *choice.full, *_all_at_once(choice.concerned, standing, known.options),
+            *_doubts(choice.concerned, known.options), *_in_vain(choice.concerned, known.options)]
+
+
+def _malformed(known: Survey) -> Iterator[str]:
+    everyone = [*known.candidates, *known.neighbours]
+    for text, names in _same((c.malformed, c) for c in everyone if c.malformed):
+        if known.hopeless:
+            yield f'this restart would be refused: {names}: {text}'
+        else:
+            groups = listed(printable(group) for group in by_group(c for c in everyone if c.malformed == text))
+            yield f'{groups}: would be left as it is: {names}: {text}'
 
 
 def _all_at_once(candidates: list[Candidate], standing: list[Candidate], options: Options) -> Iterator[str]:
     """Groups of which nothing is sure to keep running."""
-    for group in dict.fromkeys(c.member.group for c in candidates):
-        name = printable(group)
-        own = [c for c in candidates if c.member.group == group]
-        others = [c for c in standing if c.member.group == group]
-        if (options.signal or options.allowed(len(own) + len(others)) < len(own) + len(others)
+    standing_in = by_group(standing)
+    for group, own in by_group(candidates).items():
+        name, others = printable(group), standing_in.get(group, [])
+        size = len(own) + len(others)
+        if (options.signal or policy_of(own[0], options).allowed(size) < size
                 or any(c.seen is Seen.READY for c in others) or not any(c.seen is Seen.READY for c in own)):
             continue
         yield (f'{name}: no process would keep running: its only one is restarted' if len(own) == 1 else

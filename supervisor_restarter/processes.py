@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Callable
 
 from supervisor.datatypes import RestartUnconditionally, signal_number
@@ -19,8 +20,9 @@ from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.names import Match
 from supervisor_restarter.obstacles import Obstacles
 from supervisor_restarter.phases import Seen
-from supervisor_restarter.plan import Candidate
+from supervisor_restarter.policy import said_by
 from supervisor_restarter.readiness import Spec, parse
+from supervisor_restarter.survey import Candidate
 from supervisor_restarter.watch import Watch
 
 SEEN = {
@@ -39,6 +41,8 @@ YOUNG = 10.0
 # A process that was sent a signal counts as ready again only after its startsecs, or so many seconds: to
 # die of it takes a moment.
 SETTLED = 0.2
+# Asked again and again about the same programs; see readiness().
+_parsed = lru_cache(maxsize=4096)(parse)
 # supervisord's transition() wants *more* than startsecs to have passed
 JUST_AFTER = 0.001
 
@@ -218,7 +222,7 @@ class Processes:
         if text is None:
             return None
         try:
-            return parse(text)
+            return _parsed(text)
         except ValueError as error:
             raise ValueError(f'RESTARTER_READY = {error}') from None
 
@@ -227,21 +231,28 @@ class Processes:
         """Whether the process runs, or will run, as another user than supervisord."""
         return handle.config.uid not in (None, os.getuid())
 
-    def candidate(self, member: Member, obstacles: Obstacles) -> Candidate:
-        """The process as a plan wants to know it."""
+    def candidate(self, member: Member, obstacles: Obstacles | None = None) -> Candidate:
+        """The process as a plan wants to know it; without `obstacles`, what only the disk knows is left out."""
         handle = self.hold(member.match)
         handle.untouched = True
         member.observed = self.observe(handle) or Observation(Seen.UNKNOWN)
         config = handle.config
-        malformed = ''
-        try:
-            spec = self.readiness(handle)
-        except ValueError as error:
-            spec, malformed = None, str(error)
+        malformed = self.malformed(handle)
         return Candidate(
-            member, self.state_name(handle), obstacles.of(handle.process), malformed, probed=spec is not None,
+            member, self.state_name(handle), obstacles.of(handle.process) if obstacles else '', malformed,
+            probed=not malformed and self.readiness(handle) is not None,
+            said={} if malformed else said_by(config.environment),
             restarts=config.autorestart is not False, startsecs=config.startsecs, stopwaitsecs=config.stopwaitsecs,
             stopasgroup=config.stopasgroup, command=str(config.command))
+
+    def malformed(self, handle: Handle) -> str:
+        """What is wrong with what the program says of its restarts in its environment, '' if nothing is."""
+        try:
+            self.readiness(handle)
+            said_by(handle.config.environment)
+        except ValueError as error:
+            return str(error)
+        return ''
 
     @staticmethod
     def shared_socket(handle: Handle) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from supervisor_restarter.faults import Code, listed, text_of
 from supervisor_restarter.members import Member
 from supervisor_restarter.phases import SETTLED, SHOWN, Phase
-from supervisor_restarter.restart import Restart, State
+from supervisor_restarter.restart import NOT_REACHED, Restart, State
 from supervisor_restarter.turns import Goal
 
 # What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
@@ -65,6 +65,13 @@ def outcome(restart: Restart) -> list[dict[str, Any]]:
     pending = {id(member) for member, _ in restart.pending}
     return [_entry(member, member.code or Code.TIMEOUT, member.error or 'it was ready only after the timeout')
             for member in restart.members if member.code is not None or id(member) in pending]
+
+
+def unfinished(restart: Restart) -> list[Member]:
+    """What failed or was not reached, of a restart that is over: what there is to retry. What somebody else has
+    decided otherwise about is not."""
+    return [member for member in restart.members if member.phase is Phase.FAILED
+            or (member.phase is Phase.SKIPPED and member.error.startswith(NOT_REACHED))]
 
 
 def _entry(member: Member, code: Code, why: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Callable, Optional
 
 from supervisor_restarter.availability import Limit
@@ -21,6 +22,7 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.members import Failure, Member, Observation
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import DOWN, ENDS, SETTLED, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.policy import Policy
 from supervisor_restarter.scout import hold_back
 from supervisor_restarter.turns import Goal, left_alone, unready_first, waves
 
@@ -55,6 +57,7 @@ BROUGHT_UP = (Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING)
 # Seconds in which a process that was ready and does not answer its probe must be ready again: one bad answer
 # of a busy server is no failure, but nothing further is taken down meanwhile.
 LONGEST_WAVERING = 3.0
+NOT_REACHED = 'not reached'      # how the error of a process begins whose turn did not come
 TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
 RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
@@ -111,6 +114,8 @@ class Restart:
         seen = member.observed.seen
         if left_alone(self.goal, self.options, member.match, member.observed):
             member.phase = Phase.SKIPPED
+        elif member.refused:
+            member.phase, member.code, member.error = Phase.FAILED, Code.BAD_OPTION, member.refused
         elif seen is Seen.STOPPING:
             member.phase = Phase.STOPPING        # somebody else has done the first half
         elif seen in DOWN:
@@ -143,9 +148,8 @@ class Restart:
             for member in self.neighbours:
                 member.observed = look(member) or Observation(Seen.UNKNOWN)
                 member.unready = member.observed.unready
-            timed = self.options.min_ready > 0
             for member in self.members:
-                observation = look(member)
+                observation, timed = look(member), (member.policy or self.options).min_ready > 0
                 # Mostly nothing has happened to it; then nothing follows, unless a time runs that only it ends.
                 if timed or member.unready or (observation, member.phase) != member.followed:
                     self._observe(member, observation, now)
@@ -206,8 +210,8 @@ class Restart:
                 if member.phase is Phase.WAITING:
                     times.append(member.turn_at if member.turn_at > self.stepped_at else None)
                 elif not self._settled(member):
-                    times += [member.observed.due, member.steady_at(self._min_ready),
-                              member.ready_by(self._ready_timeout), member.back_by(LONGEST_WAVERING)]
+                    times += [member.observed.due, member.steady_at(self._min_ready(member)),
+                              member.ready_by(self._ready_timeout(member)), member.back_by(LONGEST_WAVERING)]
         return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
@@ -215,7 +219,7 @@ class Restart:
     def cancel(self, why: str) -> None:
         """Take nothing further down; what is down comes back."""
         if not self.decided:
-            self._halt(State.CANCELLED, f'not reached: {why}')
+            self._halt(State.CANCELLED, f'{NOT_REACHED}: {why}')
             self.why = why
             self._finish_if_settled()
 
@@ -230,10 +234,13 @@ class Restart:
                 self._leave(member, why, Code.CANCELLED)
         self._finish_if_settled()
 
-    @property
+    @cached_property
     def limited(self) -> bool:
-        """Whether max_unavailable keeps some processes ready while others are restarted."""
-        return self.goal is Goal.RESTART and self.options.rolling
+        """Whether max_unavailable keeps some processes of a group ready while others are restarted.
+
+        Asked in each turn, and for the first time when it begins: the members do not change any more then.
+        """
+        return self.goal is Goal.RESTART and any(self._policy(member).rolling for member in self.members)
 
     @property
     def decided(self) -> bool:
@@ -268,13 +275,14 @@ class Restart:
 
     # When the result is certain, what is down has to come back, and that must have an end.
 
-    @property
-    def _min_ready(self) -> float:
-        return 0.0 if self.decided else self.options.min_ready
+    def _min_ready(self, member: Member) -> float:
+        return 0.0 if self.decided else self._policy(member).min_ready
 
-    @property
-    def _ready_timeout(self) -> float:
-        return self.options.ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
+    def _ready_timeout(self, member: Member) -> float:
+        return self._policy(member).ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
+
+    def _policy(self, member: Member) -> Policy | Options:
+        return member.policy or self.options
 
     def _time_limit(self) -> float | None:
         in_time = self.decided or (self.until_ordered and self.ordered)
@@ -282,7 +290,7 @@ class Restart:
 
     def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
         if observation is not None:
-            member.take_in(observation, now, self._min_ready)
+            member.take_in(observation, now, self._min_ready(member))
             return
         member.observed = Observation(Seen.UNKNOWN)
         if not self._settled(member):
@@ -338,9 +346,10 @@ class Restart:
             member.phase, member.start_at, member.new_pid = Phase.STARTING, now, pid
 
     def _expect_readiness(self, member: Member, now: float) -> None:
-        limit, back_by = member.ready_by(self._ready_timeout), member.back_by(LONGEST_WAVERING)
+        within = self._ready_timeout(member)
+        limit, back_by = member.ready_by(within), member.back_by(LONGEST_WAVERING)
         if limit is not None and now >= limit:
-            self._fail(member, Code.START_FAILED, f'not ready within {self._ready_timeout:g} s: {member.unready}')
+            self._fail(member, Code.START_FAILED, f'not ready within {within:g} s: {member.unready}')
             self._changed()
         elif back_by is not None and now >= back_by:
             self._fail(member, Code.START_FAILED, f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}')
@@ -371,7 +380,7 @@ class Restart:
     def _fail(self, member: Member, code: Code, why: str) -> None:
         member.phase, member.code, member.error, member.order = Phase.FAILED, code, why, None
         if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
-            self._halt(self.state, f'not reached: {member.namespec} failed first (on_failure = abort)')
+            self._halt(self.state, f'{NOT_REACHED}: {member.namespec} failed first (on_failure = abort)')
 
     def _leave(self, member: Member, why: str, code: Code | None) -> None:
         member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
@@ -385,7 +394,7 @@ class Restart:
 
     def _time_out(self) -> None:
         self.pending = [(member, self.prospect(member)) for member in self.members if not self._settled(member)]
-        self._halt(State.TIMED_OUT, 'not reached before the timeout')
+        self._halt(State.TIMED_OUT, f'{NOT_REACHED} before the timeout')
 
     def _halt(self, state: State, why: str) -> None:
         # Only the taking down ends here: members that are down, or being stopped, go on.

@@ -100,7 +100,7 @@ class RestarterNamespaceRPCInterface:
         """
         taken = with_call(self._defaults, options)
         run = self._service.request(Goal.RESTART, lambda: group_members(self._service.groups(), name),
-                                    taken, 0.0 if taken.rolling else CALL_TIMEOUT)
+                                    taken, CALL_TIMEOUT, unless_rolling=True)
         return self._deferred(lambda: _group_result(run))
 
     @published
@@ -135,9 +135,9 @@ class RestarterNamespaceRPCInterface:
         """ Restart processes, each one started as soon as it has stopped
 
         Limits and faults as for quickStop, and BUSY and BAD_OPTION (a RESTARTER_READY that makes no
-        sense). All at the same time, unless the configuration limits that (max_unavailable). What
-        was stopped on purpose is started only if it, or its group, is named outright and not by a
-        glob or 'all'.
+        sense). All at the same time, unless the configuration or the program limits that
+        (max_unavailable). What was stopped on purpose is started only if it, or its group, is named
+        outright and not by a glob or 'all'.
 
         @param array names      Names, as for quickStop.
         @param boolean wait     Wait until the processes are ready (default false: until they are
@@ -169,11 +169,12 @@ class RestarterNamespaceRPCInterface:
         @param string id        The id of the restart.
         @return struct restart  id, groups, state (queued, running, succeeded, failed, cancelled,
                                 timed_out), version, requested_at, started_at, finished_at, duration,
-                                options, total, done, failed, killed, lowest_ready, and processes:
-                                structs {group, name, phase, old_pid, new_pid, stop_seconds,
-                                stop_limit (seconds until SIGKILL), down_seconds, ready_seconds,
-                                error, killed (it ran into that limit), note (what is to be said
-                                of it and is no error)}.
+                                options, total, done, failed, killed, lowest_ready, policies (as in
+                                a plan), warnings (strings: those of its plan, when it was asked
+                                for), and processes: structs {group, name, phase, old_pid, new_pid,
+                                stop_seconds, stop_limit (seconds until SIGKILL), down_seconds,
+                                ready_seconds, error, killed (it ran into that limit), note (what is
+                                to be said of it and is no error)}.
         """
         return self._service.get(id).struct()
 
@@ -214,10 +215,27 @@ class RestarterNamespaceRPCInterface:
         return True
 
     @published
+    def retryRestart(self, id: Any, options: Any = None) -> str:
+        """ Restart again what failed or was not reached in a restart that has ended
+
+        What has become ready since is left alone, as is what somebody else has stopped or started
+        during that restart; processes that are stopped are started. Those that do not exist any more
+        are left out. Faults: NO_SUCH_RESTART, BAD_STATE (it has not ended, or there is nothing to be
+        retried), BAD_GROUP (nothing of it exists any more), BAD_OPTION, BUSY.
+
+        @param string id        The id of the restart.
+        @param struct options   Options, as for startRestart, that come before those of that restart (of
+                                which only_running does not hold any more); may be left out.
+        @return string id       The id of the new restart.
+        """
+        return self._service.retry(id, options).id
+
+    @published
     def listRestarts(self) -> list[dict[str, Any]]:
         """ List running, queued and remembered restarts, newest first
 
-        @return array restarts  Structs as getRestart returns them, without their processes.
+        @return array restarts  Structs as getRestart returns them, without processes, policies and
+                                warnings.
         """
         return [run.struct(with_processes=False) for run in self._service.restarts()]
 
@@ -233,8 +251,11 @@ class RestarterNamespaceRPCInterface:
                                 so many seconds), longest (seconds that it can take at the most, 0:
                                 no limit), processes: structs {group, name, state, pid, action
                                 (restart, start or signal)}}, left: structs {group, name, state,
-                                pid, reason} of the processes that would be left alone, and
-                                warnings (strings).
+                                pid, reason} of the processes that would be left alone, policies:
+                                structs {group, size, allowed (so many processes), max_unavailable,
+                                min_ready, ready_timeout, from} of what holds in each group, and
+                                where each of the last three comes from (call, program,
+                                configuration or default), and warnings (strings).
         """
         return self._service.plan(lambda: resolve(self._service.groups(), names),
                                   with_call(self._defaults, options), 0.0)

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from supervisor_restarter import report
+from supervisor_restarter.faults import listed
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
+from supervisor_restarter.options import DEFAULTS, Options
 from supervisor_restarter.phases import Seen
+from supervisor_restarter.policy import GroupPolicy
 from supervisor_restarter.processes import Handle
 from supervisor_restarter.readiness import Spec
 from supervisor_restarter.restart import Restart
@@ -23,7 +26,8 @@ class Run:
 
     specs: what makes the processes of its groups ready, where something is said of it. sockets: references
     that keep the listening sockets of fcgi programs open. unseen: in how many turns of the loop a process is still
-    to be seen stopped by whoever stopped it.
+    to be seen stopped by whoever stopped it. asked: the options as the call and the configuration have them.
+    policies: what holds in its groups, by their programs, too. warnings: what its plan would have warned of.
     """
 
     id: str
@@ -31,6 +35,9 @@ class Run:
     find: Find
     requested: float
     specs: dict[tuple[str, str], Spec] = field(default_factory=dict)
+    asked: Options = DEFAULTS
+    policies: dict[str, GroupPolicy] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     handles: dict[Member, Handle] = field(default_factory=dict)
     sockets: dict[str, Any] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
@@ -63,6 +70,11 @@ class Run:
             self.unseen[member] = turns - 1
         return turns > 0
 
+    def described(self) -> str:
+        """The options that are not the defaults, and what its programs have decided: for the log; '' if nothing."""
+        of_programs = (policy.of_programs() for policy in self.policies.values())
+        return listed([*self.asked.differing(), *filter(None, of_programs)])
+
     def wake_at(self) -> float | None:
         """The monotonic time at which it has to be looked at again if nothing happens before; None: no time."""
         watches = (handle.watch.wake_at() for handle in self.handles.values() if handle.watch)
@@ -89,5 +101,7 @@ class Run:
             'lowest_ready': restart.lowest_ready,
         }
         if with_processes:
+            struct['policies'] = [policy.struct() for policy in self.policies.values()]
+            struct['warnings'] = self.warnings
             struct['processes'] = [report.process_struct(member, restart.begun_at) for member in restart.members]
         return struct

@@ -21,8 +21,8 @@ def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Opt
     waiting = list(waiting)
     if not waiting or not scouting(options):
         return waiting, None
-    groups: dict[str, list[Member]] = {}
-    for member in members:
+    groups: dict[str, list[Member]] = {}        # those of which some processes are to stay ready
+    for member in (member for member in members if (member.policy or options).rolling):
         groups.setdefault(member.group, []).append(member)
     going: list[Member] = []
     times: list[float] = []
@@ -31,7 +31,7 @@ def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Opt
         group = member.group
         if group in sent:
             continue
-        if any(_has_returned(other, options.scout, now) for other in groups[group]):
+        if group not in groups or any(_has_returned(other, options.scout, now) for other in groups[group]):
             going.append(member)
             continue
         under_way = [other for other in groups[group] if other.phase in IN_FLIGHT or other.phase is Phase.READY]
@@ -45,8 +45,9 @@ def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Opt
 
 
 def scouting(options: Options) -> bool:
-    """Whether there are scouts: not where the restart goes on after a failure anyway."""
-    return options.rolling and options.scout > 0 and options.on_failure == 'abort'
+    """Whether groups that are restarted a few processes at a time have scouts: not where the restart goes on after a
+    failure anyway."""
+    return options.scout > 0 and options.on_failure == 'abort'
 
 
 def _has_returned(member: Member, seconds: float, now: float) -> bool:

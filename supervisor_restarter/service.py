@@ -14,18 +14,21 @@ from supervisor import events
 from supervisor.states import SupervisorStates
 
 from supervisor_restarter import report, stops
+from supervisor_restarter.configfile import ConfigurationFiles
 from supervisor_restarter.events import announce
 from supervisor_restarter.faults import Code, Refusal, listed, printable, shortage
 from supervisor_restarter.members import Member, Observation
+from supervisor_restarter.names import Match
 from supervisor_restarter.obstacles import Obstacles
-from supervisor_restarter.options import Options, Settings, shown
+from supervisor_restarter.options import Options, Settings, shown, with_call
 from supervisor_restarter.phases import SETTLED, UP, Order, Phase, Seen
-from supervisor_restarter.plan import plan
+from supervisor_restarter.plan import plan, warnings
 from supervisor_restarter.processes import Processes
 from supervisor_restarter.reactor import Reactor
 from supervisor_restarter.restart import GROUP_GONE, Look, Restart
 from supervisor_restarter.roster import Roster
 from supervisor_restarter.run import Find, Run
+from supervisor_restarter.survey import survey
 from supervisor_restarter.turns import Goal
 
 SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
@@ -50,6 +53,9 @@ class Service:
         self._running: list[Run] = []
         self._queue: list[Run] = []
         self._history: deque[Run] = deque(maxlen=settings.history)
+        self._files = ConfigurationFiles(supervisord.options)
+        events.subscribe(events.SupervisorRunningEvent, lambda event: self._tell_malformed(self.groups()))
+        events.subscribe(events.ProcessGroupAddedEvent, lambda event: self._tell_malformed([event.group]))
         events.subscribe(events.SupervisorStoppingEvent, lambda event: self._shut_down())
 
     # -- what clients ask --------------------------------------------------------------------
@@ -59,12 +65,13 @@ class Service:
         return self._processes.groups()
 
     def request(self, goal: Goal, find: Find, options: Options, default_limit: float,
-                until_ordered: bool = False) -> Run:
+                until_ordered: bool = False, unless_rolling: bool = False) -> Run:
         """Begin a run over the processes that `find` names, or queue it.
 
-        default_limit: seconds until its timeout if none is set, 0 for none. until_ordered: see Restart.
-        Refusal: whatever `find` refuses, BUSY, BAD_OPTION for a RESTARTER_READY that makes no sense, and BAD_STATE
-        where there are no descriptors left.
+        default_limit: seconds until its timeout if none is set, 0 for none; unless_rolling: none either if some
+        processes are to stay ready. until_ordered: see Restart. Refusal: whatever `find` refuses, BUSY, BAD_OPTION
+        for a max_unavailable that is too large, or where a program's own policy makes no sense, and BAD_STATE where
+        there are no descriptors left.
         """
         members = self._roster.members(find())
         busy = self._busy_with({member.group for member in members}) if goal is Goal.RESTART else None
@@ -77,11 +84,13 @@ class Service:
             self._attach()
         except OSError as error:
             raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
-        specs = self._roster.specs(members) if goal is Goal.RESTART else {}
-        limit = options.limit(default_limit)
+        known = self._roster.survey(members, options) if goal is Goal.RESTART else survey([], [], options)
+        specs = self._roster.specs(known)
+        limit = options.limit(0.0 if unless_rolling and known.rolling else default_limit)
         restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal, until_ordered=until_ordered,
                           deadline=None if limit is None else time.monotonic() + limit)
-        run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time(), specs)
+        run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time(), specs, options,
+                  known.policies, [*warnings(known), *self._of_files()] if goal is Goal.RESTART else [])
         if goal is Goal.STOP:
             self._heed([(member.group, member.name) for member in members])
         if busy is None:
@@ -119,6 +128,31 @@ class Service:
             self._reactor.poke()
             self._log(run, 'cancelled; what is down comes back')
 
+    def retry(self, wanted: Any, given: Any) -> Run:
+        """A new restart of what failed or was not reached in the one with that id, with its options; those `given`
+        come first.
+
+        only_running holds only if it is given: what has failed is mostly not running. Refusal NO_SUCH_RESTART,
+        BAD_STATE if it has not ended or there is nothing to be retried, BAD_GROUP if nothing of that is there any
+        more, and as for request().
+        """
+        run = self.get(wanted)
+        options = with_call(replace(run.asked, only_running=False), given)
+        if not run.restart.finished:
+            raise Refusal(Code.BAD_STATE, f'restart {run.id} has not ended yet: {run.restart.state.value}')
+        again = report.unfinished(run.restart)
+        if not again:
+            raise Refusal(Code.BAD_STATE, f'restart {run.id} {run.restart.state.value}: nothing failed or was left out')
+
+        def find() -> list[Match]:
+            there = {(group, name) for group, names in self.groups().items() for name in names}
+            found = [Match(*member.match[:2], True, True) for member in again if member.match[:2] in there]
+            if not found:
+                gone = listed(member.namespec for member in again)
+                raise Refusal(Code.BAD_GROUP, f'nothing is there any more of what is to be retried: {gone}')
+            return found
+        return self.request(Goal.RESTART, find, options, 0.0)
+
     def restarts(self) -> list[Run]:
         """Running and queued restarts and those remembered, newest first."""
         return sorted(self._listed(), key=lambda run: int(run.id), reverse=True)
@@ -132,9 +166,11 @@ class Service:
     def plan(self, find: Find, options: Options, default_limit: float) -> dict[str, Any]:
         """What a restart would do; nothing is touched. Refusal as for request()."""
         members, obstacles = self._roster.members(find()), Obstacles()
-        return plan([self._processes.candidate(member, obstacles) for member in members],
-                    [self._processes.candidate(member, obstacles) for member in self._roster.others(members)],
-                    replace(options, timeout=options.limit(default_limit) or 0.0))
+        planned = plan([self._processes.candidate(member, obstacles) for member in members],
+                       [self._processes.candidate(member, obstacles) for member in self._roster.others(members)],
+                       replace(options, timeout=options.limit(default_limit) or 0.0))
+        planned['warnings'] += self._of_files()
+        return planned
 
     # -- on the loop -------------------------------------------------------------------------
 
@@ -273,7 +309,8 @@ class Service:
                 # Groups may have come, gone or changed since the request.
                 try:
                     run.restart.members = self._roster.members(run.find())
-                    run.specs = self._roster.specs(run.restart.members)
+                    known = self._roster.survey(run.restart.members, run.asked)
+                    run.specs, run.policies = self._roster.specs(known), known.policies
                 except Refusal as refusal:
                     run.restart.cancel(GROUP_GONE if refusal.code is Code.BAD_GROUP else refusal.text)
                 if self._busy_with(set(run.groups), earlier) is not None:
@@ -295,7 +332,8 @@ class Service:
         self._foresee(run)
         run.expect_witnesses()
         self._running.append(run)
-        self._log(run, f'begins: {len(run.restart.members)} processes')
+        described = run.described()
+        self._log(run, f'begins: {len(run.restart.members)} processes' + (f' ({described})' if described else ''))
         announce(run, self._supervisord.options.logger)
 
     def _foresee(self, run: Run) -> None:
@@ -371,6 +409,18 @@ class Service:
         return held
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _tell_malformed(self, groups: Iterable[str]) -> None:
+        """Log what is wrong with RESTARTER_READY and its kin, before somebody meets with it at the first restart."""
+        try:
+            for line in self._roster.malformed(groups):
+                self._supervisord.options.logger.warn(f'restarter: {line}')
+        except Exception:
+            self._log_error()            # from here it would end supervisord
+
+    def _of_files(self) -> list[str]:
+        """The warning about changed configuration files, if there is one."""
+        return [warning] if (warning := self._files.warning()) else []
 
     def _busy_with(self, groups: set[str], runs: Iterable[Run] | None = None) -> Run | None:
         for run in self._running + self._queue if runs is None else runs:

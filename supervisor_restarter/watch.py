@@ -43,13 +43,12 @@ COMMANDS = Pace(first=0.2, soonest=1.0, rechecks=2, attempts=4, hung=2.5)    # d
 class Probing:
     """How often the probes of one group in a restart are asked, and whether there is a place for one more.
 
-    watches: how many processes of the whole restart have one. min_ready: the restart's, in seconds.
-    connections, commands: the group's shares.
+    watches: how many processes of the whole restart have one. connections, commands: the group's shares.
     """
 
-    def __init__(self, options: Any, watches: int, min_ready: float, connections: Share, commands: Share) -> None:
+    def __init__(self, options: Any, watches: int, connections: Share, commands: Share) -> None:
         self._options = options
-        self._watches, self._min_ready = watches, min_ready
+        self._watches = watches
         self._connections, self._commands = connections, commands
         self._identities: Identities = {}
 
@@ -66,23 +65,25 @@ class Probing:
     def pace(spec: Spec) -> Pace:
         return COMMANDS if spec.command else CONNECTIONS
 
-    def pause(self, pace: Pace, ready: bool, seconds: float) -> float:
+    def pause(self, pace: Pace, ready: bool, seconds: float, min_ready: float) -> float:
         """Seconds until a process is asked again that has been ready, or has not been, for so many seconds."""
         if not ready:
             return max(pace.soonest, self._watches / pace.attempts, min(LATEST, seconds * PART))
         recheck = max(1.0, self._watches / pace.rechecks)
-        return recheck if seconds >= self._min_ready else min(recheck, max(pace.soonest, self._min_ready / 4))
+        return recheck if seconds >= min_ready else min(recheck, max(pace.soonest, min_ready / 4))
 
 
 class Watch:
     """Asks the probe of one process whether it is ready, and says so in what is seen of the process.
 
-    patient: the process that runs at the beginning is not asked at all, but taken as ready. process: Supervisor's
-    Subprocess, as which commands run.
+    patient: the process that runs at the beginning is not asked at all, but taken as ready. min_ready: for how
+    many seconds a new one has to be ready. process: Supervisor's Subprocess, as which commands run.
     """
 
-    def __init__(self, spec: Spec, probing: Probing, notify: NotifySocket, patient: bool, process: Any = None) -> None:
+    def __init__(self, spec: Spec, probing: Probing, notify: NotifySocket, patient: bool, min_ready: float = 0.0,
+                 process: Any = None) -> None:
         self.spec = spec
+        self._min_ready = min_ready
         self._probing, self._notify, self._process = probing, notify, process
         self._pace = probing.pace(spec)
         self._idle = patient
@@ -216,4 +217,4 @@ class Watch:
         if ready != self._ready:
             self._ready, self._since = ready, asked_at
         self._asked_at = asked_at
-        self._next_at = now + self._probing.pause(self._pace, ready, asked_at - self._since)
+        self._next_at = now + self._probing.pause(self._pace, ready, asked_at - self._since, self._min_ready)

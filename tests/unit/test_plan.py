@@ -14,8 +14,9 @@ from supervisor_restarter.faults import MOST_NAMED, Code
 from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.names import Match
 from supervisor_restarter.phases import UP, Phase, Seen
-from supervisor_restarter.plan import AT_LEAST, Candidate
+from supervisor_restarter.plan import AT_LEAST
 from supervisor_restarter.restart import Restart
+from supervisor_restarter.survey import Candidate
 from tests.unit.world import Drive, Program, World, group, name_of
 
 # What is not about scouts has none.
@@ -24,7 +25,8 @@ Options = partial(all_options.Options, scout=0.0)
 # What Supervisor shows of a process, by one letter.
 SEEN = {'r': Seen.READY, 's': Seen.STARTING, 'b': Seen.BACKOFF, 'd': Seen.STOPPED, 'e': Seen.EXITED,
         'x': Seen.EXITED_BADLY, 'f': Seen.FATAL, 'g': Seen.STOPPING, 'u': Seen.UNKNOWN}
-SHAPE = {'groups': list, 'options': dict, 'total': int, 'batches': list, 'left': list, 'warnings': list}
+SHAPE = {'groups': list, 'options': dict, 'total': int, 'batches': list, 'left': list, 'warnings': list,
+         'policies': list}
 LEFT = 'stopped on purpose, and not named outright'
 ALL_AT_ONCE = 'all {} processes may be down at once; a smaller max_unavailable keeps some ready'
 ONLY_ONE = 'no process would keep running: its only one is restarted'
@@ -121,7 +123,7 @@ def test_a_plan_for_nothing_but_stopped_processes_has_no_empty_batch(max_unavail
 def test_a_plan_for_nobody_is_empty(max_unavailable):
     plan = plans.plan([], [], Options(max_unavailable=max_unavailable))
     assert plan == {'groups': [], 'options': Options(max_unavailable=max_unavailable).struct(), 'total': 0,
-                    'batches': [], 'left': [], 'warnings': []}
+                    'batches': [], 'left': [], 'warnings': [], 'policies': []}
 
 
 # -- batches of a rolling restart ----------------------------------------------------------------

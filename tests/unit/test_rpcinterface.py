@@ -16,7 +16,7 @@ from supervisor.xmlrpc import Faults, RPCError, SystemNamespaceRPCInterface
 
 from supervisor_restarter import __version__
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.options import CALL_TIMEOUT, Options
+from supervisor_restarter.options import CALL_TIMEOUT, Options, with_call
 from supervisor_restarter.restart import Restart, State
 from supervisor_restarter.rpcinterface import RestarterNamespaceRPCInterface
 from supervisor_restarter.run import Run
@@ -34,11 +34,12 @@ SIGNATURES = {
     'cancelRestart': ['boolean', 'string'],
     'listRestarts': ['array'],
     'planRestart': ['struct', 'array', 'struct'],
+    'retryRestart': ['string', 'string', 'struct'],
     'getPluginVersion': ['string'],
     'getAPIVersion': ['string'],
 }
 LEAST = {'restartProcessGroup': 1, 'quickStop': 1, 'quickStart': 1, 'quickRestart': 1, 'startRestart': 1,
-         'getRestart': 1, 'waitRestart': 3, 'cancelRestart': 1, 'planRestart': 1}
+         'getRestart': 1, 'waitRestart': 3, 'cancelRestart': 1, 'planRestart': 1, 'retryRestart': 1}
 ODD: list[Any] = [None, 1, 1.5, True, math.nan, '', [], ['x'], [None], {}, {'a': 1}, b'x',
                   datetime.datetime(2024, 1, 2), 10 ** 400]
 
@@ -57,12 +58,16 @@ class FakeService:
     def groups(self):
         return {'web': ['0', '1'], 'größe': ['höhe']}
 
-    def request(self, goal, find, options, default_limit, until_ordered=False):
+    def request(self, goal, find, options, default_limit, until_ordered=False, unless_rolling=False):
         self.calls.append((goal, find(), options, default_limit))
         self.drive = group(self.world, goal=goal)
         run = Run(str(len(self.runs) + 1), self.drive.restart, find, 0.0)
         self.runs[run.id] = run
         return run
+
+    def retry(self, wanted, given):
+        run = self.get(wanted)
+        return self.request(Goal.RESTART, run.find, with_call(Options(), given), 0.0)
 
     def plan(self, find, options, default_limit):
         self.calls.append(('plan', find(), options, default_limit))
@@ -197,7 +202,7 @@ def test_wait_must_be_true_or_false(interface, service, method, wait):
 
 
 @pytest.mark.parametrize('id', ODD)
-@pytest.mark.parametrize('method', ['getRestart', 'cancelRestart', 'waitRestart'])
+@pytest.mark.parametrize('method', ['getRestart', 'cancelRestart', 'waitRestart', 'retryRestart'])
 def test_an_unknown_id_is_no_such_restart(interface, method, id):
     assert fault(getattr(interface, method), id, *[0] * (LEAST[method] - 1)).code == Code.NO_SUCH_RESTART
 
@@ -353,7 +358,8 @@ def test_a_cancel_answers_true(interface):
 
 def test_a_list_has_no_processes_and_a_single_one_has(interface):
     id = interface.startRestart('web')
-    assert [set(interface.getRestart(id)) - set(struct) for struct in interface.listRestarts()] == [{'processes'}]
+    assert [set(interface.getRestart(id)) - set(struct) for struct in interface.listRestarts()] == [
+        {'processes', 'policies', 'warnings'}]
 
 
 def test_every_struct_can_be_sent_as_xml(interface, service):
@@ -363,7 +369,7 @@ def test_every_struct_can_be_sent_as_xml(interface, service):
         assert loads(dumps((value,)))[0][0] == value
     assert set(interface.getRestart('queued')) == {
         'id', 'groups', 'state', 'version', 'requested_at', 'started_at', 'finished_at', 'duration', 'options', 'total',
-        'done', 'failed', 'killed', 'lowest_ready', 'processes'}
+        'done', 'failed', 'killed', 'lowest_ready', 'processes', 'policies', 'warnings'}
     assert interface.getRestart('queued')['state'] == State.QUEUED.value
 
 

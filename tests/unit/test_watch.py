@@ -77,9 +77,10 @@ class Watched:
         monkeypatch.setattr(holders, 'holds', self._holds)
         monkeypatch.setattr(watch, 'Command', self._run)
         self.connections, self.commands = Places(10), Places(2)
-        self.probing = Probing(self.options, watches, min_ready, Share(self.connections), Share(self.commands))
+        self.probing = Probing(self.options, watches, Share(self.connections), Share(self.commands))
         self.process = object()
-        self.watch = Watch(parse(text), self.probing, cast(NotifySocket, self.notify), patient, self.process)
+        self.watch = Watch(parse(text), self.probing, cast(NotifySocket, self.notify), patient, min_ready,
+                           self.process)
 
     def _ask(self, options, spec, deadline, waits, over):
         assert options is self.options
@@ -430,7 +431,7 @@ def test_commands_are_run_once_a_second_at_most(monkeypatch):
     (1, False, 1.0), (4, False, 1.0), (40, False, 10.0), (2, True, 1.0), (40, True, 20.0)])
 def test_many_processes_are_asked_by_commands_less_often(monkeypatch, watches, ready, pause):
     watched = Watched(monkeypatch, 'exec:/bin/true', watches=watches)
-    assert watched.probing.pause(COMMANDS, ready, 30.0) == pause
+    assert watched.probing.pause(COMMANDS, ready, 30.0, 0.0) == pause
 
 
 def test_a_command_may_take_longer_than_a_connection_before_it_seems_to_hang(monkeypatch):
@@ -773,7 +774,7 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, 
     places = Places(200)
 
     def group(spec, count):
-        probing = Probing(None, groups * 300 + 20, 0.0, Share(places), Share(Places(8)))
+        probing = Probing(None, groups * 300 + 20, Share(places), Share(Places(8)))
         watches = [Watch(spec, probing, cast(NotifySocket, Notifications()), patient=True) for _ in range(count)]
         for one in watches:
             one.see(Observation(Seen.STOPPED), 0.0)
