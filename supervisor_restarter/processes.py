@@ -239,7 +239,7 @@ class Processes:
         config = handle.config
         malformed = self.malformed(handle)
         return Candidate(
-            member, self.state_name(handle), obstacles.of(handle.process) if obstacles else '', malformed,
+            member, self.state_name(handle), obstacles.of(handle.process) if obstacles is not None else '', malformed,
             probed=not malformed and self.readiness(handle) is not None,
             said={} if malformed else said_by(config.environment),
             restarts=config.autorestart is not False, startsecs=config.startsecs, stopwaitsecs=config.stopwaitsecs,

@@ -42,10 +42,11 @@ class Roster:
         return self.members(self._processes.others(groups, [member.match for member in members]))
 
     def survey(self, members: list[Member], options: Options) -> Survey:
-        """What is known of the members and the others of their groups; gives the members their policies. Refusal
-        BAD_OPTION as survey() has it."""
+        """What is known of the members and the others of their groups, but for what only the disk knows; gives
+        the members their policies. Refusal as survey() has it."""
         return survey([self._processes.candidate(member) for member in members],
-                      [self._processes.candidate(member) for member in self.others(members)], options)
+                      [self._processes.candidate(member) for member in self.others(members)],
+                      options)
 
     def malformed(self, groups: Iterable[str]) -> Iterator[str]:
         """What is wrong with what the programs of these groups say of their restarts, in lines that name the

@@ -73,7 +73,8 @@ class Run:
     def described(self) -> str:
         """The options that are not the defaults, and what its programs have decided: for the log; '' if nothing."""
         of_programs = (policy.of_programs() for policy in self.policies.values())
-        return listed([*self.asked.differing(), *filter(None, of_programs)])
+        options = ', '.join(self.asked.differing())
+        return '; '.join(filter(None, [options, listed(filter(None, of_programs))]))
 
     def wake_at(self) -> float | None:
         """The monotonic time at which it has to be looked at again if nothing happens before; None: no time."""
