@@ -299,12 +299,13 @@ def test_requests_that_are_none(target, body):
     target.assert_untouched()
 
 
-# -- a RESTARTER_READY that makes no sense -------------------------------------------------------
+# -- a program's environment that makes no sense ---------------------------------------------------
 
-# Of the first, web:0 has a bad port; the second is spoiled by one of its programs.
+# Of the first, web:0 has a bad port; the second is spoiled by one of its programs; the third has a bad policy.
 MALFORMED = {
     'web': "web:0: RESTARTER_READY = 'tcp://127.0.0.1:0': ",
     'mixed': "mixed:bad: RESTARTER_READY = 'nonsense': unknown kind; allowed: tcp://",
+    'lots': "lots: RESTARTER_MAX_UNAVAILABLE = 'lots' is not allowed: it must be a count from 1 to 10000, or a ",
 }
 
 
@@ -313,6 +314,7 @@ def malformed():
     with shared(''.join([
             program(count=2, environment='RESTARTER_READY="tcp://127.0.0.1:%(process_num)d"'),
             program('fine'), program('bad', environment='RESTARTER_READY="nonsense"'), program('lonely'),
+            program('lots', environment='RESTARTER_MAX_UNAVAILABLE="lots"'),
             '[group:mixed]\nprograms=fine,bad\n'])) as server:
         server.wait_state('mixed')
         server.wait_state('web')
@@ -322,7 +324,7 @@ def malformed():
 @pytest.mark.parametrize(('method', 'names', 'group'), [
     *(('restartProcessGroup', group, group) for group in MALFORMED),
     *((method, names, group) for method in ('quickRestart', 'startRestart') for names, group in (
-        ('web', 'web'), ('web:0', 'web'), ('mixed:*', 'mixed'), ('all', 'mixed'), (['lonely', 'web'], 'web'),
+        ('web', 'web'), ('web:0', 'web'), ('mixed:*', 'mixed'), (['web', 'lots'], 'lots'), ('lots', 'lots'),
         # one of the group that makes no sense says little good of the others
         ('web:1', 'web'), ('mixed:fine', 'mixed'), ('*:fine', 'mixed'))),
 ])
@@ -332,7 +334,47 @@ def test_a_malformed_readiness_of_one_process_refuses_every_restart_of_its_group
     assert_refused(fault, Code.BAD_OPTION)
     assert fault.faultString.startswith(f'BAD_OPTION: {MALFORMED[group]}')
     assert pids(malformed.rpc().supervisor.getAllProcessInfo()) == pids(before)
-    assert malformed.restarter.listRestarts() == []
+    if method == 'startRestart':
+        # to be overridden by the call is no excuse
+        options = {'max_unavailable': 1, 'min_ready': 0, 'ready_timeout': 1}
+        assert malformed.fault(lambda: malformed.restarter.startRestart(names, options)).faultCode == Code.BAD_OPTION
+
+
+@pytest.mark.parametrize('names', ['all', '*', ['web:1', 'mixed', 'lonely', 'lots']])
+def test_of_several_groups_only_those_that_make_no_sense_are_left_alone(malformed, names):
+    before = {group: malformed.pids(group) for group in (*MALFORMED, 'lonely')}
+    planned = malformed.restarter.planRestart(names)
+    restart = malformed.wait_finished(malformed.restarter.startRestart(names))
+    after = {group: malformed.pids(group) for group in before}
+    assert [group for group in before if before[group] != after[group]] == ['lonely']
+    assert (restart['state'], restart['done']) == ('failed', 1)
+    for process in restart['processes']:
+        if process['group'] == 'lonely':
+            assert (process['phase'], process['error']) == ('ready', '')
+        else:
+            assert process['phase'] == 'failed'
+            assert process['error'].startswith(f'left as it is: {MALFORMED[process["group"]]}')
+    assert {policy['group'] for policy in restart['policies']} == {'lonely'}
+    for plan_of in (planned, restart):
+        for group, text in MALFORMED.items():
+            assert [warning for warning in plan_of['warnings']
+                    if warning.startswith(f'{group}: would be left as it is: {text}')]
+    assert [process['name'] for batch in planned['batches'] for process in batch['processes']] == ['lonely']
+    assert {process['group'] for process in planned['left']} == set(MALFORMED)
+
+
+def test_what_would_be_left_alone_anyway_does_not_fail_for_its_groups_environment(malformed):
+    malformed.restarter.quickStop('lots', True)
+    restart = malformed.wait_finished(malformed.restarter.startRestart(['lonely', 'lot*']))
+    assert (restart['state'], [process['phase'] for process in restart['processes']]) == (
+        'succeeded', ['ready', 'skipped'])
+    malformed.restarter.quickStart('lots', True)
+
+
+def test_a_quick_restart_of_several_groups_answers_bad_option_for_those_alone(malformed):
+    rows = malformed.restarter.quickRestart(['lonely', 'mixed', 'lots'], True)
+    assert {row['name']: row['status'] for row in rows} == {
+        'lonely': 80, 'fine': Code.BAD_OPTION, 'bad': Code.BAD_OPTION, 'lots': Code.BAD_OPTION}
 
 
 def pids(infos):
@@ -351,8 +393,15 @@ def test_a_plan_says_that_it_would_be_refused(malformed):
 def test_a_malformed_readiness_keeps_nobody_from_starting_and_stopping(malformed, group):
     for method, state in (('quickStop', 'STOPPED'), ('quickStart', 'RUNNING')):
         rows = getattr(malformed.restarter, method)(group, True)
-        assert [row['description'] for row in rows] == ['OK', 'OK']
+        assert {row['description'] for row in rows} == {'OK'}
         malformed.wait_state(group, state)
+
+
+def test_what_makes_no_sense_is_logged_when_supervisord_starts(malformed):
+    lines = [line for line in malformed.log_text().splitlines() if ' WARN restarter: ' in line]
+    for text in MALFORMED.values():
+        assert len([line for line in lines if f' WARN restarter: {text}' in line]) == 1
+    assert len(lines) == len(MALFORMED)
 
 
 def test_a_malformed_readiness_keeps_no_other_group_from_being_restarted(malformed):

@@ -187,8 +187,9 @@ def test_wrong_names_get_a_line_each(start):
     server.wait_state()
     with Hand(server, '--when', 'TICK_5=wbe', '--age', 'wbe:*=1s') as hand:
         assert hand.send() == [
-            "TICK_5 came: restart of wbe refused: BAD_GROUP: nothing is named or matched by 'wbe'",
-            "--age wbe:*=1s: BAD_GROUP: nothing is named or matched by 'wbe:*'"]
+            "TICK_5 came: restart of wbe refused: BAD_GROUP: nothing is named or matched by 'wbe'; did you mean "
+            "'web'?",
+            "--age wbe:*=1s: BAD_GROUP: nothing is named or matched by 'wbe:*'; did you mean 'web:*'?"]
 
 
 def test_a_supervisord_that_is_gone_gets_a_line(start):

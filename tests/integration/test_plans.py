@@ -32,7 +32,7 @@ def test_plan_tells_everything_and_touches_nothing(start):
 
     plan = server.restarter.planRestart(['app', 'mixed:*', 'a*'], {'stagger_factor': 3, 'delay': 1.5})
     assert shape(plan) == {'groups': list, 'options': dict, 'total': int, 'batches': list, 'left': list,
-                           'warnings': list}
+                           'warnings': list, 'policies': list}
     apps = [f'app:{number}' for number in range(12)]             # 10 after 9
     assert [order(batch) for batch in plan['batches']] == [
         ['mixed:early', 'mixed:late', *apps[:3]], apps[3:8], apps[8:]]
@@ -114,7 +114,7 @@ def configured():
 
 @pytest.mark.parametrize('given', [
     {}, {'delay': 0.5}, {'timeout': 0}, {'stagger_factor': 2}, {'stop_timeout': 0.5}, {'on_failure': 'abort'},
-    {'if_busy': 'fail'}, {'only_running': False}, {'max_unavailable': 3}, {'max_unavailable': '100%'}, {'min_ready': 0},
+    {'if_busy': 'fail'}, {'only_running': False}, {'max_unavailable': 1}, {'max_unavailable': '100%'}, {'min_ready': 0},
     {'ready_timeout': 0}, {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
 ])
 def test_options_of_a_call_override_the_configuration(configured, given):

@@ -8,6 +8,7 @@ from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import SETTLED, Phase, Seen
+from supervisor_restarter.policy import of_group
 from supervisor_restarter.restart import Restart, State
 from tests.unit.world import BEGINNING, Drive, Life, Program, World, name_of
 
@@ -26,8 +27,12 @@ states = st.sampled_from([Seen.RUNNING, Seen.RUNNING, Seen.RUNNING, Seen.STARTIN
                           Seen.EXITED, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.STOPPING])
 processes = st.lists(st.tuples(st.sampled_from(['web', 'web', 'api']), states, programs, st.booleans()),
                      min_size=1, max_size=7)
+# What each process's program says of itself; most often nothing.
+sayings = st.one_of(st.just([{}] * 7), st.lists(st.fixed_dictionaries({}, optional={
+    'max_unavailable': st.sampled_from([1, 2, '50%', '100%']), 'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
+    'ready_timeout': st.sampled_from([1.0, READY_TIMEOUT])}), min_size=7, max_size=7))
 options = st.builds(
-    Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%']), delay=st.sampled_from([0.0, 0.3]),
+    Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%', '100%']), delay=st.sampled_from([0.0, 0.3]),
     stagger_factor=st.sampled_from([1, 1, 3]), timeout=st.sampled_from([None, None, 0.2, 3.0]),
     on_failure=st.sampled_from(['abort', 'continue']), only_running=st.booleans(),
     scout=st.sampled_from([0.0, 0.0, 4.0]),
@@ -45,7 +50,7 @@ class Watched(Drive):
 
     def __init__(self, world, restart, orders_per_turn):
         super().__init__(world, restart, orders_per_turn)
-        self.taken = []          # (group, ready among the others, size, whether it was ready itself)
+        self.taken = []          # (allowed, ready among the others, in hand, size, ready itself, up and not ready)
         self.begun = []          # (group, for how long those are up that the restart has brought up)
 
     def _carry_out(self, member):
@@ -54,11 +59,12 @@ class Watched(Drive):
             group = [m for m in self.restart.members + self.restart.neighbours if m.group == member.group]
             others = sum(self._counts(m) for m in group if m is not member)
             in_hand = sum(m.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED) for m in group)
-            self.begun.append((member.group, [
-                self.world.now - BEGINNING - entry.seconds for entry in self.log
-                if entry.order in ('start', 'signal') and entry.name.startswith(f'{member.group}:')
-                and self.world.processes[entry.name].pid]))
-            self.taken.append((member.group, others, in_hand, len(group), self._counts(member),
+            if member.policy.rolling:
+                self.begun.append((member.group, [
+                    self.world.now - BEGINNING - entry.seconds for entry in self.log
+                    if entry.order in ('start', 'signal') and entry.name.startswith(f'{member.group}:')
+                    and self.world.processes[entry.name].pid]))
+            self.taken.append((member.policy.allowed(len(group)), others, in_hand, len(group), self._counts(member),
                                member.observed.seen in (Seen.RUNNING, Seen.STARTING)))
         super()._carry_out(member)
 
@@ -70,7 +76,7 @@ class Watched(Drive):
 
 
 class Story:
-    def __init__(self, processes, options, interferences, orders_per_turn):
+    def __init__(self, processes, sayings, options, interferences, orders_per_turn):
         self.world = World()
         for number, (group, seen, program, _) in enumerate(processes):
             self.world.add(f'{group}:{number}', seen, program)
@@ -80,8 +86,12 @@ class Story:
         for number, (group, _, _, outside) in enumerate(processes):
             member = Member(Match(group, str(number), True, True))
             (neighbours if outside and number else chosen).append(member)
-        groups = {member.group for member in chosen}
-        neighbours = [member for member in neighbours if member.group in groups]
+        for group in {member.group for member in chosen}:
+            everyone = [member for member in chosen + neighbours if member.group == group]
+            policy = of_group(group, {member.name: sayings[int(member.name)] for member in everyone}, options)
+            for member in everyone:
+                member.policy = policy.processes[member.name]
+        neighbours = [member for member in neighbours if member.policy and member.policy.rolling]
         deadline = None if options.timeout is None else BEGINNING + options.timeout
         self.restart = Restart(chosen, options, neighbours, deadline=deadline)
         self.drive = Watched(self.world, self.restart, orders_per_turn)
@@ -106,15 +116,14 @@ class Story:
         self.touched.add(name)
 
 
-stories = st.builds(Story, processes, options, interferences, st.sampled_from([None, None, 1, 2]))
+stories = st.builds(Story, processes, sayings, options, interferences, st.sampled_from([None, None, 1, 2]))
 thoroughly = settings(max_examples=500, deadline=None)
 
 
 @thoroughly
 @given(stories)
 def test_never_more_of_a_group_are_not_ready_than_allowed_by_what_the_restart_does(story):
-    for _, others, in_hand, size, ready, _ in story.drive.taken:
-        allowed = story.restart.options.allowed(size)
+    for allowed, others, in_hand, size, ready, _ in story.drive.taken:
         if ready:
             assert size - others <= allowed
         assert in_hand < max(allowed, 1) or not ready
@@ -123,8 +132,22 @@ def test_never_more_of_a_group_are_not_ready_than_allowed_by_what_the_restart_do
 @thoroughly
 @given(stories)
 def test_of_those_that_run_without_being_ready_no_more_are_taken_at_once_than_allowed(story):
-    for _, _, in_hand, size, ready, unready in story.drive.taken:
-        assert ready or not unready or in_hand < story.restart.options.allowed(size)
+    for allowed, _, in_hand, _, ready, unready in story.drive.taken:
+        assert ready or not unready or in_hand < allowed
+
+
+@thoroughly
+@given(stories)
+def test_what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_limit(story):
+    touched = {name for name in story.world.processes if name in story.touched}
+    cut_short = story.restart.state in (State.TIMED_OUT, State.CANCELLED)
+    for member in story.restart.members:
+        if name_of(member) in touched or member.start_at is None:
+            continue
+        if member.phase is Phase.READY and member.ready_since is not None and not cut_short:
+            assert member.ready_at - member.ready_since >= member.policy.min_ready
+        if 'not ready within' in member.error:
+            assert f'not ready within {member.policy.ready_timeout:g} s' in member.error
 
 
 @thoroughly
