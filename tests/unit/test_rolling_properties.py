@@ -32,7 +32,8 @@ sayings = st.one_of(st.just([{}] * 7), st.lists(st.fixed_dictionaries({}, option
     'max_unavailable': st.sampled_from([1, 2, '50%', '100%']), 'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
     'ready_timeout': st.sampled_from([1.0, READY_TIMEOUT])}), min_size=7, max_size=7))
 options = st.builds(
-    Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%', '100%']), delay=st.sampled_from([0.0, 0.3]),
+    Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%', '100%']),
+    delay=st.sampled_from([0.0, 0.3]),
     stagger_factor=st.sampled_from([1, 1, 3]), timeout=st.sampled_from([None, None, 0.2, 3.0]),
     on_failure=st.sampled_from(['abort', 'continue']), only_running=st.booleans(),
     scout=st.sampled_from([0.0, 0.0, 4.0]),
