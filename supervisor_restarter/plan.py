@@ -78,9 +78,10 @@ def warnings(known: Survey) -> list[str]:
 
 def _choose(known: Survey) -> Choice:
     left, admitted, full = {}, [], []
+    hopeless = known.hopeless
     for c in known.candidates:
         reason = left_alone(Goal.RESTART, known.options, c.member.match, c.member.observed)
-        if reason or (c.member.refused and not known.hopeless):
+        if reason or (c.member.refused and not hopeless):
             left[id(c)] = reason or c.member.refused
         else:
             admitted.append(c)

@@ -62,7 +62,7 @@ class Survey(NamedTuple):
     @property
     def hopeless(self) -> bool:
         """Whether nothing can be restarted."""
-        return len(self.refused) == len(self.groups) > 0
+        return bool(self.candidates) and all(c.member.refused for c in self.candidates)
 
     def refuse(self) -> None:
         """Refusal BAD_OPTION if nothing can be restarted."""

@@ -11,6 +11,7 @@ from supervisor_restarter.members import Member, Observation
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.phases import DOWN, ENDS, IN_FLIGHT, Phase, Seen
+from supervisor_restarter.policy import Policy
 
 COSTS_NOTHING = sorted(DOWN | {Seen.BACKOFF})
 UNREADY = sorted(set(Seen) - DOWN - {Seen.BACKOFF, Seen.READY})
@@ -35,6 +36,35 @@ def names(found):
 
 
 # -- rooms ---------------------------------------------------------------------------------------
+
+def test_the_policy_of_a_group_comes_before_the_options():
+    own = [*members(4), *members(4, group='api')]
+    for one in own[4:]:
+        one.policy = Policy(max_unavailable='50%')
+    found = rooms(own, Options(max_unavailable=1))
+    assert {name: room.allowed for name, room in found.items()} == {'web': 1, 'api': 2}
+
+
+def test_a_group_without_a_limit_waits_for_nothing_beside_one_that_has_one():
+    web, api = members(3, known=False), members(3, group='api')
+    for one in web:
+        one.policy = Policy()
+    called, hopeless = Limit().choose(web + api, web + api, Options(max_unavailable=1), 0.0)
+    assert (called, hopeless) == ([*web, api[0]], [])
+
+
+def test_hope_lasts_as_long_as_the_slowest_may_take_by_its_own_policy():
+    waiting = members(1)
+    others = [member('1', Seen.RUNNING), member('2', Seen.STARTING)]
+    for one, seconds in zip(others, (3.0, 8.0)):
+        one.policy = Policy(1, ready_timeout=seconds)
+    limit = Limit()
+    limit.choose(waiting, waiting + others, Options(max_unavailable=1), 1.0)
+    assert limit.until == 9.0
+    others[0].policy = Policy(1, ready_timeout=0.0)
+    limit.choose(waiting, waiting + others, Options(max_unavailable=1), 2.0)
+    assert limit.until is None
+
 
 def test_without_processes_there_is_no_room():
     assert rooms([], Options(max_unavailable=1)) == {}

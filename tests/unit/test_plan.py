@@ -16,7 +16,7 @@ from supervisor_restarter.names import Match
 from supervisor_restarter.phases import UP, Phase, Seen
 from supervisor_restarter.plan import AT_LEAST
 from supervisor_restarter.restart import Restart
-from supervisor_restarter.survey import Candidate
+from supervisor_restarter.survey import Candidate, survey
 from tests.unit.world import Drive, Program, World, group, name_of
 
 # What is not about scouts has none.
@@ -213,6 +213,31 @@ def test_what_is_left_alone_takes_room(limit, names, rest):
     assert batches(plan) == names
     assert sorted(left(plan)) == sorted(rest)
     assert plan['left'][-1]['reason'] == LEFT
+
+
+def test_of_several_groups_the_one_with_nonsense_is_left_alone():
+    own = [candidate('0'), candidate('1'), candidate('0', group='bad'), candidate('1', 'd', 'bad', outright=False)]
+    plan = plans.plan(own, [candidate('2', group='bad', malformed='it is empty')], Options())
+    assert [(each['group'], each['name'], each['reason']) for each in plan['left']] == [
+        ('bad', '0', 'left as it is: bad:2: it is empty'), ('bad', '1', LEFT)]
+    assert (batches(plan), plan['total'], [policy['group'] for policy in plan['policies']]) == (['0 1'], 2, ['web'])
+    assert plan['warnings'] == ['bad: would be left as it is: bad:2: it is empty', f'web: {ALL_AT_ONCE.format(2)}']
+
+
+def test_one_group_goes_in_batches_by_its_program_and_the_other_in_waves():
+    own = [candidate(str(number), group=name, said=said) for number in range(3)
+           for name, said in (('a', {}), ('b', {'max_unavailable': 1, 'min_ready': 2.0}))]
+    plan = plans.plan(own, [], Options(stagger_factor=2, delay=0.5))
+    assert [[each['group'] + each['name'] for each in batch['processes']] for batch in plan['batches']] == [
+        ['a0', 'a1', 'b0'], ['a2', 'b1'], ['b2']]
+    assert afters(plan) == [0.0, 0.5, 6.0]          # startsecs and min_ready
+    assert plan['warnings'] == [f'a: {ALL_AT_ONCE.format(3)}']
+
+
+def test_the_warnings_alone_are_those_of_the_plan():
+    own = [candidate('0', said={'max_unavailable': 1}), candidate('1', 'r', 'api'), candidate('2', 'd', 'api')]
+    others = [candidate('3', 'f'), candidate('4', 'r', 'bad', malformed='x'), candidate('5', 'r', 'bad')]
+    assert plans.warnings(survey(own, others, Options())) == plans.plan(own, others, Options())['warnings']
 
 
 def test_with_only_running_what_is_down_takes_room():
@@ -464,8 +489,11 @@ def shown(world, outright=True):
     return found
 
 
+sayings = st.fixed_dictionaries({}, optional={
+    'max_unavailable': st.sampled_from([1, 2, '50%', '100%']), 'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
+    'ready_timeout': st.sampled_from([1.0, 7.0])}) | st.just(dict[str, object]())
 worlds = st.lists(st.tuples(st.sampled_from(['web', 'api']), st.sampled_from([Seen.RUNNING] * 4 + [Seen.STOPPED]),
-                            st.sampled_from([0.5, 1.0])), min_size=1, max_size=9)
+                            st.sampled_from([0.5, 1.0]), sayings), min_size=1, max_size=9)
 
 
 @settings(max_examples=200, deadline=None)
@@ -473,12 +501,15 @@ worlds = st.lists(st.tuples(st.sampled_from(['web', 'api']), st.sampled_from([Se
        st.sampled_from([0.0, 0.7]))
 def test_a_restart_goes_as_planned(processes, count, max_unavailable, stagger, min_ready):
     world = World()
-    for number, (name, seen, startsecs) in enumerate(processes):
+    for number, (name, seen, startsecs, _) in enumerate(processes):
         world.add(f'{name}:{number}', seen, Program(startsecs=startsecs, stop_seconds=0.0))
     options = Options(max_unavailable=max_unavailable, min_ready=min_ready, on_failure='continue', delay=0.3,
                       stagger_factor=1 if max_unavailable != '100%' else stagger)
     everyone, members = shown(world), world.members()
+    everyone = [one._replace(said=said) for one, (*_, said) in zip(everyone, processes)]
     plan = plans.plan(everyone[:count], everyone[count:], options)
+    for member, one in zip(members, everyone):
+        member.policy = one.member.policy
     drive = Drive(world, Restart(members[:count], options, members[count:])).begin()
     drive.end()
     turns = {name: seconds for order in ('start', 'stop') for name, seconds in drive.entries(order).items()}
@@ -506,7 +537,8 @@ processes = st.builds(
     candidate, letter=st.sampled_from('rrrrssbdexfgu'), group=st.sampled_from(['web', 'api', 'größe']),
     outright=st.booleans(), obstacle=st.sampled_from(['', '', 'no such file']),
     malformed=st.sampled_from(['', '', 'it is empty']), probed=st.booleans(), restarts=st.booleans(),
-    startsecs=seconds, stopwaitsecs=seconds, stopasgroup=st.booleans(), command=st.sampled_from(['', 'celery']))
+    startsecs=seconds, stopwaitsecs=seconds, stopasgroup=st.booleans(), command=st.sampled_from(['', 'celery']),
+    said=sayings)
 
 
 def numbered(found):
@@ -533,12 +565,18 @@ def test_what_holds_for_every_plan(found, count, options):
     assert all(each['reason'] for each in plan['left'])
     assert all(batch['longest'] >= 0 and batch['after'] >= 0 for batch in plan['batches'])
     assert all(text and text.isprintable() for text in plan['warnings'])
+    assert {policy['group'] for policy in plan['policies']} == {
+        one.member.group for one in own if not one.member.refused}
+    sound = [one for one in own if not one.member.refused]
+    assert not sound or all((each['group'], each['name']) not in taken for each in plan['left'])
+    assert not sound or {group for group, _ in taken} <= {one.member.group for one in sound}
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(processes, max_size=16).map(numbered), st.integers(0, 16), options)
 def test_no_batch_of_a_rolling_plan_takes_more_of_a_group_than_allowed(found, count, options):
     plan = plans.plan(found[:count], found[count:], options)
+    limits = {policy['group']: policy['allowed'] for policy in plan['policies']}
     for name in plan['groups']:
         everyone = {one.member.name: one.seen for one in found if one.member.group == name}
         if Seen.STARTING in everyone.values():
@@ -548,7 +586,7 @@ def test_no_batch_of_a_rolling_plan_takes_more_of_a_group_than_allowed(found, co
         lost = [each for each, seen in everyone.items() if seen not in UP and each not in concerned]
         for batch in batches:
             if any(everyone[each['name']] is Seen.READY for each in batch):
-                assert len(batch) + len(lost) <= options.allowed(len(everyone))
+                assert len(batch) + len(lost) <= limits.get(name, options.allowed(len(everyone)))
 
 
 # -- against what a restart does ----------------------------------------------------------------

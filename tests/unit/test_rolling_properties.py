@@ -28,9 +28,10 @@ states = st.sampled_from([Seen.RUNNING, Seen.RUNNING, Seen.RUNNING, Seen.STARTIN
 processes = st.lists(st.tuples(st.sampled_from(['web', 'web', 'api']), states, programs, st.booleans()),
                      min_size=1, max_size=7)
 # What each process's program says of itself; most often nothing.
-sayings = st.one_of(st.just([{}] * 7), st.lists(st.fixed_dictionaries({}, optional={
+said = st.fixed_dictionaries({}, optional={
     'max_unavailable': st.sampled_from([1, 2, '50%', '100%']), 'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
-    'ready_timeout': st.sampled_from([1.0, READY_TIMEOUT])}), min_size=7, max_size=7))
+    'ready_timeout': st.sampled_from([1.0, READY_TIMEOUT])})
+sayings = st.lists(said, min_size=7, max_size=7) | st.just([dict[str, object]()] * 7)
 options = st.builds(
     Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%', '100%']),
     delay=st.sampled_from([0.0, 0.3]),
