@@ -24,6 +24,7 @@ RESTART = {
     'finished_at': str, 'duration': float, 'options': dict, 'total': int, 'done': int, 'failed': int,
     'killed': int, 'lowest_ready': int,
 }
+IN_FULL = {'processes': list, 'policies': list, 'warnings': list}      # not in a list of restarts
 PROCESS = {
     'group': str, 'name': str, 'phase': str, 'old_pid': int, 'new_pid': int, 'stop_seconds': float,
     'down_seconds': float, 'ready_seconds': float, 'error': str,
@@ -41,7 +42,7 @@ def shape(struct):
 
 def assert_restart(struct, with_processes=True):
     """The struct has exactly the fields of the contract, each of its type."""
-    assert shape(struct) == ({**RESTART, 'processes': list} if with_processes else RESTART)
+    assert shape(struct) == ({**RESTART, **IN_FULL} if with_processes else RESTART)
     assert struct['state'] in STATES
     assert all(isinstance(group, str) for group in struct['groups'])
     for moment in ('requested_at', 'started_at', 'finished_at'):
@@ -277,6 +278,7 @@ SIGNATURES = {
     'cancelRestart': ['boolean', 'string'],
     'listRestarts': ['array'],
     'planRestart': ['struct', 'array', 'struct'],
+    'retryRestart': ['string', 'string', 'struct'],
     'getPluginVersion': ['string'],
     'getAPIVersion': ['string'],
 }
