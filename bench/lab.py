@@ -257,9 +257,13 @@ def _kill_orphans(log: str) -> None:
 
 
 def short_tempdir() -> str:
-    """Where temporary files go, or /tmp when that is too long for the path of a unix socket (about 100 characters)."""
+    """Where temporary files go.
+
+    Or /tmp when that is too long for the path of a unix socket (about 100 characters), or has characters with a meaning
+    in configuration files.
+    """
     usual = tempfile.gettempdir()
-    return usual if len(usual) <= 60 else '/tmp'
+    return usual if len(usual) <= 60 and re.fullmatch(r'[-/\w.]+', usual, re.ASCII) else '/tmp'
 
 
 @contextmanager

@@ -23,10 +23,8 @@ class Ours(Server):
         super().__init__(programs, restarter, CTLPLUGIN + extra)
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start supervisorctl and do not wait; its output, with that for errors, comes as .stdout."""
-        usual = {key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'}
-        return subprocess.Popen([script('supervisorctl'), '-c', str(self.conf), *arguments], text=True, env=usual,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        """As begin_ctl."""
+        return self.begin_ctl(*arguments)
 
 
 class Stock(Ours):

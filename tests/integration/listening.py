@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.lab import script
-from tests.integration.server import SECONDS, Server
+from tests.integration.server import SECONDS, Server, lines_of
 
 TICK = 'TICK_5'
 
@@ -69,7 +69,7 @@ class Hand:
 
     def lines(self) -> list[str]:
         """What it has said, without the line at its start and without the time in each."""
-        return [line.split(' ', 2)[2] for line in self._errors.read_text().splitlines()][1:]
+        return [line.split(' ', 2)[2] for line in lines_of(self._errors)][1:]
 
     def until(self, words: str, **event: Any) -> str:
         """Send an event again and again until a line with these words is said; that line."""

@@ -22,7 +22,7 @@ PROGRAMS = ''.join([
     program('missing', '/nonexistent', autostart='false', startretries=0),
     program('false', '/bin/false', autostart='false', startretries=0, startsecs=5, autorestart='false'),
     program('done', '/bin/sleep 0.3', autorestart='false', exitcodes=0),
-    program('slow', startsecs=1, autostart='false'),
+    program('slow', startsecs=3, autostart='false'),
     program('front') + program('back') + '[group:site]\nprograms=front,back\n\n',
     program('ears', kind='eventlistener', events='TICK_3600'),
 ])

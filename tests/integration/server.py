@@ -21,12 +21,18 @@ from bench.lab import Lab, script
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name('worker.py')
-SECONDS = 20.0   # the deadline of every wait; far more than anything here takes
+SECONDS = 60.0   # the deadline of every wait; far more than anything here takes
+CONNECTED = '03'  # of /proc/net/unix
 
 
 def worker(*arguments: str) -> str:
     """The command of a worker that misbehaves as told; see worker.py and Server.wait_workers."""
     return ' '.join([sys.executable, '-S', '-E', str(WORKER), '--touch', '%(here)s/workers', *arguments])
+
+
+# A worker that stops when the test says so, with Server.let_stop(): whatever has to happen while it is stopping happens
+# however slow the machine is.
+HELD = worker('--hold', '%(here)s/may-stop')
 
 
 def program(name: str = 'web', command: str = '/bin/sleep 1000', count: int = 1, kind: str = 'program',
@@ -37,6 +43,11 @@ def program(name: str = 'web', command: str = '/bin/sleep 1000', count: int = 1,
     if count > 1:
         lines += [f'numprocs={count}', 'process_name=%(process_num)d']
     return '\n'.join([*lines, *(f'{key}={value}' for key, value in settings.items()), '', ''])
+
+
+def held(name: str = 'web', count: int = 1, **settings: object) -> str:
+    """A [program:x] section of HELD workers, which are not killed before they are let to stop."""
+    return program(name, **{'command': HELD, 'count': count, 'stopwaitsecs': 600, **settings})  # type: ignore[arg-type]
 
 
 class Server(Lab):
@@ -56,6 +67,11 @@ class Server(Lab):
     def __enter__(self) -> Server:
         super().__enter__()
         return self
+
+    @property
+    def pid(self) -> int:
+        """The pid of supervisord."""
+        return self.process.pid
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -106,6 +122,32 @@ class Server(Lab):
         return subprocess.run([script('supervisorctl'), '-c', str(self.conf), *arguments],
                               capture_output=True, text=True, timeout=60, check=False)
 
+    def begin_ctl(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start supervisorctl and do not wait; its output, with that for errors, comes as .stdout."""
+        usual = {key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'}
+        return subprocess.Popen([script('supervisorctl'), '-c', str(self.conf), *arguments], text=True, env=usual,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def let_stop(self) -> None:
+        """Let HELD workers stop, those that are told to now and all later ones."""
+        (self.dir / 'may-stop').touch()
+
+    def descriptors(self) -> int:
+        """How many descriptors supervisord has open, apart from clients' connections to its unix socket.
+
+        It closes those in its own time after the client has.
+        """
+        path = str(self.dir / 'sock')
+        rows = [line.split() for line in Path('/proc/net/unix').read_text().splitlines()]
+        connections = {f'socket:[{row[6]}]' for row in rows if row[7:] == [path] and row[5] == CONNECTED}
+        found = 0
+        for descriptor in Path(f'/proc/{self.pid}/fd').iterdir():
+            try:
+                found += os.readlink(descriptor) not in connections
+            except OSError:
+                pass               # it has just been closed
+        return found
+
     # -- waiting -----------------------------------------------------------------------------
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
@@ -118,11 +160,15 @@ class Server(Lab):
         self.wait(lambda: bool(self.states(group)) and set(self.states(group).values()) <= wanted,
                   f'{group} in {wanted}; it is {self.states(group)}')
 
-    def wait_workers(self, group: str = 'web') -> None:
-        """Wait until every process of the group is RUNNING and, being a worker, has set itself up."""
-        self.wait_state(group)
+    def wait_workers(self, group: str = 'web', *states: str) -> None:
+        """Wait until every process of the group is RUNNING (or in `states`) and, being a worker, has set itself up."""
+        self.wait_state(group, *states)
         pids = {str(pid) for pid in self.pids(group).values()}
         self.wait(lambda: pids <= set((self.dir / 'workers').read_text().split()), 'workers')
+
+    def wait_call(self, method: str, mark: int = 0) -> None:
+        """Wait until supervisord, a Telling one, has got a call of this method ('stopProcess') since the mark."""
+        self.wait(lambda: f'XML-RPC method called: supervisor.{method}()' in self.log_text(mark), f'call of {method}')
 
     def wait_phase(self, id: str, *phases: str) -> dict[str, Any]:
         """Wait until some process of the restart is in one of the phases; the restart then."""
@@ -159,10 +205,19 @@ class Server(Lab):
 
     def close(self) -> None:
         if self._process is not None:
+            self.let_stop()
             wait_for_exec(self._process.pid)
         super().close()
         for thread in self._threads:
             thread.join(SECONDS)
+
+
+class Telling(Server):
+    """A supervisord that tells in its log which methods are called; see wait_call."""
+
+    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
+        super().__init__(programs, restarter, extra)
+        self._text = self._text.replace('nodaemon=true', 'nodaemon=true\nloglevel=trace')
 
 
 class Daemon(Server):
@@ -228,6 +283,12 @@ def shared(programs: str, restarter: str = '', extra: str = '', kind: type[Serve
     with server:
         yield server
         server.check_log()
+
+
+def lines_of(file: Path) -> list[str]:
+    """The lines of a text file that somebody is writing; one that is not complete yet is left out."""
+    text = file.read_text(encoding='utf-8', errors='replace') if file.exists() else ''
+    return text[:text.rfind('\n') + 1].splitlines()
 
 
 class Call(threading.Thread):

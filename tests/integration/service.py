@@ -11,12 +11,14 @@ Options in the file DIR/orders.NAME hold too, so that a new process can behave u
 --tls FILE                     it speaks TLS there, with the certificate and key in the file
 --notify                       it says READY=1; --by child: a child of its own says so
 --slow S                       it becomes ready after S seconds, and again after SIGHUP
+--gate                         it becomes ready, and again after SIGHUP, only once there is DIR/gate; see open_gate
 --never                        it never becomes ready
 --answer HOW                   ok (HTTP 200), busy (503), silent (none), garbage, reset
 --first HOW --until S          ... so until S seconds after the start
 --last S                       it dies S seconds after it became ready
 --exit N                       ... with this exit status; without --last at once
 --stop S                       on SIGTERM it takes S seconds to exit
+--hold                         on SIGTERM it waits until there is the file DIR/may-stop; see Server.let_stop
 --hup HOW                      on SIGHUP: renew (not ready for --slow seconds), or an answer as above from then on;
                                prompt: it says READY=1 as fast as it can, and does nothing else any more
 """
@@ -61,6 +63,16 @@ def address() -> str:
     return f'127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}'
 
 
+def open_gate(directory: Path) -> None:
+    """Let services with --gate become ready."""
+    (directory / 'gate').touch()
+
+
+def close_gate(directory: Path) -> None:
+    """Let no further service with --gate become ready."""
+    (directory / 'gate').unlink()
+
+
 class Mark(NamedTuple):
     """Something that a service has done."""
 
@@ -72,8 +84,9 @@ class Mark(NamedTuple):
 
 def marks(directory: Path, what: str = '') -> list[Mark]:
     """What services have done, in order; only this, if given."""
-    file = directory / 'marks'
-    lines = file.read_text().splitlines() if file.exists() else []
+    # A line that is being written is left out.
+    text = (directory / 'marks').read_text() if (directory / 'marks').exists() else ''
+    lines = text[:text.rfind('\n') + 1].splitlines()
     found = [Mark(float(time), int(pid), name, done) for time, pid, name, done in map(str.split, lines)]
     return sorted(mark for mark in found if what in ('', mark.what))
 
@@ -126,8 +139,14 @@ class Service:
         self.mark('stopped')
         if self.listener and not self.options.fd:
             self.listener.close()
+        if self.options.hold:
+            self.wait_for('may-stop')
         time.sleep(self.options.stop)
         os._exit(0)
+
+    def wait_for(self, file: str) -> None:
+        while not os.path.exists(f'{self.options.directory}/{file}'):
+            time.sleep(0.01)
 
     def renew(self, signum: int, frame: object) -> None:
         self.mark('signalled')
@@ -146,13 +165,13 @@ class Service:
         if options.never:
             while True:
                 signal.pause()
-        time.sleep(options.slow)
+        self.be_slow()
         self.get_ready('ready')
         ready_at = time.monotonic()
         while options.last is None or time.monotonic() < ready_at + options.last:
             if self.renewing:
                 self.get_unready()
-                time.sleep(options.slow)
+                self.be_slow()
                 self.get_ready('renewed')
             self.serve(0.05 if options.last is None and not options.hup else 0.01)
         self.mark('dying')
@@ -172,6 +191,11 @@ class Service:
                 wait(signals)
                 if path:
                     send(b'READY=1')
+
+    def be_slow(self) -> None:
+        time.sleep(self.options.slow)
+        if self.options.gate:
+            self.wait_for('gate')
 
     def get_ready(self, what: str) -> None:
         self.renewing = False
@@ -280,7 +304,7 @@ def main() -> int:
     parser.add_argument('directory')
     for option in ('--tcp', '--unix', '--tls', '--by', '--hup', '--first'):
         parser.add_argument(option)
-    for option in ('--fd', '--notify', '--never'):
+    for option in ('--fd', '--notify', '--never', '--gate', '--hold'):
         parser.add_argument(option, action='store_true')
     for option in ('--slow', '--stop', '--until'):
         parser.add_argument(option, type=float, default=0.0)

@@ -15,7 +15,7 @@ import bench.lab
 import supervisor_restarter
 from bench.lab import script
 from supervisor_restarter.faults import Code
-from tests.integration.server import Server, program, shared, worker
+from tests.integration.server import HELD, RudeClient, Server, held, program, shared, worker
 
 STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
 PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
@@ -33,7 +33,7 @@ PROCESS = {
 ISO = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)')
 SLOW = worker('--stop', '0.6')
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
-NO_LIMIT_HERE = 20          # seconds; for calls whose answer must come long before
+NO_LIMIT_HERE = 60          # seconds; for calls whose answer must come long before
 
 
 def shape(struct):
@@ -55,11 +55,12 @@ def assert_restart(struct, with_processes=True):
 # -- the struct of a restart -----------------------------------------------------------------
 
 def test_struct_of_a_running_and_a_finished_restart(start):
-    server = start(program(command=SLOW, count=2))
+    server = start(held(command=f'{HELD} --stop 0.6', count=2))
     server.wait_workers()
     old = server.pids()
     id = server.restarter.startRestart('web')
     running = server.wait_phase(id, 'stopping')
+    server.let_stop()
     assert_restart(running)
     assert (running['id'], running['groups'], running['state'], running['total']) == (id, ['web'], 'running', 2)
     assert running['requested_at'] <= running['started_at']
@@ -85,7 +86,7 @@ def test_struct_of_a_running_and_a_finished_restart(start):
 
 
 def test_struct_of_a_queued_restart(start):
-    server = start(program(command=SLOW))
+    server = start(held())
     server.wait_workers()
     first = server.restarter.startRestart('web')
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
@@ -94,6 +95,7 @@ def test_struct_of_a_queued_restart(start):
     assert (queued['state'], queued['started_at'], queued['finished_at'], queued['duration']) == ('queued', '', '', 0)
     assert [process['phase'] for process in queued['processes']] == ['waiting']
     assert [struct['id'] for struct in server.restarter.listRestarts()] == [second, first]
+    server.let_stop()
     assert server.wait_finished(second)['state'] == 'succeeded'
 
 
@@ -128,11 +130,15 @@ def test_list_has_running_restarts_and_a_bounded_history_newest_first(start):
 
 
 def test_no_history(start):
-    server = start(program(command=SLOW), restarter='history=0')
+    server = start(held(), restarter='history=0')
     server.wait_workers()
     id = server.restarter.startRestart('web')
     assert [struct['id'] for struct in server.restarter.listRestarts()] == [id]
-    assert server.restarter.waitRestart(id, 2**31 - 1, NO_LIMIT_HERE)['state'] == 'succeeded'   # who waits is told
+    client = RudeClient(server, 'restarter.waitRestart', id, 2**31 - 1, NO_LIMIT_HERE)
+    server.rpc().supervisor.getState()                                # by now it has got the call
+    server.let_stop()
+    assert client.answer()['state'] == 'succeeded'                    # who waits is told
+    client.hang_up()
     assert server.restarter.listRestarts() == []
     assert server.fault(lambda: server.restarter.getRestart(id)).faultCode == Code.NO_SUCH_RESTART
 
@@ -140,7 +146,7 @@ def test_no_history(start):
 # -- waitRestart -----------------------------------------------------------------------------
 
 def test_wait_restart(start):
-    server = start(program('web', SLOW) + program('two', count=2))
+    server = start(held() + program('two', count=2))
     server.wait_workers()
     restarter = server.restarter
 
@@ -159,6 +165,7 @@ def test_wait_restart(start):
     id = restarter.startRestart('web')
     version = server.wait_phase(id, 'stopping')['version']
     to_the_end = server.in_background(lambda: server.restarter.waitRestart(id, 2**31 - 1, 50))
+    server.let_stop()
     struct = restarter.waitRestart(id, version, 50)                                       # a change
     assert struct['version'] > version
     assert struct['processes'][0]['phase'] != 'stopping'
@@ -219,9 +226,9 @@ def test_faults(busy, code, text, method, arguments):
 
 
 def test_cancelled_fault(start):
-    server = start(program(command=SLOW))
+    server = start(held())
     server.wait_workers()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'stopping')
     assert server.restarter.cancelRestart(server.only_restart()) is True
     fault = server.fault(call.result)

@@ -12,7 +12,7 @@ import pytest
 from bench.lab import script
 from supervisor_restarter.quickrun import LONGEST_PAUSE
 from tests.integration.ctl import KINDS, Ours, Stock
-from tests.integration.server import SECONDS, Server, program, shared, worker
+from tests.integration.server import SECONDS, Server, held, program, shared, worker
 
 both = pytest.mark.parametrize('kind', KINDS)
 
@@ -198,7 +198,7 @@ def test_names_beyond_ascii(start, kind):
 @both
 @pytest.mark.parametrize('command', ['quickstop', 'quickrestart'])
 def test_lines_come_as_processes_get_there(start, kind, command):
-    server = start(program('fast', worker()) + program('slow', worker('--stop', '3'))
+    server = start(program('fast', worker()) + held('slow')
                    + '[group:web]\nprograms=fast,slow\n', kind=kind)
     server.wait_workers()
     running = server.begin(command, 'web:')
@@ -206,6 +206,7 @@ def test_lines_come_as_processes_get_there(start, kind, command):
         word = 'stopped' if command == 'quickstop' else 'started'
         assert running.stdout.readline() == f'web:fast: {word}\n'
         assert server.state('web:slow') == 'STOPPING'
+        server.let_stop()
         assert running.stdout.read() == f'web:slow: {word}\n'
     assert running.returncode == 0
 
@@ -260,7 +261,7 @@ def test_a_group_that_is_removed_meanwhile(start, kind):
 
 # -- Ctrl-C and the like, without a terminal ---------------------------------------------------------
 
-SLOW = worker('--stop', '2')
+SLOW = held(count=2)
 
 
 def interrupted(server, command='quickrestart'):
@@ -273,11 +274,13 @@ def interrupted(server, command='quickrestart'):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_without_the_interface_an_interrupt_leaves_nothing_down(start, number):
-    server = start(program(command=SLOW, count=2, startsecs=1), kind=Stock)
+    server = start(held(count=2, startsecs=1), kind=Stock)
     before = server_pids(server)
     with interrupted(server) as running:
         running.send_signal(number)
-        lines = running.stdout.read().splitlines()
+        lines = [running.stdout.readline().rstrip()]
+        server.let_stop()
+        lines += running.stdout.read().splitlines()
     assert lines == ['interrupted: waiting for 2 to stop, to start them again; Ctrl-C leaves them down',
                      'Error: interrupted; what was stopped is started again']
     assert running.returncode == (1 if number == signal.SIGINT else -number)
@@ -291,18 +294,19 @@ def server_pids(server):
 
 
 def test_without_the_interface_a_second_interrupt_says_what_is_down(start):
-    server = start(program(command=worker('--stop', '4'), count=2), kind=Stock)
+    server = start(SLOW, kind=Stock)
     with interrupted(server) as running:
         running.send_signal(signal.SIGINT)
         assert running.stdout.readline().startswith('interrupted: waiting for 2')
         running.send_signal(signal.SIGINT)
         assert running.stdout.read() == 'Error: interrupted; not started again: web:0, web:1\n'
     assert running.returncode == 1
+    server.let_stop()
     server.wait_state('web', 'STOPPED')
 
 
 def test_with_the_interface_an_interrupt_ends_only_the_watching(start):
-    server = start(program(command=SLOW, count=2), kind=Ours)
+    server = start(SLOW, kind=Ours)
     with interrupted(server) as running:
         id = server.only_restart()
         running.send_signal(signal.SIGINT)
@@ -310,16 +314,18 @@ def test_with_the_interface_an_interrupt_ends_only_the_watching(start):
             f'Error: interrupted; restart {id} goes on; to wait for it: waitrestart {id}; '
             f'to cancel it: cancelrestart {id}\n')
     assert running.returncode == 1
+    server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
 
 
 @both
 def test_an_interrupted_quickstop_goes_on(start, kind):
-    server = start(program(command=SLOW, count=2), kind=kind)
+    server = start(SLOW, kind=kind)
     with interrupted(server, 'quickstop') as running:
         running.send_signal(signal.SIGINT)
         assert running.stdout.read() == 'Error: interrupted; what has begun goes on\n'
     assert running.returncode == 1
+    server.let_stop()
     server.wait_state('web', 'STOPPED')
 
 
@@ -339,7 +345,7 @@ def test_an_output_that_nobody_reads_leaves_nothing_down(start, kind):
 
 @both
 def test_a_server_that_is_killed_meanwhile(start, kind):
-    server = start(program(command=worker('--stop', '5'), count=2), kind=kind)
+    server = start(SLOW, kind=kind)
     with interrupted(server) as running:
         server.process.kill()
         [line] = running.stdout.read().splitlines()
@@ -352,9 +358,11 @@ def test_a_server_that_is_killed_meanwhile(start, kind):
 @both
 @pytest.mark.parametrize('command', ['quickrestart', 'quickstop'])
 def test_a_server_that_shuts_down_meanwhile(start, kind, command):
-    server = start(program(command=worker('--stop', '2'), count=2), kind=kind)
+    server = start(SLOW, kind=kind)
     with interrupted(server, command) as running:
         server.process.terminate()
+        server.wait(lambda: 'received SIGTERM' in server.log_text(), 'the signal')
+        server.let_stop()
         shown = running.stdout.read().splitlines()
     # The last look may find the processes stopped by that, or supervisord gone.
     assert len(shown) in (1, 2)
@@ -401,7 +409,7 @@ def test_tcp_with_a_password(start, kind):
 # -- restarts, cancelrestart, rolling ----------------------------------------------------------------
 
 def test_restarts_and_cancelrestart(start):
-    server = start(program(command=SLOW, count=2), kind=Ours)
+    server = start(SLOW, kind=Ours)
     server.wait_workers()
     assert server.ctl('restarts').stdout == 'no restarts\n'
     with server.begin('quickrestart', 'web:') as running:
@@ -412,6 +420,7 @@ def test_restarts_and_cancelrestart(start):
         assert (done.stdout, done.returncode) == (f'{id}: cancelled\n', 0)
         assert re.match(r'web:0: ERROR \(cancelled\): (stopping|starting); what is down', running.stdout.read())
     assert running.returncode == 1
+    server.let_stop()
     server.wait_finished(id)
     assert server.states('web') == dict.fromkeys('01', 'RUNNING')
     assert re.search(rf'^{id} +cancelled ', server.ctl('restarts').stdout, re.MULTILINE)
@@ -424,11 +433,12 @@ def test_restarts_and_cancelrestart(start):
 
 
 def test_a_group_that_is_being_restarted_is_refused(start):
-    server = start(program(command=SLOW, count=2), kind=Ours)
+    server = start(SLOW, kind=Ours)
     with interrupted(server) as running:
         done = server.ctl('quickrestart', 'web:')
         assert done.stdout.startswith("Error: process group 'web' is being restarted already")
         assert done.returncode == 1
+        server.let_stop()
         assert running.stdout.read().count('started') == 2
 
 

@@ -10,11 +10,11 @@ from supervisor.supervisorctl import DefaultControllerPlugin
 
 from bench.lab import script
 from tests.integration.ctl import KINDS, Ours, Session, Stock
-from tests.integration.server import SECONDS, Server, program, worker
+from tests.integration.server import SECONDS, Server, held, program
 from tests.integration.test_ctl_commands import free_port
 
 both = pytest.mark.parametrize('kind', KINDS)
-SLOW = worker('--stop', '2')
+SLOW = held(count=2)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_tab(start, open_session, kind):
 
 def test_tab_completes_the_ids_of_running_restarts(start, open_session):
     pytest.importorskip('readline')
-    server = start(program(command=SLOW), kind=Ours)
+    server = start(held(), kind=Ours)
     server.wait_workers()
     id = server.restarter.startRestart('web')
     session = open_session(server)
@@ -82,7 +82,7 @@ def test_a_bar_with_the_lines_above_it(start, open_session, kind):
 # -- Ctrl-C ------------------------------------------------------------------------------------------
 
 def test_ctrl_c_with_the_interface_lets_the_restart_go_on(start, open_session):
-    server = start(program(command=SLOW, count=2), kind=Ours)
+    server = start(SLOW, kind=Ours)
     server.wait_workers()
     session = open_session(server)
     session.type('quickrestart web:\n')
@@ -92,13 +92,14 @@ def test_ctrl_c_with_the_interface_lets_the_restart_go_on(start, open_session):
     session.expect(f'interrupted; restart {id} goes on; to wait for it: waitrestart {id}; '
                    f'to cancel it: cancelrestart {id}')
     session.expect('supervisor> $')
+    server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert server.states('web') == dict.fromkeys('01', 'RUNNING')
     assert session.run(f'restarts {id}')[-1].startswith('web:1: restarted (')       # the shell is alive
 
 
 def test_ctrl_c_without_the_interface_leaves_nothing_down(start, open_session):
-    server = start(program(command=SLOW, count=2), kind=Stock)
+    server = start(SLOW, kind=Stock)
     server.wait_workers()
     before = set(server.pids().values())
     session = open_session(server)
@@ -106,6 +107,7 @@ def test_ctrl_c_without_the_interface_leaves_nothing_down(start, open_session):
     server.wait(lambda: set(server.states('web').values()) == {'STOPPING'}, 'processes that are being stopped')
     session.type('\x03')
     session.expect('interrupted: waiting for 2 to stop, to start them again')
+    server.let_stop()
     session.expect('Error: interrupted; what was stopped is started again')
     session.expect('supervisor> $')
     assert server.states('web') == dict.fromkeys('01', 'RUNNING')
@@ -114,7 +116,7 @@ def test_ctrl_c_without_the_interface_leaves_nothing_down(start, open_session):
 
 
 def test_ctrl_c_twice_without_the_interface_names_what_is_down(start, open_session):
-    server = start(program(command=worker('--stop', '4'), count=2), kind=Stock)
+    server = start(SLOW, kind=Stock)
     server.wait_workers()
     session = open_session(server)
     session.type('quickrestart web:\n')
@@ -128,7 +130,7 @@ def test_ctrl_c_twice_without_the_interface_names_what_is_down(start, open_sessi
 
 @both
 def test_the_terminal_of_a_session_goes_away(start, kind):
-    server = start(program(command=SLOW, count=2), kind=kind)
+    server = start(SLOW, kind=kind)
     server.wait_workers()
     before = set(server.pids().values())
     with Session(server.conf) as session:
@@ -136,6 +138,7 @@ def test_the_terminal_of_a_session_goes_away(start, kind):
         session.type('quickrestart web:\n')
         server.wait(lambda: set(server.states('web').values()) == {'STOPPING'}, 'processes that are being stopped')
         session.process.send_signal(signal.SIGHUP)
+        server.let_stop()
         session.process.wait(SECONDS)
     server.wait_state()
     assert not before & set(server.pids().values())

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.integration.server import program
+from tests.integration.server import RudeClient, program
 from tests.integration.service import address, marks, ready_after, service
 
 LISTENING = '0A'
@@ -45,6 +45,11 @@ class Client(threading.Thread):
 def fcgi(at, count=3, **settings):
     settings = {'socket': f'tcp://{at}:8000', **settings}
     return program('web', service('--fd', '--slow', '0.2'), count, 'fcgi-program', **settings)
+
+
+def holding(at):
+    """Two processes that stop when they are let."""
+    return program('web', service('--fd', '--hold'), 2, 'fcgi-program', socket=f'tcp://{at}:8000', stopwaitsecs=600)
 
 
 def served(server, at, count=3):
@@ -97,11 +102,12 @@ def test_no_connection_is_refused_and_the_socket_closes_as_always_after(start, r
 
 def test_the_socket_stays_open_while_every_process_is_down(start):
     at = address()
-    server = start(program('web', service('--fd', '--stop', '0.3'), 2, 'fcgi-program', socket=f'tcp://{at}:8000'))
+    server = start(holding(at))
     served(server, at, 2)
     mark = server.log_size()
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
+    server.let_stop()
     server.wait(lambda: 'stopped: 1' in server.log_text(mark), 'end of the processes')
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert is_open(at)
@@ -110,11 +116,12 @@ def test_the_socket_stays_open_while_every_process_is_down(start):
 
 def test_cancel_lets_go_of_the_socket(start):
     at = address()
-    server = start(program('web', service('--fd', '--stop', '0.2'), 2, 'fcgi-program', socket=f'tcp://{at}:8000'))
+    server = start(holding(at))
     served(server, at, 2)
     id = server.restarter.startRestart('web', {'stagger_factor': 2, 'delay': 60})
     server.wait_phase(id, 'stopping')
     server.restarter.cancelRestart(id)
+    server.let_stop()
     assert server.wait_finished(id)['state'] == 'cancelled'
     server.ctl('stop', 'web:*')
     server.wait(lambda: not is_open(at), 'end of the socket')
@@ -122,11 +129,15 @@ def test_cancel_lets_go_of_the_socket(start):
 
 def test_stop_in_the_middle_of_a_restart_closes_the_socket_when_that_is_over(start):
     at = address()
-    server = start(program('web', service('--fd', '--stop', '1'), 2, 'fcgi-program', socket=f'tcp://{at}:8000'))
+    server = start(holding(at))
     served(server, at, 2)
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
-    server.proxy().supervisor.stopProcessGroup('web')
+    client = RudeClient(server, 'supervisor.stopProcessGroup', 'web')
+    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.let_stop()
+    client.answer()
+    client.hang_up()
     assert server.wait_finished(id)['state'] == 'failed'
     server.wait(lambda: not is_open(at), 'end of the socket')
 
@@ -153,7 +164,7 @@ def test_a_rolling_restart_by_notify_keeps_enough_processes_at_the_socket(start)
         server.wait(lambda: client.answers > 0, 'an answer')
         assert server.restarter.restartProcessGroup('web', {'max_unavailable': '50%', 'timeout': 0}) is True
     assert client.refused == []
-    assert min(ready_after(server.dir)) == 2
+    assert min(ready_after(server.dir)) >= 2
 
 
 def test_update_works_when_the_group_is_done_and_others_of_the_restart_are_not(start):

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 from supervisor import childutils
 
-from tests.integration.server import Server, program, worker
+from tests.integration.server import Server, held, program, worker
 
 RECORDER = Path(__file__).with_name('recorder.sh')
 BAD_PLUGIN = """
@@ -71,10 +72,11 @@ def test_a_shell_script_reads_who_failed_and_why(start):
 
 
 def test_a_restart_that_times_out_has_failed_when_everything_is_back(start):
-    server = start(listener() + program(command=worker('--deaf'), stopwaitsecs=2))
+    server = start(listener() + program(command=worker('--deaf'), stopwaitsecs=600))
     server.wait_workers()
     server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0.3}))
     assert [name for name, _ in recorded(server)] in ([], ['GROUP_RESTART_STARTED'])
+    os.kill(server.pids()['web'], signal.SIGKILL)
     ended = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_FAILED')[-1]
     assert ended.splitlines()[1:] == ['web:web TIMEOUT: it was ready only after the timeout']
 
@@ -141,12 +143,14 @@ def test_the_events_are_known_after_a_reload_too(start):
 
 @pytest.mark.parametrize('how', ['reload', 'shutdown'])
 def test_a_restart_that_ends_with_supervisord_is_cancelled(start, how):
-    server = start(listener() + program(command=worker('--stop', '1.0'), count=2))
+    server = start(listener() + held(count=2))
     server.wait_workers()
     server.restarter.startRestart('web')
     wait_events(server, 'GROUP_RESTART_STARTED')
     mark, events = server.log_size(), server.dir / 'events'
-    server.ctl(how)
+    with server.begin_ctl(how):
+        server.wait(lambda: 'cancelled' in server.log_text(mark), 'end of the restart')
+        server.let_stop()
     if how == 'shutdown':
         server.process.wait(20)
     else:

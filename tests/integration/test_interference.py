@@ -9,9 +9,28 @@ import pytest
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import program, worker
+from tests.integration.server import RudeClient, Telling, held, program, worker
 
 SLOW = worker('--stop', '0.8')
+
+
+def stopping(start, count=3, kind=Telling, **settings):
+    """A server in the middle of a restart, and its id: the processes of web stop when they are let."""
+    server = start(held(count=count), kind=kind, **settings)
+    server.wait_workers()
+    id = server.restarter.startRestart('web', {'timeout': 0})
+    server.wait_phase(id, 'stopping')
+    return server, id
+
+
+def let_stop_after(server, method, *arguments):
+    """Run supervisorctl; the processes stop only once supervisord has got its call. What it came to."""
+    mark = server.log_size()
+    with server.begin_ctl(*arguments) as ctl:
+        server.wait_call(method, mark)
+        server.let_stop()
+        shown = ctl.stdout.read()
+    return ctl.returncode, shown
 
 
 def phases(struct):
@@ -24,19 +43,16 @@ def errors(struct):
 
 # -- stop ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('arguments', 'stopped'), [
-    (['stop', 'web:*'], {'0', '1', '2'}),
-    (['stop', 'all'], {'0', '1', '2'}),
-    (['stop', 'web:1'], {'1'}),
+@pytest.mark.parametrize(('names', 'method', 'stopped'), [
+    ('web:*', 'stopProcessGroup', {'0', '1', '2'}),
+    ('all', 'stopAllProcesses', {'0', '1', '2'}),
+    ('web:1', 'stopProcess', {'1'}),
 ])
-def test_supervisorctl_stop_while_processes_are_stopping(start, arguments, stopped):
-    server = start(program(command=SLOW, count=3))
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
-    done = server.ctl(*arguments)
-    assert set(done.stdout.splitlines()) == {f'web:{name}: stopped' for name in stopped}
-    assert done.returncode == 0
+def test_supervisorctl_stop_while_processes_are_stopping(start, names, method, stopped):
+    server, id = stopping(start)
+    status, shown = let_stop_after(server, method, 'stop', names)
+    assert set(shown.splitlines()) == {f'web:{name}: stopped' for name in stopped}
+    assert status == 0
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert phases(struct) == {name: 'skipped' if name in stopped else 'ready' for name in '012'}
@@ -56,9 +72,9 @@ def test_supervisorctl_stop_while_processes_are_starting(start):
 
 
 def test_supervisorctl_stop_of_a_process_whose_turn_has_not_come(start):
-    server = start(program(command=worker(), count=2), restarter='delay=1\nstagger_factor=2')
+    server = start(program(command=worker(), count=2), restarter='delay=3600\nstagger_factor=2')
     server.wait_workers()
-    id = server.restarter.startRestart('web')
+    id = server.restarter.startRestart('web', {'timeout': 0})
     assert server.ctl('stop', 'web:1').returncode == 0
     struct = server.wait_finished(id)
     assert phases(struct) == {'0': 'ready', '1': 'skipped'}
@@ -66,32 +82,28 @@ def test_supervisorctl_stop_of_a_process_whose_turn_has_not_come(start):
 
 
 def test_a_stop_without_waiting_is_answered_at_once(start):
-    server = start(program(command=SLOW))
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
+    server, id = stopping(start, count=1)
     assert server.rpc().supervisor.stopProcess('web', False) is True
     assert server.state('web') == 'STOPPING'
+    server.let_stop()
     assert phases(server.wait_finished(id)) == {'web': 'skipped'}
     server.wait_state('web', 'STOPPED')
 
 
 def test_the_array_names_what_somebody_else_stopped(start):
-    server = start(program(command=SLOW, count=2))
+    server = start(held(count=2), kind=Telling)
     server.wait_workers()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'stopping')
-    server.ctl('stop', 'web:1')
+    let_stop_after(server, 'stopProcess', 'stop', 'web:1')
     assert [(entry['name'], entry['code']) for entry in call.result()] == [('1', Code.CANCELLED)]
 
 
 def test_heed_stops_can_be_switched_off(start):
-    server = start(program(command=SLOW), restarter='heed_stops=false')
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
+    server, id = stopping(start, count=1, restarter='heed_stops=false')
     fault = server.fault(lambda: server.rpc().supervisor.stopProcess('web'))
     assert fault.faultCode == Faults.NOT_RUNNING          # as Supervisor has it
+    server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert server.state('web') == 'RUNNING'
 
@@ -107,22 +119,24 @@ def test_stock_calls_are_untouched_when_no_restart_runs(start):
 
 
 def test_quick_stop_ends_a_restart(start):
-    server = start(program(command=SLOW, count=2))
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
-    rows = server.restarter.quickStop('web:1')
+    server, id = stopping(start, count=2)
+    client = RudeClient(server, 'restarter.quickStop', 'web:1')
+    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.let_stop()
+    rows = client.answer()
+    client.hang_up()
     assert [(row['name'], row['status'], row['description']) for row in rows] == [('1', Faults.SUCCESS, 'OK')]
     assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
     assert server.states('web') == {'0': 'RUNNING', '1': 'STOPPED'}
 
 
 def test_quick_start_during_a_restart_starts_nothing_twice(start):
-    server = start(program(command=SLOW, count=2))
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
-    rows = server.restarter.quickStart('web', True)
+    server, id = stopping(start, count=2)
+    client = RudeClient(server, 'restarter.quickStart', 'web', True)
+    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.let_stop()
+    rows = client.answer()
+    client.hang_up()
     assert {row['name']: row['status'] for row in rows} == {'0': Faults.SUCCESS, '1': Faults.SUCCESS}
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert server.log_text().count("spawned: '0'") == 2     # at the beginning, and by one of the two
@@ -134,11 +148,12 @@ def test_quick_start_during_a_restart_starts_nothing_twice(start):
 ], ids=['process', 'group'])
 def test_a_stop_that_waits_is_answered_although_a_restart_starts_the_process_again(start, stop):
     """Supervisor's stop calls wait until they see the process stopped, and for ever if they miss it."""
-    server = start(program(command=SLOW, count=2))
+    server = start(held(count=2))
     server.wait_workers()
     call = server.in_background(lambda: stop(server))
     server.wait(lambda: server.state('web:0') == 'STOPPING', 'a process that stops')
-    id = server.restarter.startRestart('web')
+    id = server.restarter.startRestart('web', {'timeout': 0})
+    server.let_stop()
     call.result()
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert set(server.states('web').values()) == {'RUNNING'}
@@ -159,13 +174,13 @@ def test_a_stop_that_waits_is_answered_although_a_restart_comes_at_once_after_th
 
 
 def test_stock_restart_during_a_restart_leaves_everything_running(start):
-    server = start(program(command=SLOW, count=3))
+    server = start(held(count=3), kind=Telling)
     server.wait_workers()
     before = server.pids()
-    id = server.restarter.startRestart('web')
+    id = server.restarter.startRestart('web', {'timeout': 0})
     server.wait_phase(id, 'stopping')
-    done = server.ctl('restart', 'web:*')
-    assert done.returncode == 0, done.stdout
+    status, shown = let_stop_after(server, 'stopProcessGroup', 'restart', 'web:*')
+    assert status == 0, shown
     server.wait_finished(id)
     assert set(server.states('web').values()) == {'RUNNING'}
     assert not set(server.pids().values()) & set(before.values())
@@ -208,9 +223,9 @@ def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(
 # -- a process that dies meanwhile -----------------------------------------------------------
 
 def test_a_new_process_killed_while_starting_is_a_failure_with_its_signal(start):
-    server = start(program(command=worker(), startsecs=2, startretries=0))
+    server = start(program(command=worker(), startsecs=5, startretries=0))
     server.wait_workers()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 15}))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'starting')
     server.wait(lambda: server.pids()['web'] != 0, 'a new process')
     os.kill(server.pids()['web'], signal.SIGKILL)
@@ -231,20 +246,18 @@ def test_a_process_killed_while_stopping_comes_back(start):
 # -- remove, update --------------------------------------------------------------------------
 
 def test_remove_in_the_middle_is_refused_by_supervisor_and_harmless(start):
-    server = start(program(command=SLOW))
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
+    server, id = stopping(start, count=1)
     assert 'still running' in server.ctl('remove', 'web').stdout
+    server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
 
 
 def test_stop_and_remove_in_the_middle(start):
-    server = start(program(command=SLOW, count=2) + program('other'))
+    server = start(held(count=2) + program('other'), kind=Telling)
     server.wait_workers()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'stopping')
-    server.ctl('stop', 'web:*')
+    let_stop_after(server, 'stopProcessGroup', 'stop', 'web:*')
     assert 'removed' in server.ctl('remove', 'web').stdout
     assert {entry['code'] for entry in call.result()} == {Code.CANCELLED}
     assert server.states('web') == {}
@@ -264,14 +277,11 @@ def test_group_removed_while_its_processes_wait_for_their_wave(start):
 
 
 def test_update_in_the_middle_brings_up_the_new_configuration(start):
-    server = start(program(command=SLOW, count=2))
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    server.wait_phase(id, 'stopping')
+    server, id = stopping(start, count=2)
     server.conf.write_text(server.conf.read_text().replace('numprocs=2', 'numprocs=3'))
-    done = server.ctl('update')
-    assert 'web: updated process group' in done.stdout
-    assert done.returncode == 0
+    status, shown = let_stop_after(server, 'stopProcessGroup', 'update')
+    assert 'web: updated process group' in shown
+    assert status == 0
     server.wait_state()
     assert set(server.states('web')) == {'0', '1', '2'}
     struct = server.wait_finished(id)
@@ -283,12 +293,12 @@ def test_update_in_the_middle_brings_up_the_new_configuration(start):
 # -- reload, shutdown ------------------------------------------------------------------------
 
 def test_reload_in_the_middle(start):
-    server = start(program(command=SLOW, count=2))
+    server = start(held(count=2), kind=Telling)
     server.wait_workers()
     before = server.pids()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'stopping')
-    server.ctl('reload')
+    let_stop_after(server, 'restart', 'reload')
     with pytest.raises(xmlrpc.client.Fault) as caught:
         call.result()
     assert caught.value.faultCode == Faults.SHUTDOWN_STATE
@@ -301,14 +311,15 @@ def test_reload_in_the_middle(start):
 
 
 def test_shutdown_in_the_middle(start):
-    server = start(program(command=SLOW, count=2) + program('queued', SLOW))
+    server = start(held(count=2) + program('queued', SLOW))
     server.wait_workers()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'stopping')
     spawned = server.log_text().count('spawned')
     assert server.process is not None
     server.rpc().supervisor.shutdown()
     later = server.fault(lambda: server.restarter.listRestarts())
+    server.let_stop()
     assert later.faultCode == Faults.SHUTDOWN_STATE
     with pytest.raises(xmlrpc.client.Fault) as caught:
         call.result()
@@ -320,7 +331,7 @@ def test_shutdown_in_the_middle(start):
 # -- cancel ----------------------------------------------------------------------------------
 
 def test_cancel_answers_the_waiting_call_and_brings_back_what_is_down(start):
-    server = start(program(command=SLOW, count=2), restarter='delay=60\nstagger_factor=2')
+    server = start(held(count=2), restarter='delay=3600\nstagger_factor=2')
     server.wait_workers()
     before = server.pids()
     call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
@@ -328,6 +339,7 @@ def test_cancel_answers_the_waiting_call_and_brings_back_what_is_down(start):
     server.wait_phase(id, 'stopping')
     assert server.restarter.cancelRestart(id) is True
     fault = server.fault(call.result)
+    server.let_stop()
     assert fault.faultCode == Code.CANCELLED
     assert f'restart {id} was cancelled' in fault.faultString
     struct = server.wait_finished(id)
@@ -341,36 +353,37 @@ def test_cancel_answers_the_waiting_call_and_brings_back_what_is_down(start):
 # -- several clients -------------------------------------------------------------------------
 
 def test_two_clients_on_one_group(start):
-    server = start(program(command=SLOW, count=2))
+    server = start(held(count=2))
     server.wait_workers()
-    first = server.in_background(lambda: server.restarter.restartProcessGroup('web'))
+    first = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     id = server.only_restart()
     fault = server.fault(lambda: server.restarter.restartProcessGroup('web'))
     assert fault.faultCode == Code.BUSY
     assert fault.faultString == f"BUSY: process group 'web' is being restarted already (restart {id})"
     assert server.fault(lambda: server.restarter.quickRestart('web:1')).faultCode == Code.BUSY
+    server.let_stop()
     assert first.result() is True
     assert server.restarter.restartProcessGroup('web') is True
 
 
 def test_two_clients_on_two_groups_run_side_by_side(start):
-    server = start(program('web', SLOW) + program('app', SLOW))
+    server = start(held('web') + held('app'))
     server.wait_workers('web')
     server.wait_workers('app')
-    calls = [server.in_background(lambda name=name: server.restarter.restartProcessGroup(name))
+    calls = [server.in_background(lambda name=name: server.restarter.restartProcessGroup(name, {'timeout': 0}))
              for name in ('web', 'app')]
     server.wait(lambda: len([one for one in server.restarter.listRestarts() if one['state'] == 'running']) == 2,
                 'two restarts at once')
+    server.let_stop()
     assert [call.result() for call in calls] == [True, True]
 
 
 def test_a_queued_restart_runs_afterwards(start):
-    server = start(program(command=SLOW, count=2))
-    server.wait_workers()
-    first = server.restarter.startRestart('web')
+    server, first = stopping(start, count=2)
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
     assert server.restarter.getRestart(second)['state'] == 'queued'
     third = server.restarter.startRestart(['web:0'], {'if_busy': 'queue'})
+    server.let_stop()
     assert server.wait_finished(third)['state'] == 'succeeded'
     structs = [server.restarter.getRestart(id) for id in (first, second, third)]
     assert [struct['state'] for struct in structs] == ['succeeded'] * 3
@@ -383,24 +396,21 @@ def test_a_queued_restart_runs_afterwards(start):
 
 
 def test_a_queued_restart_can_be_cancelled_or_time_out_without_touching_anything(start):
-    server = start(program(command=worker('--stop', '1.5')))
-    server.wait_workers()
-    first = server.restarter.startRestart('web')
+    server, first = stopping(start, count=1)
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
     assert server.restarter.cancelRestart(second) is True
     assert server.wait_finished(second)['state'] == 'cancelled'
     fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'if_busy': 'queue', 'timeout': 0.2}))
     assert fault.faultCode == Code.TIMEOUT
+    server.let_stop()
     assert server.wait_finished(first)['state'] == 'succeeded'
     assert server.log_text().count("spawned: 'web'") == 2
 
 
 def test_a_queued_restart_of_a_group_that_is_removed(start):
-    server = start(program(command=SLOW))
-    server.wait_workers()
-    first = server.restarter.startRestart('web')
+    server, first = stopping(start, count=1)
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    server.ctl('stop', 'web')
+    let_stop_after(server, 'stopProcess', 'stop', 'web')
     server.ctl('remove', 'web')
     server.wait_finished(first)
     struct = server.wait_finished(second)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.lab import Lab, script
-from tests.integration.server import SECONDS, program, worker
+from tests.integration.server import SECONDS, held, lines_of, program, worker
 
 GROW = f"{sys.executable} {Path(__file__).with_name('grower.py')} %(here)s/size self"
 LISTENER = script('supervisor_restart_listener')
@@ -24,8 +24,7 @@ def listener(arguments, events, name='listener', command=LISTENER, **settings):
 
 def log(server, name='listener'):
     """What the listener has said, without the time in each line."""
-    file = server.dir / f'{name}.log'
-    return [re.sub('^[-0-9]+ [0-9:,]+ ', '', line) for line in file.read_text().splitlines()] if file.exists() else []
+    return [re.sub('^[-0-9]+ [0-9:,]+ ', '', line) for line in lines_of(server.dir / f'{name}.log')]
 
 
 def more_than(server, lines):
@@ -62,7 +61,7 @@ def test_ticks_of_supervisord_have_a_large_process_and_a_busy_group_restarted(st
 
 def test_the_restart_goes_on_when_its_listener_is_killed(start):
     server = start(listener('--when REMOTE_COMMUNICATION=web', 'REMOTE_COMMUNICATION')
-                   + program(command=worker('--stop', '1.0'), count=3))
+                   + held(count=3))
     server.wait_workers()
     before = server.pids()
     server.rpc().supervisor.sendRemoteCommEvent('deploy', '')
@@ -70,6 +69,7 @@ def test_the_restart_goes_on_when_its_listener_is_killed(start):
     server.wait_phase(id, 'stopping')
     killed = server.pids('listener')['listener']
     os.kill(killed, signal.SIGKILL)
+    server.let_stop()
     restart = server.wait_finished(id)
     assert (restart['state'], restart['lowest_ready']) == ('succeeded', 2)
     assert not set(server.pids().values()) & set(before.values())
@@ -164,7 +164,7 @@ def mails(tmp_path):
 def test_memmon_and_crashmail_keep_working_during_restarts(start, tmp_path, sendmail):
     listeners = (listener(f'-g app=100MB -m ops@example.org -s {sendmail}', 'TICK_5', 'memmon', script('memmon'))
                  + listener(f'-a -m ops@example.org -s {sendmail}', 'PROCESS_STATE', 'crashmail', script('crashmail')))
-    server = start(listeners + program(command=worker('--stop', '2.0'), count=5)
+    server = start(listeners + held(count=5)
                    + program('app', GROW)
                    + program('other', worker('--stop', '0')))
     server.wait_workers()
@@ -179,6 +179,7 @@ def test_memmon_and_crashmail_keep_working_during_restarts(start, tmp_path, send
     (server.dir / 'size.app').unlink()
     server.wait(lambda: 'process app:app restarted' in mails(tmp_path), 'mail of memmon')
     assert server.restarter.getRestart(id)['state'] == 'running'
+    server.let_stop()
     restart = server.wait_finished(id)
     assert (restart['state'], restart['lowest_ready']) == ('succeeded', 4)
     # The restart itself is no crash, and has not disturbed them.

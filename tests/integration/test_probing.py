@@ -31,13 +31,9 @@ def every_kind():
     """A server with a group of two processes for each kind of probe."""
     sections = [program(name, count=2, **{**settings, 'process_name': '%(process_num)d'})
                 for name, settings in KINDS.items()]
-    with shared(''.join(sections), restarter='ready_timeout=0.7') as server:
+    with shared(''.join(sections), restarter='ready_timeout=3') as server:
         server.wait(lambda: len(marks(server.dir, 'ready')) == 2 * len(KINDS), 'services')
         yield server
-
-
-def descriptors(pid):
-    return len(os.listdir(f'/proc/{pid}/fd'))
 
 
 def restart_of_0(server, group, **options):
@@ -74,7 +70,7 @@ def test_a_process_that_never_becomes_ready_fails_with_the_last_error(every_kind
         text = restart_of_0(every_kind, kind)
     finally:
         order(every_kind.dir, f'{kind}:0')
-    assert text.startswith('START_FAILED: not ready within 0.7 s: ')
+    assert text.startswith('START_FAILED: not ready within 3 s: ')
     assert text.endswith(reason)
     assert every_kind.pids(kind)['1'] == before['1']             # on_failure = abort
     assert restart_of_0(every_kind, kind) is True                # what is not ready can be restarted
@@ -91,7 +87,7 @@ def test_http_counts_only_from_the_first_good_answer(every_kind):
 
 
 @pytest.mark.parametrize(('answer', 'reason'), [
-    ('busy', 'answered 503'), ('silent', 'not ready within 0.7 s: http://'),
+    ('busy', 'answered 503'), ('silent', 'not ready within 3 s: http://'),
     ('garbage', 'answered with something that is not HTTP'), ('reset', 'connection reset by peer'),
 ])
 def test_http_answers_that_are_none_leave_a_process_not_ready(every_kind, answer, reason):
@@ -112,7 +108,7 @@ def test_a_process_that_answers_no_longer_counts_as_not_ready(start):
     server.rpc().supervisor.signalProcess('web:2', 'HUP')
     server.wait(lambda: bool(marks(server.dir, 'signalled')), 'signal')
     before = server.pids()
-    id = server.restarter.startRestart('web:0', {'max_unavailable': 1, 'ready_timeout': 0.5})
+    id = server.restarter.startRestart('web:0', {'max_unavailable': 1, 'ready_timeout': 3})
     struct = server.wait_finished(id)
     assert f'web:2 (http://{at}:8102/health: answered 503)' in struct['processes'][0]['error']
     assert server.pids() == before
@@ -127,21 +123,20 @@ def test_while_probes_fail_others_are_served_and_supervisord_sleeps(start, answe
                            environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"'))
     server.wait(lambda: len(marks(server.dir, 'ready')) == 5, 'services')
     supervisord = server.process.pid
-    before = descriptors(supervisord)
+    before = server.descriptors()
     for number in range(5):
         order(server.dir, f'web:{number}', '--answer', answer)
-    id = server.restarter.startRestart('web', {'ready_timeout': 2, 'on_failure': 'continue'})
+    id = server.restarter.startRestart('web', {'ready_timeout': 5, 'on_failure': 'continue'})
     server.wait(lambda: len(marks(server.dir, 'ready')) == 10, 'new services')
     began, spent = time.monotonic(), used(supervisord)
     waited = server.restarter.waitRestart(id, 10 ** 6, 0.8)
     assert not waited['finished_at']
     assert (used(supervisord) - spent) / (time.monotonic() - began) < 0.1
-    began = time.monotonic()
     assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
-    assert time.monotonic() - began < 0.5
+    assert not server.restarter.getRestart(id)['finished_at']     # it was answered before the probes were given up
     struct = server.wait_finished(id)
     assert struct['failed'] == 5
-    server.wait(lambda: descriptors(supervisord) == before, 'the same number of descriptors')
+    server.wait(lambda: server.descriptors() == before, 'the same number of descriptors')
 
 
 def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
@@ -157,11 +152,10 @@ def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
         server = start(program(command='/bin/sleep 1000', environment=f'RESTARTER_READY="tcp://{at}:8000"'))
         server.wait_state()
         call = server.in_background(lambda: server.restarter.restartProcessGroup(
-            'web', {'timeout': 0, 'ready_timeout': 0.6}))
+            'web', {'timeout': 0, 'ready_timeout': 3}))
         server.wait_phase(server.only_restart(), 'starting')
-        began = time.monotonic()
         assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
-        assert time.monotonic() - began < 0.5
+        assert not server.restarter.listRestarts()[0]['finished_at']  # it was answered before the probe was given up
         assert f'tcp://{at}:8000: no answer yet' in call.result()[0]['text']
         for client in clients:
             client.close()
@@ -170,16 +164,10 @@ def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
 def test_restarts_leave_no_descriptor_behind(every_kind):
     for kind in KINDS:
         restart_of_0(every_kind, kind)                           # from the first one on there is a socket for READY=1
-    before = 0
-
-    def settled():
-        nonlocal before                                          # the last call's connection is closed in its own time
-        found, before = before, descriptors(every_kind.process.pid)
-        return found == before
-    every_kind.wait(settled, 'two looks alike')
+    before = every_kind.descriptors()
     for kind in KINDS:
         restart_of_0(every_kind, kind)
-    every_kind.wait(lambda: descriptors(every_kind.process.pid) == before, 'as many descriptors')
+    every_kind.wait(lambda: every_kind.descriptors() == before, 'as many descriptors')
 
 
 # -- READY=1 ---------------------------------------------------------------------------------------
@@ -208,21 +196,21 @@ def test_ready_of_a_foreign_process_is_ignored(start):
     server = start(program(count=2, **NOTIFY), restarter='max_unavailable=1')
     server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
     order(server.dir, 'web:0', '--never')
-    id = server.restarter.startRestart('web', {'ready_timeout': 1})
+    id = server.restarter.startRestart('web', {'ready_timeout': 5})
     server.wait_phase(id, 'starting')
     server.wait(lambda: notify_socket(server.pids()['0']) != '', 'NOTIFY_SOCKET')
     for text in (b'READY=1', b'READY=1\nMAINPID=%d' % server.pids()['0'], b'', b'\0\xff' * 5000):
         say_ready(notify_socket(server.pids()['0']), text)
     struct = server.wait_finished(id)
     assert [process['error'][:40] for process in struct['processes']] == [
-        'not ready within 1 s: notify: no READY=1', 'not reached: web:0 failed first (on_fail']
+        'not ready within 5 s: notify: no READY=1', 'not reached: web:0 failed first (on_fail']
 
 
 def test_ready_of_one_process_is_not_taken_for_that_of_another(start):
     server = start(program(count=2, **NOTIFY))
     server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
     order(server.dir, 'web:1', '--never')
-    [entry] = server.restarter.restartProcessGroup('web', {'ready_timeout': 0.5})
+    [entry] = server.restarter.restartProcessGroup('web', {'ready_timeout': 3})
     assert (entry['name'], entry['code']) == ('1', Code.START_FAILED)
 
 

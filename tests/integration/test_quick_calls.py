@@ -1,12 +1,14 @@
 """quickStop, quickStart and quickRestart: which processes, what they wait for, what they answer."""
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import program, shared, worker
+from tests.integration.server import held, program, shared, worker
 
 SUCCESS, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 50, 60, 70    # Supervisor's own
 WEB = ['web:0', 'web:1', 'web:2']
@@ -95,8 +97,10 @@ def test_quick_stop_and_start_of_every_form_of_name(forms, names, expected, wait
     ('quickRestart', [], 'STARTING'), ('quickRestart', [True], 'RUNNING'), ('quickRestart', [False], 'STARTING'),
 ])
 def test_wait(start, method, arguments, state):
-    server = start(program(command=worker('--stop', '0.5'), count=2, startsecs=1))
-    server.wait_workers()
+    server = start(held(count=2, startsecs=3600 if state == 'STARTING' else 1))
+    server.wait_workers('web', 'STARTING', 'RUNNING')
+    if state != 'STOPPING':
+        server.let_stop()
     if method == 'quickStart':
         server.restarter.quickStop('web')
     before = server.pids()
@@ -105,7 +109,9 @@ def test_wait(start, method, arguments, state):
     assert set(server.states('web').values()) == {state}
     if method != 'quickStop':
         assert not set(server.pids().values()) & set(before.values())
-    server.wait_state('web', 'RUNNING', 'STOPPED')
+    if state == 'STOPPING':
+        server.let_stop()
+        server.wait_state('web', 'STOPPED')
 
 
 # -- statuses --------------------------------------------------------------------------------
@@ -139,21 +145,22 @@ def test_a_stop_of_processes_that_are_being_stopped_starts_none(start):
 
 
 def test_timeout_of_a_stop(start):
-    programs = program('good', worker()) + program('deaf', worker('--deaf'), stopwaitsecs=2)
-    server = start(programs + '[group:web]\nprograms=good,deaf\n', restarter='timeout=0.4')
+    programs = program('good', worker()) + program('deaf', worker('--deaf'), stopwaitsecs=600)
+    server = start(programs + '[group:web]\nprograms=good,deaf\n', restarter='timeout=3')
     server.wait_workers()
     rows = table(server.restarter.quickStop('web', True))
     assert rows['web:good'] == (SUCCESS, 'OK')
     assert rows['web:deaf'][0] == Code.TIMEOUT
     assert rows['web:deaf'][1].startswith('TIMEOUT: ')
     assert server.states('web') == {'good': 'STOPPED', 'deaf': 'STOPPING'}
+    os.kill(server.pids()['deaf'], signal.SIGKILL)
     server.wait_state('web', 'STOPPED')                                # it still stops
 
 
 @pytest.mark.parametrize('method', ['quickStart', 'quickRestart'])
 def test_timeout_of_a_start(start, method):
     programs = program('good') + program('late', startsecs=3600)
-    server = start(programs + '[group:web]\nprograms=good,late\n', restarter='timeout=0.4')
+    server = start(programs + '[group:web]\nprograms=good,late\n', restarter='timeout=3')
     server.wait_state('web', 'RUNNING', 'STARTING')
     if method == 'quickStart':
         server.restarter.quickStop('web')

@@ -9,9 +9,9 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from tests.chaos.proc import used
-from tests.integration.server import ROOT, RudeClient, Server, program, worker
+from tests.integration.server import ROOT, RudeClient, Server, held, program, worker
 
-SLOW = worker('--stop', '0.8')
+SLOW = held(count=2)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def test_a_restart_after_a_quick_stop_of_many_processes_in_one_turn_is_the_newer
 
 
 def test_a_cancel_is_told_at_once(start):
-    server = start(program(command=worker('--stop', '5')))
+    server = start(held())
     server.wait_workers()
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
@@ -106,27 +106,29 @@ def test_a_cancel_is_told_at_once(start):
 
 
 def test_a_start_while_a_restart_is_queued_is_newer_than_the_stop_before(start):
-    server = start(program(command=worker('--stop', '1.2'), count=1) + program('app', worker()))
+    server = start(held() + program('app', worker()))
     server.wait_workers('web')
     server.wait_workers('app')
     first = server.restarter.startRestart(['web'])
     second = server.restarter.startRestart(['web', 'app'], {'if_busy': 'queue'})
     server.rpc().supervisor.stopProcess('app')
     server.rpc().supervisor.startProcess('app')
+    server.let_stop()
     server.wait_finished(first)
     struct = server.wait_finished(second)
     assert {process['name']: process['phase'] for process in struct['processes']} == {'web': 'ready', 'app': 'ready'}
 
 
 def test_a_queued_glob_waits_for_a_group_that_came_later(start):
-    server = start(program(command=SLOW))
+    server = start(held())
     server.wait_workers()
-    server.conf.write_text(server.conf.read_text() + program('web2', SLOW.replace('%(here)s', str(server.dir))))
+    server.conf.write_text(server.conf.read_text() + held('web2'))
     first = server.restarter.startRestart('web')
     queued = server.restarter.startRestart('web*', {'if_busy': 'queue'})
     server.ctl('update', 'web2')
     server.wait_workers('web2')
     third = server.restarter.startRestart('web2')
+    server.let_stop()
     structs = [server.wait_finished(id) for id in (first, third, queued)]
     assert [struct['state'] for struct in structs] == ['succeeded'] * 3
     assert structs[2]['groups'] == ['web', 'web2']
@@ -141,7 +143,7 @@ def test_a_quick_restart_that_nobody_waits_for_does_not_time_out(start):
 
 
 def test_the_timeout_of_a_quick_restart_that_nobody_waits_for_holds_until_all_are_started(start):
-    server = start(program(command=worker('--stop', '3')), restarter='timeout=0.5')
+    server = start(held(), restarter='timeout=0.5')
     server.wait_workers()
     assert [row['status'] for row in server.restarter.quickRestart('web')] == [Code.TIMEOUT]
 
@@ -181,13 +183,14 @@ def test_an_error_of_our_own_ends_the_restart_and_neither_supervisord_nor_a_proc
     """After one error the restart brings back what is down; one that goes on failing is given up."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
     probe = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
-    with Server(program(command=SLOW, count=2), restarter='delay=60\nstagger_factor=2', extra=probe) as server:
+    with Server(SLOW, restarter='delay=3600\nstagger_factor=2', extra=probe) as server:
         server.wait_workers()
         before = server.pids()
         call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
         id = server.only_restart()
         server.wait_phase(id, 'stopping')
         server.proxy().probe.breakSteps(errors)
+        server.let_stop()
         fault = server.fault(call.result)
         assert fault.faultCode == Code.CANCELLED
         assert 'internal error' in fault.faultString

@@ -14,7 +14,7 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.faults import Code
 from tests.integration.server import RudeClient, program
-from tests.integration.service import address, mark, marks, order, ready_after, service, unix
+from tests.integration.service import address, close_gate, mark, marks, open_gate, order, ready_after, service, unix
 
 PATIENT = {'autorestart': 'false', **unix()}
 
@@ -51,7 +51,7 @@ def test_of_ten_processes_with_25_percent_eight_are_ready_at_every_moment(start)
     assert renewed(server, before) == set(before)
     counts = ready_after(server.dir)
     assert len(counts) == 10
-    assert min(counts) == 8
+    assert min(counts) >= 8
     assert server.restarter.listRestarts()[0]['lowest_ready'] == 8
 
 
@@ -64,7 +64,8 @@ def test_max_unavailable_of_the_configuration_holds_unless_the_call_has_its_own(
                          ({'max_unavailable': '1%'}, 3), ({'max_unavailable': '100%'}, 0)]:
         began = time.monotonic()
         assert server.restarter.restartProcessGroup('web', given) is True
-        assert min(ready_after(server.dir, since=began)) == least, given
+        assert min(ready_after(server.dir, since=began)) >= least, given
+        assert server.restarter.listRestarts()[0]['lowest_ready'] == least, given
 
 
 def test_quick_restart_keeps_to_the_configured_max_unavailable(start):
@@ -119,8 +120,8 @@ def test_two_groups_at_once_have_a_limit_each(start):
     both = server.wait_phase(id, 'starting')
     assert {process['group'] for process in both['processes'] if process['phase'] != 'waiting'} == {'web', 'app'}
     assert server.wait_finished(id)['state'] == 'succeeded'
-    assert min(ready_after(server.dir)) == 2
-    assert min(ready_after(server.dir, 'app')) == 2
+    assert min(ready_after(server.dir)) >= 2
+    assert min(ready_after(server.dir, 'app')) >= 2
 
 
 # -- processes that are not ready already -------------------------------------------------------
@@ -196,13 +197,17 @@ def test_no_room_because_of_a_process_outside_of_the_restart_is_told_and_stops_n
 
 
 def test_a_waiting_process_that_dies_counts_as_not_ready_and_comes_back(start):
-    settings = {**PATIENT, 'command': PATIENT['command'] + ' --slow 0.4'}
+    settings = {**PATIENT, 'command': PATIENT['command'] + ' --gate', 'autostart': 'false'}
     server = start(program(count=4, **settings))
+    open_gate(server.dir)
+    server.restarter.quickStart('web')
     ready(server, 4)
+    close_gate(server.dir)
     before = server.pids()
     id = server.restarter.startRestart('web', {'max_unavailable': 2, 'min_ready': 0.2})
     server.wait_phase(id, 'starting')
     kill(server, '3')
+    open_gate(server.dir)
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert renewed(server, before) == set('0123')
     assert min(ready_after(server.dir)) >= 2
@@ -213,10 +218,11 @@ def test_a_process_that_is_restarted_already_and_dies_has_failed_and_is_the_one_
     server = start(program(count=4, **PATIENT))
     ready(server, 4)
     before = server.pids()
-    order(server.dir, 'web:1', '--slow', '1')
+    order(server.dir, 'web:1', '--gate')
     id = server.restarter.startRestart('web', {'max_unavailable': 1})
     server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
     kill(server, '0')
+    open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert renewed(server, before) == {'1'}
@@ -301,7 +307,7 @@ def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs)
     server.rpc().supervisor.startProcessGroup('web')
     ready(server, 2)
     before = server.pids()
-    result = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 1.2})
+    result = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 4})
     assert 'web:1' not in [m.name for m in marks(server.dir, 'ready') if m.pid == server.pids()['1']]
     assert [entry['name'] for entry in result] == ['1']
     assert 'answered, but not by this process: something else listens there' in result[0]['text']
@@ -312,13 +318,13 @@ def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs)
 
 @pytest.fixture
 def rolling(start):
-    """rolling(slow, **options): a server in the middle of a rolling restart, the pids before, and the restart's
-    id: 0 is restarted, 1 is starting for `slow` seconds, 2 and 3 wait."""
-    def begin(slow=0.8, **options):
+    """rolling(**options): a server in the middle of a rolling restart, the pids before, and the restart's id:
+    0 is restarted, 1 is starting until open_gate(), 2 and 3 wait."""
+    def begin(**options):
         server = start(program(count=4, **PATIENT) + program('other'))
         ready(server, 4)
         before = server.pids()
-        order(server.dir, 'web:1', '--slow', str(slow))
+        order(server.dir, 'web:1', '--gate')
         id = server.restarter.startRestart('web', {'max_unavailable': 1, **options})
         server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
         return server, before, id
@@ -328,6 +334,7 @@ def rolling(start):
 def test_cancel_in_mid_batch(rolling):
     server, before, id = rolling()
     assert server.restarter.cancelRestart(id) is True
+    open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'cancelled'
     assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'skipped', 'skipped']
@@ -335,7 +342,9 @@ def test_cancel_in_mid_batch(rolling):
 
 
 def test_timeout_in_mid_roll(rolling):
-    server, before, id = rolling(slow=3, timeout=2)
+    server, before, id = rolling(timeout=5)
+    server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['2'] == 'skipped', 'timeout')
+    open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'timed_out'
     assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'skipped', 'skipped']
@@ -356,9 +365,10 @@ def test_client_killed_in_mid_roll(start):
 
 
 def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(rolling):
-    server, before, id = rolling(slow=3)
+    server, before, id = rolling()
     server.ctl('stop', 'web:3')
     server.ctl('start', 'web:3')
+    open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'succeeded'
     assert set(by_name(struct, 'phase').values()) == {'ready'}
@@ -368,8 +378,9 @@ def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(r
 
 @pytest.mark.parametrize('name', ['1', '3'])
 def test_supervisorctl_stop_in_mid_roll_is_heeded_and_takes_up_room(rolling, name):
-    server, before, id = rolling(slow=3)
+    server, before, id = rolling()
     assert server.ctl('stop', f'web:{name}').stdout == f'web:{name}: stopped\n'
+    open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert by_name(struct, 'phase')[name] == 'skipped'
@@ -379,13 +390,14 @@ def test_supervisorctl_stop_in_mid_roll_is_heeded_and_takes_up_room(rolling, nam
 
 
 def test_update_in_mid_roll_brings_up_the_new_configuration(rolling):
-    server, _, id = rolling(slow=3)
+    server, _, id = rolling()
     server.conf.write_text(server.conf.read_text().replace('numprocs=4', 'numprocs=2'))
     done = server.ctl('update', 'web')
     assert 'web: updated process group' in done.stdout
     server.wait_state()
     assert set(server.states('web')) == {'0', '1'}
     assert server.wait_finished(id)['state'] in ('failed', 'cancelled')
+    open_gate(server.dir)
     assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1}) is True
 
 
@@ -411,7 +423,7 @@ def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(start, monkeypatch
     server = start(program(count=3, **settings))
     ready(server, 3)
     order(server.dir, 'web:1', *(['--never'] if kind == 'notify' else ['--answer', 'silent']))
-    descriptors = set(os.listdir(f'/proc/{server.process.pid}/fd'))
+    descriptors = server.descriptors()
     call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'max_unavailable': 1}))
     id = server.only_restart()
     server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
@@ -429,5 +441,5 @@ def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(start, monkeypatch
         server.wait(lambda: server.log_text().count('supervisord started') == 2, 'reload')
         server.wait_state()
         assert not set(server.pids().values()) & set(before.values())
-        server.wait(lambda: set(os.listdir(f'/proc/{server.process.pid}/fd')) == descriptors, 'the same descriptors')
+        server.wait(lambda: server.descriptors() == descriptors, 'the same descriptors')
     assert list(temporary.glob('supervisor-restarter-*')) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import ROOT, Daemon, Server, program, shared, worker
+from tests.integration.server import ROOT, Daemon, Server, held, program, shared, worker
 
 PROBE = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
@@ -136,7 +136,7 @@ def test_restarts_before_and_after_reloads_leave_nothing_behind(start, monkeypat
 def test_what_is_hooked_in_while_a_restart_runs(start, monkeypatch):
     """The probe can see what it is to miss in the test above."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
-    server = start(program(command=worker('--stop', '1'), count=2), extra=PROBE)
+    server = start(held(count=2), extra=PROBE)
     server.wait_workers()
     at_first = idle(server)
     id = server.restarter.startRestart('web')
@@ -145,6 +145,7 @@ def test_what_is_hooked_in_while_a_restart_runs(start, monkeypatch):
     assert busy['poll_is_wrapped']
     assert (busy['wake_up_fd'] >= 0, busy['foreign_dispatchers'], busy['stand_ins']) == (True, 1, 2)
     assert busy['descriptors'] == at_first['descriptors'] + 2
+    server.let_stop()
     server.wait_finished(id)
     assert idle(server) == at_first
 

@@ -5,7 +5,7 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from tests.integration.server import program, shared
-from tests.integration.service import address, marks, ready_after, service, unix
+from tests.integration.service import address, close_gate, marks, open_gate, ready_after, service, unix
 
 HUP = {'method': 'signal:HUP', 'timeout': 0}
 
@@ -62,7 +62,8 @@ def test_batches_hold_for_signals_too(start):
     server = start(program(count=5, **renewing('--slow', '0.15')))
     ready(server, 5)
     assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': '40%'}) is True
-    assert min(ready_after(server.dir, what='signalled')) == 3
+    assert min(ready_after(server.dir, what='signalled')) >= 3
+    assert server.restarter.listRestarts()[0]['lowest_ready'] == 3
 
 
 def test_an_answer_from_the_moment_of_the_signal_does_not_count(start):
@@ -108,7 +109,7 @@ def test_a_process_that_is_not_ready_again_fails_and_the_rest_is_not_signalled(s
                            environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"'))
     ready(server, 2)
     before = server.pids()
-    entries = server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 1})
+    entries = server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 3})
     assert [entry['name'] for entry in entries] == ['0']
     assert reason in entries[0]['text']
     assert done(server) == [('web:0', 'signalled')]
@@ -122,7 +123,7 @@ def test_notify_counts_from_the_signal_on(start):
     ready(server, 2)
     assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0}) is True
     before = server.pids()
-    assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 5}) is True
+    assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 30}) is True
     assert server.pids() == before
     assert [what for _, what in done(server)][-4:] == ['signalled', 'renewed'] * 2
 
@@ -132,7 +133,7 @@ def test_no_ready_is_lost_however_fast_it_follows_the_signal(start):
     ready(server, 4)
     assert server.restarter.restartProcessGroup('web') is True
     for _ in range(6):
-        assert server.restarter.restartProcessGroup('web', {'method': 'signal:HUP', 'ready_timeout': 1}) is True
+        assert server.restarter.restartProcessGroup('web', {'method': 'signal:HUP', 'ready_timeout': 20}) is True
 
 
 def test_stopped_processes_are_started_and_not_signalled(start):
@@ -157,7 +158,7 @@ def test_with_only_running_stopped_processes_stay_stopped(start):
 
 def test_a_starting_process_is_signalled_only_when_it_is_running(start):
     """Before, it may not have its handler yet, and would die."""
-    server = start(program(count=2, startsecs=1, **renewing()))
+    server = start(program(count=2, startsecs=5, **renewing()))
     server.wait_state('web', 'STARTING')
     assert server.restarter.restartProcessGroup('web', HUP) is True
     spawned, signalled = marks(server.dir, 'ready'), marks(server.dir, 'signalled')
@@ -166,11 +167,15 @@ def test_a_starting_process_is_signalled_only_when_it_is_running(start):
 
 
 def test_cancel_sends_no_further_signal(start):
-    server = start(program(count=3, **renewing('--slow', '0.15')))
+    server = start(program(count=3, **renewing('--gate'), autostart='false'))
+    open_gate(server.dir)
+    server.restarter.quickStart('web')
     ready(server, 3)
+    close_gate(server.dir)
     id = server.restarter.startRestart('web', {**HUP, 'max_unavailable': 1})
     server.wait(lambda: bool(marks(server.dir, 'signalled')), 'first signal')
     assert server.restarter.cancelRestart(id) is True
+    open_gate(server.dir)
     struct = server.wait_finished(id)
     assert (struct['state'], phases(struct)) == ('cancelled', {'0': 'ready', '1': 'skipped', '2': 'skipped'})
     assert done(server) == [('web:0', 'signalled'), ('web:0', 'renewed')]

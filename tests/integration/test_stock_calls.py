@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.pair import ADDED, STAGES, pair, stage
-from tests.integration.server import program, worker
+from tests.integration.server import held
 
 SUPERVISOR = 'supervisor.'
 STRANGE: list[list[Any]] = [
@@ -170,7 +170,7 @@ def test_the_log_and_the_end(both):
 # -- the processes of the restart itself -------------------------------------------------------
 
 def test_with_heed_stops_off_a_process_that_a_restart_stops_is_not_running_as_always(start):
-    server = start(program(command=worker('--stop', '1.5'), count=2), restarter='heed_stops=false')
+    server = start(held(count=2), restarter='heed_stops=false')
     server.wait_workers()
     id = server.restarter.startRestart('web:0')
     server.wait_phase(id, 'stopping')
@@ -178,5 +178,6 @@ def test_with_heed_stops_off_a_process_that_a_restart_stops_is_not_running_as_al
     faults = [server.fault(lambda name=name: server.rpc().supervisor.stopProcess(name)) for name in ('web:0', 'web:1')]
     assert [(fault.faultCode, fault.faultString) for fault in faults] == [
         (70, 'NOT_RUNNING: web:0'), (70, 'NOT_RUNNING: web:1')]
+    server.let_stop()
     server.wait_finished(id)
     assert server.state('web:0') == 'RUNNING'
