@@ -6,6 +6,7 @@
 #   make rolling ROUNDS=5          how often each restart is measured
 #   make chaos SECONDS=600 SEED=7  how long, and what every random decision comes from
 #   make chaos RESTARTS=10000      instead: whether memory grows over so many restarts
+#   make shake ROUNDS=20           all tests under each condition, so often; ONLY=umask-077 for one of them
 
 PYTHON ?= python3
 JOBS ?= 4
@@ -13,6 +14,7 @@ ROUNDS ?= 3
 SECONDS ?= 60
 SEED ?=
 RESTARTS ?=
+ONLY ?=
 
 OLD := .envs/4.2.5
 NEW := .envs/4.3.0
@@ -20,12 +22,13 @@ NEW := .envs/4.3.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo bench rolling recipes crashloop chaos test lint types unit integration stock clean FORCE
+.PHONY: help demo bench rolling recipes crashloop chaos shake shake-quick test lint types unit integration stock clean
+.PHONY: FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
 	@$(NEW)/bin/python -m bench.demo
@@ -45,7 +48,15 @@ crashloop: $(NEW)/.made .envs/recipes/.made ## restart gunicorn to a release tha
 chaos: $(NEW)/.made ## try to break it: misbehaving programs, random clients, kill -9, wall-clock steps
 	@$(NEW)/bin/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(RESTARTS),--restarts $(RESTARTS))
 
-test: lint types unit integration stock ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
+shake: ROUNDS := $(if $(filter file,$(origin ROUNDS)),1,$(ROUNDS))
+shake: $(OLD)/.made $(NEW)/.made ## run all tests under strange conditions with busy loops beside them; takes hours
+	@$(NEW)/bin/python -m tests.shake --jobs $(JOBS) --rounds $(ROUNDS) $(ONLY:%=--only %)
+	@$(OLD)/bin/python -m tests.shake --jobs $(JOBS) --rounds $(ROUNDS) $(ONLY:%=--only %)
+
+shake-quick: $(NEW)/.made ## the part of it that is quick: most conditions at once
+	@$(NEW)/bin/python -m tests.shake --quick --jobs $(JOBS)
+
+test: lint types unit integration stock shake-quick ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
 
 lint: $(NEW)/.made ## check the style with ruff
 	$(NEW)/bin/python -m ruff check .

@@ -11,6 +11,7 @@ import re
 import signal
 import tempfile
 from pathlib import Path
+from typing import Any
 
 LOCALE = 'C.UTF-8'
 LONGEST_TMPDIR = 40      # characters; a unix socket's path has about 100, and pytest's directories are below it
@@ -40,11 +41,12 @@ def settle() -> None:
 
 def settle_signals() -> None:
     """Every signal as in a Python that has been started by a shell: none is blocked, and few are ignored."""
-    own = {signal.SIGINT: signal.default_int_handler, signal.SIGPIPE: signal.SIG_IGN, signal.SIGXFSZ: signal.SIG_IGN}
+    own: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGPIPE: signal.SIG_IGN,
+                           signal.SIGXFSZ: signal.SIG_IGN}
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
             if signal.getsignal(number) == signal.SIG_IGN or number in own:
-                signal.signal(number, own.get(signal.Signals(number), signal.SIG_DFL))
+                signal.signal(number, own.get(number, signal.SIG_DFL))
         except (OSError, ValueError):
             pass       # the C library keeps it for itself, or it has no name
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

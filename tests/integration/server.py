@@ -137,9 +137,10 @@ class Server(Lab):
 
         It closes those in its own time after the client has.
         """
-        path = str(self.dir / 'sock')
+        path = str(self.dir / 'sock')       # which is a link to the one that it is bound to, sock.<pid>
         rows = [line.split() for line in Path('/proc/net/unix').read_text().splitlines()]
-        connections = {f'socket:[{row[6]}]' for row in rows if row[7:] == [path] and row[5] == CONNECTED}
+        connections = {f'socket:[{row[6]}]' for row in rows
+                       if row[5] == CONNECTED and ''.join(row[7:]).startswith(path)}
         found = 0
         for descriptor in Path(f'/proc/{self.pid}/fd').iterdir():
             try:

@@ -25,6 +25,7 @@ Options in the file DIR/orders.NAME hold too, so that a new process can behave u
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import select
@@ -236,8 +237,8 @@ class Service:
     def notify(self) -> None:
         path = os.environ.get('NOTIFY_SOCKET')
         if path and (self.options.by != 'child' or os.fork() == 0):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.sendto(b'STATUS=up\nREADY=1\n', path)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
+                sender.sendto(b'STATUS=up\nREADY=1\n', path)      # that nobody listens is no error for sd_notify
             if self.options.by == 'child':
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 while True:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import pytest
 from hypothesis import example, given
@@ -26,7 +27,8 @@ LONGEST = '/' + 'x' * (MOST_PATH_BYTES - 1)
     (' \ttcp://127.0.0.1:8001 ', 'tcp', [(V4, ('127.0.0.1', 8001))]),
     ('unix:///run/app.sock', 'unix', [(socket.AF_UNIX, '/run/app.sock')]),
     ('unix:///run/a#b?c@d:1', 'unix', [(socket.AF_UNIX, '/run/a#b?c@d:1')]),
-    ('unix:///home/jörg/app.sock', 'unix', [(socket.AF_UNIX, '/home/jörg/app.sock')]),
+    pytest.param('unix:///home/jörg/app.sock', 'unix', [(socket.AF_UNIX, '/home/jörg/app.sock')],
+                 marks=pytest.mark.skipif(sys.getfilesystemencoding() != 'utf-8', reason='cannot be expressed')),
     (f'unix://{LONGEST}', 'unix', [(socket.AF_UNIX, LONGEST)]),
     ('notify', 'notify', []),
 ])

@@ -189,8 +189,8 @@ def test_what_holds_up_the_loop_is_waited_for_once_a_minute(make, options, monke
     popen = Popen(monkeypatch, 4711)
     monkeypatch.setattr(time, 'monotonic', lambda: now[0])
     monkeypatch.setattr(options, 'fork', lambda: 815)
+    monkeypatch.setattr(os, 'getuid', lambda: 0)
     if slow == 'user database':
-        monkeypatch.setattr(os, 'getuid', lambda: 0)
         monkeypatch.setattr(grp, 'getgrall', hold_up)
     else:
         monkeypatch.setattr(spawn, 'environment', lambda process: hold_up())
