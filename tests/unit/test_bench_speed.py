@@ -99,7 +99,7 @@ def test_the_worker_writes_down_when_it_starts_is_told_to_stop_and_ends(tmp_path
     place = base.Place(tmp_path, tmp_path / 'worker', 1, 50)
     before = time.monotonic()
     with subprocess.Popen(place.command('w000')) as process:
-        deadline = before + 10
+        deadline = before + 60
         while not worker.notes(place.file):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -108,11 +108,11 @@ def test_the_worker_writes_down_when_it_starts_is_told_to_stop_and_ends(tmp_path
         assert process.pid in base.tree(os.getpid())
         assert base.memory(process.pid) > 0
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     started, told, ended = worker.notes(place.file)
     assert [started.what, told.what, ended.what] == ['S', 'T', 'E']
     assert before < started.at < told.at
-    assert 0.05 <= ended.at - told.at < 5
+    assert 0.05 <= ended.at - told.at < 60
 
 
 def test_sweep_kills_what_works_in_a_directory_and_nothing_else(tmp_path):
@@ -121,11 +121,11 @@ def test_sweep_kills_what_works_in_a_directory_and_nothing_else(tmp_path):
     sleep = ['/bin/sleep', '60']
     with subprocess.Popen(sleep, cwd=tmp_path / 'in') as mine, \
             subprocess.Popen(sleep, cwd=tmp_path / 'inside') as other:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not Path(f'/proc/{mine.pid}/cmdline').read_bytes():    # the kernel fills it in a moment after the start
             assert time.monotonic() < deadline
         base.sweep(tmp_path / 'in')
-        assert mine.wait(10) == -signal.SIGKILL
+        assert mine.wait(60) == -signal.SIGKILL
         assert other.poll() is None
         other.kill()
 

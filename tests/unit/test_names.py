@@ -210,7 +210,7 @@ def test_what_a_call_can_cost_is_bounded(names):
     began = time.process_time()
     with contextlib.suppress(Refusal):
         assert len(resolve(MANY, names)) <= 500
-    assert time.process_time() - began < 2.0           # without the bounds: minutes
+    assert time.process_time() - began < 10.0          # without the bounds: minutes
 
 
 def test_so_many_names_and_patterns_are_enough():

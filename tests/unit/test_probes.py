@@ -19,7 +19,7 @@ from supervisor.supervisord import Supervisor
 from supervisor_restarter.probes import AGAIN, MOST_ANSWER, MOST_INTERIM, MOST_NAME, Attempt
 from supervisor_restarter.readiness import parse
 
-PATIENCE = 10.0    # seconds in which everything must have happened
+PATIENCE = 30.0    # seconds in which everything must have happened
 NAP = 0.02         # seconds that the loop sleeps at most, so that its turns do not make the tests slow
 
 
