@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 
 from supervisor_restarter.options import DECLARED
-from tests.integration.server import SECONDS, Server, program
+from tests.integration.server import SECONDS, Server, free_port, program
 
 USER, PASSWORD = 'user', 'secret'
 PATIENT = 0.3       # seconds after which a call that waits is helped to its end, by cancelling what it waits for
@@ -149,9 +149,7 @@ class Fuzzed(Server):
     calm: Any = None
 
     def __init__(self, programs: str = PROGRAMS, restarter: str = 'history=10', extra: str = '') -> None:
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         inet = f'[inet_http_server]\nport=127.0.0.1:{self.port}\nusername={USER}\npassword={PASSWORD}\n\n'
         super().__init__(programs, restarter, extra + inet)
 

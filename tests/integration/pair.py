@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import http.client
 import re
-import socket
 import xmlrpc.client
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from bench.lab import CTLPLUGIN, RESTARTER
-from tests.integration.server import Call, Server, program
+from tests.integration.server import Call, Server, free_port, program
 
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
 PROGRAMS = ''.join([
@@ -43,9 +42,7 @@ class Half(Server):
     interface = True
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         super().__init__(PROGRAMS, '', f'[inet_http_server]\nport=127.0.0.1:{self.port}\n\n' + CTLPLUGIN)
 
     def __enter__(self) -> Half:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -290,6 +291,28 @@ def lines_of(file: Path) -> list[str]:
     """The lines of a text file that somebody is writing; one that is not complete yet is left out."""
     text = file.read_text(encoding='utf-8', errors='replace') if file.exists() else ''
     return text[:text.rfind('\n') + 1].splitlines()
+
+
+_reserved: list[socket.socket] = []     # for as long as this process lives
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free, and that no other test gets.
+
+    It is below those that the kernel gives to clients, and reserved by an abstract unix socket of its number.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 30_000)
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f'\0supervisor-restarter-test-port-{port}')
+            with socket.socket() as probe:
+                probe.bind(('127.0.0.1', port))
+        except OSError:
+            lock.close()
+        else:
+            _reserved.append(lock)
+            return port
 
 
 class Call(threading.Thread):

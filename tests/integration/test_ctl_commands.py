@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 from bench.lab import script
 from supervisor_restarter.quickrun import LONGEST_PAUSE
 from tests.integration.ctl import KINDS, Ours, Stock
-from tests.integration.server import SECONDS, Server, held, program, shared, worker
+from tests.integration.server import SECONDS, Server, free_port, held, program, shared, worker
 
 both = pytest.mark.parametrize('kind', KINDS)
 
@@ -380,12 +379,6 @@ def test_no_server(start, kind, tmp_path):
             stock = server.ctl('-s', url, 'restart', 'web')
             assert said in done.stdout
             assert (done.stdout, done.returncode, done.stderr) == (stock.stdout, stock.returncode, stock.stderr)
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(('127.0.0.1', 0))
-        return listening.getsockname()[1]
 
 
 @both

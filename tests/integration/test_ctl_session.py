@@ -10,8 +10,7 @@ from supervisor.supervisorctl import DefaultControllerPlugin
 
 from bench.lab import script
 from tests.integration.ctl import KINDS, Ours, Session, Stock
-from tests.integration.server import SECONDS, Server, held, program
-from tests.integration.test_ctl_commands import free_port
+from tests.integration.server import SECONDS, Server, free_port, held, program
 
 both = pytest.mark.parametrize('kind', KINDS)
 SLOW = held(count=2)

@@ -9,7 +9,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import pytest
 
 from supervisor_restarter.access import Identity, may_enter
 from tests.integration import witness
-from tests.integration.server import ROOT, Server, lines_of, program
+from tests.integration.server import ROOT, Server, free_port, lines_of, program
 
 WITNESS = f'{sys.executable} -S -E {witness.__file__}'
 FAST = sys.version_info >= (3, 11)
@@ -119,8 +118,7 @@ def _around_supervisord(monkeypatch):
 
 
 def sections(kinds):
-    with socket.create_server(('127.0.0.1', 0)) as chance:
-        port = chance.getsockname()[1]
+    port = free_port()
     text = '\n'.join(program(name, **{'command': '/bin/sleep 1000', **settings}) for name, settings in kinds.items())
     return text.replace('{port}', str(port)).replace('../bin/sleep', os.path.relpath('/bin/sleep', ROOT / 'tests'))
 

@@ -10,16 +10,10 @@ import pytest
 
 from supervisor_restarter.memory import measure
 from tests.integration.listening import Hand
-from tests.integration.server import program, worker
+from tests.integration.server import free_port, program, worker
 
 MEGABYTE = 1024 * 1024
 GROWER = Path(__file__).with_name('grower.py')
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 def grow(server, name, megabytes):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import ROOT, Daemon, Server, held, program, shared, worker
+from tests.integration.server import ROOT, Daemon, Server, free_port, held, program, shared, worker
 
 PROBE = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
@@ -21,9 +21,7 @@ ZERO = {'wake_up_fd': -1, 'poll_is_wrapped': False, 'foreign_dispatchers': 0, 's
 
 def inet(credentials=''):
     """The section of an inet server on a free port, and that port."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    port = free_port()
     return f'[inet_http_server]\nport=127.0.0.1:{port}\n{credentials}\n', port
 
 
