@@ -7,6 +7,7 @@ becomes the command under the condition of that name; DIRECTORY is a private one
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -108,8 +109,10 @@ def close_stdin() -> None:
 
 def inherit_descriptors() -> None:
     """Descriptors that nobody has closed on exec, below and above those that Supervisor closes."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     for number in (*range(5, 40), 900, 1500):
-        os.dup2(1, number, inheritable=True)
+        if number < most:
+            os.dup2(1, number, inheritable=True)
 
 
 # -- the environment ---------------------------------------------------------------------------

@@ -61,7 +61,8 @@ def order(directory: Path, name: str, *options: str) -> None:
 
 def address() -> str:
     """A loopback address (Linux has 2 ** 24) that no other test uses, so that every port is free."""
-    return f'127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}'
+    chance = random.SystemRandom()
+    return f'127.{chance.randrange(1, 255)}.{chance.randrange(256)}.{chance.randrange(1, 255)}'
 
 
 def open_gate(directory: Path) -> None:

@@ -196,10 +196,10 @@ def test_good_answer_over_http(server):
 
 
 def test_nobody_listens():
-    with socket.create_server(('127.0.0.1', 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(ClientError, match='refused connection') as caught:
-        over_http(f'http://127.0.0.1:{port}').get('7')
+    with socket.socket() as taken:                         # and so nobody else can begin to listen there
+        taken.bind(('127.0.0.1', 0))
+        with pytest.raises(ClientError, match='refused connection') as caught:
+            over_http(f'http://127.0.0.1:{taken.getsockname()[1]}').get('7')
     assert caught.value.status == Exit.UNREACHABLE
 
 
