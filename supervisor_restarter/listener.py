@@ -7,6 +7,7 @@ protocol; each decision is a line on stderr.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import signal
@@ -275,8 +276,10 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
     except BadProtocol as error:
         say(str(error))
         return Exit.FAILED
-    except BrokenPipeError:
-        return Exit.OK              # supervisord is gone
+    except BrokenPipeError:         # supervisord is gone
+        with contextlib.suppress(OSError):
+            stdout.close()          # or Python would try to flush it once more at the end, and exit with 120
+        return Exit.OK
 
 
 def main(argv: Sequence[str] | None = None) -> int:
