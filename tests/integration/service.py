@@ -236,14 +236,15 @@ class Service:
                 return listener
 
     def notify(self) -> None:
-        path = os.environ.get('NOTIFY_SOCKET')
+        path, parent = os.environ.get('NOTIFY_SOCKET'), os.getpid()
         if path and (self.options.by != 'child' or os.fork() == 0):
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
                 sender.sendto(b'STATUS=up\nREADY=1\n', path)      # that nobody listens is no error for sd_notify
             if self.options.by == 'child':
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                while True:
-                    signal.pause()
+                while os.getppid() == parent:      # nobody else would end it
+                    time.sleep(0.05)
+                os._exit(0)
 
     def serve(self, seconds: float) -> None:
         if self.listener is None:

@@ -126,7 +126,7 @@ def test_quickrestart_leaves_alone_what_was_stopped_on_purpose(start, kind):
 
 SCRIPT = f'{sys.executable} -S -E -c'
 FAILING = {
-    'quits': program('quits', f'{SCRIPT} "raise SystemExit(3)"', startsecs=1, startretries=9, autostart='false'),
+    'quits': program('quits', f'{SCRIPT} "raise SystemExit(3)"', startsecs=60, startretries=9, autostart='false'),
     'gone': program('gone', '/no/such/file', autostart='false'),
     'plain': program('plain', '%(here)s/conf', autostart='false'),
     'brief': program('brief', f'{SCRIPT} "import time; time.sleep(0.3); raise SystemExit(3)"', startsecs=0,

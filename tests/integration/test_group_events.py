@@ -59,7 +59,7 @@ def test_a_restart_is_two_events(start):
 
 
 def test_a_shell_script_reads_who_failed_and_why(start):
-    programs = program('good', priority=1) + program('bad', worker('--die', '0', '--exit', '3'), startsecs=1,
+    programs = program('good', priority=1) + program('bad', worker('--die', '0', '--exit', '3'), startsecs=60,
                                                      startretries=0)
     server = start(listener('GROUP_RESTART_FAILED') + programs + '[group:web]\nprograms=good,bad\n')
     server.wait_state('web', 'RUNNING', 'FATAL')

@@ -108,7 +108,7 @@ def test_it_survives_a_reload(start):
 
 
 def test_bad_rules_end_it_with_a_line(start):
-    server = start(listener('--memory web=lots', 'TICK_5', startsecs=1, startretries=0))
+    server = start(listener('--memory web=lots', 'TICK_5', startsecs=60, startretries=0))
     server.wait_state('listener', 'FATAL')
     line, = log(server)
     assert line.startswith("supervisor_restart_listener: argument --memory: 'web=lots' is not NAME=LIMIT with a size")

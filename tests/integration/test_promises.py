@@ -220,8 +220,8 @@ def test_only_running_leaves_the_others_as_they_are(start):
 # -- promise 7: a failure is reported with its reason as soon as it is certain ----------------
 
 @pytest.mark.parametrize(('command', 'settings', 'reason'), [
-    (worker('--die', '0', '--exit', '3'), {'startsecs': 1}, 'exit status 3'),
-    ('/bin/sh -c "kill -9 $$"', {'startsecs': 1}, 'terminated by SIGKILL'),
+    (worker('--die', '0', '--exit', '3'), {'startsecs': 60}, 'exit status 3'),
+    ('/bin/sh -c "kill -9 $$"', {'startsecs': 60}, 'terminated by SIGKILL'),
     ('/nonexistent/command', {}, "can't find command '/nonexistent/command'"),
     ('/etc/passwd', {}, 'is not executable'),
 ])

@@ -183,7 +183,7 @@ def test_spawn_errors(start, method, wait):
 
 
 def test_a_process_that_dies_while_it_is_waited_for(start):
-    server = start(program(command=worker('--die', '0', '--exit', '3'), autostart='false', startsecs=1))
+    server = start(program(command=worker('--die', '0', '--exit', '3'), autostart='false', startsecs=60))
     status, description = table(server.restarter.quickStart('web', True))['web:web']
     assert status == SPAWN_ERROR
     assert 'exit status 3' in description
