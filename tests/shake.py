@@ -50,7 +50,7 @@ BUSY = 'import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for
 
 
 def command(condition: Condition, targets: list[str], jobs: int, report: Path) -> list[str]:
-    return [*condition.command, sys.executable, '-m', 'pytest', '-q', '-n', str(jobs), '-p', 'no:cacheprovider',
+    return [*condition.command, sys.executable, '-m', 'pytest', '-v', '-n', str(jobs), '-p', 'no:cacheprovider',
             f'--junitxml={report}', *targets]
 
 

@@ -12,7 +12,7 @@ import termios
 import time
 from pathlib import Path
 
-from bench.lab import CTLPLUGIN, RESTARTER, script
+from bench.lab import CTLPLUGIN, script
 from tests.integration.server import SECONDS, Server
 
 
@@ -30,9 +30,7 @@ class Ours(Server):
 class Stock(Ours):
     """The same without the interface."""
 
-    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
-        super().__init__(programs, restarter, extra)
-        self._text = self._text.replace(RESTARTER.strip(), '')
+    interface = False
 
 
 KINDS = [Ours, Stock]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from bench.lab import CTLPLUGIN, RESTARTER
+from bench.lab import CTLPLUGIN
 from tests.integration.server import Call, Server, free_port, program
 
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
@@ -38,8 +38,6 @@ NUMBERS = ('pid', 'start', 'stop', 'now')          # of a process's struct: 0, o
 
 class Half(Server):
     """One of the two, with the plugin."""
-
-    interface = True
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -126,7 +124,7 @@ class Other(Half):
 
     def __init__(self) -> None:
         super().__init__()
-        self._text = self._text.replace(RESTARTER.strip(), '').replace(CTLPLUGIN.strip(), '')
+        self._text = self._text.replace(CTLPLUGIN.strip(), '')
         assert 'restarter' not in self._text
 
     def begin(self) -> str:

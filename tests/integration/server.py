@@ -58,9 +58,11 @@ class Server(Lab):
     extra: more sections, such as an [inet_http_server].
     """
 
+    interface = True    # whether it has the restarter interface
+
     def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
-        super().__init__('')
-        if 'scout' not in restarter:
+        super().__init__('', interface=self.interface)
+        if self.interface and 'scout' not in restarter:
             restarter += '\nscout=0'     # tests that are not about it need not wait for it
         self._text = self._text.rstrip() + f'\n{restarter}\n\n{extra}\n{programs}'
         self._threads: list[Call] = []
