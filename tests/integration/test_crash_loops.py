@@ -9,7 +9,7 @@ import pytest
 
 from bench.lab import script
 from tests.integration.server import program, worker
-from tests.integration.service import address, marks, order, service, unix
+from tests.integration.service import address, close_gate, marks, open_gate, order, service, unix
 from tests.integration.test_group_events import listener, wait_events
 
 # Dies two seconds after its start, once the file exists; startsecs is 1, so that it counts as ready before.
@@ -132,13 +132,17 @@ def test_one_that_is_ready_and_does_not_answer_any_more_has_failed(start):
 
 def test_one_that_is_not_ready_for_a_moment_has_not_failed(start):
     where = f'{address()}:9%(process_num)03d'
-    server = start(program(command=service('--tcp', where, '--slow', '1', '--hup', 'renew'), count=2,
-                           environment=f'RESTARTER_READY="tcp://{where}"'), restarter='scout=6')
+    server = start(program(command=service('--tcp', where, '--gate', '--hup', 'renew'), count=2,
+                           environment=f'RESTARTER_READY="tcp://{where}"', autostart='false'), restarter='scout=8')
+    open_gate(server.dir)
+    server.restarter.quickStart('web')
     wait_ready(server, 2)
     id = server.restarter.startRestart('web', {'max_unavailable': 1})
     server.wait_phase(id, 'ready')
+    close_gate(server.dir)
     os.kill(server.pids()['0'], signal.SIGHUP)
     server.wait(lambda: phases(server.restarter.getRestart(id))[0] == 'starting', 'the moment')
+    open_gate(server.dir)
     restart = server.wait_finished(id)
     assert (restart['state'], phases(restart)) == ('succeeded', ['ready', 'ready'])
 
