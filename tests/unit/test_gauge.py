@@ -95,7 +95,7 @@ def test_a_terminal_that_goes_away_ends_nothing(tmp_path):
 
 @pytest.mark.parametrize(('columns', 'room'), [(80, 47), (200, 167), (0, 47), (20, 10)])
 def test_the_bar_is_left_room_in_a_line(monkeypatch, columns, room):
-    monkeypatch.setattr(os, 'get_terminal_size', lambda descriptor: types.SimpleNamespace(columns=columns))
+    monkeypatch.setattr(os, 'get_terminal_size', lambda *descriptor: os.terminal_size((columns, 24)))
     found, bar = make(types.SimpleNamespace(fileno=lambda: 1))
     found.show(lambda: Title('x' * 500), 200)
     found.close()
