@@ -22,6 +22,7 @@ PATIENT = 0.3       # seconds after which a call that waits is helped to its end
 ARGUMENTS = {
     'restartProcessGroup': ['group', 'options'], 'quickStop': ['names', 'wait'], 'quickStart': ['names', 'wait'],
     'quickRestart': ['names', 'wait'], 'startRestart': ['names', 'options'], 'planRestart': ['names', 'options'],
+    'retryRestart': ['id', 'options'],
     'getRestart': ['id'], 'waitRestart': ['id', 'version', 'seconds'], 'cancelRestart': ['id'],
     'listRestarts': [], 'getPluginVersion': [], 'getAPIVersion': [],
 }

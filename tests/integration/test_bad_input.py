@@ -77,7 +77,8 @@ FITTING = {
 OPTION_VALUES = {
     'delay': {'zero', 'int', 'i4', 'double'}, 'timeout': {'zero', 'int', 'i4', 'double'},
     'stop_timeout': {'zero', 'int', 'i4', 'double'}, 'stagger_factor': {'int', 'i4'},
-    'max_unavailable': {'int', 'i4'}, 'min_ready': {'zero', 'int', 'i4', 'double'},
+    'max_unavailable': {'int', 'i4'}, 'scout': {'zero', 'int', 'i4', 'double'},
+    'min_ready': {'zero', 'int', 'i4', 'double'},
     'ready_timeout': {'zero', 'int', 'i4', 'double'}, 'method': set(),
     'only_running': {'true', 'false', 'zero'}, 'on_failure': set(), 'if_busy': set(),
 }

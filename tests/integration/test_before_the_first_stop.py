@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.server import program
+from tests.integration.server import held, program
 
 ROOT = os.geteuid() == 0
 LINUX = sys.platform == 'linux'
@@ -229,13 +229,15 @@ def test_quick_restarts_ask_and_stops_do_not(start, place):
 
 
 def test_a_restart_that_waited_asks_when_it_begins(start, place):
-    slow = program('slow', '/bin/sh -c "trap \\"sleep 1; exit\\" TERM; while :; do sleep 0.05; done"')
-    server = start(app(place, 'b', count=1) + program('a', priority=1) + slow + '[group:web]\nprograms=a,b,slow\n')
+    programs = app(place, 'b', count=1) + program('a', priority=1) + held('slow')
+    server = start(programs + '[group:web]\nprograms=a,b,slow\n')
     server.wait_state()
+    server.wait(lambda: str(server.pids()['slow']) in (server.dir / 'workers').read_text().split(), 'the slow one')
     before = server.pids()
     first = server.restarter.startRestart('web:slow')
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
     move_away(place / 'releases/1')
+    server.let_stop()
     assert server.wait_finished(first)['state'] == 'succeeded'
     assert server.wait_finished(second)['state'] == 'failed'
     after = server.pids()

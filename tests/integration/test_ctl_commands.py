@@ -438,7 +438,7 @@ def test_a_group_that_is_being_restarted_is_refused(start):
 @pytest.mark.parametrize(('arguments', 'sent', 'allowed'), [
     (['web:'], 1, 1), (['2', 'web:'], 2, 2), (['50%', 'web'], '50%', 2), (['1%', 'w*'], '1%', 1)])
 def test_rolling(start, arguments, sent, allowed):
-    server = start(program(count=4), kind=Ours)
+    server = start(program(count=4, startsecs=1), kind=Ours)
     server.wait_state()
     before = server_pids(server)
     done = server.ctl('rolling', *arguments)

@@ -5,9 +5,12 @@ What is ready is told by the processes themselves, in marks (see service.py), an
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 import xmlrpc.client
+from pathlib import Path
 
 import pytest
 from supervisor.xmlrpc import Faults
@@ -410,10 +413,19 @@ def test_remove_in_mid_roll(rolling):
     assert server.state('other') == 'RUNNING'
 
 
+@pytest.fixture
+def open_directory():
+    """A directory that everybody can enter, with a short path: what the socket for READY=1 needs."""
+    directory = Path(tempfile.mkdtemp(dir='/tmp'))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
 @pytest.mark.parametrize('ending', ['reload', 'shutdown'])
 @pytest.mark.parametrize('kind', ['notify', 'silent'])
-def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(start, monkeypatch, tmp_path_factory, kind, ending):
-    temporary = tmp_path_factory.mktemp('t')           # a short path, which the socket needs
+def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(start, monkeypatch, open_directory, kind, ending):
+    temporary = open_directory
     monkeypatch.setenv('TMPDIR', str(temporary))
     at = address()
     settings = {'command': service('--notify'), 'environment': 'RESTARTER_READY="notify"'}

@@ -21,7 +21,8 @@ from tests.integration.service import marks, service
 
 # Of those that block signals a supervisord could not even be ended; SIGCHLD alone is looked at below.
 NAMES = [name for name in BY_NAME if name not in ('plain', 'blocked-signals', 'bare', 'kathmandu')]
-PROGRAMS = program(count=2) + program('told', service('--notify'), 2, environment='RESTARTER_READY="notify"')
+PROGRAMS = (program(count=2, startsecs=1)
+            + program('told', service('--notify'), 2, environment='RESTARTER_READY="notify"'))
 
 
 def command_of(name, directory, *command):
