@@ -9,8 +9,8 @@ from supervisor_restarter.names import Match
 from supervisor_restarter.phases import IN_FLIGHT, UP, Order, Phase, Seen
 from supervisor_restarter.policy import Policy
 
-# Phases in which a process that is seen running is the new one, or has been told to renew itself.
-BROUGHT_BACK = frozenset({Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED})
+# Phases in which a process that is seen running is a new one, or has been told to renew itself.
+BROUGHT_BACK = frozenset({Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED, Phase.ENDED, Phase.TAKEN})
 
 
 class Observation(NamedTuple):

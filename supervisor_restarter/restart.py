@@ -365,6 +365,7 @@ class Restart:
                                 if member.phase is Phase.WAITING and member.turn_at <= now)
         hopeless: list[tuple[Member, str]] = []
         if waiting and any(member.phase is Phase.WAVERING for member in self.members):
+            self.scout_until = self.limit.until = None      # times of other holds; past ones would keep the loop awake
             return
         if self.limited:
             waiting, self.scout_until = hold_back(waiting, self.members, self.options, now)

@@ -474,6 +474,39 @@ def test_it_sleeps_while_it_waits():
     assert drive.turns < 150       # supervisord's own turns of a second, and a few
 
 
+def test_it_sleeps_while_a_scout_that_was_up_for_long_enough_does_not_answer():
+    drive = web(3, scout=5.0)
+    drive.at(4.0, unready(drive, 'web:0', 2.5))
+    restart = drive.end()
+    assert restart.state is State.SUCCEEDED
+    assert drive.entries('stop')['web:1'] == pytest.approx(6.5, abs=0.02)
+    assert drive.turns < 150
+
+
+def restarted_by_others(state=Seen.STARTING, **options):
+    """A restart, ended, in which somebody else restarts web:0 when it is ready; it is seen in that state then."""
+    drive = group(world_of(program(startsecs=3.0), program(startsecs=30.0)), **options)
+    world = drive.world
+
+    def start():
+        world.others_start('web:0')
+        world.processes['web:0'].state = state
+
+    drive.at(10.0, lambda: world.others_stop('web:0', heeded=False)).at(11.0, start).end()
+    return drive
+
+
+def test_it_sleeps_while_one_starts_that_was_ready_and_that_somebody_else_has_restarted():
+    drive = restarted_by_others()
+    assert drive.restart.state is State.SUCCEEDED
+    assert drive.turns < 150
+
+
+def test_one_that_somebody_else_has_restarted_counts_after_min_ready_too():
+    drive = restarted_by_others(Seen.RUNNING, min_ready=5.0)
+    assert drive.restart.members[0].ready_at == pytest.approx(BEGINNING + 16.0, abs=0.02)
+
+
 def test_it_sleeps_after_a_timeout_that_came_while_a_group_was_full():
     world = world_of(program(), program())
     world.processes['web:1'].__init__(Seen.STOPPED, Program(), world.now)
