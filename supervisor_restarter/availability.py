@@ -1,8 +1,10 @@
 """max_unavailable: which processes may be taken down while enough of their group stay ready. Pure."""
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from supervisor_restarter.faults import listed
 from supervisor_restarter.members import Member
@@ -91,6 +93,15 @@ def _ready_timeout(room: Room, options: Options) -> float:
     return max(times, default=0.0) if all(times) else 0.0
 
 
+class Full(NamedTuple):
+    """A group that is full: since when (monotonic), since when with the same patience, and that in seconds."""
+
+    began: float
+    since: float
+    patience: float | None
+    until: float | None       # when it is given up
+
+
 @dataclass
 class Limit:
     """max_unavailable over the course of a restart: who may be taken down now, and who never will be.
@@ -99,7 +110,7 @@ class Limit:
     which one of them is given up, None for never.
     """
 
-    full_since: dict[str, tuple[float, float | None]] = field(default_factory=dict)    # and the patience then
+    full: dict[str, Full] = field(default_factory=dict)
     until: float | None = None
 
     def choose(self, waiting: list[Member], everyone: Iterable[Member], options: Options,
@@ -108,7 +119,7 @@ class Limit:
         up, each with the reason. everyone: all processes of the groups, also those not to be restarted."""
         self.until = None
         if not waiting:
-            self.full_since = {}
+            self.full = {}
             return [], []
         room = rooms(everyone, options)
         called, hopeless, refused = [], [], dict[str, list[Member]]()
@@ -117,14 +128,23 @@ class Limit:
                 called.append(member)
             else:
                 refused.setdefault(member.group, []).append(member)
-        full = {group: room[group].patience(_ready_timeout(room[group], options)) for group in refused
-                if room[group].known and not room[group].in_flight}
-        before = self.full_since
-        self.full_since = {group: before[group] if before.get(group, (0, -1))[1] == patience else (now, patience)
-                           for group, patience in full.items()}
-        for group, (since, patience) in self.full_since.items():
-            if patience is not None and now >= since + patience:
+        self.full = {group: _full(self.full.get(group), room[group], _ready_timeout(room[group], options), now)
+                     for group in refused if room[group].known and not room[group].in_flight}
+        for group, full in self.full.items():
+            if full.until is not None and now >= full.until:
                 hopeless += [(member, room[group].full(member.policy or options)) for member in refused[group]]
-            elif patience is not None:
-                self.until = min(since + patience, self.until or since + patience)
+            elif full.until is not None:
+                self.until = min(full.until, self.until or full.until)
         return called, hopeless
+
+
+def _full(before: Full | None, room: Room, ready_timeout: float, now: float) -> Full:
+    """The group of this room as it is full now. One that dies and starts again and again is not waited for anew
+    each time."""
+    patience = room.patience(ready_timeout)
+    began = now if before is None else before.began
+    since = before.since if before is not None and before.patience == patience else now
+    if patience is None:
+        return Full(began, since, patience, None)
+    longest = began + BACK_BY_ITSELF + ready_timeout if ready_timeout else math.inf
+    return Full(began, since, patience, min(since + patience, longest))

@@ -249,7 +249,7 @@ def test_the_first_are_chosen_and_the_others_wait():
     called, hopeless = limit.choose(waiting, waiting, ROLLING, 0.0)
     assert [one.namespec for one in called] == ['web:0', 'api:0']
     assert hopeless == []
-    assert (limit.until, limit.full_since) == (None, {})           # these two will make room
+    assert (limit.until, limit.full) == (None, {})           # these two will make room
 
 
 def test_one_for_which_there_is_no_room_does_not_keep_a_later_one_from_its_turn():
@@ -286,7 +286,7 @@ def test_what_is_in_hand_or_not_known_yet_is_waited_for(other):
     limit, waiting = Limit(), members(1)
     for now in (0.0, 100.0):
         assert limit.choose(waiting, [*waiting, other], ROLLING, now) == ([], [])
-        assert (limit.until, limit.full_since) == (None, {})
+        assert (limit.until, limit.full) == (None, {})
 
 
 def test_the_waiting_begins_anew_when_there_was_room_in_between():

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from supervisor_restarter.availability import BACK_BY_ITSELF
 from supervisor_restarter.faults import Code
 from supervisor_restarter.members import Member
 from supervisor_restarter.names import Match
@@ -177,6 +178,16 @@ def test_it_waits_for_what_may_become_ready_by_itself():
     drive = Drive(world, Restart(chosen, Options(max_unavailable=1), [Member(Match('web', '2', True, True))])).begin()
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop')['web:0'] == 5.0
+
+
+def test_it_does_not_wait_for_ever_for_another_that_dies_and_starts_again_and_again():
+    world = world_of(program(), Program([Life(2.0, 1, ready_after=None)] * 100, autorestart=True))
+    chosen, other = world.members()
+    drive = Drive(world, Restart([chosen], Options(max_unavailable=1, ready_timeout=6.0), [other])).begin()
+    assert errors(drive.end()) == {
+        '0': 'left as it is: not ready are web:1 (connection refused), and max_unavailable = 1 allows 1'}
+    assert drive.log == []
+    assert world.now - BEGINNING == pytest.approx(6.0 + BACK_BY_ITSELF, abs=0.02)
 
 
 # -- failures -----------------------------------------------------------------------------------------
