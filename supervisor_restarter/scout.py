@@ -24,6 +24,7 @@ def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Opt
     groups: dict[str, list[Member]] = {}        # those of which some processes are to stay ready
     for member in (member for member in members if (member.policy or options).rolling):
         groups.setdefault(member.group, []).append(member)
+    returned = {group for group, own in groups.items() if any(_has_returned(one, options.scout, now) for one in own)}
     going: list[Member] = []
     times: list[float] = []
     sent: set[str] = set()
@@ -31,7 +32,7 @@ def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Opt
         group = member.group
         if group in sent:
             continue
-        if group not in groups or any(_has_returned(other, options.scout, now) for other in groups[group]):
+        if group not in groups or group in returned:
             going.append(member)
             continue
         under_way = [other for other in groups[group] if other.phase in IN_FLIGHT or other.phase is Phase.READY]
