@@ -10,6 +10,7 @@ from supervisor_restarter.notify import NotifySocket
 from supervisor_restarter.phases import UP, Seen
 from supervisor_restarter.probes import Attempt, Question
 from supervisor_restarter.readiness import Spec
+from supervisor_restarter.restart import LONGEST_WAVERING
 from supervisor_restarter.shares import Share
 
 ANSWER = 5.0             # seconds that one answer may take
@@ -94,6 +95,7 @@ class Watch:
         self._unproven = False              # it was started, and not ready so far
         self._known = False                 # whether there was an answer for this pid
         self._ready = False
+        self._lapsed = False                # it was ready, and is not any more
         # Whether a good answer can be believed to come from this very process. It cannot while the probe
         # has said yes ever since the spawn: something else may hold the port.
         self._trusted = True
@@ -177,7 +179,7 @@ class Watch:
         self.close()
         if pid != self._pid:
             self._notify.forget(self._pid or 0)
-        self._told = self._old = self._idle = self._known = self._ready = False
+        self._told = self._old = self._idle = self._known = self._ready = self._lapsed = False
         self._pid, self._since, self._error, self._asked_at = pid, now, '', 0.0
 
     def _hear(self) -> None:
@@ -215,6 +217,9 @@ class Watch:
         elif not ready:
             self._error = f'{self.spec.text}: answered, but not by this process: something else listens there'
         if ready != self._ready:
-            self._ready, self._since = ready, asked_at
+            self._ready, self._since, self._lapsed = ready, asked_at, not ready
         self._asked_at = asked_at
-        self._next_at = now + self._probing.pause(self._pace, ready, asked_at - self._since, self._min_ready)
+        pause = self._probing.pause(self._pace, ready, asked_at - self._since, self._min_ready)
+        # One bad answer is no failure: it has to be asked again, however many there are, before it counts as one.
+        wavers = self._lapsed and asked_at - self._since < LONGEST_WAVERING
+        self._next_at = now + (min(LATEST, pause) if wavers else pause)

@@ -11,6 +11,7 @@ from supervisor_restarter.members import Observation
 from supervisor_restarter.notify import NotifySocket
 from supervisor_restarter.phases import UP, Seen
 from supervisor_restarter.readiness import parse
+from supervisor_restarter.restart import LONGEST_WAVERING
 from supervisor_restarter.shares import Places, Share
 from supervisor_restarter.watch import ANSWER, BLIND, COMMANDS, CONNECTIONS, FULL, LATEST, PART, Probing, Watch
 
@@ -792,3 +793,20 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, 
                 break
         now += 0.05
     assert now < 12.5
+
+
+@pytest.mark.parametrize('text', [TCP, 'exec:/bin/true'])
+def test_what_was_ready_is_asked_again_before_it_has_failed_however_many_there_are(monkeypatch, text):
+    watched = Watched(monkeypatch, text, watches=10_000)
+    watched.start()
+    watched.wake('not yet')
+    watched.wake()
+    watched.wake('busy')                                        # it wavers from here on
+    asked_at = watched.now
+    times: list[float] = []
+    while not times or times[-1] < LONGEST_WAVERING:
+        watched.wake('still busy')
+        times.append(watched.now - asked_at)
+    assert times == pytest.approx([1.0, 2.0, 3.0])
+    watched.advance()                                           # it has failed, and there is no hurry any more
+    assert watched.now - asked_at > 4 * LONGEST_WAVERING
