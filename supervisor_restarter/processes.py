@@ -348,6 +348,7 @@ class Processes:
             # Only this child is to see it: with the config itself changed, `update` would find a difference.
             process.config = copy.copy(handle.config)
             process.config.environment = {**(handle.config.environment or {}), **environment}
+            process.config.restarter_original = handle.config
         message = self._guarded('spawn', lambda: self._spawn(process))
         process.config = handle.config
         if message or not process.pid:

@@ -80,6 +80,7 @@ def _spawn_with(process: Any, keeper: Keeper) -> Any:
     config = process.config
     process.config = copy.copy(config)
     process.config.options = keeper
+    process.config.restarter_original = getattr(config, 'restarter_original', config)
     try:
         return process.spawn()
     finally:

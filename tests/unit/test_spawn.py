@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+from typing import cast
 
 import pytest
 from supervisor import events
@@ -16,7 +17,10 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter import spawn
+from supervisor_restarter.names import Match
+from supervisor_restarter.processes import Processes
 from supervisor_restarter.spawn import Starter, Unusual, environment, fast_spawn, own_spawn, unusual
+from supervisor_restarter.watch import Watch
 
 PIPES = {'stdin': 10, 'child_stdin': 11, 'stdout': 12, 'child_stdout': 13, 'stderr': 14, 'child_stderr': 15}
 SETTINGS = {'name': 'web', 'command': '/bin/sleep 1', 'startsecs': 0, 'startretries': 3, 'exitcodes': [0],
@@ -341,6 +345,27 @@ def test_whoever_spawns_when_told_of_starting_gets_supervisors_fork(make, option
     assert len(popen.told) == 1
     for process in (one, other):
         options.close_parent_pipes(process.pipes)
+
+
+@pytest.mark.parametrize('environment', [{}, {'NOTIFY_SOCKET': '/run/notify'}])
+@pytest.mark.parametrize('fast', [True, False])
+def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_config(make, options, monkeypatch, fast,
+                                                                                   environment):
+    Popen(monkeypatch, 4711)
+    monkeypatch.setattr(spawn, 'strange', lambda process: '')
+    options.fork = lambda: 4711
+    process, held, match = make(), [], Match('group', 'cat', True, True)
+    config, group = process.config, types.SimpleNamespace(config=process.group.config, processes={'cat': process})
+    processes = Processes(types.SimpleNamespace(process_groups={'group': group}, options=options), fast)
+    handle = processes.hold(match)
+    if environment:
+        watch = types.SimpleNamespace(environment=lambda: environment, started=lambda pid, now: None)
+        handle.watch = cast(Watch, watch)
+    events.subscribe(events.ProcessStateStartingEvent, lambda event: held.append(processes.hold(match).config))
+    assert processes.start(handle) is None
+    assert held == [config]
+    assert held[0] is process.config is config
+    options.close_parent_pipes(process.pipes)
 
 
 def test_an_exception_in_spawn_leaves_the_config_as_it_was(make, monkeypatch):
