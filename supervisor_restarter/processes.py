@@ -185,6 +185,8 @@ class Processes:
                     due = None
             if handle.config is not process.config:
                 process.config = handle.config      # it has exited: its own stopwaitsecs holds again
+            if process.pid and self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary:
+                handle.obituary = None              # that of a process before: somebody else has started this one
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
         killed = handle.obituary is not None and handle.obituary.killed

@@ -1,6 +1,7 @@
 """What is seen of a process: made anew when something has happened to it, and only then."""
 from __future__ import annotations
 
+import signal
 import time
 from types import SimpleNamespace
 
@@ -76,3 +77,16 @@ def test_an_obituary_that_was_taken_away_comes_back(look, process, supervisord):
     supervisord.options.pidhistory[7] = process
     look()
     assert isinstance(supervisord.options.pidhistory[7], Obituary)
+
+
+def test_how_a_process_ended_is_not_said_of_the_next_one_that_somebody_else_has_started(look, process, supervisord):
+    process.state, process.killing, process.delay = ProcessStates.STOPPING, True, time.time() + 60
+    look()
+    supervisord.options.pidhistory.pop(7).finish(7, signal.SIGTERM)
+    process.state, process.pid = ProcessStates.STOPPED, 0
+    assert look().why.startswith('terminated by SIGTERM')
+    process.state, process.pid = ProcessStates.RUNNING, 8       # with startsecs=0 it is never seen STARTING
+    supervisord.options.pidhistory[8] = process
+    look()
+    process.state, process.pid, process.exitstatus = ProcessStates.EXITED, 0, 3
+    assert look().why == 'exit status 3; state EXITED'
