@@ -15,6 +15,7 @@ from supervisor_restarter.wording import (
     Waiting,
     colour,
     groups,
+    may_change,
     process_line,
     settled,
     together,
@@ -33,20 +34,21 @@ class Reporter(Protocol):
 
 
 class News:
-    """The processes of a restart that are done with and have not been told of yet.
+    """The processes of a restart that are done with and have not been told of yet, or have fared otherwise since.
 
     Those that have failed when it has ended, and those that were not reached, are left for the end.
     """
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], tuple[str, str, str]] = {}
 
     def fresh(self, restart: Restart) -> Iterator[Process]:
         for process in restart['processes']:
             key = (process['group'], process['name'])
+            lot = (process['phase'], process['error'], process.get('note', ''))
             last = process['phase'] == 'failed' and ended(restart)
-            if key not in self._told and settled(process) and not last:
-                self._told.add(key)
+            if self._told.get(key) != lot and settled(process) and not (last or may_change(process, restart)):
+                self._told[key] = lot
                 yield process
 
     def leftovers(self, restart: Restart) -> list[str]:

@@ -26,7 +26,7 @@ from supervisor.xmlrpc import Faults
 from supervisor_restarter.faults import Code, Refusal, printable
 from supervisor_restarter.names import Match, resolve
 from supervisor_restarter.structs import Restart, ended, signalled
-from supervisor_restarter.wording import named, not_reached, remark
+from supervisor_restarter.wording import fate, may_change, named, not_reached, remark
 
 # What stock supervisorctl says.
 WORDS: dict[int, str] = {
@@ -326,7 +326,7 @@ def settled(restart: Restart) -> list[Report]:
     reports = []
     for process in restart['processes']:
         group, name, phase, why = process['group'], process['name'], process['phase'], process['error']
-        if not_reached(process):
+        if not_reached(process) or may_change(process, restart):
             continue
         if phase == 'ready':
             note = f' ({remark(process)})' if process.get('killed') or process.get('note') else ''
@@ -338,6 +338,8 @@ def settled(restart: Restart) -> list[Report]:
             reports.append(error(group, name, Faults.FAILED if stayed and fault == Faults.SPAWN_ERROR else fault, why))
         elif phase == 'skipped' and why:
             reports.append(Report(group, name, f'ERROR ({why})', int(Code.CANCELLED)))
+        elif phase == 'skipped' and process.get('note'):
+            reports.append(Report(group, name, fate(process)))
         elif phase != 'skipped' and ended(restart):
             code = Code.TIMEOUT if restart['state'] == 'timed_out' else Code.CANCELLED
             reports.append(error(group, name, int(code), f'{phase}; what is down still comes back'))

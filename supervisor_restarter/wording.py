@@ -46,6 +46,12 @@ def settled(process: Process) -> bool:
     return process['phase'] in SETTLED and not not_reached(process)
 
 
+def may_change(process: Process, restart: Restart) -> bool:
+    """Whether what became of it is known at the end only: who has stopped it meanwhile may start it again."""
+    said = process['error'] or process.get('note', '')       # nothing is said of what is left alone on purpose
+    return process['phase'] == 'skipped' and bool(said) and not ended(restart)
+
+
 def remark(process: Process) -> str:
     """What is to be said of the process that is no error, such as how long its stop took; mostly ''."""
     note = process.get('note', '')

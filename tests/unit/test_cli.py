@@ -295,6 +295,18 @@ def test_a_line_per_process_as_it_settles_and_a_summary(run):
     assert (ran.status, ran.err) == (0, [])
 
 
+def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end(run):
+    """Who restarts a process stops it first; and one that was told of as restarted may be stopped later."""
+    stopped, started = 'somebody else stopped it', 'somebody else restarted it meanwhile'
+    ran = run('web', script=played(
+        restart('running', process('0', 'skipped', stopped), process('1')),
+        restart('running', process('0', note=started), process('1', 'skipped', note=stopped)),
+        restart('succeeded', process('0', note=started), process('1', 'skipped', note=stopped))))
+    assert ran.out[:-1] == [f'web:1: {RESTARTED}', f'web:0: {RESTARTED}'.replace('(', f'({started}, '),
+                            f'web:1: skipped ({stopped})']
+    assert ran.status == 0
+
+
 def test_looks_are_paced(run):
     looks = [restart('running', process('0', 'stopping'), version=v) for v in (1, 2, 2)]
     ran = run('web', script=played(*looks, restart('succeeded', process('0'), version=3)))

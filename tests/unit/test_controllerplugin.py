@@ -111,6 +111,17 @@ def test_quickrestart_by_the_server_tells_each_process_once():
     assert ctl.exitstatus == 7
 
 
+def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end():
+    stopped, started = 'somebody else stopped it', 'somebody else restarted it meanwhile'
+    looks = [restart('running', process('0', 'skipped', stopped), process('1')),
+             restart('running', process('0', note=started), process('1', 'skipped', note=stopped), version=2),
+             restart('succeeded', process('0', note=started), process('1', 'skipped', note=stopped), version=3)]
+    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=looks))
+    assert ctl.run('quickrestart web:') == [
+        'web:1: started', f'web:0: started ({started})', f'web:1: skipped ({stopped})']
+    assert ctl.exitstatus == 0
+
+
 @pytest.mark.parametrize('state', ['cancelled', 'timed_out', 'failed'])
 def test_a_restart_that_did_not_succeed(state):
     server = Server(restarter_startRestart=['7'], restarter_waitRestart=[restart(state, process('0'))])
