@@ -26,7 +26,7 @@ from supervisor_restarter.quick import Goal, Quick, Report, settled
 from supervisor_restarter.quickrun import GOES_ON, Interrupted, Requests, carry_out
 from supervisor_restarter.spelling import closest
 from supervisor_restarter.structs import Restart, conforms
-from supervisor_restarter.tables import table
+from supervisor_restarter.tables import policy_lines, table
 from supervisor_restarter.wording import failure, groups, not_reached, process_lines, summary, warning_lines
 
 ROW: dict[str, Any] = {'name': str, 'group': str, 'status': int, 'description': str}
@@ -311,7 +311,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
         for line in table(found) if found else ['no restarts']:
             display.line(line)
         for restart in found if ids else []:
-            for line in process_lines(restart):
+            for line in (*policy_lines(restart), *process_lines(restart)):
                 display.line(line)
 
     def _cancel(self, ids: list[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from supervisor_restarter.options import shown
 
 ALLOWED = ('tcp://host:port, unix:///path, http://host:port/path, https://host:port/path, '
-           'http+unix:///path/to.sock:/path, exec:command or notify')
+           'https+verify://host:port/path, http+unix:///path/to.sock:/path, exec:command or notify')
 MOST_CHARACTERS = 1000
 MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103    # sun_path without its final NUL
 PORTS = {'http': 80, 'https': 443, 'https+verify': 443}      # where none is given

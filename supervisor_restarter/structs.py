@@ -41,7 +41,9 @@ class Restart(TypedDict, total=False):
     failed: int
     lowest_ready: int
     processes: list[Process]
-    warnings: list[str]    # of its plan; not known to older servers
+    killed: int            # this and what follows are not known to older servers
+    policies: list[dict[str, Any]]
+    warnings: list[str]    # of its plan
 
 
 class Plan(TypedDict):

@@ -119,12 +119,11 @@ def summary(restart: Restart) -> str:
     """The last line after a restart that succeeded."""
     phases = [process['phase'] for process in restart['processes']]
     left = phases.count('skipped')
-    killed = sum(bool(process.get('killed')) for process in restart['processes'])
     done = 'restarted' if restart['options'].get('method', 'restart') == 'restart' else 'signalled'
     return (f"{groups(restart)}: {done} {processes(phases.count('ready'))} in {restart['duration']:.2f}s, "
             + (f'{left} left alone, ' if left else '')
             + f"at least {restart['lowest_ready']} of {restart['total']} ready throughout"
-            + (f', {killed} killed' if killed else ''))
+            + ''.join(f', {text}' for text in _killed(restart)))
 
 
 def failure(restart: Restart, reasons: bool = True) -> str:
@@ -148,10 +147,14 @@ def failure(restart: Restart, reasons: bool = True) -> str:
         parts.append(f'{len(others)} not restarted: {named(others, error)}')
     if untouched:
         parts.append(f'{len(untouched)} not reached, still as before' + (f': {named(untouched)}' if reasons else ''))
-    killed = sum(bool(process.get('killed')) for process in restart['processes'])
-    if killed:
-        parts.append(f'{killed} killed')
+    parts += _killed(restart)
     return f"{groups(restart)}: {'; '.join(parts) or restart['state']}"
+
+
+def _killed(restart: Restart) -> list[str]:
+    """How many were ended by SIGKILL, if any were."""
+    number = sum(bool(process.get('killed')) for process in restart['processes'])
+    return [f'{number} killed'] if number else []
 
 
 def named(some: Sequence[Any], key: str = '', most: int = NAMED) -> str:

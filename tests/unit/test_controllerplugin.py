@@ -244,13 +244,16 @@ def test_what_the_server_refuses(line, method, code, text, said, status):
 
 def test_restarts():
     ctl = Ctl(Server(restarter_listRestarts=[[restart('running', process('0'), started_at='2024-01-02')], []],
-                     restarter_getRestart=[restart('failed', process('1'), process('0', 'failed', 'no'))]))
+                     restarter_getRestart=[restart('failed', process('1'), process('0', 'failed', 'no'), policies=[
+                         {'group': 'web', 'size': 2, 'allowed': 1, 'max_unavailable': 1,
+                          'from': {'max_unavailable': 'call'}}])]))
     shown = ctl.run('restarts')
     assert shown[0].split()[:5] == ['ID', 'STATE', 'DONE', 'FAILED', 'LOWEST']
     assert shown[1].split()[:5] == ['7', 'running', '1/1', '0', '1/1']
     assert len(shown) == 2
     assert ctl.run('restarts') == ['no restarts']
-    assert ctl.run('restarts 7')[-2:] == ['web:1: restarted (down 0.02s, ready after 1.03s)', 'web:0: ERROR (no)']
+    assert ctl.run('restarts 7')[2:] == ['web: max_unavailable = 1 (call: at most 1 of 2 not ready)',
+                                         'web:1: restarted (down 0.02s, ready after 1.03s)', 'web:0: ERROR (no)']
 
 
 def test_cancelrestart():
