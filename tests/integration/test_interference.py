@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import xmlrpc.client
 
 import pytest
 from supervisor.xmlrpc import Faults
 
+from bench.lab import CTLPLUGIN, script
 from supervisor_restarter.faults import Code
 from tests.integration.server import RudeClient, Telling, held, program, worker
 
@@ -218,6 +220,35 @@ def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(
     assert (process['phase'], process['error']) == ('skipped', '')
     assert process['note'] == 'somebody else stopped it after it was restarted; it was left so'
     assert server.state('web:0') == 'STOPPED'
+
+
+@pytest.mark.parametrize(('command', 'shown'), [
+    (['supervisorctl', 'quickrestart', 'web:'], 'web:quick: started (somebody else restarted it meanwhile)'),
+    (['supervisorctl_restart_group', 'web'], 'web:quick: restarted (somebody else restarted it meanwhile, ')])
+def test_a_process_that_somebody_restarts_is_told_of_when_it_is_back(start, command, shown):
+    """Whoever watches sees it down for a while: that is not what has become of it."""
+    server = start(held('slow', priority=1) + program('quick', priority=2) + '[group:web]\nprograms=slow,quick\n',
+                   restarter='stagger_factor = 2\ndelay = 600', extra=CTLPLUGIN, kind=Telling)
+    server.wait_state()
+    server.wait(lambda: (server.dir / 'workers').exists(), 'worker')
+    with subprocess.Popen([script(command[0]), '-c', str(server.conf), *command[1:]], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        try:
+            server.wait(lambda: server.restarter.listRestarts() != [], 'restart')
+            id = server.only_restart()
+            server.wait_phase(id, 'stopping')
+            server.proxy().supervisor.stopProcess('web:quick')
+            server.wait_phase(id, 'skipped')
+            mark = server.log_size()
+            server.wait(lambda: server.log_text(mark).count('restarter.waitRestart()') >= 3, 'look of the client')
+            server.proxy().supervisor.startProcess('web:quick')
+            server.wait_phase(id, 'ready')
+            server.let_stop()
+            lines = client.communicate()[0].splitlines()
+        finally:
+            client.kill()
+    assert client.returncode == 0, lines
+    assert [line.startswith(shown) for line in lines if line.startswith('web:quick: ')] == [True], lines
 
 
 # -- a process that dies meanwhile -----------------------------------------------------------
