@@ -65,7 +65,7 @@ METHODS = {
     'restartProcessGroup': ['name', 'options'], 'quickStop': ['name', 'wait'], 'quickStart': ['name', 'wait'],
     'quickRestart': ['name', 'wait'], 'startRestart': ['name', 'options'], 'planRestart': ['name', 'options'],
     'getRestart': ['id'], 'waitRestart': ['id', 'version', 'seconds'], 'cancelRestart': ['id'],
-    'listRestarts': [], 'getPluginVersion': [], 'getAPIVersion': [],
+    'retryRestart': ['id', 'options'], 'listRestarts': [], 'getPluginVersion': [], 'getAPIVersion': [],
 }
 OPTIONAL = ('options', 'wait')
 # What is right for an argument after all.
