@@ -289,7 +289,8 @@ def test_what_cannot_be_executed_is_said_at_once(start, tmp_path, what, redirect
     # nothing is left behind: no zombie, no pipe, no log, nothing that the loop polls without a pause
     other = server.pids('other')['other']
     server.wait(lambda: server.children() == {other: 'S'}, 'children without a zombie')
-    server.wait(lambda: server.descriptors() == before, 'as many descriptors')
+    # it may hold fewer: what belonged to the process that was stopped before is closed in supervisord's own time
+    server.wait(lambda: server.descriptors() <= before, 'as many descriptors')
     assert server.busy(0.5) < 0.1
 
 
@@ -316,7 +317,7 @@ def test_three_hundred_starts_leave_nothing_behind(start):
     before = server.descriptors()
     for _ in range(10):
         server.restart('all')
-    server.wait(lambda: server.descriptors() == before, 'as many descriptors')
+    server.wait(lambda: server.descriptors() <= before, 'as many descriptors')
     pids = {*server.pids('web').values(), *server.pids('unix').values()}
     assert set(server.children()) == pids
     server.wait(lambda: 'Z' not in server.children().values(), 'no zombie')
