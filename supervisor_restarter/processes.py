@@ -366,14 +366,14 @@ class Processes:
         """Give the process back to Supervisor as if it had never been held."""
         process, pids = handle.process, self._supervisord.options.pidhistory
         obituary = pids.get(process.pid)
-        if isinstance(obituary, Obituary):
-            if process.killing and process.config is not handle.config:
-                # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL for a clock
-                # that was put back, and send it too soon.
-                obituary.config = handle.config
-            else:
+        watched = isinstance(obituary, Obituary)
+        if watched and process.killing and process.config is not handle.config:
+            # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL for a clock
+            # that was put back, and send it too soon.
+            obituary.config = handle.config
+        else:
+            if watched:
                 pids[process.pid] = process
-        if not isinstance(pids.get(process.pid), Obituary):
             process.config = handle.config
         if handle.watch:
             handle.watch.close()

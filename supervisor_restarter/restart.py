@@ -407,7 +407,7 @@ class Restart:
         self._changed()
 
     def _settled(self, member: Member) -> bool:
-        return member.phase in SETTLED or (self.goal is Goal.STOP and member.phase is Phase.STOPPED)
+        return member.phase in SETTLED or self._over(member)
 
     def _over(self, member: Member) -> bool:
         return member.phase in ENDS or (self.goal is Goal.STOP and member.phase is Phase.STOPPED)
