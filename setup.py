@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 
@@ -32,7 +32,7 @@ setup(
     long_description_content_type='text/markdown',
     author='supervisor-restarter contributors',
     license='MIT',
-    packages=['supervisor_restarter'],
+    packages=find_packages(include=['supervisor_restarter', 'supervisor_restarter.*']),
     package_data={'supervisor_restarter': ['py.typed']},
     zip_safe=False,
     python_requires='>=3.9',
@@ -59,8 +59,8 @@ setup(
     # bin/ has the same commands for a checkout that is not installed.
     entry_points={
         'console_scripts': [
-            'supervisorctl_restart_group = supervisor_restarter.cli:main',
-            'supervisor_restart_listener = supervisor_restarter.listener:main',
+            'supervisorctl_restart_group = supervisor_restarter.client.cli:main',
+            'supervisor_restart_listener = supervisor_restarter.listener.program:main',
         ],
     },
     classifiers=[

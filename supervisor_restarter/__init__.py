@@ -21,11 +21,11 @@ def __getattr__(name: str) -> Any:
     """
     if name != 'make_rpcinterface':
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from supervisor_restarter.plugin import make_rpcinterface
+    from supervisor_restarter.server.plugin import make_rpcinterface
     return make_rpcinterface
 
 
 def make_ctlplugin(controller: Any, **config: str) -> Any:
-    """The factory for [ctlplugin:x] sections; see controllerplugin.py."""
-    from supervisor_restarter.controllerplugin import make_ctlplugin as make
+    """The factory for [ctlplugin:x] sections; see ctlplugin.py."""
+    from supervisor_restarter.client.ctlplugin import make_ctlplugin as make
     return make(controller, **config)

@@ -67,7 +67,7 @@ class NeighbourRPCInterface:
                 chain.append('theirs')
             elif place == 'hooks.py:function':
                 chain.append('ours')
-            elif not place.startswith(('neighbour.py', 'reactor.py', 'stops.py')):
+            elif not place.startswith(('neighbour.py', 'loop.py', 'stop_calls.py')):
                 break
         return chain
 

@@ -15,7 +15,7 @@ from supervisor.http import deferring_http_channel
 from supervisor.process import Subprocess
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 
-from supervisor_restarter.restart import Restart
+from supervisor_restarter.engine.operation import Restart
 
 
 class ProbeRPCInterface:

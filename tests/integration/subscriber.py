@@ -13,8 +13,8 @@ from supervisor import events
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.xmlrpc import RPCError
 
-from supervisor_restarter.plugin import make_rpcinterface
-from supervisor_restarter.service import Service
+from supervisor_restarter.server.plugin import make_rpcinterface
+from supervisor_restarter.server.service import Service
 
 SECTION = '[rpcinterface:subscriber]\nsupervisor.rpcinterface_factory=tests.integration.subscriber:make_subscriber\n\n'
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bench.lab import script
-from supervisor_restarter.quickrun import LONGEST_PAUSE
+from supervisor_restarter.client.stock_calls import LONGEST_PAUSE
 from tests.integration.ctl import KINDS, Ours, Stock
 from tests.integration.server import SECONDS, Server, free_port, held, program, shared, worker
 
@@ -507,8 +507,8 @@ def test_an_unknown_key_in_the_configuration_is_one_line(start):
 def test_the_plugin_is_loaded_without_tqdm_and_the_servers_parts(start):
     server = start(program(), kind=Ours)
     code = ('import runpy, sys, atexit; atexit.register(lambda: print(sorted('
-            "{'tqdm', 'supervisor_restarter.service', 'supervisor_restarter.controllerplugin'} & set(sys.modules))))\n"
+            "{'tqdm', 'supervisor_restarter.server.service', 'supervisor_restarter.client.ctlplugin'} & set(sys.modules))))\n"
             f"sys.argv = ['supervisorctl', '-c', {str(server.conf)!r}, 'quickrestart', 'web']\n"
             f"runpy.run_path({script('supervisorctl')!r}, run_name='__main__')")
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.stdout == "web: started\n['supervisor_restarter.controllerplugin']\n"
+    assert done.stdout == "web: started\n['supervisor_restarter.client.ctlplugin']\n"

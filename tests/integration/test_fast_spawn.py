@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from supervisor_restarter.access import Identity, may_enter
+from supervisor_restarter.programs.access import Identity, may_enter
 from tests.integration import witness
 from tests.integration.server import ROOT, Server, free_port, lines_of, program
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor_restarter.memory import measure
+from supervisor_restarter.listener.memory import measure
 from tests.integration.listening import Hand
 from tests.integration.server import free_port, program, worker
 
@@ -199,7 +199,7 @@ def test_a_supervisord_that_is_gone_gets_a_line(start):
         assert len(hand.lines()) == 1
 
 
-IMPATIENT = 'import sys; from supervisor_restarter import listener as l; l.CALL_SECONDS = 0.5; sys.exit(l.main())'
+IMPATIENT = 'import sys; from supervisor_restarter.listener import program as l; l.CALL_SECONDS = 0.5; sys.exit(l.main())'
 
 
 def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(start):

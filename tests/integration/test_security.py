@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.lab import CTLPLUGIN, script
-from supervisor_restarter.rpcinterface import RestarterNamespaceRPCInterface
+from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
 from tests.integration.fuzz import ARGUMENTS, PASSWORD, USER, Fuzzed, Request, array, decoded, scalar, struct
 from tests.integration.server import Server, program, shared
 from tests.integration.service import service

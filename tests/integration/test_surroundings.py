@@ -14,7 +14,7 @@ import pytest
 
 import bench.lab
 from bench.lab import CTLPLUGIN, script
-from supervisor_restarter.client import Exit
+from supervisor_restarter.client.client import Exit
 from tests.conditions import BY_NAME, ROOT
 from tests.integration.server import Server, program, worker
 from tests.integration.service import marks, service

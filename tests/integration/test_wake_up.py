@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from supervisor.poller import PollPoller
 
-from supervisor_restarter.reactor import Reactor
+from supervisor_restarter.server.loop import Reactor
 
 
 class Options:

@@ -2,7 +2,7 @@
 import pytest
 
 from bench import crash_loop
-from supervisor_restarter import readiness
+from supervisor_restarter.readiness import spec
 from tests.unit.test_bench_recipes import groups
 
 
@@ -10,7 +10,7 @@ from tests.unit.test_bench_recipes import groups
 def test_the_crash_loop_has_a_group_with_each_probe(probe, tmp_path):
     [group] = groups(crash_loop.recipe(probe).section, tmp_path)
     assert len(group.process_configs) == crash_loop.PROCESSES
-    assert {readiness.parse(config.environment['RESTARTER_READY']).kind for config in group.process_configs} == {probe}
+    assert {spec.parse(config.environment['RESTARTER_READY']).kind for config in group.process_configs} == {probe}
 
 
 @pytest.mark.parametrize(('status', 'reached', 'failed', 'good'), [

@@ -5,7 +5,7 @@ import pytest
 from supervisor.options import ServerOptions
 
 from bench import recipe_page, recipe_site, recipes
-from supervisor_restarter import readiness
+from supervisor_restarter.readiness import spec
 
 PAGE = recipe_page.read(recipe_page.PAGE.read_text(encoding='utf-8'))
 CONF = '[supervisord]\nlogfile=%(here)s/log\n[rpcinterface:supervisor]\n' \
@@ -29,7 +29,7 @@ def test_every_recipe_of_the_page_is_tried():
 def test_supervisor_understands_the_section_and_the_plugin_its_readiness(trial, tmp_path):
     [group] = groups(PAGE[trial.title].section, tmp_path)
     assert (group.name, len(group.process_configs)) == (trial.group, trial.processes)
-    ready = [readiness.parse(config.environment['RESTARTER_READY']) for config in group.process_configs]
+    ready = [spec.parse(config.environment['RESTARTER_READY']) for config in group.process_configs]
     assert len({spec.text for spec in ready}) == (1 if ready[0].kind == 'notify' else trial.processes)
 
 

@@ -1,0 +1,1 @@
+"""The part outside of supervisord: supervisorctl_restart_group, and the commands of supervisorctl."""

@@ -1,0 +1,210 @@
+"""The command line of supervisorctl_restart_group: its options, and what is wrong with them."""
+from __future__ import annotations
+
+import configparser
+import getopt
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any, Callable, NoReturn
+
+from supervisor.options import ClientOptions
+
+from supervisor_restarter import __version__
+from supervisor_restarter.client.client import Client, ClientError, Exit, sendable, without_password
+from supervisor_restarter.client.durations import read_seconds
+from supervisor_restarter.client.helptext import HELP, PROGNAME
+from supervisor_restarter.client.screen import Screen
+from supervisor_restarter.faults import Refusal
+from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.spelling import closest, did_you_mean
+
+# Attribute of RestartOptions, which is the option's name -> key of the server's options struct.
+RESTART_OPTIONS = {
+    'max_unavailable': 'max_unavailable', 'rolling': 'max_unavailable', 'min_ready': 'min_ready',
+    'ready_timeout': 'ready_timeout', 'scout': 'scout', 'method': 'method', 'stagger': 'stagger_factor',
+    'delay': 'delay', 'timeout': 'timeout', 'stop_timeout': 'stop_timeout', 'only_running': 'only_running',
+    'on_failure': 'on_failure', 'queue': 'if_busy'}
+# The server's options that are times.
+TIMES = ('min_ready', 'ready_timeout', 'scout', 'delay', 'timeout', 'stop_timeout')
+# Those that take no value: what they stand for.
+FLAGS = {'rolling': 1, 'only_running': True, 'queue': 'queue'}
+# Each of these says what to do; one at most, except that a retry may be detached.
+MODES = ('detach', 'plan', 'status', 'cancel', 'wait', 'retry')
+# Those that take a restart's ID and no names.
+OF_ONE = ('cancel', 'wait', 'retry')
+
+
+def long_name(attribute: str) -> str:
+    """The option as it is written, without the dashes before it."""
+    return attribute.replace('_', '-')
+
+
+def reader(key: str) -> Callable[[str], Any]:
+    """Makes the value for the server's option `key` out of a word; ValueError for what the server would refuse."""
+    if key in TIMES:
+        return read_seconds
+    kind = DECLARED[key]
+
+    def read(word: str) -> Any:
+        try:
+            return checked(key, kind, kind.of_text(word))
+        except (ValueError, Refusal):
+            raise ValueError(f'must be {kind.allowed}') from None
+    return read
+
+
+class RestartOptions(ClientOptions):
+    """The command line: supervisorctl's options, those of a restart, and names among them or after them.
+
+    Every mistake in it, or in the configuration file, is a ClientError with status USAGE.
+    """
+
+    args: list[str]
+    cancel: str | None
+    wait: str | None
+    retry: str | None
+
+    def __init__(self, screen: Screen) -> None:
+        ClientOptions.__init__(self)
+        self.screen = screen
+        self.shell = False
+        # Supervisor's own help promises this spelling, but only history_file is there
+        self.add('history', None, None, 'history-file=')
+        for name, key in RESTART_OPTIONS.items():
+            if name in FLAGS:
+                self.add(name, None, None, long_name(name), flag=FLAGS[name])
+            else:
+                self.add(name, None, None, f'{long_name(name)}=', reader(key))
+        for mode in ('detach', 'plan', 'status'):
+            self.add(mode, None, None, mode, flag=True)
+        for mode in OF_ONE:
+            self.add(mode, None, None, f'{mode}=')
+        self.add(None, None, None, 'version', self.version)
+        self.add('json', None, None, 'json', flag=True)
+        self.add('quiet', None, None, 'quiet', flag=True)
+
+    def realize(self, args: Sequence[str]) -> None:
+        ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=PROGNAME)
+        # supervisorctl sets `interactive` also where no words are given
+        self.shell = self._wants_shell()
+        self.args = [sendable(word) for word in self.args]
+        self._check()
+
+    def _options_first(self, args: Sequence[str]) -> list[str]:
+        """The same command line with its options before its names, where Supervisor's getopt finds them."""
+        try:
+            options, words = getopt.gnu_getopt(list(args), ''.join(self.short_options), self.long_options)
+        except getopt.GetoptError as exc:
+            self.usage(f'{exc.msg}{self._meant(exc)}')
+        self._check_rolling(args)
+        ordered = []
+        for option, value in options:
+            with_value = self._takes_value(option)
+            ordered.append(f'{option}={value}' if with_value and option.startswith('--') else option)
+            if with_value and not option.startswith('--'):
+                ordered.append(value)
+        return [*ordered, '--', *words]
+
+    def _meant(self, exc: getopt.GetoptError) -> str:
+        """What may have been meant where getopt has found a mistake."""
+        if exc.opt == 'rolling':
+            return ': for N at a time, use --max-unavailable N'
+        close = closest(exc.opt, [option.rstrip('=') for option in self.long_options])
+        return did_you_mean([f'--{close}']) if close and 'not recognized' in exc.msg else ''
+
+    def _check_rolling(self, args: Sequence[str]) -> None:
+        """Refuses `--rolling 2 web`: the 2 would be taken for a name."""
+        before_names = args[:args.index('--')] if '--' in args else args
+        for option, number in zip(before_names, before_names[1:]):
+            if len(option) > 3 and '--rolling'.startswith(option) and re.fullmatch('[0-9]+%?', number):
+                self.usage(f'--rolling takes no number: for {number} at a time, use --max-unavailable {number} '
+                           '(names of processes may come first)')
+
+    def _takes_value(self, option: str) -> bool:
+        return f'{option[2:]}=' in self.long_options or f'{option[1:]}:' in self.short_options
+
+    def _wants_shell(self) -> bool:
+        return any(option in ('-i', '--interactive') for option, _ in self.options)
+
+    def _check(self) -> None:
+        """Refuses options and names that contradict each other."""
+        modes = [f'--{mode}' for mode in MODES if getattr(self, mode) is not None]
+        others = [f'--{long_name(name)}' for name in RESTART_OPTIONS if getattr(self, name) is not None]
+        both = self.rolling and self.max_unavailable is not None
+        for clash in (modes if modes != ['--detach', '--retry'] else [],
+                      ['--rolling', '--max-unavailable'] if both else [],
+                      ['--json', '-i'] if self.json and self.shell else [],
+                      [modes[0], '--quiet'] if modes and modes[0] in ('--plan', '--status') and self.quiet else []):
+            if len(clash) > 1:
+                self.usage(f'{clash[0]} and {clash[1]} exclude each other')
+        if modes and modes[0] in ('--status', '--cancel', '--wait') and others:
+            self.usage(f'{others[0]} has no meaning with {modes[0]}')
+        if self.status and len(self.args) > 1:
+            self.usage('--status takes one restart ID at most')
+        of_one = [mode for mode in OF_ONE if getattr(self, mode) is not None]
+        if of_one and self.args:
+            self.usage(f'--{of_one[0]} takes one restart ID and no names: {self.args[0]!r}')
+        if not self.args and not self.status and not of_one:
+            self.usage('name a process group to restart, or several, or all')
+        for mode in of_one:
+            setattr(self, mode, sendable(getattr(self, mode)))
+
+    def restart_options(self) -> dict[str, Any]:
+        """The options struct for the server: what the user gave, and nothing else."""
+        given = ((key, getattr(self, name)) for name, key in RESTART_OPTIONS.items())
+        return {key: value for key, value in given if value is not None}
+
+    def command(self, *words: str, program: str = '') -> str:
+        """This command (or another program of the same options) with other words, for the same supervisord.
+
+        The password has to be filled in.
+        """
+        this = sys.argv[0] if os.path.basename(sys.argv[0]) == PROGNAME else PROGNAME
+        parts = [program or this]
+        for option, value in self.options:
+            if option in ('-c', '--configuration', '-s', '--serverurl', '-u', '--username'):
+                parts += [option, without_password(value)]
+            elif option in ('-p', '--password'):
+                parts += [option, 'PASSWORD']
+        return ' '.join(map(shlex.quote, [*parts, *words]))
+
+    def client(self) -> Client:
+        """The server that the options name."""
+        try:
+            self.getServerProxy()
+        except ValueError:
+            self.usage(f'{without_password(str(self.serverurl))!r} is not a URL of the form http://host:port or '
+                       'unix:///path')
+        return Client(lambda: self.getServerProxy().restarter, self.serverurl)
+
+    def read_config(self, fp: Any) -> Any:
+        """Reads the configuration file. Raises ValueError with a text that shows no password."""
+        try:
+            return ClientOptions.read_config(self, fp)
+        except (configparser.Error, UnicodeError) as exc:
+            # their texts quote the file's lines
+            lines = [str(line) for line, _ in getattr(exc, 'errors', [])] or [str(getattr(exc, 'lineno', ''))]
+            where = f" in line {', '.join(lines)}" if lines[0] else ''
+            raise ValueError(f'could not read config file {fp}: {type(exc).__name__}{where}') from None
+        except ValueError as exc:
+            if "'supervisorctl.password'" in str(exc):
+                raise ValueError(f'the password in config file {fp} cannot be expanded: write % as %%') from None
+            raise
+
+    def get_plugins(self, parser: Any, factory_key: str, section_prefix: str) -> list[Any]:
+        """supervisorctl's plugins, where there will be a shell to use them."""
+        return list(ClientOptions.get_plugins(self, parser, factory_key, section_prefix)) if self._wants_shell() else []
+
+    def version(self, dummy: object) -> None:
+        self.screen.text(f'{__version__}\n')
+        self.exit(0)
+
+    def help(self, dummy: object) -> None:
+        self.screen.text(HELP)
+        self.exit(0)
+
+    def usage(self, msg: object) -> NoReturn:
+        raise ClientError(Exit.USAGE, f'{without_password(str(msg))} (for help, use {PROGNAME} -h)')

@@ -1,0 +1,70 @@
+"""The words after our commands in supervisorctl, and the words of its answers."""
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from supervisor_restarter.client.durations import read_seconds
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.spelling import closest, did_you_mean
+
+# Anything like a number: one that is not allowed is to be refused as such, and not looked for as a name.
+NUMBER = re.compile(r'-?[0-9.]+%?')
+# What `rolling` takes besides -> key of the server's options struct.
+TIMES = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
+
+
+def words_of(arg: str) -> list[str]:
+    """The words of a command, without the quotes that only a Unix shell would have removed."""
+    try:
+        return shlex.split(arg)
+    except ValueError:
+        return arg.split()
+
+
+def plain(text: str) -> str:
+    """The text of a fault without its name before it: supervisorctl's users do not deal in codes."""
+    name, colon, rest = text.partition(': ')
+    return rest if colon and name in Code.__members__ else text
+
+
+def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """The names and the options in the words after `rolling`. Refusal BAD_OPTION for what it does not take."""
+    names: list[str] = []
+    options: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
+        if word == '--':
+            names += rest
+        elif word.startswith('--'):
+            option, equals, value = word.partition('=')
+            key = _time(option)
+            options[key] = _seconds(option, value if equals else next(rest, ''))
+        else:
+            names.append(word)
+    limit = names.pop(0) if names and NUMBER.fullmatch(names[0]) else '1'
+    kind = DECLARED['max_unavailable']
+    try:
+        return names, {'max_unavailable': checked('max_unavailable', kind, kind.of_text(limit)), **options}
+    except ValueError as exc:
+        raise Refusal(Code.BAD_OPTION, str(exc)) from None
+
+
+def _time(option: str) -> str:
+    if option in TIMES:
+        return TIMES[option]
+    close = closest(option[2:], [known[2:] for known in TIMES])
+    if close:
+        raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}'{did_you_mean([f'--{close}'])}")
+    raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}': it takes {', '.join(TIMES)}, and how many at a "
+                                   'time as its first word (rolling 2 web:)')
+
+
+def _seconds(option: str, value: str) -> float:
+    try:
+        return read_seconds(value)
+    except ValueError as exc:
+        raise Refusal(Code.BAD_OPTION, f"{option} '{value}' {exc}") from None

@@ -1,0 +1,121 @@
+"""What clients are told of a restart: the structs and arrays of the XML-RPC interface. Pure."""
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.operation import NOT_REACHED, Restart, State
+from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
+from supervisor_restarter.faults import Code, listed, text_of
+
+# What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
+# those can read ours.
+SUCCESS, FAILED, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 30, 50, 60, 70
+
+
+def iso(wall: float | None) -> str:
+    """A time.time() as ISO 8601 UTC, '' for None."""
+    if wall is None:
+        return ''
+    return datetime.fromtimestamp(wall, timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+
+
+def between(start: float | None, end: float | None) -> float:
+    """Seconds from start to end, 0 where one of them has not happened."""
+    return 0.0 if start is None or end is None else round(max(0.0, end - start), 6)
+
+
+def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
+    """A process of a restart as a struct."""
+    # One that was down from the beginning has been down at least since then.
+    down_since = member.exit_at if member.old_pid else begun_at
+    return {
+        'group': member.group,
+        'name': member.name,
+        'phase': SHOWN.get(member.phase, member.phase).value,
+        'old_pid': member.old_pid,
+        'new_pid': member.new_pid,
+        'stop_seconds': between(member.stop_at, member.exit_at),
+        'down_seconds': between(down_since, member.start_at),
+        'ready_seconds': between(member.start_at, member.ready_at),
+        'error': member.error,
+        'stop_limit': member.stop_limit,
+        'killed': member.killed,
+        'note': member.note,
+    }
+
+
+def failures(restart: Restart) -> list[dict[str, Any]]:
+    """An entry {group, name, code, text} for each process that failed and, after a timeout, for each
+    that was pending then."""
+    pending = {id(member): text for member, text in restart.pending}
+    entries = []
+    for member in restart.members:
+        if id(member) in pending:
+            entries.append((member, Code.TIMEOUT, pending[id(member)]))
+        elif member.code is not None:
+            entries.append((member, member.code, member.error))
+    return [_entry(*entry) for entry in entries]
+
+
+def outcome(restart: Restart) -> list[dict[str, Any]]:
+    """The same as failures() for a restart that is over: what became of those that were pending at the timeout."""
+    pending = {id(member) for member, _ in restart.pending}
+    return [_entry(member, member.code or Code.TIMEOUT, member.error or 'it was ready only after the timeout')
+            for member in restart.members if member.code is not None or id(member) in pending]
+
+
+def unfinished(restart: Restart) -> list[Member]:
+    """What failed or was not reached, of a restart that is over: what there is to retry. What somebody else has
+    decided otherwise about is not."""
+    return [member for member in restart.members if member.phase is Phase.FAILED
+            or (member.phase is Phase.SKIPPED and member.error.startswith(NOT_REACHED))]
+
+
+def _entry(member: Member, code: Code, why: str) -> dict[str, Any]:
+    return {'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
+
+
+def timeout_text(restart: Restart) -> str:
+    """Which processes were pending at the timeout, and what becomes of them."""
+    return (f'{len(restart.pending)} of {len(restart.members)} processes were pending: '
+            + listed(f'{member.namespec} ({why})' for member, why in restart.pending))
+
+
+def statuses(restart: Restart) -> list[dict[str, Any]]:
+    """{name, group, status, description} per process, as Supervisor's own group calls return them.
+
+    Those calls pass over processes that are as wanted already; a process named by its own name is
+    reported all the same, as startProcess and stopProcess would.
+    """
+    pending = {id(member): text for member, text in restart.pending}
+    rows = []
+    for member in restart.members:
+        if id(member) in pending:
+            status, text = int(Code.TIMEOUT), text_of(Code.TIMEOUT, pending[id(member)])
+        elif member.code is not None:
+            status, text = _status_of_failure(member.code, member.error)
+        elif restart.state is State.CANCELLED and not restart.finished and member.phase not in SETTLED:
+            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, restart.prospect(member))
+        elif member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
+            status, text = SUCCESS, 'OK'
+        elif member.error:
+            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, member.error)
+        elif member.match.single and restart.goal is Goal.START:
+            status, text = ALREADY_STARTED, f'ALREADY_STARTED: {member.namespec}'
+        elif member.match.single:
+            status, text = NOT_RUNNING, f'NOT_RUNNING: {member.namespec}'
+        else:
+            continue
+        rows.append({'name': member.name, 'group': member.group, 'status': status, 'description': text})
+    return rows
+
+
+def _status_of_failure(code: Code, why: str) -> tuple[int, str]:
+    if code is Code.START_FAILED:
+        return SPAWN_ERROR, f'SPAWN_ERROR: {why}'
+    if code in (Code.STOP_FAILED, Code.BAD_STATE):
+        return FAILED, f'FAILED: {why}'
+    return int(code), text_of(code, why)

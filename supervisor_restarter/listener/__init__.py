@@ -1,0 +1,1 @@
+"""supervisor_restart_listener, an event listener that restarts by rules."""

@@ -1,0 +1,1 @@
+"""May this program be started, and what keeps it from that; starting it fast."""

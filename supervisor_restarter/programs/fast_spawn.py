@@ -1,0 +1,261 @@
+"""Starting a process without Python in the child.
+
+Supervisor forks, and its child then runs Python until it has become the program: it closes descriptors one by
+one up to minfds, and swallows a signal that comes too soon. fast_spawn() is the same Subprocess.spawn() with
+only the fork step replaced: subprocess.Popen does the child's part in C, and returns when the child *is* its
+program, or says why it is not.
+
+The child cannot tell the difference. Whatever is not exactly what was read in Supervisor's source is left to
+Supervisor's own fork; its debug log says why.
+"""
+from __future__ import annotations
+
+import copy
+import errno
+import os
+import posix
+import subprocess
+import sys
+import time
+from typing import Any
+
+from supervisor.compat import as_bytes
+from supervisor.options import (
+    VERSION,
+    EventListenerConfig,
+    FastCGIProcessConfig,
+    ProcessConfig,
+    ServerOptions,
+)
+from supervisor.process import FastCGISubprocess, Subprocess
+
+from supervisor_restarter.faults import printable
+from supervisor_restarter.programs.access import ABSENT, identity, may_enter
+
+READ = ('4.2.3', '4.2.4', '4.2.5', '4.3.0')    # the releases of Supervisor whose child is imitated here
+# What spawning goes through. Where somebody has put something else in its place, that is to run.
+OF_PROCESS = ('spawn', 'get_execv_args', 'drain', 'set_uid', '_prepare_child_fds', '_spawn_as_child',
+              '_spawn_as_parent')
+OF_OPTIONS = ('fork', 'setpgrp', 'dup2', 'close_fd', 'drop_privileges', 'chdir', 'setumask', 'execve', 'write',
+              '_exit', 'make_pipes', 'close_parent_pipes', 'close_child_pipes')
+OF_POPEN = ('__init__', '_execute_child')
+# supervisord's loop stands still until the child is its program. Where that takes longer than so many seconds (a slow
+# user database, a directory on a slow network, a scanner that looks at what is executed) ...
+SLOW = 0.25
+SLOW_FOR = 60.0     # ... the waiting is left to the children for so many seconds
+
+_slow_until = 0.0   # monotonic
+
+
+class Unusual(Exception):
+    """Only Supervisor's own fork can be trusted with this process; the text says why."""
+
+
+def fast_spawn(process: Any) -> Any:
+    """process.spawn(), and the child is its program when this returns.
+
+    Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF, with the
+    reason in its spawnerr. Returns and raises what spawn() does.
+    """
+    why = unusual(process)
+    if why:
+        _own_fork(process, why)
+        return own_spawn(process)
+    starter = Starter(process)
+    try:
+        return _spawn_with(process, starter)
+    finally:
+        if starter.reason:
+            process.spawnerr = starter.reason
+
+
+def own_spawn(process: Any) -> Any:
+    """process.spawn() with Supervisor's own fork, which leaves nothing open behind where it fails."""
+    return process.spawn() if strange(process) else _spawn_with(process, Keeper(process))
+
+
+def _spawn_with(process: Any, keeper: Keeper) -> Any:
+    # The options belong to the whole supervisord, and whoever is told of STARTING may spawn, too. So only this
+    # process gets to see others, through a config of its own.
+    config = process.config
+    process.config = copy.copy(config)
+    process.config.options = keeper
+    process.config.restarter_original = getattr(config, 'restarter_original', config)
+    try:
+        return process.spawn()
+    finally:
+        process.config = config
+        if not process.pid:
+            keeper.close(process)
+
+
+def unusual(process: Any) -> str:
+    """Why the process is to be started with Supervisor's own fork; '' if nothing speaks against the fast way."""
+    if sys.platform != 'linux':
+        return f'not tried on {sys.platform}'
+    if sys.version_info < (3, 11):
+        return 'subprocess knows process groups from Python 3.11 on'
+    return altered(process)
+
+
+def altered(process: Any) -> str:
+    """Why it is not known what a child of this process would do; '' if it is what Supervisor's source says."""
+    why = strange(process)
+    if why:
+        return why
+    if os.fork is not posix.fork or os.execve is not posix.execve:
+        return 'somebody has replaced os.fork or os.execve'
+    for name in OF_POPEN:
+        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(subprocess):
+            return f'somebody has replaced subprocess.Popen.{name}'
+    return ''
+
+
+def strange(process: Any) -> str:
+    """Why the process is left to its own spawn() as it is; '' if all that takes part is what was read in Supervisor."""
+    if VERSION not in READ:
+        return f'not compared with Supervisor {VERSION}'
+    options = process.config.options
+    for thing, kinds in ((process, (Subprocess, FastCGISubprocess)), (options, (ServerOptions,)),
+                         (process.config, (ProcessConfig, EventListenerConfig, FastCGIProcessConfig))):
+        if type(thing) not in kinds:
+            return f"{type(thing).__name__} is not one of Supervisor's"
+    for thing, names in ((process, OF_PROCESS), (options, OF_OPTIONS)):
+        for name in names:
+            home = vars(sys.modules[type(thing).__module__])
+            if getattr(getattr(thing, name, None), '__globals__', None) is not home:
+                return f'somebody has replaced {type(thing).__name__}.{name}'
+    return ''
+
+
+class Keeper:
+    """supervisord's options as one process sees them while it is spawned: what is opened for it is remembered."""
+
+    def __init__(self, process: Any) -> None:
+        self._options = process.config.options
+        self._pipes: dict[str, int | None] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._options, name)
+
+    def make_pipes(self, stderr: bool = True) -> dict[str, int | None]:
+        """What make_dispatchers() calls at its beginning."""
+        self._pipes = self._options.make_pipes(stderr)
+        return self._pipes
+
+    def close(self, process: Any) -> None:
+        """There is no child: leave nothing of it behind.
+
+        spawn() closes the pipes if the fork fails, but not if a log file cannot be opened; and it leaves dispatchers
+        of closed descriptors behind, which the loop would poll without a pause.
+        """
+        if process.pipes is not self._pipes:
+            for descriptor in self._pipes.values():
+                if descriptor is not None:
+                    self._options.close_fd(descriptor)
+        process.dispatchers, process.pipes = {}, {}
+
+
+class Starter(Keeper):
+    """... and with another way to fork."""
+
+    def __init__(self, process: Any) -> None:
+        super().__init__(process)
+        self._process = process
+        self._command: tuple[str, list[str]] = ('', [])
+        self.reason = ''                       # why there is no child, once fork() has found out
+
+    def check_execv_args(self, filename: str, argv: list[str], status: Any) -> None:
+        """What get_execv_args() calls at its end: the command is noted, so that it is not searched for again."""
+        self._command = filename, argv
+        self._options.check_execv_args(filename, argv, status)
+
+    def fork(self) -> int:
+        """Start the process and return its pid; OSError with the reason if it cannot be executed.
+
+        What turns out to be unusual is Supervisor's own fork, which returns twice.
+        """
+        global _slow_until
+        begun = time.monotonic()
+        try:
+            if begun < _slow_until:
+                raise Unusual('it took long a moment ago')
+            return self._start()
+        except OSError:
+            raise                              # the reason; spawn() knows what to do
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is: an exception out of spawn() would leave a process that is neither up nor down.
+            _own_fork(self._process, str(error) or repr(error))
+            return int(self._options.fork())
+        finally:
+            if time.monotonic() - begun > SLOW:
+                _slow_until = time.monotonic() + SLOW_FOR
+
+    def _start(self) -> int:
+        config = self._process.config
+        filename, argv = self._command
+        if '/' not in filename:
+            raise Unusual('Popen would search the PATH for it')
+        try:
+            child = subprocess.Popen(argv, executable=filename, **popen_arguments(self._process))
+        except OSError as error:
+            if error.filename == filename:
+                raise self._failure(f"couldn't exec {argv[0]}", error) from None
+            # before it changes the directory, Supervisor's child becomes the user; this one does it after
+            if error.filename == config.directory is not None and (config.uid is None or error.errno in ABSENT):
+                raise self._failure(f"couldn't chdir to {config.directory}", error) from None
+            raise Unusual(str(error)) from None
+        child.returncode = 0                   # or its destructor, or the next Popen, would reap the process
+        return child.pid
+
+    def _failure(self, what: str, error: OSError) -> OSError:
+        """Note down the reason, and have the process's log say what Supervisor's child would say there."""
+        process, code = self._process, errno.errorcode.get(error.errno or 0, str(error.errno))
+        self.reason = f'{what}: {code} ({error.strerror})'
+        lines = f'supervisor: {what}: {code}\nsupervisor: child process was not spawned\n'
+        os.write(process.pipes['child_stdout' if process.config.redirect_stderr else 'child_stderr'], as_bytes(lines))
+        process.drain()
+        return OSError(self.reason)            # without an errno: it is not that of a fork
+
+
+def popen_arguments(process: Any) -> dict[str, Any]:
+    """What Popen has to know so that the child sees what Supervisor's child would see.
+
+    Unusual, UnknownUser, OSError or TypeError where that cannot be said.
+    """
+    config, pipes = process.config, process.pipes
+    stdin = process.fcgi_sock.fileno() if isinstance(process, FastCGISubprocess) else pipes['child_stdin']
+    stdout = pipes['child_stdout']
+    stderr = stdout if config.redirect_stderr else pipes['child_stderr']
+    if min(stdin, stdout, stderr) < 3:
+        raise Unusual('supervisord runs without its standard descriptors')
+    arguments: dict[str, Any] = {
+        'stdin': stdin, 'stdout': stdout, 'stderr': stderr, 'close_fds': True,
+        'env': environment(process), 'cwd': config.directory, 'umask': -1 if config.umask is None else config.umask,
+        'process_group': 0, 'restore_signals': False}
+    user = identity(config.uid)
+    if user is not None:
+        if config.directory is not None and not may_enter(config.directory, user):
+            raise Unusual(f'the user may not enter {config.directory}, as far as can be seen from outside')
+        arguments.update(user=user.uid, group=user.gid, extra_groups=user.groups)
+    return arguments
+
+
+def environment(process: Any) -> dict[str, str]:
+    """What Subprocess._spawn_as_child() makes of the environment, in the same order."""
+    config = process.config
+    made = os.environ.copy()
+    made['SUPERVISOR_ENABLED'] = '1'
+    serverurl = config.options.serverurl if config.serverurl is None else config.serverurl
+    if serverurl:
+        made['SUPERVISOR_SERVER_URL'] = serverurl
+    made['SUPERVISOR_PROCESS_NAME'] = config.name
+    if process.group:
+        made['SUPERVISOR_GROUP_NAME'] = process.group.config.name
+    made.update(config.environment or {})
+    return made
+
+
+def _own_fork(process: Any, why: object) -> None:
+    process.config.options.logger.debug(
+        printable(f"restarter: {process.config.name} gets Supervisor's own fork: {why}"))

@@ -1,0 +1,1 @@
+"""The part that lives inside supervisord; plugin.py joins it."""

@@ -1,0 +1,77 @@
+"""The GROUP_RESTART event types, which an [eventlistener:x] may subscribe to.
+
+They are registered when this file is imported, and that has to be before Supervisor reads [eventlistener:x] sections:
+it is while Supervisor looks up the factory of [rpcinterface:restarter]. There is one event when a restart begins and
+one when it is over, never one for each process: a listener's buffer holds 10.
+"""
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from supervisor import events
+
+from supervisor_restarter import event_text
+from supervisor_restarter.engine import answers
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.operation import State
+from supervisor_restarter.server.job import Run
+
+
+class GroupRestartEvent(events.Event):  # type: ignore[misc, unused-ignore]
+    """What listeners are told of a restart: as it was when the event came about, not when it is delivered."""
+
+    def __init__(self, run: Run) -> None:
+        self._payload = event_text.header(run.struct(with_processes=False))
+
+    def payload(self) -> str:
+        """The text that listeners get; see event_text.py."""
+        return self._payload
+
+
+class GroupRestartStartedEvent(GroupRestartEvent):
+    """A restart has begun."""
+
+
+class GroupRestartSucceededEvent(GroupRestartEvent):
+    """A restart is over, and every process is as it should be."""
+
+
+class GroupRestartFailedEvent(GroupRestartEvent):
+    """A restart is over, and a process failed or the restart timed out."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._payload += '\n' + event_text.failure_lines(answers.outcome(run.restart))
+
+
+class GroupRestartCancelledEvent(GroupRestartEvent):
+    """A restart was cancelled, perhaps before it began; what was down is back."""
+
+
+EVENT_OF = {
+    State.RUNNING: GroupRestartStartedEvent,
+    State.SUCCEEDED: GroupRestartSucceededEvent,
+    State.FAILED: GroupRestartFailedEvent,
+    State.TIMED_OUT: GroupRestartFailedEvent,
+    State.CANCELLED: GroupRestartCancelledEvent,
+}
+
+for _name, _event in zip(event_text.EVENT_NAMES, (
+        GroupRestartEvent, GroupRestartStartedEvent, GroupRestartSucceededEvent, GroupRestartFailedEvent,
+        GroupRestartCancelledEvent)):
+    events.register(_name, _event)
+
+
+def announce(run: Run, logger: Any) -> None:
+    """Tell all subscribers that the restart has begun or, when it is not running any more, that it is over.
+
+    Other plugins may have subscribed to it: what they raise is logged, and harms no restart.
+    """
+    if run.restart.goal is not Goal.RESTART:
+        return
+    try:
+        events.notify(EVENT_OF[run.restart.state](run))
+    except Exception:
+        logger.critical(f'restarter: the event of restart {run.id} was not delivered to everybody: '
+                        f'{traceback.format_exc()}')

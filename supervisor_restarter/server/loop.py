@@ -1,0 +1,179 @@
+"""Exact wake-ups on supervisord's own loop, while something is going on; nothing otherwise.
+
+supervisord's loop sleeps up to a second in options.poller.poll(), and a child's exit does not end
+that sleep. While the reactor is attached,
+
+* a pipe is registered with signal.set_wakeup_fd and sits in the loop's socket map, so that SIGCHLD
+  ends the sleep at once, and
+* poll() of this one poller is wrapped: before each sleep `step` is called, and the sleep is
+  shortened to the time that `step` asks for.
+
+So `step` runs once in each turn of the loop, after supervisord has reaped and before it sleeps.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from bisect import bisect_right, insort
+from typing import Any, Callable, Optional
+
+from supervisor.http import deferring_http_channel
+
+from supervisor_restarter.server.hooks import Replacement, replaced
+
+# Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed already; Python
+# would complain about that in the program's own log.
+_attached: set[int] = set()
+os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached else None)
+
+# What clients can cost is bounded: of more than so many waiting ones those with the most time left may be told late,
+# by a second. Not the latest to come: clients that have asked for months and gone away would keep all others out.
+MOST_ALARMS = 1000
+# In one turn the loop asks a dispatcher twice at the most whether it is readable.
+MOST_MISSED = 2
+Step = Callable[[], Optional[float]]
+
+
+class WakeUp:
+    """The reading end of the wake-up pipe, as one of the loop's dispatchers.
+
+    each_turn: called in each turn of the loop, before it sleeps.
+    """
+
+    def __init__(self, each_turn: Callable[[], None]) -> None:
+        self._each_turn = each_turn
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        os.set_blocking(self.writer, False)
+        self.closed = False
+
+    def readable(self) -> bool:
+        self._each_turn()
+        return not self.closed
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.reader, 65536)             # what was written does not matter
+
+    def handle_write_event(self) -> None:
+        """Never called: writable() is False."""
+
+    def handle_error(self) -> None:
+        # Only a descriptor closed by somebody else leads here. supervisord goes on with its own turns
+        # of a second; an exception from here would end it.
+        self.closed = True
+
+    def close(self) -> None:
+        self.closed = True
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+class Reactor:
+    """Calls `step` before each sleep of supervisord's loop and wakes it exactly, while attached.
+
+    step() returns the seconds after which it wants to be called again at the latest, None for
+    whenever something happens.
+    """
+
+    def __init__(self, supervisord: Any, step: Step) -> None:
+        self._supervisord = supervisord
+        self._step = step
+        self._wake_up: WakeUp | None = None
+        self._former_fd = -1
+        self._poll: Replacement | None = None
+        self._missed = 0                            # how often the loop has gone on since poll() was called
+        self._alarms: list[float] = []              # in order
+
+    @property
+    def attached(self) -> bool:
+        return self._wake_up is not None
+
+    def attach(self) -> None:
+        """Hook into the loop; nothing if that is done already. OSError if there are no descriptors left."""
+        if self._wake_up is not None:
+            return
+        options = self._supervisord.options
+        self._wake_up = WakeUp(self._keep)
+        self._missed = 0
+        options.get_socket_map()[self._wake_up.reader] = self._wake_up
+        self._former_fd = signal.set_wakeup_fd(self._wake_up.writer, warn_on_full_buffer=False)
+        _attached.add(id(self))
+        self._poll = replaced(options.poller, 'poll', lambda below: lambda timeout: self._step_and_poll(timeout, below))
+
+    def detach(self) -> None:
+        """Leave the loop as it was; nothing if not attached."""
+        if self._wake_up is None:
+            return
+        options, wake_up, poll = self._supervisord.options, self._wake_up, self._poll
+        self._wake_up = self._poll = None
+        self._alarms.clear()
+        _attached.discard(id(self))
+        newest = signal.set_wakeup_fd(self._former_fd)
+        if newest != wake_up.writer:
+            signal.set_wakeup_fd(newest)            # somebody else's, set after ours
+        if poll is not None:
+            poll.undo()
+        options.get_socket_map().pop(wake_up.reader, None)
+        # The poller remembers descriptors from turn to turn, and the number will be used again.
+        with contextlib.suppress(KeyError, OSError):
+            options.poller.unregister_readable(wake_up.reader)
+        wake_up.close()
+
+    def alarm(self, at: float) -> None:
+        """Let waiting clients be asked again at the monotonic time `at`. While detached there are none."""
+        if self.attached:
+            insort(self._alarms, at)
+            del self._alarms[MOST_ALARMS:]
+
+    def poke(self) -> None:
+        """Let every waiting client be answered in the next turn, if there is an answer.
+
+        A channel with a deferred answer is asked again only after its `delay`; with the time of
+        the last question forgotten it is asked at once. A question too many does no harm.
+        """
+        for channel in list(self._supervisord.options.get_socket_map().values()):
+            if isinstance(channel, deferring_http_channel):
+                channel.last_writable_check = 0
+
+    def forget_closed(self) -> None:
+        """Have the poller forget the descriptors of processes that were reaped in this turn. To be
+        called before a process is spawned.
+
+        Supervisor leaves it to the next poll() to find out that they are closed, and never spawns
+        between reap() and poll(). We do, and the pipes and log files of a new process take the
+        numbers of the old ones: a log file that is polled for reading wakes the loop without end,
+        and so does the writing end of a stdin that the program closes.
+        """
+        options = self._supervisord.options
+        poller = options.poller
+        alive = options.get_socket_map().keys() | self._supervisord.get_process_map().keys()
+        for descriptor in (poller.readables | poller.writables) - alive:
+            for forget in (poller.unregister_readable, poller.unregister_writable):
+                with contextlib.suppress(KeyError, OSError):
+                    forget(descriptor)
+
+    def _keep(self) -> None:
+        # Without poll() there would be no further step, and what is down would stay down.
+        if self._poll is not None:
+            self._poll.keep(missed=self._missed > MOST_MISSED)
+            self._missed += 1
+
+    def _step_and_poll(self, timeout: float, poll: Callable[[float], Any]) -> Any:
+        self._missed = 0
+        wait = self._step()
+        if self._alarms:
+            now = time.monotonic()
+            if self._alarms[0] <= now:
+                del self._alarms[:bisect_right(self._alarms, now)]
+                self.poke()
+                wait = 0.0
+            if self._alarms:
+                until = self._alarms[0] - now
+                wait = until if wait is None else min(wait, until)
+        return poll(timeout if wait is None else max(0.0, min(timeout, wait)))

@@ -1,0 +1,345 @@
+"""The XML-RPC namespace `restarter`: takes calls, has the service carry them out, answers.
+
+A call that waits is answered by a deferred function, which only looks at the restart; the restart
+itself runs on supervisord's loop and does not care whether anybody is still listening.
+"""
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from typing import Any, Callable, TypeVar
+
+from supervisor.compat import xmlrpclib
+from supervisor.http import NOT_DONE_YET
+from supervisor.states import SupervisorStates
+from supervisor.xmlrpc import Faults, RPCError
+
+from supervisor_restarter import __version__
+from supervisor_restarter.engine import answers
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.operation import State
+from supervisor_restarter.faults import NOT_XML, Code, Refusal, printable
+from supervisor_restarter.names import group_members, resolve
+from supervisor_restarter.options import CALL_TIMEOUT, FLAG, SECONDS, Kind, Options, checked, with_call
+from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.service import Service
+
+API_VERSION = '1.0'
+# The service asks for a look at every deferred answer when something has changed. This is only the
+# longest that one could be late if that went wrong.
+LONGEST_DELAY = 1.0
+
+VERSION_NUMBER = Kind('a whole number', int, lambda value: isinstance(value, int) and not isinstance(value, bool))
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+
+
+class Fault(RPCError):
+    """A Refusal as Supervisor's XML-RPC handler knows it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(int(refusal.code))
+        self.text = plain(printable(refusal.text))
+
+
+def published(method: Method) -> Method:
+    """Make a method fit to be called from outside: refusals become faults, a wrong number of
+    arguments is told from a TypeError inside, and during shutdown there is one answer to everything."""
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any) -> Any:
+        self._refuse_in_shutdown()
+        try:
+            signature.bind(self, *args)
+        except TypeError:
+            raise RPCError(Faults.INCORRECT_PARAMETERS) from None
+        # also what is answered at once may become part of a deferred answer, that of a multicall
+        return plain(self._guarded(functools.partial(method, self, *args)))
+    return call  # type: ignore[return-value]
+
+
+class RestarterNamespaceRPCInterface:
+    """Restarts process groups fast and safely."""
+
+    def __init__(self, supervisord: Any, service: Service, defaults: Options) -> None:
+        self._supervisord = supervisord
+        self._service = service
+        self._defaults = defaults
+
+    @published
+    def getPluginVersion(self) -> str:
+        """ Return the version of the supervisor-restarter package
+
+        @return string version   Its version.
+        """
+        return __version__
+
+    @published
+    def getAPIVersion(self) -> str:
+        """ Return the version of this interface
+
+        @return string version   Its version; the first number changes when a method does.
+        """
+        return API_VERSION
+
+    @published
+    def restartProcessGroup(self, name: Any, options: Any = None) -> Any:
+        """ Restart all processes of a group and wait until they are ready
+
+        Processes that were stopped are started too, unless only_running is set. A process is ready
+        when its RESTARTER_READY says so, or without one when it is RUNNING. If no timeout is set,
+        the call answers within 5 seconds, and without a limit if max_unavailable is below 100%;
+        what is down then still comes back. Faults: BAD_GROUP, BAD_OPTION, BUSY, TIMEOUT, CANCELLED.
+
+        @param string name      The name of the process group, without ':' or '*'.
+        @param struct options   Options for this restart (delay, timeout, stagger_factor,
+                                max_unavailable, scout, min_ready, ready_timeout, method,
+                                stop_timeout, on_failure, if_busy, only_running); may be left out.
+        @return array result    True, or a struct {group, name, code, text} per process that failed.
+        """
+        taken = with_call(self._defaults, options)
+        run = self._service.request(Goal.RESTART, lambda: group_members(self._service.groups(), name),
+                                    taken, CALL_TIMEOUT, unless_rolling=True)
+        return self._deferred(lambda: _group_result(run))
+
+    @published
+    def quickStop(self, names: Any, wait: Any = True) -> Any:
+        """ Stop processes, all at the same time
+
+        Takes at most `timeout` seconds (5 if it is not configured); what is pending then has the
+        status TIMEOUT and still stops. Fault: BAD_GROUP.
+
+        @param array names      A name or an array of names: group, group:*, group:process, a glob
+                                over group:process, or 'all'.
+        @param boolean wait     Wait until the processes have exited (default true).
+        @return array result    A struct {name, group, status, description} per process.
+        """
+        return self._quick(Goal.STOP, names, wait)
+
+    @published
+    def quickStart(self, names: Any, wait: Any = False) -> Any:
+        """ Start processes, all at the same time
+
+        Limits and faults as for quickStop.
+
+        @param array names      Names, as for quickStop.
+        @param boolean wait     Wait until the processes are RUNNING (default false: until they are
+                                spawned without an error).
+        @return array result    A struct {name, group, status, description} per process.
+        """
+        return self._quick(Goal.START, names, wait)
+
+    @published
+    def quickRestart(self, names: Any, wait: Any = False) -> Any:
+        """ Restart processes, each one started as soon as it has stopped
+
+        Limits and faults as for quickStop, and BUSY and BAD_OPTION (a RESTARTER_READY that makes no
+        sense). All at the same time, unless the configuration or the program limits that
+        (max_unavailable). What was stopped on purpose is started only if it, or its group, is named
+        outright and not by a glob or 'all'.
+
+        @param array names      Names, as for quickStop.
+        @param boolean wait     Wait until the processes are ready (default false: until they are
+                                spawned without an error).
+        @return array result    A struct {name, group, status, description} per process.
+        """
+        return self._quick(Goal.RESTART, names, wait)
+
+    @published
+    def startRestart(self, names: Any, options: Any = None) -> str:
+        """ Begin a restart that runs on by itself, and return at once
+
+        There is no time limit unless `timeout` is set in the configuration or in options. Faults:
+        BAD_GROUP, BAD_OPTION, BUSY.
+
+        @param array names      Names, as for quickStop; what was stopped on purpose as for quickRestart.
+        @param struct options   Options for this restart, as for restartProcessGroup; may be left out.
+        @return string id       The id of the restart, for the methods below.
+        """
+        return self._service.request(Goal.RESTART, lambda: resolve(self._service.groups(), names),
+                                     with_call(self._defaults, options), 0.0).id
+
+    @published
+    def getRestart(self, id: Any) -> dict[str, Any]:
+        """ Return a running, queued or remembered restart
+
+        Fault: NO_SUCH_RESTART.
+
+        @param string id        The id of the restart.
+        @return struct restart  id, groups, state (queued, running, succeeded, failed, cancelled,
+                                timed_out), version, requested_at, started_at, finished_at, duration,
+                                options, total, done, failed, killed, lowest_ready, policies (as in
+                                a plan), warnings (strings: those of its plan, when it was asked
+                                for), and processes: structs {group, name, phase, old_pid, new_pid,
+                                stop_seconds, stop_limit (seconds until SIGKILL), down_seconds,
+                                ready_seconds, error, killed (it ran into that limit), note (what is
+                                to be said of it and is no error)}.
+        """
+        return self._service.get(id).struct()
+
+    @published
+    def waitRestart(self, id: Any, version: Any, seconds: Any) -> Any:
+        """ Wait until something changes in a restart
+
+        Faults: NO_SUCH_RESTART, BAD_OPTION.
+
+        @param string id        The id of the restart.
+        @param int version      Answer as soon as the restart's version is greater than this; for a
+                                version that lies in the future, as soon as the restart has ended.
+        @param double seconds   Answer after so many seconds even if nothing has changed. A restart
+                                that has finished is answered at once, as nothing will change any more.
+        @return struct restart  The restart, as getRestart returns it.
+        """
+        run = self._service.get(id)
+        known = checked('version', VERSION_NUMBER, version)
+        limit = checked('seconds', SECONDS, seconds)
+        waited = self._service.timer(limit)
+
+        def ask() -> dict[str, Any] | None:
+            restart = run.restart
+            news = restart.version > known or (restart.decided and restart.version < known)
+            return run.struct() if news or restart.finished or waited() else None
+        return ask() or self._deferred(ask)
+
+    @published
+    def cancelRestart(self, id: Any) -> bool:
+        """ Cancel a restart: nothing further is taken down, and what is down comes back
+
+        Faults: NO_SUCH_RESTART, and BAD_STATE if it has ended already.
+
+        @param string id        The id of the restart.
+        @return boolean result  Always True unless error.
+        """
+        self._service.cancel(id)
+        return True
+
+    @published
+    def retryRestart(self, id: Any, options: Any = None) -> str:
+        """ Restart again what failed or was not reached in a restart that has ended
+
+        What has become ready since is left alone, as is what somebody else has stopped or started
+        during that restart; processes that are stopped are started. Those that do not exist any more
+        are left out. Faults: NO_SUCH_RESTART, BAD_STATE (it has not ended, or there is nothing to be
+        retried), BAD_GROUP (nothing of it exists any more), BAD_OPTION, BUSY.
+
+        @param string id        The id of the restart.
+        @param struct options   Options, as for startRestart, that come before those of that restart (of
+                                which only_running does not hold any more); may be left out.
+        @return string id       The id of the new restart.
+        """
+        return self._service.retry(id, options).id
+
+    @published
+    def listRestarts(self) -> list[dict[str, Any]]:
+        """ List running, queued and remembered restarts, newest first
+
+        @return array restarts  Structs as getRestart returns them, without processes, policies and
+                                warnings.
+        """
+        return [run.struct(with_processes=False) for run in self._service.restarts()]
+
+    @published
+    def planRestart(self, names: Any, options: Any = None) -> dict[str, Any]:
+        """ Tell what a restart would do; nothing is touched
+
+        Faults: BAD_GROUP, BAD_OPTION.
+
+        @param array names      Names, as for startRestart.
+        @param struct options   Options, as for startRestart; may be left out.
+        @return struct plan     groups, options, total, batches: structs {number, after (not before
+                                so many seconds), longest (seconds that it can take at the most, 0:
+                                no limit), processes: structs {group, name, state, pid, action
+                                (restart, start or signal)}}, left: structs {group, name, state,
+                                pid, reason} of the processes that would be left alone, policies:
+                                structs {group, size, allowed (so many processes), max_unavailable,
+                                min_ready, ready_timeout, from} of what holds in each group, and
+                                where each of the last three comes from (call, program,
+                                configuration or default), and warnings (strings).
+        """
+        return self._service.plan(lambda: resolve(self._service.groups(), names),
+                                  with_call(self._defaults, options), 0.0)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _quick(self, goal: Goal, names: Any, wait: Any) -> Any:
+        patient = checked('wait', FLAG, wait)
+        run = self._service.request(goal, lambda: resolve(self._service.groups(), names), self._defaults, CALL_TIMEOUT,
+                                    until_ordered=not patient)
+
+        def ask() -> list[dict[str, Any]] | None:
+            restart = run.restart
+            over = restart.decided
+            return answers.statuses(restart) if over or (not patient and restart.ordered) else None
+        return self._deferred(ask)
+
+    def _refuse_in_shutdown(self) -> None:
+        if self._supervisord.options.mood < SupervisorStates.RUNNING:
+            raise RPCError(Faults.SHUTDOWN_STATE)
+
+    def _guarded(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except Refusal as refusal:
+            raise Fault(refusal) from None
+        except Exception as error:
+            # A defect of ours. Supervisor would take a TypeError for wrong parameters and anything
+            # else for an HTTP 500; the client shall know what happened, and the log where.
+            self._supervisord.options.logger.critical(f'restarter: {traceback.format_exc()}')
+            raise RPCError(Faults.FAILED, f'internal error: {error!r}') from error
+
+    def _deferred(self, ask: Callable[[], Any]) -> Any:
+        """The function that Supervisor calls until it returns something else than NOT_DONE_YET.
+        `ask` returns None for 'not yet', and may raise a Refusal."""
+        def answer() -> Any:
+            self._refuse_in_shutdown()
+            value = self._guarded(ask)
+            return NOT_DONE_YET if value is None else plain(value)
+
+        answer.delay = LONGEST_DELAY  # type: ignore[attr-defined]
+        answer.rpcinterface = self    # type: ignore[attr-defined]
+        return answer
+
+
+def _group_result(run: Run) -> Any:
+    restart = run.restart
+    if restart.state is State.CANCELLED:
+        raise Refusal(Code.CANCELLED, f'restart {run.id} was cancelled: {restart.why}')
+    if restart.state is State.TIMED_OUT:
+        failed = answers.failures(restart)
+        if all(entry['code'] == Code.TIMEOUT for entry in failed):
+            raise Refusal(Code.TIMEOUT, answers.timeout_text(restart))
+        return failed
+    if not restart.finished:
+        return None
+    return answers.failures(restart) or True
+
+
+class AsciiText(str):
+    """A string that is marshalled in ASCII, with character references for everything else.
+
+    Supervisor counts the length of a deferred answer in characters and sends it in UTF-8, so that
+    clients would see only part of an answer with non-ASCII text in it.
+    """
+
+
+def _dump_ascii(marshaller: Any, value: str, write: Callable[[str], Any]) -> None:
+    escaped = xmlrpclib.escape(value).encode('ascii', 'xmlcharrefreplace').decode('ascii')
+    write(f'<value><string>{escaped}</string></value>\n')
+
+
+xmlrpclib.Marshaller.dispatch[AsciiText] = _dump_ascii
+
+
+def plain(value: Any) -> Any:
+    """`value` with every string in it safe for a deferred answer, and escapes for what no XML can carry."""
+    if isinstance(value, str):
+        if not value.isprintable():
+            value = NOT_XML.sub(lambda found: printable(found[0]), value)
+        return value if value.isascii() else AsciiText(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value

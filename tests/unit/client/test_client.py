@@ -1,0 +1,372 @@
+"""Calls, errors and the waiting for a restart. Sockets only where an error of HTTP or XML is what it is about."""
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+from xmlrpc.client import Fault, ProtocolError, ServerProxy, dumps
+
+import pytest
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from supervisor_restarter.client.client import (
+    NEVER,
+    PACE,
+    PATIENCE,
+    Client,
+    ClientError,
+    Exit,
+    explain,
+    sendable,
+    without_password,
+)
+from supervisor_restarter.client.structs import conforms, signalled
+from supervisor_restarter.faults import Code, printable
+
+URL = 'http://host:9001'
+
+
+def restart(state='running', version=1, **others):
+    return {'id': '7', 'groups': ['web'], 'state': state, 'version': version, 'requested_at': '', 'started_at': '',
+            'finished_at': '', 'duration': 0.5, 'options': {}, 'total': 0, 'done': 0, 'failed': 0, 'lowest_ready': 0,
+            'processes': [], **others}
+
+
+class Script:
+    """A proxy that plays (method, answer or exception) in order and notes the arguments."""
+
+    def __init__(self, *steps: tuple[str, Any]) -> None:
+        self.steps = list(steps)
+        self.calls: list[tuple[Any, ...]] = []
+        self.connections = 0
+
+    def connect(self):
+        self.connections += 1
+        return self
+
+    def __getattr__(self, method):
+        def play(*args):
+            self.calls.append((method, *args))
+            expected, answer = self.steps.pop(0)
+            assert method == expected
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+        return play
+
+
+def client_of(script):
+    return Client(script.connect, URL)
+
+
+def error_of(exc):
+    with pytest.raises(ClientError) as caught:
+        client_of(Script(('getRestart', exc))).get('7')
+    return caught.value
+
+
+# -- exit statuses and texts ---------------------------------------------------------------------
+
+@pytest.mark.parametrize(('code', 'status'), [
+    (Code.BAD_GROUP, 2), (Code.BAD_OPTION, 2), (Code.NO_SUCH_RESTART, 2), (Code.BUSY, 5), (Code.BAD_STATE, 1),
+    (Code.TIMEOUT, 1), (Code.START_FAILED, 1), (Code.STOP_FAILED, 1), (Code.CANCELLED, 1),
+    (Faults.UNKNOWN_METHOD, 3), (Faults.SHUTDOWN_STATE, 7), (Faults.INCORRECT_PARAMETERS, 2), (Faults.FAILED, 1)])
+def test_each_fault_has_its_exit_status(code, status):
+    assert error_of(Fault(int(code), 'TEXT: of the server')).status == status
+
+
+def test_text_of_a_fault_is_the_servers():
+    error = error_of(Fault(int(Code.BUSY), 'BUSY: web is being restarted already'))
+    assert str(error) == 'BUSY: web is being restarted already'
+    assert error.code == Code.BUSY
+
+
+def test_missing_interface_says_what_to_configure():
+    assert '[rpcinterface:restarter]' in str(error_of(Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')))
+
+
+def test_shutdown_is_said_plainly():
+    assert 'shutting down' in str(error_of(Fault(Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE')))
+
+
+@pytest.mark.parametrize(('exc', 'text'), [
+    (ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused'), 'refused connection'),
+    (FileNotFoundError(errno.ENOENT, 'No such file or directory'), 'no such file'),
+    (PermissionError(errno.EACCES, 'Permission denied'), 'permission denied'),
+    (socket.gaierror(-2, 'Name or service not known'), 'unknown host (Name or service not known)'),
+    (socket.timeout('timed out'), 'timed out'),
+    (OSError('AF_UNIX path too long'), 'af_unix path too long'),
+    (http.client.IncompleteRead(b'', 5), 'does not speak HTTP as it should (IncompleteRead)'),
+    (http.client.CannotSendRequest('Request-sent'), 'does not speak HTTP as it should (CannotSendRequest)'),
+    (UnicodeEncodeError('idna', 'a..b', 2, 3, 'label empty'),
+     'cannot be called (UnicodeEncodeError in host, user name or password)'),
+    (ProtocolError('127.0.0.1/RPC2', 503, 'Busy', {}), 'answered HTTP 503 Busy')])
+def test_unreachable_says_why_and_where(exc, text):
+    error = error_of(exc)
+    assert (error.status, str(error)) == (Exit.UNREACHABLE, f'{URL} {text}')
+
+
+def test_errors_are_one_line_without_control_characters():
+    error = error_of(Fault(int(Code.BAD_GROUP), 'BAD_GROUP: \x1b]0;title\x07\nsecond\u2028line'))
+    assert str(error) == 'BAD_GROUP: \\x1b]0;title\\x07\\nsecond\\u2028line'
+
+
+def test_url_is_shown_without_password():
+    client = Client(Script(('getRestart', ConnectionRefusedError(errno.ECONNREFUSED, ''))).connect,
+                    'http://user:sec@ret@host:9001')
+    with pytest.raises(ClientError) as caught:
+        client.get('7')
+    assert str(caught.value) == 'http://host:9001 refused connection'
+
+
+def test_at_sign_in_a_socket_path_is_shown():
+    assert without_password('unix:///run/a@b.sock') == 'unix:///run/a@b.sock'
+
+
+def test_keyboard_interrupt_is_not_an_error():
+    with pytest.raises(KeyboardInterrupt):
+        client_of(Script(('getRestart', KeyboardInterrupt()))).get('7')
+
+
+# -- over a socket -------------------------------------------------------------------------------
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """server(bytes) answers one connection with them and closes it; returns the URL."""
+    listener = socket.create_server(('127.0.0.1', 0))
+    threads = []
+
+    def serve(answer: bytes) -> str:
+        def once():
+            connection, _ = listener.accept()
+            with connection:
+                request = b''
+                while b'</methodCall>' not in request:
+                    request += connection.recv(65536)
+                connection.sendall(answer)
+        threads.append(threading.Thread(target=once, daemon=True))
+        threads[-1].start()
+        return f'http://127.0.0.1:{listener.getsockname()[1]}'
+
+    yield serve
+    for thread in threads:
+        thread.join(10)
+    listener.close()
+
+
+def over_http(url: str, username=None, password=None) -> Client:
+    def connect():
+        transport = SupervisorTransport(username, password, url)
+        return ServerProxy('http://127.0.0.1', transport=transport).restarter
+    return Client(connect, url)
+
+
+def http_answer(body: str, status: str = '200 OK') -> bytes:
+    return (f'HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n'
+            f'Connection: close\r\n\r\n{body}').encode()
+
+
+@pytest.mark.parametrize(('answer', 'status', 'text'), [
+    (http_answer('', '401 Unauthorized'), 4, 'requires authentication'),
+    (http_answer('', '404 Not Found'), 7, 'answered HTTP 404 Not Found'),
+    (http_answer('', '500 Internal Server Error'), 7, 'answered HTTP 500 Internal Server Error'),
+    (http_answer('<html><p>Hello</html>'), 7, 'not XML-RPC (ExpatError)'),
+    (http_answer('<html/>'), 7, 'not XML-RPC (ResponseError)'),
+    (http_answer(''), 7, 'not XML-RPC (ExpatError)'),
+    (http_answer(dumps(({},), methodresponse=True).replace('<struct>\n</struct>', '<int>x</int>')), 7,
+     'not XML-RPC (ValueError)'),
+    (b'220 mail.example.org ESMTP\r\n', 7, 'does not speak HTTP as it should (BadStatusLine)'),
+    (b'', 7, 'closed the connection without an answer'),
+    (http_answer(dumps(Fault(1, 'UNKNOWN_METHOD'), methodresponse=True)), 3, '[rpcinterface:restarter]'),
+    (http_answer(dumps((8,), methodresponse=True)), 3, 'answered getRestart with something unexpected')])
+def test_what_a_server_may_answer(server, answer, status, text):
+    with pytest.raises(ClientError, match='.') as caught:
+        over_http(server(answer)).get('7')
+    assert caught.value.status == status
+    assert text in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_good_answer_over_http(server):
+    url = server(http_answer(dumps((restart('succeeded'),), methodresponse=True)))
+    assert over_http(url).get('7')['state'] == 'succeeded'
+
+
+def test_nobody_listens():
+    with socket.socket() as taken:                         # and so nobody else can begin to listen there
+        taken.bind(('127.0.0.1', 0))
+        with pytest.raises(ClientError, match='refused connection') as caught:
+            over_http(f'http://127.0.0.1:{taken.getsockname()[1]}').get('7')
+    assert caught.value.status == Exit.UNREACHABLE
+
+
+def test_no_such_socket_file(tmp_path):
+    with pytest.raises(ClientError, match='no such file') as caught:
+        over_http(f'unix://{tmp_path}/none.sock').get('7')
+    assert caught.value.status == Exit.UNREACHABLE
+
+
+def test_too_long_a_socket_path():
+    with pytest.raises(ClientError, match='too long') as caught:
+        over_http('unix:///' + 'x' * 200).get('7')
+    assert caught.value.status == Exit.UNREACHABLE
+
+
+def test_password_that_cannot_be_encoded(server):
+    with pytest.raises(ClientError, match='user name or password') as caught:
+        over_http('http://127.0.0.1:9', 'user', 'sec\udcffret').get('7')
+    assert 'ret' not in str(caught.value)
+
+
+# -- answers -------------------------------------------------------------------------------------
+
+PROCESS = {'group': 'web', 'name': '00', 'phase': 'ready', 'old_pid': 1, 'new_pid': 2, 'stop_seconds': 0.1,
+           'down_seconds': 0, 'ready_seconds': 0.1, 'error': ''}
+BAD_PROCESSES = [{**PROCESS, 'down_seconds': '0.1'}, {**PROCESS, 'ready_seconds': ''}, {**PROCESS, 'new_pid': None},
+                 {key: value for key, value in PROCESS.items() if key != 'ready_seconds'},
+                 {key: value for key, value in PROCESS.items() if key != 'stop_seconds'}]
+PLAN: dict[str, Any] = {'groups': ['web'], 'total': 0, 'warnings': [], 'left': [],
+        'batches': [{'number': 1, 'after': 0.0, 'longest': 0, 'processes': []}]}
+
+
+@pytest.mark.parametrize('wrong', [
+    restart(groups='web'), restart(total='3'), restart(duration='0.5'), restart(options=[]),
+    restart(processes=['web:00']), restart(processes=[{'group': 'web', 'name': '00'}]),
+    *(restart(processes=[bad]) for bad in BAD_PROCESSES), {'id': '7'}, [], ''])
+def test_struct_of_another_shape_is_an_error(wrong):
+    error = error_of_answer(wrong)
+    assert error.status == Exit.NO_INTERFACE
+    assert 'not of the same version' in str(error)
+
+
+def error_of_answer(answer):
+    with pytest.raises(ClientError) as caught:
+        client_of(Script(('getRestart', answer))).get('7')
+    return caught.value
+
+
+def test_struct_of_the_right_shape():
+    script = Script(('getRestart', restart(processes=[PROCESS])))
+    assert client_of(script).get('7')['processes'] == [PROCESS]
+
+
+@pytest.mark.parametrize(('old', 'new', 'is_it'), [(1, 2, False), (1, 1, True), (0, 2, False), (0, 0, False)])
+def test_a_process_that_is_ready_and_the_old_one_was_signalled(old, new, is_it):
+    assert signalled({**PROCESS, 'old_pid': old, 'new_pid': new}) is is_it  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize('key', ['number', 'after', 'longest', 'processes'])
+def test_plan_without_one_of_its_keys_is_an_error(key):
+    assert client_of(Script(('planRestart', PLAN))).plan(['web'], {}) == PLAN
+    batch = {name: value for name, value in PLAN['batches'][0].items() if name != key}
+    with pytest.raises(ClientError, match='not of the same version'):
+        client_of(Script(('planRestart', {**PLAN, 'batches': [batch]}))).plan(['web'], {})
+
+
+def test_further_keys_are_welcome():
+    assert conforms(restart(news=1), {'id': str})
+
+
+def test_connection_is_kept_while_it_answers_and_replaced_after_an_error():
+    script = Script(('getRestart', restart()), ('getRestart', restart()),
+                    ('getRestart', OSError(errno.EPIPE, 'Broken pipe')), ('getRestart', restart()))
+    client = client_of(script)
+    client.get('7')
+    client.get('7')
+    assert script.connections == 1
+    with pytest.raises(ClientError):
+        client.get('7')
+    client.get('7')
+    assert script.connections == 2
+
+
+# -- waiting -------------------------------------------------------------------------------------
+
+def test_follow_waits_for_a_change_only_after_a_look_that_saw_none():
+    script = Script(('waitRestart', restart(version=1)), ('waitRestart', restart(version=4)),
+                    ('waitRestart', restart(version=4)), ('waitRestart', restart(version=5)),
+                    ('waitRestart', restart('succeeded', 9)))
+    states = [r['state'] for r in client_of(script).follow('7')]
+    assert states[-1] == 'succeeded'
+    assert script.calls == [
+        ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', 4, PATIENCE), ('waitRestart', '7', NEVER, PACE)]
+
+
+def test_follow_of_one_that_has_ended_asks_once():
+    script = Script(('waitRestart', restart('failed')))
+    assert [r['state'] for r in client_of(script).follow('7')] == ['failed']
+
+
+@pytest.mark.parametrize('state', ['succeeded', 'failed', 'cancelled', 'timed_out'])
+def test_follow_ends_with_the_state_though_processes_are_still_coming_back(state):
+    script = Script(('waitRestart', restart()), ('waitRestart', restart(state, 2, finished_at='')))
+    assert [r['state'] for r in client_of(script).follow('7')] == ['running', state]
+
+
+def test_wait_asks_for_the_end_only():
+    script = Script(('waitRestart', restart('queued')), ('waitRestart', restart()), ('waitRestart', restart('failed')))
+    assert client_of(script).wait('7')['state'] == 'failed'
+    assert script.calls == [('waitRestart', '7', NEVER, PATIENCE)] * 3
+
+
+def test_broken_connection_is_tried_once_more():
+    script = Script(('waitRestart', ConnectionResetError(errno.ECONNRESET, 'reset')),
+                    ('waitRestart', restart('succeeded')))
+    assert client_of(script).wait('7')['state'] == 'succeeded'
+    assert script.connections == 2
+
+
+def test_server_gone_in_mid_wait():
+    script = Script(('waitRestart', restart()), ('waitRestart', http.client.RemoteDisconnected('')),
+                    ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, '')))
+    with pytest.raises(ClientError) as caught:
+        client_of(script).wait('7')
+    assert caught.value.status == Exit.UNREACHABLE
+    assert str(caught.value) == f'supervisord went away during restart 7: {URL} refused connection'
+
+
+def test_reloaded_in_mid_wait():
+    script = Script(('waitRestart', restart()), ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
+                    ('waitRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 7')))
+    with pytest.raises(ClientError, match='reloaded or restarted meanwhile') as caught:
+        list(client_of(script).follow('7'))
+    assert caught.value.status == Exit.FAILED
+
+
+def test_shutdown_in_mid_wait():
+    script = Script(('waitRestart', Fault(Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE')))
+    with pytest.raises(ClientError, match='shutting down') as caught:
+        client_of(script).wait('7')
+    assert caught.value.status == Exit.UNREACHABLE
+    assert len(script.calls) == 1
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('word', ['', 'a\x00', 'a\x1bb', 'a\udcff', '\ufffe'])
+def test_words_that_cannot_be_sent(word):
+    with pytest.raises(ClientError) as caught:
+        sendable(word)
+    assert caught.value.status == Exit.USAGE
+
+
+def test_word_undecoded_by_the_locale():
+    assert sendable('caf\udcc3\udca9:1') == 'café:1'
+
+
+@pytest.mark.parametrize('word', ['web:03', 'ap*', 'größe', 'a b', 'a\u00a0b'])
+def test_words_that_are_sent_as_they_are(word):
+    assert sendable(word) == word
+
+
+def test_printable_leaves_letters_of_all_kinds():
+    assert printable('größe 東京 [x]') == 'größe 東京 [x]'
+    assert printable('a\x9b31m\u202eb\r') == 'a\\x9b31m\\u202eb\\r'
+
+
+def test_explain_survives_a_fault_of_the_wrong_type():
+    assert explain(Fault([], 'x'), URL).status == Exit.FAILED  # type: ignore[arg-type]

@@ -1,0 +1,185 @@
+"""What holds for every restart, whatever the processes do and whoever interferes."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
+from supervisor_restarter.options import Options
+from tests.world import BEGINNING, LASTING, Drive, Life, Program, World, name_of
+
+LATEST = 8.0       # seconds after which nobody interferes any more, and the last wave has begun
+SLOWEST = 8.0      # seconds that a process can take to stop and to start
+
+lives = st.lists(st.builds(Life, st.sampled_from([None, None, 0.0, 0.3, 2.5]), st.sampled_from([0, 1]), st.just(0.0)),
+                 max_size=3)
+programs = st.builds(
+    Program, lives=lives, stop_seconds=st.sampled_from([0.0, 0.05, 0.5, 3.0, None]),
+    startsecs=st.sampled_from([0.0, 0.5, 2.0]), stopwaitsecs=st.sampled_from([1.0, 4.0]),
+    startretries=st.sampled_from([0, 3]), autorestart=st.booleans(),
+    obstacle=st.sampled_from(['', '', '', 'no such file']), kill_error=st.sampled_from(['', '', '', 'not permitted']))
+states = st.sampled_from([seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)])
+processes = st.lists(st.tuples(st.sampled_from(['web', 'api']), states, programs), min_size=1, max_size=5)
+options = st.builds(
+    Options, delay=st.sampled_from([0.0, 0.3, 2.0]), stagger_factor=st.integers(1, 4),
+    timeout=st.sampled_from([None, None, 0.0, 0.2, 1.0, 3.0]), on_failure=st.sampled_from(['abort', 'continue']),
+    only_running=st.booleans())
+
+
+class Interference(NamedTuple):
+    """What somebody else does, and to which process (modulo their number)."""
+
+    seconds: float
+    what: str
+    number: int
+
+
+interferences = st.lists(st.builds(
+    Interference, st.sampled_from([0.0, 0.0001, 0.02, 0.1, 0.4, 1.0, 2.0, 3.5, LATEST]),
+    st.sampled_from(['stop', 'stop unheeded', 'start', 'remove', 'cancel', 'abandon']), st.integers(0, 4)), max_size=4)
+
+
+class Story(NamedTuple):
+    """A restart that is over."""
+
+    drive: Drive
+    touched: set[str]               # the processes with which somebody else interfered
+    asked_down: dict[str, float]    # when somebody asked for a process's stop, and was heard
+    left_at: float                  # when supervisord began to shut down
+
+    @property
+    def restart(self) -> Restart:
+        return self.drive.restart
+
+    def ordered(self, order: str) -> list[str]:
+        return [entry.name for entry in self.drive.log if entry.order == order]
+
+
+def told(goal, processes, options, interferences, outright=True, orders_per_turn=None, early_cancel=False) -> Story:
+    world = World()
+    for number, (group, seen, program) in enumerate(processes):
+        world.add(f'{group}:{number}', seen, program)
+    deadline = None if options.timeout is None else BEGINNING + options.timeout
+    restart = Restart(world.members(outright), options, deadline=deadline, goal=goal)
+    drive = Drive(world, restart, orders_per_turn)
+    story = Story(drive, set(), {}, min([i.seconds for i in interferences if i.what == 'abandon'], default=99.0))
+    for interference in interferences:
+        interfere(story, *interference)
+    drive.begin()
+    if early_cancel:
+        restart.cancel('at once')
+    drive.end()
+    return story
+
+
+def interfere(story, seconds, what, number):
+    drive, world = story.drive, story.drive.world
+    names = list(world.processes)
+    name = names[number % len(names)]
+    group = name.partition(':')[0]
+    actions = {
+        'stop': lambda: world.others_stop(name),
+        'stop unheeded': lambda: world.others_stop(name, heeded=False),
+        'start': lambda: world.others_start(name),
+        'remove': lambda: world.removed.add(group),
+        'cancel': lambda: story.restart.cancel('enough'),
+        'abandon': lambda: story.restart.abandon('shutting down'),
+    }
+    drive.at(seconds, actions[what])
+    if what == 'stop':
+        story.asked_down[name] = min(seconds, story.asked_down.get(name, seconds))
+    if what == 'abandon':
+        story.touched.update(names)
+    elif what != 'cancel':
+        story.touched.update(each for each in names if each == name or (what == 'remove' and each.startswith(group)))
+
+
+stories = st.builds(
+    told, st.just(Goal.RESTART), processes, options, interferences, outright=st.booleans(),
+    orders_per_turn=st.sampled_from([None, 1, 2]), early_cancel=st.sampled_from([False, False, False, True]))
+short_stories = st.builds(
+    told, st.sampled_from([Goal.START, Goal.STOP]), processes, options, interferences, outright=st.booleans(),
+    orders_per_turn=st.sampled_from([None, 1, 2]))
+
+thoroughly = settings(max_examples=400, deadline=None)
+
+
+@thoroughly
+@given(st.one_of(stories, short_stories))
+def test_it_finishes_in_bounded_time(story):
+    assert story.drive.world.now - BEGINNING <= LATEST + SLOWEST
+    assert story.restart.finished
+
+
+@thoroughly
+@given(st.one_of(stories, short_stories))
+def test_everything_has_an_end_and_the_result_fits(story):
+    restart = story.restart
+    if restart.goal is Goal.RESTART:
+        assert all(member.phase in SETTLED for member in restart.members)
+    assert restart.state not in (State.QUEUED, State.RUNNING)
+    assert restart.state is not State.SUCCEEDED or not restart.failures
+    assert restart.state is not State.FAILED or restart.failures
+    assert restart.state is State.TIMED_OUT or not restart.pending
+    assert restart.state is not State.TIMED_OUT or restart.pending
+
+
+@thoroughly
+@given(stories)
+def test_what_the_restart_has_stopped_is_running_in_the_end(story):
+    world = story.drive.world
+    stopped = set(story.ordered('stop'))
+    for member in story.restart.members:
+        process = world.processes[name_of(member)]
+        sound = not process.program.obstacle and not process.program.kill_error and set(process.ahead) <= {LASTING}
+        if name_of(member) in stopped - story.touched and sound:
+            assert member.phase is Phase.READY
+            assert process.state is Seen.RUNNING
+            assert process.pid == member.new_pid != member.old_pid
+
+
+@thoroughly
+@given(stories)
+def test_nothing_is_stopped_after_a_timeout_a_cancel_or_an_abort(story):
+    assert [entry for entry in story.drive.log if entry.order == 'stop' and entry.halted] == []
+
+
+@thoroughly
+@given(stories)
+def test_nothing_is_stopped_where_something_could_not_be_started_again(story):
+    restart = story.restart
+    foreseen = [member for member in restart.members if member.error.startswith('left as it is')]
+    if restart.options.on_failure == 'abort' and foreseen:
+        assert story.ordered('stop') == []
+        assert len(foreseen) == 1
+
+
+@thoroughly
+@given(st.one_of(stories, short_stories))
+def test_no_process_is_stopped_or_started_twice(story):
+    for order in ('stop', 'start'):
+        assert len(story.ordered(order)) == len(set(story.ordered(order)))
+
+
+@thoroughly
+@given(short_stories)
+def test_a_start_stops_nothing_and_a_stop_starts_nothing(story):
+    assert story.ordered('stop' if story.restart.goal is Goal.START else 'start') == []
+
+
+@thoroughly
+@given(stories)
+def test_what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story):
+    asked = story.asked_down
+    assert [entry for entry in story.drive.log
+            if entry.order == 'start' and entry.seconds > asked.get(entry.name, LATEST)] == []
+
+
+@thoroughly
+@given(stories)
+def test_nothing_is_done_once_supervisord_goes_away(story):
+    assert [entry for entry in story.drive.log if entry.seconds > story.left_at] == []

@@ -1,0 +1,285 @@
+"""The table of phases, entry by entry, and what holds for it as a whole."""
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from supervisor_restarter.engine.phases import (
+    DOWN,
+    ENDS,
+    IN_FLIGHT,
+    SETTLED,
+    SHOWN,
+    TABLE,
+    UP,
+    Order,
+    Phase,
+    Seen,
+    after,
+    follow,
+)
+
+# Cells are 'next phase', or 'order>next phase' where the phase changes with the order.
+TRANSITIONS = """
+seen          waiting  due             stopping  stopped         starting  to-signal         signalled
+STOPPED       taken    start>starting  stopped   start>starting  taken     taken             taken
+STARTING      waiting  stop>stopping   starting  starting        starting  to-signal         failed
+RUNNING       waiting  stop>stopping   starting  starting        starting  signal>signalled  signalled
+READY         waiting  stop>stopping   starting  starting        ready     signal>signalled  ready
+BACKOFF       waiting  stop>stopping   failed    failed          failed    due               failed
+STOPPING      taken    stopping        stopping  taken           taken     taken             taken
+EXITED        waiting  start>starting  stopped   start>starting  ended     due               start>failed
+EXITED_BADLY  waiting  start>starting  stopped   start>starting  failed    due               start>failed
+FATAL         waiting  start>starting  stopped   start>starting  failed    due               failed
+UNKNOWN       failed   failed          failed    failed          failed    failed            failed
+WANTED_DOWN   taken    taken           taken     taken           taken     taken             taken
+"""
+
+# The same for a process that the restart is done with, as long as the restart lasts.
+TRANSITIONS_LATER = """
+seen          ready     wavering  ended     taken
+STOPPED       taken     taken     ended     taken
+STARTING      failed    failed    starting  starting
+RUNNING       wavering  wavering  starting  starting
+READY         ready     ready     starting  starting
+BACKOFF       failed    failed    ended     failed
+STOPPING      taken     taken     ended     taken
+EXITED        ended     failed    ended     taken
+EXITED_BADLY  failed    failed    ended     taken
+FATAL         failed    failed    ended     taken
+UNKNOWN       failed    failed    ended     taken
+WANTED_DOWN   taken     taken     ended     taken
+"""
+
+# Where follow() comes to rest: 'phase', or 'phase!order' with the order to be carried out there.
+RESTING = """
+seen          waiting  due        stopping       stopped        starting  to-signal         signalled
+STOPPED       taken    due!start  stopped!start  stopped!start  taken     taken             taken
+STARTING      waiting  due!stop   starting       starting       starting  to-signal         failed
+RUNNING       waiting  due!stop   starting       starting       starting  to-signal!signal  signalled
+READY         waiting  due!stop   ready          ready          ready     to-signal!signal  ready
+BACKOFF       waiting  due!stop   failed         failed         failed    due!stop          failed
+STOPPING      taken    stopping   stopping       taken          taken     taken             taken
+EXITED        waiting  due!start  stopped!start  stopped!start  ended     due!start         signalled!start
+EXITED_BADLY  waiting  due!start  stopped!start  stopped!start  failed    due!start         signalled!start
+FATAL         waiting  due!start  stopped!start  stopped!start  failed    due!start         failed
+UNKNOWN       failed   failed     failed         failed         failed    failed            failed
+WANTED_DOWN   taken    taken      taken          taken          taken     taken             taken
+"""
+
+RESTING_LATER = """
+seen          ready     wavering  ended     taken
+STOPPED       taken     taken     ended     taken
+STARTING      failed    failed    starting  starting
+RUNNING       wavering  wavering  starting  starting
+READY         ready     ready     ready     ready
+BACKOFF       failed    failed    ended     failed
+STOPPING      taken     taken     ended     taken
+EXITED        ended     failed    ended     taken
+EXITED_BADLY  failed    failed    ended     taken
+FATAL         failed    failed    ended     taken
+UNKNOWN       failed    failed    ended     taken
+WANTED_DOWN   taken     taken     ended     taken
+"""
+
+EVERY_PAIR = list(itertools.product(Phase, Seen))
+
+
+def named(phase):
+    return Phase(phase.replace('-', ' '))
+
+
+def cells(*texts):
+    for text in texts:
+        yield from cells_of(text)
+
+
+def cells_of(text):
+    heading, *rows = (line.split() for line in text.strip().splitlines())
+    for seen, *entries in rows:
+        for phase, entry in zip(heading[1:], entries):
+            yield pytest.param(named(phase), Seen(seen), entry, id=f'{phase}-{seen}')
+
+
+@pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(TRANSITIONS, TRANSITIONS_LATER))
+def test_transition(phase, seen, entry):
+    order, _, to = entry.rpartition('>')
+    assert TABLE[phase, seen] == (named(to), Order(order) if order else None)
+    assert after(phase, seen) is named(to)
+
+
+@pytest.mark.parametrize(('phase', 'seen', 'entry'), cells(RESTING, RESTING_LATER))
+def test_follow_takes_all_steps_without_an_order(phase, seen, entry):
+    to, _, order = entry.partition('!')
+    assert follow(phase, seen) == (named(to), Order(order) if order else None)
+
+
+def test_both_tables_of_this_test_cover_everything_but_the_ends():
+    wanted = {pair for pair in EVERY_PAIR if pair[0] not in ENDS}
+    for texts in ((TRANSITIONS, TRANSITIONS_LATER), (RESTING, RESTING_LATER)):
+        assert {(param.values[0], param.values[1]) for param in cells(*texts)} == wanted
+
+
+def test_the_table_is_total():
+    assert set(TABLE) == set(EVERY_PAIR)
+
+
+def test_the_ends_are_skipped_and_failed_and_what_is_settled_is_shown_as_an_end_of_users():
+    assert {end.value for end in ENDS} == {'skipped', 'failed'}
+    assert {SHOWN.get(phase, phase) for phase in SETTLED} == {Phase.READY, Phase.SKIPPED, Phase.FAILED}
+
+
+@pytest.mark.parametrize('end', sorted(ENDS))
+@pytest.mark.parametrize('seen', Seen)
+def test_an_end_is_never_left(end, seen):
+    assert TABLE[end, seen] == (end, None)
+    assert follow(end, seen) == (end, None)
+
+
+@pytest.mark.parametrize(('phase', 'seen'), EVERY_PAIR)
+def test_follow_comes_to_rest(phase, seen):
+    to, order = follow(phase, seen)
+    assert order is not None or TABLE[to, seen] == (to, None)
+
+
+@pytest.mark.parametrize(('phase', 'seen'), EVERY_PAIR)
+def test_what_is_seen_again_changes_nothing_more(phase, seen):
+    resting = follow(phase, seen)
+    assert follow(resting[0], seen) == resting
+
+
+def seen_with(order):
+    return {pair for pair, (_, given) in TABLE.items() if given is order}
+
+
+def test_every_phase_is_before_during_or_after_what_is_done():
+    assert {Phase.WAITING} | IN_FLIGHT | SETTLED == set(Phase)
+    assert Phase.WAITING not in IN_FLIGHT
+    assert IN_FLIGHT.isdisjoint(SETTLED)
+
+
+def test_only_a_process_whose_turn_has_come_is_stopped_or_signalled():
+    assert {phase for phase, _ in seen_with(Order.STOP)} == {Phase.DUE}
+    assert {phase for phase, _ in seen_with(Order.SIGNAL)} == {Phase.TO_SIGNAL}
+
+
+def test_only_a_process_that_is_down_is_started():
+    assert {seen for _, seen in seen_with(Order.START)} == DOWN
+
+
+def test_only_a_process_that_runs_is_signalled():
+    assert {seen for _, seen in seen_with(Order.SIGNAL)} == {Seen.RUNNING, Seen.READY}
+
+
+def test_nothing_is_done_before_its_turn_or_to_a_process_that_somebody_wants_down():
+    assert {phase for phase, _ in seen_with(Order.STOP) | seen_with(Order.START) | seen_with(Order.SIGNAL)} == {
+        Phase.DUE, Phase.STOPPED, Phase.TO_SIGNAL, Phase.SIGNALLED}
+    assert {order for (_, seen), (_, order) in TABLE.items() if seen is Seen.WANTED_DOWN} == {None}
+
+
+@pytest.mark.parametrize('phase', sorted(set(Phase) - ENDS - {Phase.ENDED}))
+def test_what_somebody_wants_down_is_left_alone(phase):
+    assert follow(phase, Seen.WANTED_DOWN) == (Phase.TAKEN, None)
+
+
+@pytest.mark.parametrize('phase', [Phase.TAKEN, Phase.ENDED])
+@pytest.mark.parametrize('seen', sorted(UP))
+def test_what_somebody_has_started_again_is_looked_after_as_if_the_restart_had(phase, seen):
+    assert TABLE[phase, seen] == (Phase.STARTING, None)
+
+
+@pytest.mark.parametrize('phase', [Phase.READY, Phase.WAVERING])
+@pytest.mark.parametrize('seen', [Seen.STARTING, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.FATAL, Seen.UNKNOWN])
+def test_a_process_that_was_ready_and_dies_has_failed(phase, seen):
+    assert follow(phase, seen) == (Phase.FAILED, None)
+
+
+def test_one_that_was_ready_and_is_not_may_become_so_again():
+    assert follow(Phase.READY, Seen.RUNNING) == (Phase.WAVERING, None)
+    assert follow(Phase.WAVERING, Seen.READY) == (Phase.READY, None)
+
+
+# What says that somebody else has stopped the process: a stop that the restart did not order.
+BY_OTHERS = {
+    (Phase.STOPPING, Seen.WANTED_DOWN),
+    (Phase.STOPPED, Seen.WANTED_DOWN), (Phase.STOPPED, Seen.STOPPING),
+    *((phase, seen) for phase in (Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED)
+      for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
+    *((phase, seen) for phase in (Phase.READY, Phase.WAVERING)
+      for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
+}
+
+
+def reached_from(first):
+    """The phases that a process can reach, other than by being left alone for its being stopped by others."""
+    reached, steps = {first}, [first]
+    while steps:
+        phase = steps.pop()
+        for seen in Seen:
+            to = TABLE[phase, seen][0]
+            if to is Phase.TAKEN and phase is not Phase.TAKEN:
+                assert (phase, seen) in BY_OTHERS
+            elif to not in reached:
+                reached.add(to)
+                steps.append(to)
+    return reached
+
+
+@pytest.mark.parametrize('taken_down', [Phase.STOPPING, Phase.STOPPED])
+def test_what_is_down_is_never_forgotten(taken_down):
+    assert reached_from(taken_down) - {Phase.STOPPING} == {
+        Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING, Phase.ENDED, Phase.FAILED}
+
+
+def test_what_is_signalled_is_never_forgotten_and_nothing_else_is_done_to_it():
+    assert reached_from(Phase.SIGNALLED) == {
+        Phase.SIGNALLED, Phase.READY, Phase.WAVERING, Phase.ENDED, Phase.STARTING, Phase.FAILED}
+
+
+@pytest.mark.parametrize('seen', [Seen.EXITED, Seen.EXITED_BADLY])
+def test_a_signalled_process_that_died_is_started_and_has_failed_all_the_same(seen):
+    assert follow(Phase.SIGNALLED, seen) == (Phase.SIGNALLED, Order.START)
+    assert after(Phase.SIGNALLED, seen) is Phase.FAILED
+
+
+def test_nothing_that_runs_is_stopped_where_it_is_to_be_signalled():
+    stopped = {seen for seen in Seen if follow(Phase.TO_SIGNAL, seen)[1] is Order.STOP}
+    assert stopped == {Seen.BACKOFF}
+    assert stopped.isdisjoint(UP)
+
+
+def test_what_cannot_be_signalled_because_it_is_down_is_started():
+    assert {seen for seen in Seen if follow(Phase.TO_SIGNAL, seen) == (Phase.DUE, Order.START)} == DOWN - {Seen.STOPPED}
+
+
+def test_nothing_becomes_ready_without_having_been_started_or_signalled():
+    assert {phase for (phase, _), (to, _) in TABLE.items() if to is Phase.READY} == {
+        Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING}
+
+
+@pytest.mark.parametrize('phase', [Phase.STARTING, Phase.SIGNALLED])
+def test_running_is_not_enough_to_be_ready(phase):
+    assert follow(phase, Seen.RUNNING) == (phase, None)
+    assert follow(phase, Seen.READY) == (Phase.READY, None)
+
+
+@pytest.mark.parametrize('phase', [Phase.WAITING, Phase.DUE, Phase.TO_SIGNAL, *sorted(ENDS)])
+def test_whether_an_old_process_is_ready_makes_no_difference_to_what_is_done(phase):
+    assert TABLE[phase, Seen.RUNNING] == TABLE[phase, Seen.READY]
+
+
+@pytest.mark.parametrize('phase', [Phase.STARTING, Phase.STOPPING, Phase.STOPPED, Phase.SIGNALLED])
+@pytest.mark.parametrize('seen', [Seen.BACKOFF, Seen.UNKNOWN])
+def test_a_process_that_does_not_come_up_fails_at_once(phase, seen):
+    assert follow(phase, seen) == (Phase.FAILED, None)
+
+
+@pytest.mark.parametrize('seen', [Seen.STARTING, Seen.FATAL])
+def test_a_signalled_process_that_supervisor_has_started_again_has_failed(seen):
+    assert follow(Phase.SIGNALLED, seen) == (Phase.FAILED, None)
+
+
+@pytest.mark.parametrize('phase', Phase)
+def test_what_users_are_shown_instead_of_a_phase_is_shown_as_it_is(phase):
+    assert SHOWN.get(phase, phase) in set(Phase) - set(SHOWN)

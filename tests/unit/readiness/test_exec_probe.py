@@ -1,0 +1,326 @@
+"""Commands that tell whether a process is ready, run and reaped by the installed release's own loop."""
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from supervisor_restarter.programs import access
+from supervisor_restarter.readiness.exec_probe import MOST_SAID, Command, adopt
+from supervisor_restarter.readiness.probe import MOST_NAME
+from supervisor_restarter.readiness.spec import parse
+from tests.unit.readiness.test_probe import PATIENCE, Loop, descriptors
+
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='only root can run commands as others')
+
+
+class Reaping(Loop):
+    """A loop that reaps, as supervisord's does."""
+
+    serverurl = None
+
+    def __init__(self):
+        super().__init__()
+        self.pidhistory = {}
+        self.said = []
+
+    def waitpid(self):
+        try:
+            return os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return None, None
+
+    def info(self, text):
+        self.said.append(text)                      # 'reaped unknown pid 12'
+
+
+class Asked:
+    """Somebody who is asked about, the loop, and the commands that were run."""
+
+    def __init__(self):
+        self.loop, self.over, self.identities = Reaping(), [], {}
+        self.config = SimpleNamespace(uid=None, directory=None, umask=None, environment=None, serverurl=None,
+                                      name='web', options=self.loop)
+        self.process = SimpleNamespace(pid=4711, group=None, config=self.config)
+
+    def begin(self, command, seconds=PATIENCE):
+        return Command(self.process, parse(f'exec:{command}'), time.monotonic() + seconds, self.identities,
+                       lambda: self.over.append(command))
+
+    def ask(self, command, seconds=PATIENCE):
+        """A finished question, with nothing left of it."""
+        asked = self.begin(command, seconds)
+        self.finish(asked)
+        return asked
+
+    def finish(self, asked):
+        self.loop.until(lambda: asked.done and not self.loop.pidhistory)
+
+
+@pytest.fixture
+def asked():
+    """At the end of the test there must be no child, no descriptor and nothing in the loop."""
+    before = descriptors()
+    asked = Asked()
+    yield asked
+    asked.loop.until(lambda: not asked.loop.pidhistory)
+    assert asked.loop.is_clean()
+    assert asked.loop.said == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert descriptors() == before
+
+
+def is_gone(pid):
+    """Whether there is no such process any more, or it only waits to be reaped."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def child_of(path):
+    """The pid that a command has written down; waits for it."""
+    deadline = time.monotonic() + PATIENCE
+    while not (path.exists() and path.read_text().endswith('\n')):
+        assert time.monotonic() < deadline, 'it has not been written'
+        time.sleep(0.005)
+    return int(path.read_text())
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+def test_exit_status_0_is_a_yes(asked):
+    command = asked.begin('true')
+    assert (command.done, command.ready, command.error) == (False, False, 'exec:true: no answer yet')
+    assert asked.over == []
+    asked.finish(command)
+    assert (command.ready, command.error, asked.over) == (True, '', ['true'])
+
+
+@pytest.mark.parametrize(('command', 'why'), [
+    ('false', 'exit status 1'), ('sh -c "exit 77"', 'exit status 77'),
+    ('sh -c "kill -9 $$"', 'terminated by SIGKILL'),
+    ('sh -c "echo no; exit 1"', 'exit status 1'),                       # what is said on stdout is no matter
+    ('sh -c "echo first >&2; echo the last one >&2; echo >&2; exit 1"', 'exit status 1: the last one'),
+    ('sh -c "printf %0999d 7 >&2; exit 1"', 'exit status 1: ' + '0' * MOST_SAID),
+    ("sh -c 'printf \"\\033[2J\\377x\" >&2; exit 1'", 'exit status 1: \\x1b[2J\ufffdx'),
+    ('sh -c "echo x >/dev/stderr; exit 1"', 'exit status 1: x'),
+    ('sh -c "yes no 2>/dev/null | head -c 999999 >&2; exit 3"', 'exit status 3: no'),
+    ('/no/such/command', '/no/such/command: No such file or directory'),
+    ('no-such-command', 'no-such-command: No such file'),
+    ('/etc/passwd', '/etc/passwd: Permission denied')])
+def test_everything_else_is_a_no_with_its_reason(asked, command, why):
+    answer = asked.ask(command)
+    assert not answer.ready
+    assert not answer.blind
+    assert answer.error.startswith(f'exec:{command}: {why}')
+    assert answer.error.isprintable()
+    assert asked.over == [command]
+
+
+def test_what_it_says_is_no_matter_when_it_is_ready(asked):
+    assert asked.ask('sh -c "yes 2>/dev/null | head -c 1000000 >&2; yes | head -c 1000000"').error == ''
+
+
+def test_the_reason_is_short_whatever_the_command(asked):
+    assert asked.ask('false ' + 'x' * 900).error == f'exec:false {"x" * (MOST_NAME - 11)}...: exit status 1'
+
+
+# -- as whom, where and with what --------------------------------------------------------------
+
+def test_it_has_the_environment_of_its_program_and_the_pid_that_is_meant(asked, tmp_path):
+    asked.config.environment = {'PORT': '8001', 'PATH': f'{tmp_path}:/usr/bin:/bin'}
+    asked.config.directory, asked.config.umask = str(tmp_path), 0o027
+    (tmp_path / 'check').write_text('#!/bin/sh\nenv > it; umask >> it; pwd >> it; test -z "$1"\n')
+    (tmp_path / 'check').chmod(0o755)
+    assert asked.ask('check "" x').error == ''
+    said = (tmp_path / 'it').read_text(errors='replace').splitlines()     # whatever else is in ours
+    assert {'PORT=8001', 'RESTARTER_PID=4711', 'SUPERVISOR_ENABLED=1', 'SUPERVISOR_PROCESS_NAME=web'} <= set(said)
+    assert said[-2:] == ['0027', str(tmp_path)]
+    assert asked.ask('./check').ready               # in its directory
+
+
+def test_it_has_no_descriptors_but_its_own(asked, tmp_path):
+    kept = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(kept, True)
+    assert asked.ask(f'sh -c "test ! -e /proc/self/fd/{kept}"').ready
+    os.close(kept)
+    assert asked.ask('sh -c "read x; test $? = 1"').ready               # nothing comes on its stdin
+
+
+@needs_root
+def test_it_runs_as_the_user_of_its_program(asked):
+    asked.config.uid = NOBODY
+    assert asked.ask(f'sh -c "test $(id -u) = {NOBODY}"').error == ''
+    assert asked.ask('sh -c "id -G | grep -qw 0"').error == 'exec:sh -c "id -G | grep -qw 0": exit status 1'
+    assert asked.identities[NOBODY].uid == NOBODY
+
+
+@needs_root
+def test_who_a_user_is_is_looked_up_once(asked, monkeypatch):
+    def identity(uid):
+        asked_for.append(uid)
+        return real(uid)
+
+    asked.config.uid, real = NOBODY, access.identity
+    asked_for: list[int] = []
+    monkeypatch.setattr(access, 'identity', identity)
+    for _ in range(3):
+        asked.ask('true')
+    assert asked_for == [NOBODY]
+
+
+@pytest.mark.parametrize(('setting', 'value', 'why'), [
+    ('uid', 4_000_000, "it cannot be run: Can't find uid 4000000"),
+    ('directory', '/no/where', '/no/where: No such file')])
+def test_where_it_cannot_become_what_its_program_is_it_does_not_run(asked, monkeypatch, setting, value, why):
+    monkeypatch.setattr(os, 'getuid', lambda: 0)
+    setattr(asked.config, setting, value)
+    answer = asked.ask('true')
+    assert answer.error.startswith(f'exec:true: {why}')
+    assert asked.over == ['true']
+
+
+def test_without_rights_it_does_not_run_as_somebody_else(asked, monkeypatch):
+    monkeypatch.setattr(os, 'getuid', lambda: 12345)
+    asked.config.uid = NOBODY
+    assert asked.ask('true').error == "exec:true: it cannot be run: Can't drop privilege as nonroot user"
+
+
+# -- the end -----------------------------------------------------------------------------------
+
+def test_at_the_deadline_it_is_killed_with_all_it_has_started(asked, tmp_path):
+    command = asked.begin(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child; wait"', 5)
+    child = child_of(tmp_path / 'child')
+    command.look(command.deadline - 0.01)
+    assert not command.done
+    assert asked.over == []
+    command.look(command.deadline)
+    assert command.error.endswith(': no answer within 5 s')
+    assert asked.over == []                         # it takes its place until it is reaped
+    asked.finish(command)
+    assert len(asked.over) == 1
+    asked.loop.until(lambda: is_gone(child))
+    assert command.error.endswith(': no answer within 5 s')
+
+
+def test_close_gives_up_and_may_be_called_again(asked):
+    command = asked.begin('sleep 1000')
+    for _ in range(2):
+        command.close()
+        assert command.error == 'exec:sleep 1000: given up'
+        assert asked.loop.is_clean()
+    asked.finish(command)
+    command.close()
+    assert asked.over == ['sleep 1000']
+
+
+def test_what_it_leaves_behind_is_killed(asked, tmp_path):
+    assert asked.ask(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child"').ready
+    child = child_of(tmp_path / 'child')
+    asked.loop.until(lambda: is_gone(child))
+
+
+def test_nobody_else_is_killed_when_it_is_gone(asked, monkeypatch):
+    command = asked.ask('true')
+    monkeypatch.setattr(os, 'killpg', lambda *args: pytest.fail('killed'))
+    command.close()
+    command.look(command.deadline)
+
+
+def test_where_it_may_not_be_killed_it_is_reaped_when_it_ends(asked, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(errno.EPERM, 'Operation not permitted')
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'killpg', refuse)
+        command = asked.begin('sleep 1000')
+        command.close()
+        asked.loop.turn()
+        assert asked.over == []
+    (pid,) = asked.loop.pidhistory
+    os.kill(pid, signal.SIGKILL)
+    asked.finish(command)
+    assert len(asked.over) == 1
+
+
+@pytest.mark.parametrize('code', [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+@pytest.mark.parametrize('at', ['pipe', 'Popen'])
+def test_where_there_is_no_room_for_it_nothing_is_known(asked, monkeypatch, code, at):
+    def refuse(*args, **kwargs):
+        raise OSError(code, os.strerror(code))
+    monkeypatch.setattr(*((os, 'pipe') if at == 'pipe' else (subprocess, 'Popen')), refuse)
+    command = asked.begin('true')
+    assert command.done
+    assert command.blind
+    assert asked.over == ['true']
+
+
+def test_no_other_child_is_reaped_by_mistake(asked):
+    """subprocess reaps what it has lost sight of, whenever it starts something."""
+    command = asked.begin('false')
+    time.sleep(0)
+    subprocess.run([sys.executable, '-S', '-E', '-c', ''], check=True, timeout=60)
+    del asked.loop.pidhistory[next(iter(asked.loop.pidhistory))]
+    asked.loop.until(lambda: asked.loop.said)       # so it is still there to be reaped
+    assert asked.loop.said.pop().startswith('reaped unknown pid')
+    command.finish(0, 256)
+
+
+def test_after_a_reload_it_is_reaped_by_the_new_supervisord(asked):
+    command = asked.begin('sleep 1000')
+    command.close()
+    old, asked.loop.pidhistory = asked.loop.pidhistory, {}
+    adopt(asked.loop)
+    assert asked.loop.pidhistory == old
+    asked.finish(command)
+    adopt(asked.loop)
+    assert asked.loop.pidhistory == {}
+
+
+def test_no_turn_of_the_loop_waits_for_it(asked):
+    commands = [asked.begin(text) for text in ('sleep 1000', 'sh -c "yes >&2"', 'yes')]
+    asked.loop.nap = 0.0
+    for _ in range(200):
+        before = time.thread_time()
+        asked.loop.turn()
+        assert time.thread_time() - before < 1.0
+    for command in commands:
+        assert not command.done
+        command.close()
+
+
+def test_what_it_says_ends_the_sleep_of_the_turn_in_which_it_was_begun(asked):
+    """Or one that says much would wait for a second until the pipe has room again."""
+    made, asked.loop.nap = [], PATIENCE
+
+    def make():
+        asked.loop.before_poll = lambda: None
+        made.append(asked.begin('sh -c "echo x >&2; exec sleep 1000"'))
+
+    asked.loop.before_poll = make
+    began = time.monotonic()
+    asked.loop.turn()
+    assert time.monotonic() - began < PATIENCE / 2
+    asked.loop.nap = 0.02
+    made[0].close()
+
+
+def test_a_loop_that_cannot_read_goes_on(asked):
+    command = asked.begin('sleep 1000')
+    command.handle_write_event()
+    assert not command.writable()
+    command.handle_error()
+    assert asked.loop.is_clean()
+    command.handle_read_event()
+    assert not command.readable()
+    assert not command.done
+    command.close()

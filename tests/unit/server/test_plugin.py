@@ -1,0 +1,120 @@
+"""The factory that supervisord calls for each of its HTTP servers."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from supervisor import events
+
+import supervisor_restarter
+from supervisor_restarter.options import Options, Settings
+from supervisor_restarter.server import plugin
+from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
+
+
+class FakeOptions:
+    """As much of ServerOptions as a factory meets while supervisord starts."""
+
+    def __init__(self, *factories):
+        self.rpcinterface_factories = list(factories)
+        self.logged: list[str] = []
+        self.logger = SimpleNamespace(critical=self.logged.append, warn=self.logged.append, info=self.logged.append)
+
+    def usage(self, message):
+        raise SystemExit(f'Error: {message}')
+
+
+def supervisord(*factories):
+    return SimpleNamespace(options=FakeOptions(*factories), process_groups={})
+
+
+@pytest.fixture(autouse=True)
+def _no_subscriptions_left(monkeypatch):
+    monkeypatch.setattr(events, 'callbacks', [])
+
+
+@pytest.fixture
+def created(monkeypatch):
+    """The settings with which a Service is made, one for each."""
+    made = []
+
+    def make(supervisord, settings):
+        made.append(settings)
+        return SimpleNamespace(settings=settings)
+    monkeypatch.setattr(plugin, 'Service', make)
+    return made
+
+
+def test_all_http_servers_share_one_service():
+    one = supervisord()
+    first, second = plugin.make_rpcinterface(one), plugin.make_rpcinterface(one)
+    assert first is not second
+    assert first._service is second._service
+
+
+def test_another_supervisord_has_another_service():
+    first, second = (plugin.make_rpcinterface(supervisord()) for _ in range(2))
+    assert first._service is not second._service
+
+
+def test_the_package_has_the_factory_of_the_documentation():
+    assert type(supervisor_restarter.make_rpcinterface(supervisord())) is RestarterNamespaceRPCInterface
+
+
+def test_the_settings_reach_the_service_and_the_options_the_interface(created):
+    interface = plugin.make_rpcinterface(supervisord(), delay='3', history='7', heed_stops='no')
+    assert created == [Settings(Options(delay=3.0), history=7, heed_stops=False)]
+    assert interface._defaults == Options(delay=3.0)
+
+
+def test_a_factory_leaves_supervisords_own_things_alone_when_all_is_well():
+    one = supervisord()
+    plugin.make_rpcinterface(one)
+    assert 'usage' not in vars(one.options)
+    assert one.options.logged == []
+
+
+BAD = [
+    ({'delay': 'soon'}, "delay = 'soon' is not allowed: it must be a number of seconds from 0 to 10000000"),
+    ({'dealy': '5'}, "has an unknown key 'dealy' (value '5'); known are "),
+    ({'on_failure': 'a\nb'}, "on_failure = 'a\\nb' is not allowed: it must be abort or continue"),
+]
+
+
+@pytest.mark.parametrize(('config', 'text'), BAD)
+def test_a_bad_configuration_is_a_value_error_of_one_line(config, text, created):
+    with pytest.raises(ValueError) as info:
+        plugin.make_rpcinterface(supervisord(), **config)
+    assert str(info.value).startswith(f'[rpcinterface:restarter] {text}')
+    assert '\n' not in str(info.value)
+    assert created == []
+
+
+@pytest.mark.parametrize(('config', 'text'), BAD)
+def test_supervisord_says_that_line_when_it_gives_up(config, text):
+    one = supervisord()
+    with pytest.raises(ValueError) as info:
+        plugin.make_rpcinterface(one, **config)
+    one.options.logger.warn('Traceback (most recent call last): ...')
+    with pytest.raises(SystemExit) as said:
+        one.options.usage('Could not make restarter rpc interface')
+    assert str(said.value) == f'Error: {info.value}'
+    assert one.options.logged == [str(info.value)]
+
+
+def test_the_line_names_the_section_as_the_user_has_called_it():
+    config = {'delay': 'x'}
+    one = supervisord(
+        ('supervisor', print, {}), ('other', supervisor_restarter.make_rpcinterface, {'delay': '1'}),
+        ('quick', supervisor_restarter.make_rpcinterface, config), ('wrong', print, config))
+    with pytest.raises(ValueError, match=r'^\[rpcinterface:quick\] delay = '):
+        supervisor_restarter.make_rpcinterface(one, **config)
+
+
+def test_a_second_bad_call_says_its_own_line():
+    one = supervisord()
+    for key in ('first', 'second'):
+        with pytest.raises(ValueError, match=key):
+            plugin.make_rpcinterface(one, **{key: '1'})
+    with pytest.raises(SystemExit, match='second'):
+        one.options.usage('Could not make restarter rpc interface')

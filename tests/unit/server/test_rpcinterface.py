@@ -1,0 +1,386 @@
+"""The `restarter` namespace: what it takes, what it refuses, what it answers."""
+from __future__ import annotations
+
+import datetime
+import inspect
+import math
+from types import SimpleNamespace
+from typing import Any
+from xmlrpc.client import Fault as ClientFault
+from xmlrpc.client import dumps, loads
+
+import pytest
+from supervisor.http import NOT_DONE_YET
+from supervisor.states import SupervisorStates
+from supervisor.xmlrpc import Faults, RPCError, SystemNamespaceRPCInterface
+
+from supervisor_restarter import __version__
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.options import CALL_TIMEOUT, Options, with_call
+from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
+from tests.world import Program, World, group
+
+SIGNATURES = {
+    'restartProcessGroup': ['array', 'string', 'struct'],
+    'quickStop': ['array', 'array', 'boolean'],
+    'quickStart': ['array', 'array', 'boolean'],
+    'quickRestart': ['array', 'array', 'boolean'],
+    'startRestart': ['string', 'array', 'struct'],
+    'getRestart': ['struct', 'string'],
+    'waitRestart': ['struct', 'string', 'int', 'double'],
+    'cancelRestart': ['boolean', 'string'],
+    'listRestarts': ['array'],
+    'planRestart': ['struct', 'array', 'struct'],
+    'retryRestart': ['string', 'string', 'struct'],
+    'getPluginVersion': ['string'],
+    'getAPIVersion': ['string'],
+}
+LEAST = {'restartProcessGroup': 1, 'quickStop': 1, 'quickStart': 1, 'quickRestart': 1, 'startRestart': 1,
+         'getRestart': 1, 'waitRestart': 3, 'cancelRestart': 1, 'planRestart': 1, 'retryRestart': 1}
+ODD: list[Any] = [None, 1, 1.5, True, math.nan, '', [], ['x'], [None], {}, {'a': 1}, b'x',
+                  datetime.datetime(2024, 1, 2), 10 ** 400]
+
+
+class FakeService:
+    """Begins each request in a simulated world, and notes how it was called."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        for name in ('web:0', 'web:1'):
+            self.world.add(name, program=Program(stop_seconds=1.0))
+        self.calls: list[tuple] = []
+        self.runs: dict[str, Run] = {}
+        self.waited = False
+
+    def groups(self):
+        return {'web': ['0', '1'], 'größe': ['höhe']}
+
+    def request(self, goal, find, options, default_limit, until_ordered=False, unless_rolling=False):
+        self.calls.append((goal, find(), options, default_limit))
+        self.drive = group(self.world, goal=goal)
+        run = Run(str(len(self.runs) + 1), self.drive.restart, find, 0.0)
+        self.runs[run.id] = run
+        return run
+
+    def retry(self, wanted, given):
+        run = self.get(wanted)
+        return self.request(Goal.RESTART, run.find, with_call(Options(), given), 0.0)
+
+    def plan(self, find, options, default_limit):
+        self.calls.append(('plan', find(), options, default_limit))
+        return {'total': 2}
+
+    def get(self, wanted):
+        if not isinstance(wanted, str) or wanted not in self.runs:
+            raise Refusal(Code.NO_SUCH_RESTART, 'no such')
+        return self.runs[wanted]
+
+    def cancel(self, wanted):
+        self.get(wanted).restart.cancel('cancelled')
+
+    def restarts(self):
+        return list(self.runs.values())
+
+    def timer(self, seconds):
+        self.calls.append(('timer', seconds))
+        return lambda: self.waited
+
+
+@pytest.fixture
+def service():
+    return FakeService()
+
+
+@pytest.fixture
+def supervisord():
+    logged: list[str] = []
+    logger = SimpleNamespace(critical=logged.append)
+    return SimpleNamespace(options=SimpleNamespace(mood=SupervisorStates.RUNNING, logger=logger), logged=logged)
+
+
+@pytest.fixture
+def interface(service, supervisord):
+    return RestarterNamespaceRPCInterface(supervisord, service, Options(delay=3.0))
+
+
+def fault(call, *args):
+    with pytest.raises(RPCError) as info:
+        call(*args)
+    dumps(ClientFault(info.value.code, info.value.text))
+    assert '\n' not in info.value.text
+    return info.value
+
+
+# -- what is published ---------------------------------------------------------------------------
+
+def system(interface):
+    return SystemNamespaceRPCInterface([('restarter', interface)])
+
+
+def test_the_methods_are_those_of_the_contract(interface):
+    names = {name for name in system(interface).listMethods() if name.startswith('restarter.')}
+    assert names == {f'restarter.{name}' for name in SIGNATURES}
+
+
+@pytest.mark.parametrize('name', SIGNATURES)
+def test_supervisor_can_tell_each_signature(interface, name):
+    assert system(interface).methodSignature(f'restarter.{name}') == SIGNATURES[name]
+
+
+@pytest.mark.parametrize('name', SIGNATURES)
+def test_each_method_documents_its_parameters_as_they_are_called(interface, name):
+    text = system(interface).methodHelp(f'restarter.{name}')
+    documented = [line.split()[2] for line in text.splitlines() if line.strip().startswith('@param')]
+    parameters = list(inspect.signature(getattr(interface, name)).parameters.values())
+    assert documented == [parameter.name for parameter in parameters]
+    assert LEAST.get(name, 0) == sum(parameter.default is parameter.empty for parameter in parameters)
+    assert text.strip().splitlines()[0].strip()
+
+
+def test_the_versions(interface):
+    assert (interface.getPluginVersion(), interface.getAPIVersion()) == (__version__, '1.0')
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('name', SIGNATURES)
+def test_a_wrong_number_of_arguments_is_incorrect_parameters(interface, service, supervisord, name):
+    method, most = getattr(interface, name), len(SIGNATURES[name]) - 1
+    wrong = [count for count in (LEAST.get(name, 0) - 1, most + 1, most + 5) if count >= 0]
+    for count in wrong:
+        assert fault(method, *['web'] * count).code == Faults.INCORRECT_PARAMETERS
+    assert (service.calls, supervisord.logged) == ([], [])
+
+
+@pytest.mark.parametrize('name', SIGNATURES)
+def test_during_shutdown_there_is_one_answer_to_everything(interface, supervisord, name):
+    for mood in (SupervisorStates.SHUTDOWN, SupervisorStates.RESTARTING):
+        supervisord.options.mood = mood
+        for args in ((), ('web',), (None,) * 9):
+            assert fault(getattr(interface, name), *args).code == Faults.SHUTDOWN_STATE
+
+
+def test_a_waiting_call_is_answered_with_shutdown_state_when_the_shutdown_begins(interface, supervisord):
+    answer = interface.quickStop('web')
+    assert answer() is NOT_DONE_YET
+    supervisord.options.mood = SupervisorStates.SHUTDOWN
+    assert fault(answer).code == Faults.SHUTDOWN_STATE
+
+
+@pytest.mark.parametrize('names', [odd for odd in ODD if odd != []] + ['nope', ['web', 'nope']])
+@pytest.mark.parametrize('method', ['quickStop', 'quickStart', 'quickRestart', 'startRestart', 'planRestart',
+                                    'restartProcessGroup'])
+def test_bad_names_are_bad_group(interface, service, supervisord, method, names):
+    refused = fault(getattr(interface, method), names)
+    assert (refused.code, refused.text.split(':')[0]) == (Code.BAD_GROUP, 'BAD_GROUP')
+    assert (service.runs, supervisord.logged) == ({}, [])
+
+
+@pytest.mark.parametrize('name', ['web:', 'web:0', 'all', 'w*', ['web']])
+def test_restart_process_group_takes_the_name_of_a_group_alone(interface, name):
+    assert fault(interface.restartProcessGroup, name).code == Code.BAD_GROUP
+
+
+@pytest.mark.parametrize('options', [odd for odd in ODD if odd is not None and odd != {}] + [{'delay': None}, {'x': 1}])
+@pytest.mark.parametrize('method', ['restartProcessGroup', 'startRestart', 'planRestart'])
+def test_bad_options_are_bad_option(interface, service, supervisord, method, options):
+    refused = fault(getattr(interface, method), 'web', options)
+    assert (refused.code, refused.text.split(':')[0]) == (Code.BAD_OPTION, 'BAD_OPTION')
+    assert (service.runs, supervisord.logged) == ({}, [])
+
+
+@pytest.mark.parametrize('wait', [None, '', 'yes', 2, -1, 1.0, 0.0, math.nan, [], {}, [True], b'1', 10 ** 400])
+@pytest.mark.parametrize('method', ['quickStop', 'quickStart', 'quickRestart'])
+def test_wait_must_be_true_or_false(interface, service, method, wait):
+    refused = fault(getattr(interface, method), 'web', wait)
+    assert refused.code == Code.BAD_OPTION
+    assert refused.text.startswith('BAD_OPTION: wait = ')
+    assert service.runs == {}
+
+
+@pytest.mark.parametrize('id', ODD)
+@pytest.mark.parametrize('method', ['getRestart', 'cancelRestart', 'waitRestart', 'retryRestart'])
+def test_an_unknown_id_is_no_such_restart(interface, method, id):
+    assert fault(getattr(interface, method), id, *[0] * (LEAST[method] - 1)).code == Code.NO_SUCH_RESTART
+
+
+BAD_VERSIONS: list[Any] = [None, '', '1', 1.5, 1.0, True, math.nan, [], {}, b'1']
+BAD_SECONDS: list[Any] = [None, '', '1', True, math.nan, math.inf, -1, -0.1, 10 ** 400, [], {}, b'1']
+
+
+@pytest.mark.parametrize(('version', 'seconds', 'named'), [
+    *((version, 1, 'version') for version in BAD_VERSIONS), *((0, seconds, 'seconds') for seconds in BAD_SECONDS)])
+def test_version_and_seconds_are_checked(interface, version, seconds, named):
+    id = interface.startRestart('web')
+    refused = fault(interface.waitRestart, id, version, seconds)
+    assert refused.code == Code.BAD_OPTION
+    assert refused.text.startswith(f'BAD_OPTION: {named} = ')
+
+
+@pytest.mark.parametrize('version', [-1, 0, 10 ** 400])
+def test_any_whole_number_is_a_version(interface, version):
+    interface.waitRestart(interface.startRestart('web'), version, 0)
+
+
+@pytest.mark.parametrize(('method', 'args', 'goal', 'limit'), [
+    ('restartProcessGroup', ('web',), Goal.RESTART, CALL_TIMEOUT),
+    ('quickStop', ('web',), Goal.STOP, CALL_TIMEOUT),
+    ('quickStart', ('web', True), Goal.START, CALL_TIMEOUT),
+    ('quickRestart', (['web:0', 'web:1'],), Goal.RESTART, CALL_TIMEOUT),
+    ('startRestart', (['we*'],), Goal.RESTART, 0.0),
+    ('planRestart', ('all',), 'plan', 0.0),
+])
+def test_what_the_service_is_asked_for(interface, service, method, args, goal, limit):
+    getattr(interface, method)(*args)
+    assert [(call[0], call[3]) for call in service.calls] == [(goal, limit)]
+    assert service.calls[0][2] == Options(delay=3.0)
+
+
+def test_options_of_a_call_come_before_those_of_the_configuration(interface, service):
+    interface.startRestart('web', {'timeout': 7})
+    assert service.calls[0][2] == Options(delay=3.0, timeout=7.0)
+
+
+def test_a_defect_of_ours_is_a_fault_and_a_traceback_in_the_log(interface, service, supervisord):
+    service.request = lambda *args: [][0]
+    refused = fault(interface.startRestart, 'web')
+    assert refused.code == Faults.FAILED
+    assert refused.text == "FAILED: internal error: IndexError('list index out of range')"
+    assert 'Traceback' in supervisord.logged[0]
+
+
+# -- answers -------------------------------------------------------------------------------------
+
+def test_restart_process_group_answers_true_when_all_are_ready(interface, service):
+    answer = interface.restartProcessGroup('web')
+    assert answer() is NOT_DONE_YET
+    service.drive.end()
+    assert answer() is True
+
+
+def test_restart_process_group_answers_with_the_processes_that_failed(interface, service):
+    service.world.processes['web:1'].program.kill_error = 'EPERM'
+    answer = interface.restartProcessGroup('web')
+    service.drive.end()
+    assert answer() == [{'group': 'web', 'name': '1', 'code': Code.STOP_FAILED, 'text': 'STOP_FAILED: EPERM'}]
+
+
+def timed_out(service, *, others_failed):
+    if others_failed:
+        service.world.processes['web:1'].program.kill_error = 'EPERM'
+    service.drive.to(0.5)
+    service.drive.restart.deadline = service.world.now
+    service.drive.restart.step(service.world.now, service.world.look)
+
+
+def test_restart_process_group_answers_timeout_with_what_is_pending(interface, service):
+    answer = interface.restartProcessGroup('web')
+    timed_out(service, others_failed=False)
+    refused = fault(answer)
+    assert refused.code == Code.TIMEOUT
+    assert refused.text.startswith('TIMEOUT: 2 of 2 processes were pending: web:0 (it is still stopping')
+
+
+def test_restart_process_group_answers_with_all_after_a_timeout_if_others_failed_before(interface, service):
+    answer = interface.restartProcessGroup('web')
+    timed_out(service, others_failed=True)
+    assert [entry['code'] for entry in answer()] == [Code.TIMEOUT, Code.STOP_FAILED]
+
+
+def test_restart_process_group_answers_cancelled(interface, service):
+    answer = interface.restartProcessGroup('web')
+    interface.cancelRestart('1')
+    refused = fault(answer)
+    assert (refused.code, refused.text) == (Code.CANCELLED, 'CANCELLED: restart 1 was cancelled: cancelled')
+
+
+@pytest.mark.parametrize('method', ['quickStop', 'quickRestart'])
+def test_a_quick_call_that_waits_answers_when_all_is_done(interface, service, method):
+    answer = getattr(interface, method)('web', True)
+    service.drive.to(0.5)
+    assert answer() is NOT_DONE_YET
+    service.drive.end()
+    assert [(row['name'], row['status']) for row in answer()] == [('0', 80), ('1', 80)]
+
+
+def test_a_quick_stop_that_does_not_wait_answers_when_all_are_told_to_stop(interface, service):
+    answer = interface.quickStop('web', False)
+    assert answer() is NOT_DONE_YET
+    service.drive.to(0.0)
+    assert [row['status'] for row in answer()] == [80, 80]
+
+
+def test_a_quick_restart_that_does_not_wait_answers_when_all_are_started(interface, service):
+    answer = interface.quickRestart('web', False)
+    service.drive.to(0.5)
+    assert answer() is NOT_DONE_YET
+    service.drive.to(1.1)
+    assert [row['status'] for row in answer()] == [80, 80]
+
+
+def test_a_quick_call_answers_at_its_timeout(interface, service):
+    answer = interface.quickStop('web')
+    timed_out(service, others_failed=False)
+    assert [row['status'] for row in answer()] == 2 * [Code.TIMEOUT]
+
+
+def test_a_restart_is_waited_for_until_its_version_grows(interface, service):
+    id = interface.startRestart('web')
+    version = interface.getRestart(id)['version']
+    answer = interface.waitRestart(id, version, 10)
+    assert answer() is NOT_DONE_YET
+    service.drive.to(0.0)
+    assert answer()['version'] > version
+    assert interface.waitRestart(id, version, 10)['version'] > version
+
+
+def test_a_restart_is_waited_for_no_longer_than_asked(interface, service):
+    id = interface.startRestart('web')
+    answer = interface.waitRestart(id, 10 ** 9, 2.5)
+    assert answer() is NOT_DONE_YET
+    service.waited = True
+    assert answer()['id'] == id
+    assert service.calls[-1] == ('timer', 2.5)
+
+
+def test_a_finished_restart_is_answered_at_once(interface, service):
+    id = interface.startRestart('web')
+    service.drive.end()
+    assert interface.waitRestart(id, 10 ** 9, 1000)['state'] == 'succeeded'
+
+
+def test_a_cancel_answers_true(interface):
+    assert interface.cancelRestart(interface.startRestart('web')) is True
+
+
+def test_a_list_has_no_processes_and_a_single_one_has(interface):
+    id = interface.startRestart('web')
+    assert [set(interface.getRestart(id)) - set(struct) for struct in interface.listRestarts()] == [
+        {'processes', 'policies', 'warnings'}]
+
+
+def test_every_struct_can_be_sent_as_xml(interface, service):
+    id = interface.startRestart('web')
+    service.runs['queued'] = Run('queued', Restart(service.world.members(), Options()), list, 0.0)
+    for value in (interface.getRestart(id), interface.listRestarts(), interface.getRestart('queued')):
+        assert loads(dumps((value,)))[0][0] == value
+    assert set(interface.getRestart('queued')) == {
+        'id', 'groups', 'state', 'version', 'requested_at', 'started_at', 'finished_at', 'duration', 'options', 'total',
+        'done', 'failed', 'killed', 'lowest_ready', 'processes', 'policies', 'warnings'}
+    assert interface.getRestart('queued')['state'] == State.QUEUED.value
+
+
+def test_a_deferred_answer_is_one_that_supervisor_can_ask(interface):
+    answer = interface.quickStop('web')
+    assert answer.delay > 0
+    assert answer.rpcinterface is interface
+
+
+def test_the_text_of_a_failed_process_is_made_safe(interface, service):
+    service.world.processes['web:1'].program.kill_error = 'größe'
+    answer = interface.restartProcessGroup('web')
+    service.drive.end()
+    assert dumps((answer(),)).isascii()

@@ -1,0 +1,53 @@
+"""Text that is not ASCII in deferred answers and faults."""
+from __future__ import annotations
+
+from xmlrpc.client import Fault as ClientFault
+from xmlrpc.client import dumps, loads
+
+import pytest
+
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.server.rpcinterface import AsciiText, Fault, plain
+
+NOT_ASCII = ['größe', '\u20ac', '\U0001f600', 'a<b>&\u00e9', '\u2028']
+
+
+@pytest.mark.parametrize('text', NOT_ASCII)
+@pytest.mark.parametrize('wrap', [str, lambda text: [text], lambda text: {'a': [{'b': text}, 1]}])
+def test_a_deferred_answer_is_all_ascii_and_means_the_same(text, wrap):
+    xml = dumps((plain(wrap(text)),), methodresponse=True)
+    assert xml.isascii()
+    assert loads(xml)[0][0] == wrap(text)
+
+
+@pytest.mark.parametrize('value', [True, 0, 1.5, '', 'ascii', [], {}, ['a', {'b': 1}], 'a<b>&"'])
+def test_other_values_stay_as_they_are(value):
+    assert plain(value) == value
+    assert type(plain(value)) is type(value)
+    assert loads(dumps((plain(value),)))[0][0] == value
+
+
+@pytest.mark.parametrize('text', NOT_ASCII[:-1])      # a fault is one line
+def test_a_fault_is_all_ascii_and_means_the_same(text):
+    refused = Fault(Refusal(Code.BAD_GROUP, text))
+    xml = dumps(ClientFault(refused.code, refused.text))
+    assert xml.isascii()
+    with pytest.raises(ClientFault) as info:
+        loads(xml)
+    assert (info.value.faultCode, info.value.faultString) == (0x400, f'BAD_GROUP: {text}')
+
+
+def test_ascii_text_is_a_string():
+    assert AsciiText('größe') == 'größe'
+
+
+@pytest.mark.parametrize(('text', 'sent'), [
+    ('we\x1b[31mb', 'we\\x1b[31mb'), ('\x00', '\\x00'), ('\x07\x0b\x1f', '\\x07\\x0b\\x1f'), ('\ufffe', '\\ufffe'),
+    ('gr\xf6\udc80', 'gr\xf6\\udc80'), ('a\nb\tc\x7f\x9b', 'a\nb\tc\x7f\x9b'),
+])
+def test_what_xml_cannot_carry_is_sent_as_an_escape(text, sent):
+    assert loads(dumps((plain([{'name': text}]),), methodresponse=True))[0][0] == [{'name': sent}]
+
+
+def test_a_fault_is_one_printable_line():
+    assert Fault(Refusal(Code.TIMEOUT, 'we\nb:\x1b[31m (\u2028)')).text == 'TIMEOUT: we\\nb:\\x1b[31m (\\u2028)'

@@ -1,0 +1,408 @@
+"""A simulated supervisord on a clock that tests advance, and a loop that drives one restart on it.
+
+Process does what supervisor.process.Subprocess does with its state (test_world.py holds the two
+together), and what a program does of its own is scripted. Drive takes the turns of supervisord's loop in
+their order: what clients ask, transitions, exits, then the restart. Between turns it sleeps until
+the restart's wake_at, a child's exit or supervisord's own second, whichever is first.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable, NamedTuple
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.answers import process_struct
+from supervisor_restarter.engine.member import Failure, Member, Observation
+from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.phases import UP, Order, Phase, Seen
+from supervisor_restarter.faults import Code
+from supervisor_restarter.names import Match
+from supervisor_restarter.options import Options
+
+BEGINNING = 1000.0     # what the clock says when a test begins
+MOMENT = 0.0001        # between two turns of a loop that does not sleep
+JUST_AFTER = 0.001     # Supervisor waits until *more* than startsecs have passed
+SETTLED = 0.2          # seconds that a process has to die of a signal
+SECOND = 1.0           # supervisord's loop sleeps no longer
+LONGEST = 600.0        # simulated seconds after which a restart is taken to hang
+EXITCODES = (0,)
+
+
+class Life(NamedTuple):
+    """What becomes of one spawn: exits by itself after `seconds` (None: never) with `status`; its probe
+    calls it ready so many seconds after the spawn (0: it has no probe, None: never)."""
+
+    seconds: float | None = None
+    status: int = 0
+    ready_after: float | None = 0.0
+
+
+LASTING = Life()
+
+
+@dataclass
+class Program:
+    """How a process behaves. Each spawn uses up one of `lives`; then all are lasting."""
+
+    lives: Sequence[Life] = ()
+    stop_seconds: float | None = 0.1     # from the stop signal to the exit; None: only SIGKILL helps
+    startsecs: float = 1.0
+    stopwaitsecs: float = 10.0
+    startretries: int = 3
+    autorestart: bool = False
+    obstacle: str = ''                   # why the command cannot be executed
+    kill_error: str = ''                 # why it cannot be signalled
+    signal_status: int | None = None     # exits with it when it is signalled; None: lives on
+    ready_again: float = 0.0             # seconds from a signal until its probe calls it ready
+
+
+class Process:
+    """One process of the simulated supervisord."""
+
+    pids = 100
+
+    def __init__(self, state: Seen, program: Program, now: float) -> None:
+        self.state, self.program = state, program
+        lives = iter(program.lives)
+        self.pid = self.backoff = 0
+        self.delay = 0.0
+        self.laststart = now - program.startsecs - 1
+        self.ready_at: float | None = now
+        self.exits_at: float | None = None
+        self.ended_at: float | None = None
+        self.killing = self.killed = False
+        self.settled_at = now
+        if state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING, Seen.UNKNOWN):
+            self._live(next(lives, LASTING), now)
+            self.ready_at = None if self.ready_at is None else now    # it has been running for long
+        self.ahead = tuple(lives)                # the lives that it had not begun then
+        self.lives = iter(self.ahead)
+        if state is Seen.STARTING:
+            self.laststart = now
+        elif state is Seen.STOPPING:
+            self.state = Seen.RUNNING
+            self.stop(now)
+        elif state is Seen.BACKOFF:
+            self.backoff, self.delay = 1, now + 1
+
+    def spawn(self, now: float) -> str:
+        """As Subprocess.spawn(); a complaint or ''."""
+        if self.pid:
+            return ''
+        if self.state not in (Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.STOPPED):
+            return f'AssertionError: {self.state.name}'
+        self.killing, self.laststart, self.ended_at, self.settled_at, self.killed = False, now, None, now, False
+        if self.program.obstacle:
+            self._back_off(now)
+            return self.program.obstacle
+        self.state = Seen.STARTING
+        self._live(next(self.lives, LASTING), now)
+        return ''
+
+    def stop(self, now: float) -> str:
+        """As Subprocess.stop(); a complaint or ''."""
+        if self.state is Seen.BACKOFF:
+            self.state = Seen.STOPPED
+            return ''
+        if not self.pid:
+            return "it wasn't running"
+        self.state, self.killing, self.delay = Seen.STOPPING, True, now + self.program.stopwaitsecs
+        if self.program.kill_error:
+            self.state, self.killing, self.delay = Seen.UNKNOWN, False, 0.0
+            return self.program.kill_error
+        if self.program.stop_seconds is not None:
+            self._exit_by(now + self.program.stop_seconds)
+        return ''
+
+    def signal(self, now: float) -> str:
+        """As Subprocess.signal(); a complaint or ''."""
+        if not self.pid:
+            return "it wasn't running"
+        if self.state not in (Seen.RUNNING, Seen.STARTING, Seen.STOPPING):
+            return f'AssertionError: {self.state.name}'
+        if self.program.kill_error:
+            self.state = Seen.UNKNOWN
+            return self.program.kill_error
+        if self.program.signal_status is not None:
+            self.status = self.program.signal_status
+            self._exit_by(now)
+        elif self.ready_at is not None:
+            self.ready_at = now + self.program.ready_again
+        self.settled_at = now + max(SETTLED, self.program.startsecs)
+        return ''
+
+    def transition(self, now: float) -> None:
+        """As Subprocess.transition()."""
+        state = self.state
+        if state in (Seen.EXITED, Seen.EXITED_BADLY) and self.program.autorestart:
+            self.spawn(now)
+        elif state is Seen.BACKOFF:
+            if self.backoff <= self.program.startretries and now > self.delay:
+                self.spawn(now)
+            if self.backoff > self.program.startretries:
+                self.state, self.backoff, self.delay = Seen.FATAL, 0, 0.0
+        elif state is Seen.STARTING and now - self.laststart > self.program.startsecs:
+            self.state, self.backoff = Seen.RUNNING, 0
+        elif state is Seen.STOPPING and self.delay <= now:
+            self.killed = True
+            self._exit_by(now)                                  # SIGKILL
+
+    def reap(self, now: float) -> None:
+        """As Subprocess.finish(), if the child has exited."""
+        if not self.pid or self.exits_at is None or self.exits_at > now:
+            return
+        if self.killing:
+            self.state = Seen.STOPPED
+        elif now - self.laststart < self.program.startsecs:
+            self._back_off(now)
+        elif self.state is not Seen.UNKNOWN:
+            self.state = Seen.EXITED if self.status in EXITCODES else Seen.EXITED_BADLY
+            self.backoff = 0
+        self.pid, self.killing, self.exits_at, self.ended_at = 0, False, None, now
+
+    def observe(self, now: float) -> Observation:
+        due, unready, seen = None, '', self.state
+        if seen is Seen.EXITED and self.program.autorestart:
+            seen = Seen.EXITED_BADLY
+        if seen in (Seen.STARTING, Seen.RUNNING) and (self.ready_at is None or now < self.ready_at):
+            unready = 'connection refused'
+        if seen is Seen.RUNNING and not unready:
+            seen = Seen.READY if now >= self.settled_at else Seen.RUNNING
+            due = self.settled_at if seen is Seen.RUNNING else None
+        if self.state is Seen.STARTING:
+            due = self.laststart + self.program.startsecs + JUST_AFTER
+        elif self.state is Seen.STOPPING:
+            due = self.delay + JUST_AFTER
+        why = '' if self.state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING) else f'state {self.state.name}'
+        return Observation(seen, self.pid, why, due, self.ended_at, unready, killed=self.killed)
+
+    def _live(self, life: Life, now: float) -> None:
+        Process.pids += 1
+        self.pid, self.status = Process.pids, life.status
+        self.ready_at = None if life.ready_after is None else now + life.ready_after
+        self.exits_at = None if life.seconds is None else now + life.seconds
+
+    def _exit_by(self, at: float) -> None:
+        self.exits_at = at if self.exits_at is None else min(self.exits_at, at)
+
+    def _back_off(self, now: float) -> None:
+        self.state = Seen.BACKOFF
+        self.backoff += 1
+        self.delay = now + self.backoff
+
+
+class World:
+    """Processes by name ('group:process'), and what other people do with them."""
+
+    def __init__(self) -> None:
+        self.now = BEGINNING
+        self.processes: dict[str, Process] = {}
+        self.removed: set[str] = set()
+        self.wanted_down: set[str] = set()
+
+    def add(self, name: str, state: Seen = Seen.RUNNING, program: Program | None = None) -> None:
+        self.processes[name] = Process(state, program or Program(), self.now)
+
+    def members(self, outright: bool = True, single: bool = False) -> list[Member]:
+        names = (name.partition(':') for name in self.processes)
+        return [Member(Match(group, process, outright, single)) for group, _, process in names]
+
+    def turn(self) -> None:
+        """What supervisord does in each turn after serving its clients."""
+        for process in self.processes.values():
+            process.transition(self.now)
+        for process in self.processes.values():
+            process.reap(self.now)
+
+    # -- what the service does for a restart
+
+    def look(self, member: Member) -> Observation | None:
+        if member.group in self.removed:
+            return None
+        seen = self.processes[name_of(member)].observe(self.now)
+        return seen._replace(seen=Seen.WANTED_DOWN) if name_of(member) in self.wanted_down else seen
+
+    def carry_out(self, member: Member, goal: Goal) -> Failure | None:
+        process = self.processes[name_of(member)]
+        if member.order is Order.START:
+            process.backoff = 0
+            trouble = process.spawn(self.now)
+            return Failure(Code.START_FAILED, trouble) if trouble else None
+        obstacle = self.obstacle(member)
+        if obstacle is not None and goal is not Goal.STOP:
+            return obstacle
+        if member.order is Order.SIGNAL:
+            trouble = process.signal(self.now)
+            return Failure(Code.STOP_FAILED, trouble) if trouble else None
+        trouble = process.stop(self.now)
+        return Failure(Code.STOP_FAILED, trouble) if trouble else None
+
+    def obstacle(self, member: Member) -> Failure | None:
+        obstacle = self.processes[name_of(member)].program.obstacle
+        return Failure(Code.START_FAILED, f'left as it is: {obstacle}') if obstacle else None
+
+    # -- what other people do
+
+    def others_stop(self, name: str, heeded: bool = True) -> None:
+        """supervisorctl stop: heeded, also if the process is down for the moment."""
+        if heeded:
+            self.wanted_down.add(name)
+        if self.processes[name].state in (Seen.STARTING, Seen.RUNNING, Seen.BACKOFF):
+            self.processes[name].stop(self.now)
+
+    def others_start(self, name: str) -> None:
+        """supervisorctl start."""
+        if self.processes[name].state not in (Seen.STARTING, Seen.RUNNING, Seen.BACKOFF, Seen.UNKNOWN):
+            self.processes[name].spawn(self.now)
+
+
+def name_of(member: Member) -> str:
+    return f'{member.group}:{member.name}'
+
+
+class Entry(NamedTuple):
+    """An order that was carried out, and the restart's state at that moment."""
+
+    seconds: float
+    order: str
+    name: str
+    halted: bool      # after a timeout, a cancel or, with on_failure = abort, a failure
+
+
+class Drive:
+    """supervisord's loop with one restart on it. At every change it checks what always holds."""
+
+    def __init__(self, world: World, restart: Restart, orders_per_turn: int | None = None) -> None:
+        self.world, self.restart, self.orders_per_turn = world, restart, orders_per_turn
+        self.log: list[Entry] = []
+        self.turns = 0
+        self._actions: list[tuple[float, Callable[[], object]]] = []
+        self._next = world.now
+
+    def at(self, seconds: float, action: Callable[[], object]) -> Drive:
+        """Have somebody do something so many seconds after the beginning of the test."""
+        self._actions.append((BEGINNING + seconds, action))
+        self._next = min(self._next, BEGINNING + seconds)
+        return self
+
+    def begin(self) -> Drive:
+        self._checked(lambda: self.restart.begin(self.world.now, self.world.look))
+        for member in self.restart.to_be_stopped():
+            failure = self.world.obstacle(member)
+            if failure is not None:
+                self._checked(functools.partial(self.restart.foreseen, member, failure))
+        return self
+
+    def to(self, seconds: float) -> Drive:
+        """Run until so many seconds after the beginning."""
+        until = BEGINNING + seconds
+        while self._next <= until:
+            self.world.now = self._next
+            self._turn()
+        self.world.now = until
+        return self
+
+    def end(self) -> Restart:
+        """Run until the restart has finished."""
+        while not self.restart.finished:
+            if self._next > BEGINNING + LONGEST:
+                raise AssertionError(f'hangs: {phases(self.restart)}')
+            self.world.now = self._next
+            self._turn()
+        return self.restart
+
+    def entries(self, order: str) -> dict[str, float]:
+        """When (seconds, rounded) each process was stopped or started by the restart."""
+        return {entry.name: round(entry.seconds, 2) for entry in self.log if entry.order == order}
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing further may be taken down, as can be told from outside."""
+        restart = self.restart
+        aborting = restart.options.on_failure == 'abort' and restart.goal is Goal.RESTART
+        return (restart.state in (State.TIMED_OUT, State.CANCELLED)
+                or (aborting and any(member.phase is Phase.FAILED for member in restart.members)))
+
+    def _turn(self) -> None:
+        world, restart, before = self.world, self.restart, self.restart.version
+        self.turns += 1
+        for action in [action for at, action in self._actions if at <= world.now]:
+            self._checked(action)
+        self._actions = [(at, action) for at, action in self._actions if at > world.now]
+        world.turn()
+        self._checked(lambda: restart.step(world.now, world.look))
+        rest = False
+        for number, member in enumerate(restart.orders()):
+            rest = number == self.orders_per_turn
+            if rest:
+                break
+            self._carry_out(member)
+        soon = rest or restart.version != before
+        self._next = self._wake_at(world.now + MOMENT if soon else world.now + SECOND)
+
+    def _carry_out(self, member: Member) -> None:
+        assert member.order is not None
+        seconds = self.world.now - BEGINNING
+        self.log.append(Entry(seconds, member.order.value, name_of(member), self.halted))
+        failure = self.world.carry_out(member, self.restart.goal)
+        pid = self.world.processes[name_of(member)].pid
+        self._checked(lambda: self.restart.performed(member, self.world.now, failure, pid))
+
+    def _wake_at(self, latest: float) -> float:
+        exits = [process.exits_at for process in self.world.processes.values() if process.exits_at is not None]
+        wake_at = self.restart.wake_at()
+        probes = [process.ready_at for process in self.world.processes.values()
+                  if process.ready_at is not None and process.ready_at > self.world.now]
+        times = [latest, *exits, *probes, *(at for at, _ in self._actions), *([] if wake_at is None else [wake_at])]
+        return max(min(times), self.world.now + MOMENT)
+
+    def _checked(self, act: Callable[[], object]) -> None:
+        restart = self.restart
+        before, version, finished = visible(restart), restart.version, restart.finished
+        act()
+        assert restart.version >= version
+        assert restart.version > version or visible(restart) == before, 'a change without a new version'
+        assert not finished or (restart.finished and visible(restart) == before), 'a change after the end'
+        assert restart.finished or restart.state is not State.SUCCEEDED
+        if restart.finished and not finished:
+            self._check_the_word()
+        assert restart.done + len(restart.failures) <= len(restart.members)
+        assert not restart.finished or all(member.order is None for member in restart.members)
+        for member in restart.members:
+            assert (member.phase is not Phase.FAILED) or (member.code is not None and member.error)
+
+
+    def _check_the_word(self) -> None:
+        """What is said at the end is true at the end."""
+        for member in self.restart.members:
+            if member.group in self.world.removed or self.restart.goal is Goal.STOP:
+                continue
+            seen = member.observed.seen
+            assert member.phase is not Phase.READY or seen is Seen.READY, seen
+            assert member.phase is not Phase.ENDED or seen not in UP, seen
+            if self.restart.state is State.SUCCEEDED and member.phase not in (Phase.SKIPPED, Phase.TAKEN):
+                assert seen in (Seen.READY, Seen.EXITED) or member.phase is Phase.ENDED
+
+
+def visible(restart: Restart) -> list[object]:
+    """What clients are shown of a restart, but for lowest_ready."""
+    return [restart.state, restart.finished, restart.done, len(restart.failures),
+            [process_struct(member, restart.begun_at) for member in restart.members]]
+
+
+def phases(restart: Restart) -> dict[str, str]:
+    return {member.name: member.phase.value for member in restart.members}
+
+
+def group(world: World, *names: str, timeout: float | None = None, goal: Goal = Goal.RESTART,
+          outright: bool = True, **options: object) -> Drive:
+    """A restart of everything in the world, begun; `names` are running processes to be added first.
+    Options are those of a call, with no limit unless a timeout is given."""
+    for name in names:
+        world.add(name)
+    options = {'scout': 0.0, **options}       # tests that are not about it need not wait for it
+    restart = Restart(world.members(outright), Options(timeout=timeout, **options),  # type: ignore[arg-type]
+                      deadline=None if timeout is None else world.now + timeout, goal=goal)
+    return Drive(world, restart).begin()
