@@ -60,6 +60,7 @@ test: lint types unit integration stock shake-quick ## everything: lint, types a
 
 lint: $(NEW)/.made ## check the style with ruff
 	$(NEW)/bin/python -m ruff check .
+	$(NEW)/bin/python -m ruff format --check --quiet . || { echo 'not formatted: $(NEW)/bin/python -m ruff format .' >&2; exit 1; }
 
 types: $(NEW)/.made ## check the types with mypy
 	$(NEW)/bin/python -m mypy

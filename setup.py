@@ -1,4 +1,5 @@
 """Packaging of supervisor-restarter; the tools' settings are in pyproject.toml."""
+
 from __future__ import annotations
 
 import re
@@ -38,11 +39,11 @@ setup(
     python_requires='>=3.9',
     install_requires=[
         'supervisor>=4.2.3',  # before, callbacks of events saw a process's old state
-        'setuptools<82',      # Supervisor 4.2.5 imports pkg_resources, which setuptools 82 dropped
+        'setuptools<82',  # Supervisor 4.2.5 imports pkg_resources, which setuptools 82 dropped
         'tqdm',
     ],
     extras_require={
-        'memory': ['psutil>=5.9'],      # for --memory of supervisor_restart_listener
+        'memory': ['psutil>=5.9'],  # for --memory of supervisor_restart_listener
         # Ranges end before the next major release; lint and types are exact, for each of their
         # releases may find something new in old code. mypy 1.19 is the last that runs on Python 3.9.
         'test': [
@@ -61,7 +62,7 @@ setup(
         'console_scripts': [
             'supervisorctl_restart_group = supervisor_restarter.client.cli:main',
             'supervisor_restart_listener = supervisor_restarter.listener.program:main',
-        ],
+        ]
     },
     classifiers=[
         'Development Status :: 4 - Beta',

@@ -1,8 +1,8 @@
 """docs/speed.svg: where every process of the group is, over time, supervisorctl beside this plugin.
 
-A panel for each, a line for each process, on the same scale; below them, how long every supervisor of the same run
-took. Drawn like docs/rolling.svg, and in its colours.
-"""
+A panel for each, a line for each process, on the same scale; below them, how long every supervisor
+of the same run took. Drawn like docs/rolling.svg, and in its colours."""
+
 from __future__ import annotations
 
 import math
@@ -18,13 +18,15 @@ from bench.peers.worker import Note
 # In pixels. A panel has, from top to bottom: two lines of text, the lanes and the times.
 PANEL_WIDTH, LEFT, RIGHT = (LEAST_WIDTH - 2 * MARGIN - GAP) // 2, 16, 16
 LANES_TOP, LANES_HEIGHT, AXIS_HEIGHT = 58, 300, 30
-HEAD = 112               # above the panels
+HEAD = 112  # above the panels
 BARS_HEAD, BAR_STEP = 40, 20
 BAR_LEFT, BAR_RIGHT = 270, 70
-FOOT = 20                # for each line below
-LEAD_SECONDS = 0.25      # shown before the command
+FOOT = 20  # for each line below
+LEAD_SECONDS = 0.25  # shown before the command
 
-STYLE = COMMON_STYLE + """
+STYLE = (
+    COMMON_STYLE
+    + """
 .old { stroke: #9fb8d3 }
 .stopping { stroke: #e3a32b }
 .down { stroke: #d1242f }
@@ -33,7 +35,13 @@ STYLE = COMMON_STYLE + """
 .box-stopping { fill: #e3a32b }
 .box-down { fill: #d1242f }
 .box-new { fill: #4aa564 }"""
-MEANING = {'old': 'runs, the old process', 'stopping': 'is stopping', 'down': 'is down', 'new': 'runs, the new process'}
+)
+MEANING = {
+    'old': 'runs, the old process',
+    'stopping': 'is stopping',
+    'down': 'is down',
+    'new': 'runs, the new process',
+}
 
 
 class Course(NamedTuple):
@@ -66,48 +74,82 @@ def lanes(course: Course, last: float) -> dict[str, list[Span]]:
     moments: dict[str, dict[str, float]] = defaultdict(dict)
     for note in course.notes:
         moments[note.name][note.what] = note.at - course.began
-    return {name: [Span('old', -LEAD_SECONDS, at['T']), Span('stopping', at['T'], at['E']),
-                   Span('down', at['E'], at['S']), Span('new', at['S'], last)]
-            for name, at in sorted(moments.items())}
+    return {
+        name: [
+            Span('old', -LEAD_SECONDS, at['T']),
+            Span('stopping', at['T'], at['E']),
+            Span('down', at['E'], at['S']),
+            Span('new', at['S'], last),
+        ]
+        for name, at in sorted(moments.items())
+    }
 
 
 def draw(courses: list[Course], bars: list[Bar], heading: str, foot: list[str]) -> str:
     """The picture. The bars are seconds to the last new process."""
-    last = math.ceil(2 * max(max(note.at for note in course.notes) - course.began for course in courses) + 0.5) / 2
+    last = (
+        math.ceil(
+            2 * max(max(note.at for note in course.notes) - course.began for course in courses)
+            + 0.5
+        )
+        / 2
+    )
     panel_height = LANES_TOP + LANES_HEIGHT + AXIS_HEIGHT
     bars_top = HEAD + panel_height + BARS_HEAD
     height = bars_top + len(bars) * BAR_STEP + 12 + FOOT * len(foot)
     width = LEAST_WIDTH
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-             f'height="{height}" role="img">', f'<title>{escape(heading)}</title>', f'<style>{STYLE}</style>',
-             rect('page', 0, 0, width, height, 8), text('title', MARGIN, 38, heading), *legend(MARGIN, 62)]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img">',
+        f'<title>{escape(heading)}</title>',
+        f'<style>{STYLE}</style>',
+        rect('page', 0, 0, width, height, 8),
+        text('title', MARGIN, 38, heading),
+        *legend(MARGIN, 62),
+    ]
     for number, course in enumerate(courses):
         parts.append(f'<g transform="translate({MARGIN + number * (PANEL_WIDTH + GAP)} {HEAD})">')
         parts += [rect('panel', 0, 0, PANEL_WIDTH, panel_height, 6), *panel(course, last)]
         parts.append('</g>')
-    parts.append(text('column', MARGIN, bars_top - 14, 'Seconds to the last new process, the same workers'))
+    parts.append(
+        text('column', MARGIN, bars_top - 14, 'Seconds to the last new process, the same workers')
+    )
     parts += draw_bars(bars, bars_top, width)
-    parts += [text('dim', MARGIN, height + FOOT * (number - len(foot)) + 6, line) for number, line in enumerate(foot)]
+    parts += [
+        text('dim', MARGIN, height + FOOT * (number - len(foot)) + 6, line)
+        for number, line in enumerate(foot)
+    ]
     return '\n'.join([*parts, '</svg>']) + '\n'
 
 
 def panel(course: Course, last: float) -> Iterator[str]:
     """One restart: its name and figures, the lanes and the times."""
+
     def x(seconds: float) -> float:
         share = (seconds + LEAD_SECONDS) / (last + LEAD_SECONDS)
         return LEFT + min(max(share, 0), 1) * (PANEL_WIDTH - LEFT - RIGHT)
 
     found = lanes(course, last)
-    down = sum(span.end - span.start for spans in found.values() for span in spans if span.what == 'down') / len(found)
+    down = sum(
+        span.end - span.start for spans in found.values() for span in spans if span.what == 'down'
+    ) / len(found)
     newest = max(span.start for spans in found.values() for span in spans if span.what == 'new')
     yield text('way', LEFT, 24, course.way)
-    yield text('', LEFT, 43, f'last new process after {newest:.2f} s; each down for {1000 * down:.0f} ms on average')
+    yield text(
+        '',
+        LEFT,
+        43,
+        f'last new process after {newest:.2f} s; each down for {1000 * down:.0f} ms on average',
+    )
     step = LANES_HEIGHT / len(found)
     for what in MEANING:
         # One path for all processes: a rectangle for each would make the file ten times as large.
-        path = ''.join(f'M{x(span.start):.1f} {LANES_TOP + (number + 0.5) * step:.1f}H{x(span.end):.1f}'
-                       for number, spans in enumerate(found.values()) for span in spans
-                       if span.what == what and span.end > span.start)
+        path = ''.join(
+            f'M{x(span.start):.1f} {LANES_TOP + (number + 0.5) * step:.1f}H{x(span.end):.1f}'
+            for number, spans in enumerate(found.values())
+            for span in spans
+            if span.what == what and span.end > span.start
+        )
         yield f'<path class="{what}" stroke-width="{max(step * 0.8, 0.6):.2f}" d="{path}"/>'
     bottom = LANES_TOP + LANES_HEIGHT
     for half in range(int(2 * last) + 1):

@@ -1,11 +1,13 @@
 """A release that comes up and dies: `make crashloop`, or python -m bench.crash_loop [PROBE ...]
 
-Five gunicorns behind nginx serve clients while a rolling restart brings a new release, which either is imported for
-three seconds and then fails, or serves for three seconds and then dies (bench/apps/recipes/release.py). With each probe
-the restart must end with status 1 after one process, or two, and no client may notice: the old ones go on.
+Five gunicorns behind nginx serve clients while a rolling restart brings a new release, which either
+is imported for three seconds and then fails, or serves for three seconds and then dies
+(bench/apps/recipes/release.py). With each probe the restart must end with status 1 after one
+process, or two, and no client may notice: the old ones go on.
 
 Exit status 0: so it was; 1: it was not, or gunicorn or nginx is missing.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -31,9 +33,9 @@ PROCESSES = 5
 MOST_REACHED = 2
 CONNECTIONS = 4
 PAUSE_SECONDS = 0.02
-SERVE_SECONDS = 1.0      # for one of them to answer
+SERVE_SECONDS = 1.0  # for one of them to answer
 COMMAND_SECONDS = 120.0  # for the restart
-AFTER_SECONDS = 8.0      # of load after it: what is ready when the command ends may die later
+AFTER_SECONDS = 8.0  # of load after it: what is ready when the command ends may die later
 RELEASES = {'fails': '3 s of imports, then it fails', 'dies': 'serves for 3 s, then it dies'}
 TRIAL = Trial('crash-loop', 'crash loop', 'web', PROCESSES, needs=('nginx',))
 
@@ -62,13 +64,13 @@ killasgroup=true
 class Outcome(NamedTuple):
     """What a restart to the bad release did."""
 
-    status: int               # of the command
-    reached: int              # processes that were taken down
+    status: int  # of the command
+    reached: int  # processes that were taken down
     requests: int
-    failed: dict[str, int]    # by their kind
-    slowest: float            # seconds, of a request that was answered
-    seconds: float            # the restart
-    said: str                 # the command's last line
+    failed: dict[str, int]  # by their kind
+    slowest: float  # seconds, of a request that was answered
+    seconds: float  # the restart
+    said: str  # the command's last line
 
     def good(self) -> bool:
         return self.status == 1 and 1 <= self.reached <= MOST_REACHED and not self.failed
@@ -77,8 +79,13 @@ class Outcome(NamedTuple):
 def recipe(probe: str) -> Recipe:
     """The group behind nginx, as a recipe."""
     bind, ready = PROBES[probe]
-    servers = ''.join(f'server {bind % {"process_num": number}} max_fails=0; ' for number in range(PROCESSES))
-    files = {'/etc/nginx/conf.d/upstream.conf': f'upstream app {{ {servers}}}\n', '/srv/app/release': 'good\n'}
+    servers = ''.join(
+        f'server {bind % {"process_num": number}} max_fails=0; ' for number in range(PROCESSES)
+    )
+    files = {
+        '/etc/nginx/conf.d/upstream.conf': f'upstream app {{ {servers}}}\n',
+        '/srv/app/release': 'good\n',
+    }
     return Recipe(TRIAL.title, SECTION.format(bind=bind, ready=ready, processes=PROCESSES), files)
 
 
@@ -87,14 +94,28 @@ def measure(probe: str, release: str, page: dict[str, Recipe]) -> Outcome:
     with tempfile.TemporaryDirectory(prefix='crash-', dir=short_tempdir()) as directory:
         site = Site(Path(directory), recipe(probe), page['nginx'])
         with Lab(site.sections) as lab:
-            lab.wait_until(lambda: recipes.ready(lab, TRIAL, site) and all_serve(site, probe), recipes.WAIT_SECONDS,
-                           f'{PROCESSES} gunicorns that serve')
+            lab.wait_until(
+                lambda: recipes.ready(lab, TRIAL, site) and all_serve(site, probe),
+                recipes.WAIT_SECONDS,
+                f'{PROCESSES} gunicorns that serve',
+            )
             (site.directory / 'app' / 'release').write_text(release)
             with load(site.front, CONNECTIONS, PAUSE_SECONDS) as requests:
                 began = time.monotonic()
-                done = subprocess.run([script('supervisorctl_restart_group'), '-c', str(lab.conf), '--rolling', 'web'],
-                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                      text=True, timeout=COMMAND_SECONDS)
+                done = subprocess.run(
+                    [
+                        script('supervisorctl_restart_group'),
+                        '-c',
+                        str(lab.conf),
+                        '--rolling',
+                        'web',
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    timeout=COMMAND_SECONDS,
+                )
                 seconds = time.monotonic() - began
                 time.sleep(AFTER_SECONDS)
             restarts = lab.rpc().restarter
@@ -104,13 +125,24 @@ def measure(probe: str, release: str, page: dict[str, Recipe]) -> Outcome:
             struct = restarts.getRestart(known[0]['id'])
     reached = sum(process['phase'] != 'skipped' for process in struct['processes'])
     kinds = Counter(request.kind for request in requests)
-    slowest = max((request.end - request.start for request in requests if request.kind == 'ok'), default=0.0)
-    return Outcome(done.returncode, reached, len(requests), {kind: kinds[kind] for kind in kinds if kind != 'ok'},
-                   slowest, seconds, done.stdout.strip().rpartition('\n')[2])
+    slowest = max(
+        (request.end - request.start for request in requests if request.kind == 'ok'), default=0.0
+    )
+    return Outcome(
+        done.returncode,
+        reached,
+        len(requests),
+        {kind: kinds[kind] for kind in kinds if kind != 'ok'},
+        slowest,
+        seconds,
+        done.stdout.strip().rpartition('\n')[2],
+    )
 
 
 def all_serve(site: Site, probe: str) -> bool:
-    """Whether each of the gunicorns answers: a restart begins with those that are not ready, however many there are."""
+    """Whether each of the gunicorns answers: a restart begins with those that are not ready,
+    however many there are.
+    """
     for number in range(PROCESSES):
         bind = site.moved(PROBES[probe][0]) % {'process_num': number}
         family = socket.AF_UNIX if bind.startswith('unix:') else socket.AF_INET
@@ -119,7 +151,9 @@ def all_serve(site: Site, probe: str) -> bool:
             connection.settimeout(SERVE_SECONDS)
             try:
                 connection.connect(port if family == socket.AF_UNIX else (host, int(port)))
-                connection.sendall(b'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+                connection.sendall(
+                    b'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+                )
                 if not connection.recv(100).startswith(b'HTTP/1.1 200 '):
                     return False
             except OSError:
@@ -128,9 +162,13 @@ def all_serve(site: Site, probe: str) -> bool:
 
 
 def show(probe: str, outcome: Outcome) -> None:
-    """Print a line of the table, and what the command said where it should have said something else."""
-    print(f'{probe:<10}{outcome.status:>7}{outcome.reached:>9}{outcome.requests:>10}{sum(outcome.failed.values()):>8}'
-          f'{outcome.slowest:>9.2f}{outcome.seconds:>9.2f}  {"ok" if outcome.good() else "FAILED"}')
+    """Print a line of the table, and what the command said where it should have said something
+    else.
+    """
+    print(
+        f'{probe:<10}{outcome.status:>7}{outcome.reached:>9}{outcome.requests:>10}{sum(outcome.failed.values()):>8}'
+        f'{outcome.slowest:>9.2f}{outcome.seconds:>9.2f}  {"ok" if outcome.good() else "FAILED"}'
+    )
     if not outcome.good():
         kinds = ', '.join(f'{count} {kind}' for kind, count in outcome.failed.items())
         print(f'    {outcome.said}\n    failed requests: {kinds or "none"}')
@@ -139,7 +177,9 @@ def show(probe: str, outcome: Outcome) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='python -m bench.crash_loop')
-    parser.add_argument('probes', nargs='*', metavar='PROBE', help=f'{", ".join(PROBES)} (default: all)')
+    parser.add_argument(
+        'probes', nargs='*', metavar='PROBE', help=f'{", ".join(PROBES)} (default: all)'
+    )
     probes = parser.parse_args().probes or list(PROBES)
     for probe in set(probes) - set(PROBES):
         parser.error(f'no probe {probe!r}; there are: {", ".join(PROBES)}')
@@ -153,9 +193,11 @@ def main() -> int:
     good = []
     try:
         for release, meaning in RELEASES.items():
-            print(f'\n{PROCESSES} gunicorns behind nginx, {CONNECTIONS} clients, --rolling; new release: {meaning}\n'
-                  f'{"probe":<10}{"status":>7}{"reached":>9}{"requests":>10}{"failed":>8}{"slowest":>9}{"seconds":>9}',
-                  flush=True)
+            print(
+                f'\n{PROCESSES} gunicorns behind nginx, {CONNECTIONS} clients, --rolling; new release: {meaning}\n'
+                f'{"probe":<10}{"status":>7}{"reached":>9}{"requests":>10}{"failed":>8}{"slowest":>9}{"seconds":>9}',
+                flush=True,
+            )
             for probe in probes:
                 outcome = measure(probe, release, page)
                 show(probe, outcome)

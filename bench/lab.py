@@ -1,11 +1,12 @@
-"""A supervisord of one's own: started in a temporary directory, watched through its log, and removed without a trace.
+"""A supervisord of one's own: started in a temporary directory, watched through its log, and
+removed without a trace.
 
-    with Lab(programs='[program:web]\\n...') as lab:
-        lab.wait_running('web', count=32, seconds=30)
-        mark = lab.log_size()
-        subprocess.run([script('supervisorctl'), '-c', str(lab.conf), 'restart', 'web:*'], timeout=60, check=True)
-        print(downtimes(lab.log_text(mark)))
+with Lab(programs='[program:web]\\n...') as lab:
+    lab.wait_running('web', count=32, seconds=30) mark = lab.log_size()
+    subprocess.run([script('supervisorctl'), '-c', str(lab.conf), 'restart', 'web:*'], timeout=60,
+    check=True) print(downtimes(lab.log_text(mark)))
 """
+
 from __future__ import annotations
 
 import http.client
@@ -28,9 +29,11 @@ from types import TracebackType
 from typing import Any
 
 START_SECONDS = 20.0  # for supervisord to answer its first call
-STOP_SECONDS = 20.0   # for supervisord to stop all processes and exit; twice the default stopwaitsecs
-CALL_SECONDS = 10.0   # for one XML-RPC call
-POLL_SECONDS = 0.05   # between two looks at a condition
+STOP_SECONDS = (
+    20.0  # for supervisord to stop all processes and exit; twice the default stopwaitsecs
+)
+CALL_SECONDS = 10.0  # for one XML-RPC call
+POLL_SECONDS = 0.05  # between two looks at a condition
 
 CONF = """\
 [unix_http_server]
@@ -78,7 +81,8 @@ class LabError(Exception):
 class Lab:
     """A running supervisord.
 
-    programs: the configuration's [program:x] and other sections. Names of processes should differ between groups,
+    programs: the configuration's [program:x] and other sections. Names of processes should differ
+    between groups,
         as supervisord's log gives them without the group.
     minfds: supervisord's setting of that name; three descriptors per process are needed.
     interface: whether it has the restarter interface.
@@ -97,8 +101,12 @@ class Lab:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     @property
@@ -128,13 +136,19 @@ class Lab:
 
     def states(self, group: str) -> dict[str, str]:
         """The state of each process of the group by its name: {'07': 'RUNNING'}."""
-        return {info['name']: info['statename'] for info in self.rpc().supervisor.getAllProcessInfo()
-                if info['group'] == group}
+        return {
+            info['name']: info['statename']
+            for info in self.rpc().supervisor.getAllProcessInfo()
+            if info['group'] == group
+        }
 
     def wait_running(self, group: str, count: int, seconds: float) -> None:
         """Wait until all `count` processes of the group are RUNNING, for so many seconds at most."""
-        self.wait_until(lambda: list(self.states(group).values()) == ['RUNNING'] * count,
-                        seconds, f'{count} running processes of {group}')
+        self.wait_until(
+            lambda: list(self.states(group).values()) == ['RUNNING'] * count,
+            seconds,
+            f'{count} running processes of {group}',
+        )
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait until the condition holds; while supervisord cannot be reached it does not.
@@ -160,7 +174,9 @@ class Lab:
             return file.read().decode('utf-8', 'replace')
 
     def close(self) -> None:
-        """End supervisord and its processes and remove the directory. A Ctrl-C in between waits until that is done."""
+        """End supervisord and its processes and remove the directory. A Ctrl-C in between waits
+        until that is done.
+        """
         with _signals_held():
             if self._process is not None:
                 _end(self._process)
@@ -179,7 +195,9 @@ class Lab:
             with (self.dir / 'stderr').open('wb') as stderr:
                 self._process = subprocess.Popen(
                     [script('supervisord'), '-c', str(self.conf)],
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
                     start_new_session=True,  # a terminal's Ctrl-C is for us; we end supervisord
                     preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
                 )
@@ -191,17 +209,20 @@ class Lab:
     def _last_words(self) -> str:
         """The end of what supervisord said, on stderr and in its log."""
         files = [self.dir / 'stderr', self.log]
-        lines = [line for file in files if file.exists()
-                 for line in file.read_text(encoding='utf-8', errors='replace').splitlines()[-10:]]
+        lines = [
+            line
+            for file in files
+            if file.exists()
+            for line in file.read_text(encoding='utf-8', errors='replace').splitlines()[-10:]
+        ]
         return '\n'.join(lines)
 
 
 def downtimes(log: str) -> dict[str, float]:
     """How many seconds each process was down, by its name, read from supervisord's log.
 
-    Down is from the line that says a process has stopped or exited to the one that says it is spawned; several such
-    spans are added up. A process that did not come back is a LabError.
-    """
+    Down is from the line that says a process has stopped or exited to the one that says it is
+    spawned; several such spans are added up. A process that did not come back is a LabError."""
     down: dict[str, float] = {}
     gone: dict[str, datetime] = {}
     for match in filter(None, map(LOG_LINE.match, log.splitlines())):
@@ -242,7 +263,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_orphans(log: str) -> None:
-    """Kill what a supervisord that was killed or crashed has left: each process it spawned and did not see end."""
+    """Kill what a supervisord that was killed or crashed has left: each process it spawned and did
+    not see end.
+    """
     alive: dict[str, int] = {}
     for match in filter(None, map(LOG_LINE.match, log.splitlines())):
         if match['gone']:
@@ -259,17 +282,20 @@ def _kill_orphans(log: str) -> None:
 def short_tempdir() -> str:
     """Where temporary files go.
 
-    Or /tmp when that is too long for the path of a unix socket (about 100 characters), or has characters with a meaning
-    in configuration files.
-    """
+    Or /tmp when that is too long for the path of a unix socket (about 100 characters), or has
+    characters with a meaning in configuration files."""
     usual = tempfile.gettempdir()
     return usual if len(usual) <= 60 and re.fullmatch(r'[-/\w.]+', usual, re.ASCII) else '/tmp'
 
 
 @contextmanager
 def _signals_held() -> Iterator[set[int]]:
-    """Let SIGINT, SIGTERM and SIGHUP wait until the block ends. Gives the mask of signals as it was before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    """Let SIGINT, SIGTERM and SIGHUP wait until the block ends. Gives the mask of signals as it was
+    before.
+    """
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    )
     try:
         yield before
     finally:

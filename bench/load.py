@@ -1,12 +1,14 @@
 """Requests, as a process of its own: python -m bench.load HOST PORT CONNECTIONS PAUSE TRIES
 
-Each of so many clients pauses for PAUSE seconds after an answer, and asks up to TRIES times until it has one.
-It asks until its standard input ends, then prints a line of JSON per request: [start, end, kind, pid], in seconds on
-the monotonic clock, which is the same for all processes of a machine. kind is 'ok', 'refused', or how else it failed.
+Each of so many clients pauses for PAUSE seconds after an answer, and asks up to TRIES times until
+it has one. It asks until its standard input ends, then prints a line of JSON per request: [start,
+end, kind, pid], in seconds on the monotonic clock, which is the same for all processes of a
+machine. kind is 'ok', 'refused', or how else it failed.
 
-Each request has a connection of its own. A connection that is kept stays with one worker: it would not meet the
-others, and whether it breaks says more about its client, who has to know that an idle connection may be closed.
-"""
+Each request has a connection of its own. A connection that is kept stays with one worker: it would
+not meet the others, and whether it breaks says more about its client, who has to know that an idle
+connection may be closed."""
+
 from __future__ import annotations
 
 import errno
@@ -19,7 +21,8 @@ import time
 from typing import NamedTuple
 
 TIMEOUT_SECONDS = 10.0
-PAUSE_SECONDS = 0.01  # after a failure: as long as a good answer takes; else the loop's own speed would be counted
+# after a failure: as long as a good answer takes; else the loop's own speed would be counted
+PAUSE_SECONDS = 0.01
 
 ANSWER = re.compile(rb'HTTP/1\.[01] (\d+).*?\r\n\r\n(?:(\d+)\n)?', re.DOTALL)
 
@@ -38,7 +41,9 @@ def ask(host: str, port: int) -> tuple[str, int]:
     said = b''
     try:
         with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
-            connection.sendall(b'GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n' % host.encode())
+            connection.sendall(
+                b'GET / HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n' % host.encode()
+            )
             while not judge(said) and (part := connection.recv(4096)):
                 said += part
     except ConnectionRefusedError:
@@ -70,7 +75,9 @@ def persist(host: str, port: int, tries: int) -> tuple[str, int]:
     return ask(host, port)
 
 
-def keep_asking(host: str, port: int, pause: float, tries: int, stop: threading.Event, into: list[Request]) -> None:
+def keep_asking(
+    host: str, port: int, pause: float, tries: int, stop: threading.Event, into: list[Request]
+) -> None:
     """Ask again and again until `stop` is set."""
     while not stop.is_set():
         start = time.monotonic()
@@ -84,8 +91,10 @@ def main() -> int:
     pause, tries = float(sys.argv[4]), int(sys.argv[5])
     stop = threading.Event()
     requests: list[Request] = []
-    threads = [threading.Thread(target=keep_asking, args=(host, port, pause, tries, stop, requests))
-               for _ in range(connections)]
+    threads = [
+        threading.Thread(target=keep_asking, args=(host, port, pause, tries, stop, requests))
+        for _ in range(connections)
+    ]
     for thread in threads:
         thread.start()
     sys.stdin.read()

@@ -1,13 +1,14 @@
 """What a restart costs everybody else: python -m bench.manners
 
-    fair      while 500 processes restart, another client asks supervisor.getState() again and again, and a process
-              writes a line every 20 ms: how long the client waits for an answer, and how long no line is read
-    quiet     how much of a processor supervisord uses while a restart waits, for a process that takes 10 s to stop and
-              for a probe that is not answered; and without any restart, with the plugin and without
-    growth    milliseconds per process of a restart of 10, 100, 500 and 1000 processes; beside it those of starting
-              and reaping so many from a program that does nothing else and has as many open descriptors as supervisord,
-              for a fork becomes dearer with them; and supervisord's memory per process before and after
+fair      while 500 processes restart, another client asks supervisor.getState() again and again, and a process
+          writes a line every 20 ms: how long the client waits for an answer, and how long no line is read
+quiet     how much of a processor supervisord uses while a restart waits, for a process that takes 10 s to stop and
+          for a probe that is not answered; and without any restart, with the plugin and without
+growth    milliseconds per process of a restart of 10, 100, 500 and 1000 processes; beside it those of starting
+          and reaping so many from a program that does nothing else and has as many open descriptors as supervisord,
+          for a fork becomes dearer with them; and supervisord's memory per process before and after
 """
+
 from __future__ import annotations
 
 import os
@@ -25,16 +26,27 @@ from typing import Any
 from bench.lab import Lab
 
 TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
-PAUSE = 0.002        # seconds between two questions of the other client
-DESCRIPTORS = 3      # that supervisord has open for each process without logs: stdin, stdout and stderr
-LONGEST = 120.0     # seconds that a restart may take
-LOOK = 8.0           # seconds for which supervisord's use of the processor is watched
+PAUSE = 0.002  # seconds between two questions of the other client
+DESCRIPTORS = 3  # that supervisord has open for each process without logs: stdin, stdout and stderr
+LONGEST = 120.0  # seconds that a restart may take
+LOOK = 8.0  # seconds for which supervisord's use of the processor is watched
 
 
 def program(name: str, count: int, command: str = '/bin/sleep 1000', **settings: object) -> str:
     """A section of `count` processes, ready as soon as they are spawned, without logs of their own."""
-    settings = {'startsecs': 0, 'stdout_logfile': 'NONE', 'stderr_logfile': 'NONE', 'stopwaitsecs': 60, **settings}
-    lines = [f'[program:{name}]', f'command={command}', f'numprocs={count}', f'process_name={name}%(process_num)04d']
+    settings = {
+        'startsecs': 0,
+        'stdout_logfile': 'NONE',
+        'stderr_logfile': 'NONE',
+        'stopwaitsecs': 60,
+        **settings,
+    }
+    lines = [
+        f'[program:{name}]',
+        f'command={command}',
+        f'numprocs={count}',
+        f'process_name={name}%(process_num)04d',
+    ]
     return '\n'.join([*lines, *(f'{key}={value}' for key, value in settings.items()), '', ''])
 
 
@@ -75,7 +87,9 @@ class Asking(threading.Thread):
 
 
 class Reading(threading.Thread):
-    """What of a process's output supervisord has written to its log: how long it grows by nothing, in milliseconds."""
+    """What of a process's output supervisord has written to its log: how long it grows by nothing,
+    in milliseconds.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)
@@ -96,8 +110,12 @@ class Reading(threading.Thread):
 
 
 def fair(count: int) -> None:
-    chatter = program('talk', 1, '/bin/sh -c "while :; do echo a line; sleep 0.02; done"',
-                      stdout_logfile='%(here)s/talk')
+    chatter = program(
+        'talk',
+        1,
+        '/bin/sh -c "while :; do echo a line; sleep 0.02; done"',
+        stdout_logfile='%(here)s/talk',
+    )
     with Lab(chatter + program('web', count), minfds=minfds(count)) as lab:
         lab.wait_running('web', count, 60)
         asking, reading, restarter = Asking(lab), Reading(lab.dir / 'talk'), lab.rpc(LONGEST)
@@ -111,9 +129,11 @@ def fair(count: int) -> None:
                 time.sleep(1) if when == 'idle' else wait_restart(restarter, 'web')
             seconds = (time.monotonic() - begun) / 3
             took = sorted(asking.took)
-            print(f'{when:<12} {len(took):5} answers, milliseconds: median {statistics.median(took):.1f}, '
-                  f'99th percentile {took[int(len(took) * 0.99)]:.1f}, longest {took[-1]:.1f}; '
-                  f'no line for {reading.longest:.0f}')
+            print(
+                f'{when:<12} {len(took):5} answers, milliseconds: median {statistics.median(took):.1f}, '
+                f'99th percentile {took[int(len(took) * 0.99)]:.1f}, longest {took[-1]:.1f}; '
+                f'no line for {reading.longest:.0f}'
+            )
         for thread in (asking, reading):
             thread.over.set()
             thread.join()
@@ -121,7 +141,9 @@ def fair(count: int) -> None:
 
 
 def wait_restart(server: Any, group: str) -> None:
-    """Restart the group. The answer is a single value: a struct of 1000 processes would be measured as well."""
+    """Restart the group. The answer is a single value: a struct of 1000 processes would be measured
+    as well.
+    """
     assert server.restarter.restartProcessGroup(group, {'timeout': 0}) is True
 
 
@@ -135,11 +157,17 @@ def busy(pid: int) -> float:
 def quiet() -> None:
     probed = {'environment': 'RESTARTER_READY="tcp://127.0.0.1:1"'}
     slow = '/bin/sh -c "trap : TERM; while :; do sleep 1000 & wait $!; done"'
-    with Lab(program('slow', 1, slow, stopwaitsecs=12, killasgroup='true') + program('probed', 1, **probed)) as lab:
+    with Lab(
+        program('slow', 1, slow, stopwaitsecs=12, killasgroup='true')
+        + program('probed', 1, **probed)
+    ) as lab:
         lab.wait_running('slow', 1, 20)
         pid = supervisord(lab)
         print(f'no restart, with the plugin     {busy(pid):5.2f} %')
-        for group, what in (('slow', 'a stop that takes 10 s'), ('probed', 'a probe without answer')):
+        for group, what in (
+            ('slow', 'a stop that takes 10 s'),
+            ('probed', 'a probe without answer'),
+        ):
             id = lab.rpc().restarter.startRestart(group, {'ready_timeout': 30})
             time.sleep(0.5)
             print(f'{what:<31} {busy(pid):5.2f} %')
@@ -150,7 +178,9 @@ def quiet() -> None:
 
 
 def growth() -> None:
-    print('processes   ms per process   of that the system   KiB per process: running, after 3 restarts')
+    print(
+        'processes   ms per process   of that the system   KiB per process: running, after 3 restarts'
+    )
     base = 0.0
     for count in (1, 10, 100, 500, 1000):
         with Lab(program('web', count), minfds=minfds(count)) as lab:
@@ -162,19 +192,25 @@ def growth() -> None:
                 wait_restart(server, 'web')
                 seconds.append(time.monotonic() - begun)
             if count == 1:
-                base = before                   # what supervisord needs by itself
+                base = before  # what supervisord needs by itself
                 continue
             each = 1000 / count
-            print(f'{count:9}   {each * statistics.median(seconds):14.2f}   {each * bare(count):18.2f}   '
-                  f'{(before - base) / count:22.1f}  {(memory(pid) - base) / count:6.1f}')
+            print(
+                f'{count:9}   {each * statistics.median(seconds):14.2f}   {each * bare(count):18.2f}   '
+                f'{(before - base) / count:22.1f}  {(memory(pid) - base) / count:6.1f}'
+            )
 
 
 def bare(count: int) -> float:
-    """Seconds that so many processes take to be started, by what supervisord has open for as many, and to end."""
+    """Seconds that so many processes take to be started, by what supervisord has open for as many,
+    and to end.
+    """
     held = [os.open(os.devnull, os.O_RDONLY) for _ in range(DESCRIPTORS * count)]
     try:
         begun = time.monotonic()
-        children = [subprocess.Popen(['/bin/sleep', '0'], stdin=subprocess.DEVNULL) for _ in range(count)]
+        children = [
+            subprocess.Popen(['/bin/sleep', '0'], stdin=subprocess.DEVNULL) for _ in range(count)
+        ]
         for child in children:
             child.wait()
         return time.monotonic() - begun
@@ -188,7 +224,9 @@ def minfds(count: int) -> int:
 
 
 def main() -> int:
-    print(f'{datetime.now():%Y-%m-%d}, Python {sys.version.split()[0]}, {os.cpu_count()} processors\n\nfair')
+    print(
+        f'{datetime.now():%Y-%m-%d}, Python {sys.version.split()[0]}, {os.cpu_count()} processors\n\nfair'
+    )
     fair(500)
     print('\nquiet: supervisord uses, of one processor')
     quiet()

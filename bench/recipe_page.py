@@ -1,8 +1,9 @@
-"""docs/recipes.md, read as what it is for: sections for supervisord, and the files that belong to them.
+"""docs/recipes.md, read as what it is for: sections for supervisord, and the files that belong to
+them.
 
-A block that begins with a comment holding a path, as `# /srv/app/tasks.py`, is that file. Another `ini` block is a
-section. Files above the first recipe are for all of them.
-"""
+A block that begins with a comment holding a path, as `# /srv/app/tasks.py`, is that file. Another
+`ini` block is a section. Files above the first recipe are for all of them."""
+
 from __future__ import annotations
 
 import re
@@ -19,8 +20,8 @@ class Recipe(NamedTuple):
     """What the page has below one heading."""
 
     title: str
-    section: str            # for supervisord's configuration
-    files: dict[str, str]   # by their path
+    section: str  # for supervisord's configuration
+    files: dict[str, str]  # by their path
 
 
 def read(text: str) -> dict[str, Recipe]:

@@ -1,4 +1,7 @@
-"""A place for a recipe of docs/recipes.md to run in: a temporary directory, free ports, this machine's programs."""
+"""A place for a recipe of docs/recipes.md to run in: a temporary directory, free ports, this
+machine's programs.
+"""
+
 from __future__ import annotations
 
 import os
@@ -49,8 +52,12 @@ class Site:
     redis: whether a redis runs beside it.
     """
 
-    def __init__(self, directory: Path, recipe: Recipe, proxy: Recipe | None = None, redis: bool = False) -> None:
-        ports = free_ports((*range(10), 97, 98, 99))  # the processes, and below: nginx's own, redis, the front
+    def __init__(
+        self, directory: Path, recipe: Recipe, proxy: Recipe | None = None, redis: bool = False
+    ) -> None:
+        ports = free_ports(
+            (*range(10), 97, 98, 99)
+        )  # the processes, and below: nginx's own, redis, the front
         self.directory = directory
         self.front = 100 * ports + 99
         self._moved = {
@@ -70,7 +77,8 @@ class Site:
         sections = self.moved(recipe.section + (proxy.section if proxy else ''))
         if redis:
             sections += REDIS.format(port=self.front - 1, directory=directory)
-        own = f'DONE="{self.done}",HOME="{directory}/run",XDG_RUNTIME_DIR="{directory}/run"'  # gunicorn writes there
+        # gunicorn writes there
+        own = f'DONE="{self.done}",HOME="{directory}/run",XDG_RUNTIME_DIR="{directory}/run"'
         self.sections = sections.replace('environment=', f'environment={own},')
         self._write({**proxy.files, **recipe.files} if proxy else recipe.files)
 
@@ -90,7 +98,9 @@ class Site:
 
     def _write(self, files: dict[str, str]) -> None:
         """The application, its environment, and the files of the page."""
-        self.directory.chmod(0o755)  # php-fpm's and nginx's workers run as another user when this runs as root
+        self.directory.chmod(
+            0o755
+        )  # php-fpm's and nginx's workers run as another user when this runs as root
         shutil.copytree(APPS, self.directory / 'app')
         (self.directory / 'app' / 'venv').symlink_to(ENVIRONMENT)
         for name in ('run', 'conf.d'):
@@ -98,7 +108,8 @@ class Site:
         behind = self.front - 2
         user = f'user {USER};' if os.geteuid() == 0 else ''
         (self.directory / 'nginx.conf').write_text(
-            NGINX_CONF.format(user=user, directory=self.directory, behind=behind))
+            NGINX_CONF.format(user=user, directory=self.directory, behind=behind)
+        )
         (self.directory / 'conf.d' / 'upstream.conf').write_text(UPSTREAM.format(behind=behind))
         for path, text in files.items():
             Path(self.moved(path)).write_text(self.moved(text), encoding='utf-8')
@@ -108,6 +119,10 @@ def find(name: str) -> str:
     """The path of a program, '' if it is missing. Debian's php-fpm has its version in its name."""
     found = shutil.which(name, path=PATH)
     if name == 'php-fpm' and not found:
-        paths = [path for folder in PATH.split(os.pathsep) for path in glob(os.path.join(folder, 'php-fpm[0-9]*'))]
+        paths = [
+            path
+            for folder in PATH.split(os.pathsep)
+            for path in glob(os.path.join(folder, 'php-fpm[0-9]*'))
+        ]
         found = max(paths, default='')
     return found or ''

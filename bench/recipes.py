@@ -1,12 +1,15 @@
-"""The recipes of docs/recipes.md with the real servers: `make recipes`, or python -m bench.recipes [NAME ...]
+"""The recipes of docs/recipes.md with the real servers: `make recipes`, or python -m bench.recipes
+[NAME ...]
 
-Each recipe's section and files are taken from the page, moved to a temporary directory and to free ports, and run in a
-supervisord of their own. Then the group is restarted as the page says, while clients ask (bench.load) or tasks are
-queued (bench/apps/recipes/feed.py). A recipe is ok if the command ended with status 0, no request failed, no task was
-lost, and every process has a new pid (or, where a signal was sent, the same).
+Each recipe's section and files are taken from the page, moved to a temporary directory and to free
+ports, and run in a supervisord of their own. Then the group is restarted as the page says, while
+clients ask (bench.load) or tasks are queued (bench/apps/recipes/feed.py). A recipe is ok if the
+command ended with status 0, no request failed, no task was lost, and every process has a new pid
+(or, where a signal was sent, the same).
 
 Exit status 0: all ok or left out, with the reason; 1: one failed; 2: bad usage.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,21 +35,23 @@ from bench.recipe_site import ENVIRONMENT, USER, Site, find
 from bench.rolling import load, run
 
 WAIT_SECONDS = 60.0
-LEAD_SECONDS = 1.0   # of load before the restart, and after it
+LEAD_SECONDS = 1.0  # of load before the restart, and after it
 CONNECTIONS = 2
 PAUSE_SECONDS = 0.02  # of a client between two requests: the load is light
+
 
 class Trial(NamedTuple):
     """How a recipe is tried."""
 
-    name: str                   # on the command line
-    title: str                  # its heading on the page
+    name: str  # on the command line
+    title: str  # its heading on the page
     group: str
     processes: int
-    load: str = 'requests'      # or 'celery', 'rq': tasks of that queue; 'jobs': those the workers find themselves
+    # or 'celery', 'rq': tasks of that queue; 'jobs': those the workers find themselves
+    load: str = 'requests'
     needs: tuple[str, ...] = ()
-    method: str = ''            # signal:NAME: no restart
-    tries: int = 1              # of a client, where there is no proxy that asks again
+    method: str = ''  # signal:NAME: no restart
+    tries: int = 1  # of a client, where there is no proxy that asks again
 
 
 TRIALS = [
@@ -61,8 +66,13 @@ TRIALS = [
     Trial('shell', 'A shell script', 'jobs', 2, 'jobs', needs=('systemd-notify',)),
 ]
 # What is not on PyPI, and the Debian package that has it.
-PACKAGES = {'nginx': 'nginx', 'node': 'nodejs', 'redis-server': 'redis-server', 'php-fpm': 'php-fpm',
-            'systemd-notify': 'systemd'}
+PACKAGES = {
+    'nginx': 'nginx',
+    'node': 'nodejs',
+    'redis-server': 'redis-server',
+    'php-fpm': 'php-fpm',
+    'systemd-notify': 'systemd',
+}
 
 
 class Failed(Exception):
@@ -71,7 +81,11 @@ class Failed(Exception):
 
 def missing(trial: Trial) -> str:
     """Why the recipe cannot be tried here, '' if it can."""
-    if os.geteuid() == 0 and 'nginx' in trial.needs and USER not in (entry.pw_name for entry in pwd.getpwall()):
+    if (
+        os.geteuid() == 0
+        and 'nginx' in trial.needs
+        and USER not in (entry.pw_name for entry in pwd.getpwall())
+    ):
         return f'no user {USER} (try it as an ordinary user)'
     absent = [name for name in trial.needs if not find(name)]
     packages = ' '.join(PACKAGES[name] for name in absent)
@@ -79,7 +93,9 @@ def missing(trial: Trial) -> str:
 
 
 def attempt(trial: Trial, recipes: dict[str, Recipe]) -> str:
-    """Run the recipe and restart it. Returns what was seen; Failed or LabError if it is not what the page says."""
+    """Run the recipe and restart it. Returns what was seen; Failed or LabError if it is not what
+    the page says.
+    """
     with tempfile.TemporaryDirectory(prefix='recipe-', dir=short_tempdir()) as directory:
         site = site_of(trial, Path(directory), recipes)
         with Lab(site.sections) as lab:
@@ -118,17 +134,25 @@ def ready(lab: Lab, trial: Trial, site: Site) -> bool:
     if any(info['statename'] in ('FATAL', 'EXITED') for info in infos):
         raise Failed('does not start: ' + last_words(lab))
     return all(info['statename'] == 'RUNNING' for info in infos) and (
-        trial.load != 'requests' or ask('127.0.0.1', site.front)[0] == 'ok')
+        trial.load != 'requests' or ask('127.0.0.1', site.front)[0] == 'ok'
+    )
 
 
 def pids(lab: Lab, group: str) -> dict[str, int]:
     """The pid of each process of the group."""
-    return {info['name']: info['pid'] for info in lab.rpc().supervisor.getAllProcessInfo() if info['group'] == group}
+    return {
+        info['name']: info['pid']
+        for info in lab.rpc().supervisor.getAllProcessInfo()
+        if info['group'] == group
+    }
 
 
 def last_words(lab: Lab) -> str:
     """The last line that a program wrote, or of supervisord's log."""
-    texts = [path.read_text(encoding='utf-8', errors='replace').strip() for path in lab.dir.glob('*-std*---*')]
+    texts = [
+        path.read_text(encoding='utf-8', errors='replace').strip()
+        for path in lab.dir.glob('*-std*---*')
+    ]
     return next((text.splitlines()[-1] for text in texts if text), lab.log_text().splitlines()[-1])
 
 
@@ -152,11 +176,19 @@ def feeding(trial: Trial, site: Site, lab: Lab) -> Iterator[list[str]]:
     """Tasks that come in while the block runs; Failed if one is not done in the end, or done twice."""
     seen: list[str] = []
     command = [str(ENVIRONMENT / 'bin' / 'python'), 'feed.py', trial.load]
-    with subprocess.Popen(command, cwd=site.directory / 'app', stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                          start_new_session=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=site.directory / 'app',
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
         try:
             yield seen
-            said, _ = process.communicate(timeout=WAIT_SECONDS)  # its standard input ends, and so does it
+            said, _ = process.communicate(
+                timeout=WAIT_SECONDS
+            )  # its standard input ends, and so does it
         finally:
             process.kill()
     if process.returncode != 0:
@@ -201,14 +233,19 @@ def tried(trial: Trial, recipes: dict[str, Recipe]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog='python -m bench.recipes')
     names = [trial.name for trial in TRIALS]
-    parser.add_argument('names', nargs='*', metavar='NAME', help=f'{", ".join(names)} (default: all)')
+    parser.add_argument(
+        'names', nargs='*', metavar='NAME', help=f'{", ".join(names)} (default: all)'
+    )
     wanted = parser.parse_args().names or names
     for name in set(wanted) - set(names):
         parser.error(f'no recipe {name!r}; there are: {", ".join(names)}')
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     if not (ENVIRONMENT / 'bin' / 'gunicorn').exists():
-        print('recipes: gunicorn is not installed in .envs/recipes; make recipes installs it', file=sys.stderr)
+        print(
+            'recipes: gunicorn is not installed in .envs/recipes; make recipes installs it',
+            file=sys.stderr,
+        )
         return 1
     recipes = recipe_page.read(recipe_page.PAGE.read_text(encoding='utf-8'))
     try:

@@ -1,20 +1,22 @@
-"""What a restart does to the clients of real servers: `make rolling`, or python -m bench.rolling [--rounds N]
+"""What a restart does to the clients of real servers: `make rolling`, or python -m bench.rolling
+[--rounds N]
 
-Four uvicorn workers in one group serve eight clients that ask without pause, while the group is restarted: by
-supervisorctl, by supervisorctl_restart_group all at once, and with --rolling. Twice:
+Four uvicorn workers in one group serve eight clients that ask without pause, while the group is
+restarted: by supervisorctl, by supervisorctl_restart_group all at once, and with --rolling. Twice:
 
     proxy    behind HAProxy (or nginx, where that is what is installed), each worker on a port of its own, ready when
              it answers GET /health
     socket   as an [fcgi-program:x] on one shared socket, the clients connect to it directly; ready when the worker
              says READY=1, since that socket accepts connections whether a worker is there or not
 
-Requests are counted by the clients (bench.load), which workers serve is watched from outside (bench.apps.watch).
-Writes docs/rolling.json and docs/rolling.svg.
+Requests are counted by the clients (bench.load), which workers serve is watched from outside
+(bench.apps.watch). Writes docs/rolling.json and docs/rolling.svg.
 
-No restart can help this: a uvicorn that stops closes a connection that it has accepted but not read from yet, in about
-one of thirty stops here (github.com/Kludex/uvicorn/issues/2757). HAProxy asks another worker then (apps/haproxy.cfg);
-a client on the shared socket sees a reset and has to ask again itself.
-"""
+No restart can help this: a uvicorn that stops closes a connection that it has accepted but not read
+from yet, in about one of thirty stops here (github.com/Kludex/uvicorn/issues/2757). HAProxy asks
+another worker then (apps/haproxy.cfg); a client on the shared socket sees a reset and has to ask
+again itself."""
+
 from __future__ import annotations
 
 import argparse
@@ -47,8 +49,9 @@ from bench.load import Request, ask
 WORKERS = 4
 CONNECTIONS = 8
 WAIT_SECONDS = 60.0  # for all workers to be ready, and for each command
-LEAD_SECONDS = 1.0   # of load before the restart, and after it
-LOAD_SECONDS = 8.0   # of load from the restart's start, at least: so that the short ones can be compared with the long
+LEAD_SECONDS = 1.0  # of load before the restart, and after it
+# of load from the restart's start, at least: so that the short ones can be compared with the long
+LOAD_SECONDS = 8.0
 ROUNDS = 3
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +63,8 @@ WAYS = [
     ['supervisorctl_restart_group', '--rolling', 'web'],
 ]
 
-# Everything that is not given here has Supervisor's default: startsecs=1, stopsignal=TERM, stopwaitsecs=10.
+# Everything that is not given here has Supervisor's default: startsecs=1, stopsignal=TERM,
+# stopwaitsecs=10.
 WORKER = """\
 process_name=%(process_num)02d
 numprocs={workers}
@@ -73,21 +77,21 @@ environment=RESTARTER_READY="{ready}"
 class Setting(NamedTuple):
     """How the workers are reached."""
 
-    programs: str                        # their sections of supervisord's configuration
-    port: int                            # where the clients connect
+    programs: str  # their sections of supervisord's configuration
+    port: int  # where the clients connect
     probe: Callable[[Lab], watch.Probe]  # whether a worker is ready
-    open: Callable[[Lab], None]          # called when the workers are ready, before there are clients
+    open: Callable[[Lab], None]  # called when the workers are ready, before there are clients
 
 
 class Figures(NamedTuple):
     """What the clients saw of one restart, or of several."""
 
     requests: int
-    refused: int            # connections, by the kernel
+    refused: int  # connections, by the kernel
     failed: dict[str, int]  # other failures, by their kind
-    lowest_ready: int       # the fewest workers ready at a time
-    longest_gap: float      # seconds between two good answers
-    seconds: float          # the restart: the command from start to exit
+    lowest_ready: int  # the fewest workers ready at a time
+    longest_gap: float  # seconds between two good answers
+    seconds: float  # the restart: the command from start to exit
 
 
 def behind(before: proxy.Proxy) -> Setting:
@@ -95,18 +99,28 @@ def behind(before: proxy.Proxy) -> Setting:
     ports = free_ports()
     front = 100 * ports + 99
     listen = f'{ports}%(process_num)02d'
-    programs = worker('program', f'--host 127.0.0.1 --port {listen}', f'http://127.0.0.1:{listen}/health')
+    programs = worker(
+        'program', f'--host 127.0.0.1 --port {listen}', f'http://127.0.0.1:{listen}/health'
+    )
 
     def start_proxy(lab: Lab) -> None:
         before.prepare(lab.dir, front, ports)
         try:
             lab.rpc().supervisor.startProcess('proxy')
         except xmlrpc.client.Fault:
-            raise LabError(f'{before.name} does not start:\n{(lab.dir / "proxy.log").read_text()}') from None
-        lab.wait_until(lambda: ask('127.0.0.1', front)[0] == 'ok', WAIT_SECONDS, 'answer from the proxy')
+            raise LabError(
+                f'{before.name} does not start:\n{(lab.dir / "proxy.log").read_text()}'
+            ) from None
+        lab.wait_until(
+            lambda: ask('127.0.0.1', front)[0] == 'ok', WAIT_SECONDS, 'answer from the proxy'
+        )
 
-    return Setting(programs + before.program(front, ports), front,
-                   lambda lab: watch.answers_health(100 * ports), start_proxy)
+    return Setting(
+        programs + before.program(front, ports),
+        front,
+        lambda lab: watch.answers_health(100 * ports),
+        start_proxy,
+    )
 
 
 def sharing() -> Setting:
@@ -120,12 +134,18 @@ def sharing() -> Setting:
 def worker(kind: str, listen: str, ready: str) -> str:
     """The section of the workers."""
     return f'[{kind}:web]\n' + WORKER.format(
-        workers=WORKERS, root=str(ROOT).replace('%', '%%'), uvicorn=proxy.quoted(Path(script('uvicorn'))),
-        listen=listen, ready=ready)
+        workers=WORKERS,
+        root=str(ROOT).replace('%', '%%'),
+        uvicorn=proxy.quoted(Path(script('uvicorn'))),
+        listen=listen,
+        ready=ready,
+    )
 
 
 def free_ports(endings: Iterable[int] = (*range(WORKERS), 99)) -> int:
-    """A number below the kernel's own range of ports: with each of these two digits after it, a port that is free."""
+    """A number below the kernel's own range of ports: with each of these two digits after it, a
+    port that is free.
+    """
     for ports in random.sample(range(150, 320), 100):
         try:
             for number in endings:
@@ -139,8 +159,11 @@ def free_ports(endings: Iterable[int] = (*range(WORKERS), 99)) -> int:
 def measure(setting: Setting, way: list[str]) -> tuple[Figures, picture.Course]:
     """Restart the group in this way while the clients ask, in a supervisord of its own."""
     with Lab(setting.programs) as lab, watch.Watch(WORKERS, setting.probe(lab)) as seen:
+
         def all_ready() -> None:
-            lab.wait_until(lambda: seen.ready() == WORKERS, WAIT_SECONDS, f'{WORKERS} workers that serve')
+            lab.wait_until(
+                lambda: seen.ready() == WORKERS, WAIT_SECONDS, f'{WORKERS} workers that serve'
+            )
 
         all_ready()
         lab.wait_running('web', WORKERS, WAIT_SECONDS)
@@ -154,24 +177,45 @@ def measure(setting: Setting, way: list[str]) -> tuple[Figures, picture.Course]:
                 raise LabError(f'{" ".join(way)} did not restart {WORKERS} processes')
             all_ready()
             time.sleep(max(LEAD_SECONDS, began + LOAD_SECONDS - time.monotonic()))
-    figures = figures_of(requests, watch.lowest(seen.changes, began, time.monotonic()), ended - began)
+    figures = figures_of(
+        requests, watch.lowest(seen.changes, began, time.monotonic()), ended - began
+    )
     return figures, picture.Course(requests, seen.changes, began, ended)
 
 
 @contextmanager
-def load(port: int, connections: int = CONNECTIONS, pause: float = 0.0, tries: int = 1) -> Iterator[list[Request]]:
+def load(
+    port: int, connections: int = CONNECTIONS, pause: float = 0.0, tries: int = 1
+) -> Iterator[list[Request]]:
     """Clients that ask while the block runs. What became of their requests is in the list after it.
 
     pause, tries: as for bench.load.
     """
     requests: list[Request] = []
-    command = [sys.executable, '-m', 'bench.load', '127.0.0.1', str(port), str(connections), str(pause), str(tries)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                          start_new_session=True) as process:
+    command = [
+        sys.executable,
+        '-m',
+        'bench.load',
+        '127.0.0.1',
+        str(port),
+        str(connections),
+        str(pause),
+        str(tries),
+    ]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
         try:
             yield requests
         finally:
-            said, _ = process.communicate(timeout=WAIT_SECONDS)  # its standard input ends, and so does it
+            said, _ = process.communicate(
+                timeout=WAIT_SECONDS
+            )  # its standard input ends, and so does it
     requests += [Request(*json.loads(line)) for line in said.splitlines()]
     if process.returncode != 0 or not requests:
         raise LabError(f'the load ended with status {process.returncode}')
@@ -180,8 +224,14 @@ def load(port: int, connections: int = CONNECTIONS, pause: float = 0.0, tries: i
 def run(lab: Lab, way: list[str]) -> None:
     """Run the command that restarts the group."""
     try:
-        done = subprocess.run([script(way[0]), '-c', str(lab.conf), *way[1:]], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WAIT_SECONDS)
+        done = subprocess.run(
+            [script(way[0]), '-c', str(lab.conf), *way[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=WAIT_SECONDS,
+        )
     except subprocess.TimeoutExpired:
         raise LabError(f'{" ".join(way)} has not finished after {WAIT_SECONDS:g} s') from None
     if done.returncode != 0:
@@ -200,28 +250,41 @@ def figures_of(requests: list[Request], lowest_ready: int, seconds: float) -> Fi
 
 
 def together(rounds: list[Figures]) -> Figures:
-    """Several restarts as one: counts added up, the worst of lowest_ready and longest_gap, the median of seconds."""
+    """Several restarts as one: counts added up, the worst of lowest_ready and longest_gap, the
+    median of seconds.
+    """
     failed: Counter[str] = Counter()
     for one in rounds:
         failed.update(one.failed)
-    return Figures(sum(one.requests for one in rounds), sum(one.refused for one in rounds), dict(failed),
-                   min(one.lowest_ready for one in rounds), max(one.longest_gap for one in rounds),
-                   statistics.median(one.seconds for one in rounds))
+    return Figures(
+        sum(one.requests for one in rounds),
+        sum(one.refused for one in rounds),
+        dict(failed),
+        min(one.lowest_ready for one in rounds),
+        max(one.longest_gap for one in rounds),
+        statistics.median(one.seconds for one in rounds),
+    )
 
 
 def show(way: str, figures: Figures) -> None:
     """Print a line of the table, and below it how requests failed."""
-    print(f'{way:<44}{figures.requests:>9}{figures.refused:>9}{sum(figures.failed.values()):>8}'
-          f'{figures.lowest_ready:>8}{figures.longest_gap:>9.2f}{figures.seconds:>9.2f}')
+    print(
+        f'{way:<44}{figures.requests:>9}{figures.refused:>9}{sum(figures.failed.values()):>8}'
+        f'{figures.lowest_ready:>8}{figures.longest_gap:>9.2f}{figures.seconds:>9.2f}'
+    )
     for kind, count in figures.failed.items():
         print(f'    failed, {kind}: {count}')
     sys.stdout.flush()
 
 
 def compare(title: str, make: Callable[[], Setting], rounds: int) -> Iterator[picture.Row]:
-    """Measure all ways in one setting, print them, and give each with its figures and the course of its first round."""
-    print(f'\n{title}\n{"":<44}{"requests":>9}{"refused":>9}{"failed":>8}{"ready":>8}{"gap":>9}{"seconds":>9}',
-          flush=True)
+    """Measure all ways in one setting, print them, and give each with its figures and the course of
+    its first round.
+    """
+    print(
+        f'\n{title}\n{"":<44}{"requests":>9}{"refused":>9}{"failed":>8}{"ready":>8}{"gap":>9}{"seconds":>9}',
+        flush=True,
+    )
     for arguments in WAYS:
         way = ' '.join(arguments)
         found = [measure(make(), arguments) for _ in range(rounds)]
@@ -236,8 +299,10 @@ def settings() -> Iterator[tuple[str, Callable[[], Setting]]]:
     if before:
         yield f'behind {before.name}, a port for each worker', lambda: behind(before)
     else:
-        print('Neither HAProxy nor nginx is installed (Debian, Ubuntu: apt install haproxy): '
-              'nothing is measured behind a proxy.')
+        print(
+            'Neither HAProxy nor nginx is installed (Debian, Ubuntu: apt install haproxy): '
+            'nothing is measured behind a proxy.'
+        )
     yield 'on one shared socket, [fcgi-program:web]', sharing
 
 
@@ -246,32 +311,54 @@ def document(rows: list[picture.Row], rounds: int) -> dict[str, Any]:
     return {
         'repeat': f'make rolling ROUNDS={rounds}',
         'date': date.today().isoformat(),
-        'versions': {'supervisor': supervisor.options.VERSION, 'python': platform.python_version(),
-                     'uvicorn': metadata.version('uvicorn')},
-        'workers': WORKERS, 'connections': CONNECTIONS, 'rounds': rounds,
+        'versions': {
+            'supervisor': supervisor.options.VERSION,
+            'python': platform.python_version(),
+            'uvicorn': metadata.version('uvicorn'),
+        },
+        'workers': WORKERS,
+        'connections': CONNECTIONS,
+        'rounds': rounds,
         'meaning': 'requests, refused, failed: sum of all rounds; lowest_ready, longest_gap: the worst; '
-                   'seconds: the median',
-        'results': [{'setting': row.title, 'way': row.way,
-                     **{name: round(value, 3) if isinstance(value, float) else value
-                        for name, value in row.figures.items()}} for row in rows],
+        'seconds: the median',
+        'results': [
+            {
+                'setting': row.title,
+                'way': row.way,
+                **{
+                    name: round(value, 3) if isinstance(value, float) else value
+                    for name, value in row.figures.items()
+                },
+            }
+            for row in rows
+        ],
     }
 
 
 def drawing(rows: list[picture.Row], rounds: int) -> str:
     """The content of rolling.svg."""
-    foot = [f'Supervisor {supervisor.options.VERSION}, uvicorn {metadata.version("uvicorn")}, Python '
-            f'{platform.python_version()}, {os.cpu_count()} cores. gap: the longest time between two good answers.',
-            'A uvicorn that stops drops a connection that it has just accepted and not read from yet. '
-            'A proxy can ask another worker then; without one it is for the client to ask again.']
+    foot = [
+        f'Supervisor {supervisor.options.VERSION}, uvicorn {metadata.version("uvicorn")}, Python '
+        f'{platform.python_version()}, {os.cpu_count()} cores. gap: the longest time between two good answers.',
+        'A uvicorn that stops drops a connection that it has just accepted and not read from yet. '
+        'A proxy can ask another worker then; without one it is for the client to ask again.',
+    ]
     if rounds > 1:
-        foot.insert(1, f'Figures of {rounds} rounds: requests added up, the worst of ready and gap, the median of '
-                       'seconds; the first round is drawn.')
-    return picture.draw(rows, f'Restarting {WORKERS} uvicorn workers while {CONNECTIONS} clients keep asking', foot)
+        foot.insert(
+            1,
+            f'Figures of {rounds} rounds: requests added up, the worst of ready and gap, the median of '
+            'seconds; the first round is drawn.',
+        )
+    return picture.draw(
+        rows, f'Restarting {WORKERS} uvicorn workers while {CONNECTIONS} clients keep asking', foot
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='python -m bench.rolling')
-    parser.add_argument('--rounds', type=int, default=ROUNDS, help='restarts of each kind (default: %(default)s)')
+    parser.add_argument(
+        '--rounds', type=int, default=ROUNDS, help='restarts of each kind (default: %(default)s)'
+    )
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error('--rounds: at least 1')
@@ -279,8 +366,10 @@ def main() -> int:
         signal.signal(number, interrupt)
     try:
         uvicorn = metadata.version('uvicorn')
-        print(f'Restarting {WORKERS} uvicorn workers under a load of {CONNECTIONS} connections, rounds: {rounds}. '
-              f'Supervisor {supervisor.options.VERSION}, uvicorn {uvicorn}, Python {platform.python_version()}.')
+        print(
+            f'Restarting {WORKERS} uvicorn workers under a load of {CONNECTIONS} connections, rounds: {rounds}. '
+            f'Supervisor {supervisor.options.VERSION}, uvicorn {uvicorn}, Python {platform.python_version()}.'
+        )
         rows = [row for setting in settings() for row in compare(*setting, rounds)]
     except metadata.PackageNotFoundError:
         print('rolling: uvicorn is not installed; make rolling installs it', file=sys.stderr)
@@ -292,10 +381,14 @@ def main() -> int:
         print('rolling: interrupted', file=sys.stderr)
         return 130
     DOCS.mkdir(exist_ok=True)
-    (DOCS / 'rolling.json').write_text(json.dumps(document(rows, rounds), indent=2) + '\n', encoding='utf-8')
+    (DOCS / 'rolling.json').write_text(
+        json.dumps(document(rows, rounds), indent=2) + '\n', encoding='utf-8'
+    )
     (DOCS / 'rolling.svg').write_text(drawing(rows, rounds), encoding='utf-8')
-    print('\nready: the fewest workers that served at a time; gap: the longest time between two good answers;'
-          '\nseconds: the whole command. Written: docs/rolling.json, docs/rolling.svg')
+    print(
+        '\nready: the fewest workers that served at a time; gap: the longest time between two good answers;'
+        '\nseconds: the whole command. Written: docs/rolling.json, docs/rolling.svg'
+    )
     return 0
 
 

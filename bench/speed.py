@@ -1,20 +1,22 @@
-"""How fast supervisors restart all their processes, side by side: make bench, or python -m bench.speed [--rounds N]
+"""How fast supervisors restart all their processes, side by side: make bench, or python -m
+bench.speed [--rounds N]
 
-The same workers on the same machine, restarted in turns by this plugin, by supervisorctl, circus, runit, s6 and pm2,
-and by a bare loop around posix_spawn, below which nobody can get. What is measured is what the workers themselves
-write down (bench.peers.worker), and how long the command takes. Each way of restarting, with the same number of
-workers:
+The same workers on the same machine, restarted in turns by this plugin, by supervisorctl, circus,
+runit, s6 and pm2, and by a bare loop around posix_spawn, below which nobody can get. What is
+measured is what the workers themselves write down (bench.peers.worker), and how long the command
+takes. Each way of restarting, with the same number of workers:
 
     last new   seconds from the moment the command is given until the last new worker runs
     down       seconds that a worker was down, on average: from the end of the old one to the start of the new one
     returned   seconds until the command has ended, or the call was answered; startsecs=1 is part of it with Supervisor
     peak       the most memory that the supervisor's own processes have had, in MiB (bench.peers.base.Peer.peak)
 
-The first round warms up and is not counted; figures are medians of the others. What takes longer than SLOW_SECONDS in
-the first round is not repeated, and that round counts.
+The first round warms up and is not counted; figures are medians of the others. What takes longer
+than SLOW_SECONDS in the first round is not repeated, and that round counts.
 
 Writes docs/speed.json and docs/speed.svg.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -44,12 +46,14 @@ from bench.peers.supervisors import ROOT, find
 ROUNDS = 3
 COUNTS = [32, 200, 500]
 MILLISECONDS = [0, 500]  # that a worker takes to stop
-DRAWN = (200, 500)       # the count and milliseconds that the picture shows
+DRAWN = (200, 500)  # the count and milliseconds that the picture shows
 SHOWN = ('supervisorctl restart web:*', 'supervisorctl_restart_group web')
-SETTLE_SECONDS = 1.5     # runit and s6 start a service at most once a second; to supervisord it must be RUNNING
+SETTLE_SECONDS = (
+    1.5  # runit and s6 start a service at most once a second; to supervisord it must be RUNNING
+)
 SLOW_SECONDS = 15.0
-STARTS = 5               # how often a command's own start is measured
-DESCRIPTORS = 8192       # pm2 and supervisord need some thousands for 500 workers
+STARTS = 5  # how often a command's own start is measured
+DESCRIPTORS = 8192  # pm2 and supervisord need some thousands for 500 workers
 DOCS = ROOT / 'docs'
 
 
@@ -73,13 +77,19 @@ class Row(NamedTuple):
 
 
 def figures_of(notes: Iterable[worker.Note], count: int, began: float, ended: float) -> Figures:
-    """What the workers wrote in one restart, in figures. LabError if not every one was stopped and started once."""
+    """What the workers wrote in one restart, in figures. LabError if not every one was stopped and
+    started once.
+    """
     at = {what: [note.at for note in notes if note.what == what] for what in 'TES'}
     if {what: len(moments) for what, moments in at.items()} != {'T': count, 'E': count, 'S': count}:
-        raise LabError(f'not {count} times told to stop, ended and started: '
-                       f'{", ".join(str(len(moments)) for moments in at.values())}')
+        raise LabError(
+            f'not {count} times told to stop, ended and started: '
+            f'{", ".join(str(len(moments)) for moments in at.values())}'
+        )
     # Who replaced whom does not matter to the mean, and not every supervisor keeps the names.
-    return Figures(max(at['S']) - began, statistics.fmean(at['S']) - statistics.fmean(at['E']), ended - began)
+    return Figures(
+        max(at['S']) - began, statistics.fmean(at['S']) - statistics.fmean(at['E']), ended - began
+    )
 
 
 def median(rounds: list[Figures], peak: float = 0.0) -> Figures:
@@ -89,7 +99,8 @@ def median(rounds: list[Figures], peak: float = 0.0) -> Figures:
 
 def measure(peer: Peer, way: Way) -> tuple[Figures, chart.Course]:
     """Restart the workers of the peer once."""
-    # supervisord's loop sleeps up to a second: a restart must not always meet it at the same moment of that.
+    # supervisord's loop sleeps up to a second: a restart must not always meet it at the same moment
+    # of that.
     time.sleep(random.uniform(0.2, 1.2))
     mark, began = worker.size(peer.place.file), time.monotonic()
     way.restart()
@@ -113,7 +124,12 @@ class Setting:
     def open(self, kinds: list[type[Peer]]) -> None:
         """Start them all; then none does anything until its turn."""
         for kind in kinds:
-            place = Place(self.folder / kind.__name__.lower(), self.folder / 'worker', self.count, self.milliseconds)
+            place = Place(
+                self.folder / kind.__name__.lower(),
+                self.folder / 'worker',
+                self.count,
+                self.milliseconds,
+            )
             place.dir.mkdir()
             self.peers.append(kind(place))
             self.peers[-1].open()
@@ -144,8 +160,10 @@ class Setting:
                     found[index].append(figures)
                 if turn == 1:
                     self.courses.append(course)
-        return [Row(self.count, self.milliseconds, way.name, way.role, median(figures, peer.peak()))
-                for (peer, way), figures in zip(ways, found)]
+        return [
+            Row(self.count, self.milliseconds, way.name, way.role, median(figures, peer.peak()))
+            for (peer, way), figures in zip(ways, found)
+        ]
 
     def starts(self) -> dict[str, float]:
         """The seconds that each way's command takes to do nothing, by the way's name."""
@@ -159,7 +177,9 @@ class Setting:
 
 
 def companies(kinds: list[type[Peer]]) -> list[list[type[Peer]]]:
-    """Who runs at the same time: first all that take turns, then one after the other those that must be alone."""
+    """Who runs at the same time: first all that take turns, then one after the other those that
+    must be alone.
+    """
     return [[kind for kind in kinds if not kind.alone], *([kind] for kind in kinds if kind.alone)]
 
 
@@ -184,48 +204,83 @@ def show(rows: list[Row]) -> None:
     """Print the table of one setting."""
     floor = next(row.figures.last_new for row in rows if row.role == 'floor')
     stops = f'{rows[0].milliseconds} ms to stop' if rows[0].milliseconds else 'stop at once'
-    print(f'\n{f"{rows[0].workers} workers, {stops}":<40}{"last new":>9}{"/ floor":>9}{"down":>9}{"returned":>9}'
-          f'{"peak MiB":>9}')
+    print(
+        f'\n{f"{rows[0].workers} workers, {stops}":<40}{"last new":>9}{"/ floor":>9}{"down":>9}{"returned":>9}'
+        f'{"peak MiB":>9}'
+    )
     for row in rows:
         one = row.figures
-        print(f'{row.way:<40}{one.last_new:>9.3f}{one.last_new / floor:>9.2f}{one.down:>9.4f}{one.returned:>9.3f}'
-              f'{one.peak:>9.1f}', flush=True)
+        print(
+            f'{row.way:<40}{one.last_new:>9.3f}{one.last_new / floor:>9.2f}{one.down:>9.4f}{one.returned:>9.3f}'
+            f'{one.peak:>9.1f}',
+            flush=True,
+        )
 
 
-def document(rows: list[Row], starts: dict[str, float], versions: dict[str, str], rounds: int) -> dict[str, Any]:
+def document(
+    rows: list[Row], starts: dict[str, float], versions: dict[str, str], rounds: int
+) -> dict[str, Any]:
     """The content of speed.json."""
     return {
         'repeat': f'make bench ROUNDS={rounds}',
         'date': date.today().isoformat(),
-        'versions': versions, 'cores': os.cpu_count(), 'rounds': rounds,
+        'versions': versions,
+        'cores': os.cpu_count(),
+        'rounds': rounds,
         'meaning': 'medians; last_new: seconds to the last new process; down: mean seconds down; returned: seconds to '
-                   "the command's return; peak: MiB; start_up: seconds that the command takes to do nothing",
+        "the command's return; peak: MiB; start_up: seconds that the command takes to do nothing",
         'start_up': {way: round(seconds, 4) for way, seconds in starts.items()},
-        'results': [{**row._asdict(), 'figures': {name: round(value, 4) for name, value in
-                                                  row.figures._asdict().items()}} for row in rows],
+        'results': [
+            {
+                **row._asdict(),
+                'figures': {name: round(value, 4) for name, value in row.figures._asdict().items()},
+            }
+            for row in rows
+        ],
         'aims': [{**aim._asdict(), 'met': aim.met} for aim in aims.judge(rows, starts)],
     }
 
 
-def drawing(courses: list[chart.Course], rows: list[Row], versions: dict[str, str], rounds: int) -> str:
+def drawing(
+    courses: list[chart.Course], rows: list[Row], versions: dict[str, str], rounds: int
+) -> str:
     """The content of speed.svg, of the rows of one setting."""
     kinds = {'floor': 'old', 'peer': 'stopping', 'command': 'new', 'rpc': 'new'}
-    bars = [chart.Bar(row.way, kinds[row.role], row.figures.last_new) for row in rows if row.role in kinds]
-    stops = f'which take {rows[0].milliseconds} ms to stop' if rows[0].milliseconds else 'which stop at once'
-    foot = [', '.join(f'{name} {version}' for name, version in versions.items()) + f'; {os.cpu_count()} cores.',
-            f'Above: one restart by the command, from the moment it is given; below: medians of {rounds}. '
-            'Times are written down by the workers themselves.']
-    shown = sorted((course for course in courses if course.way in SHOWN), key=lambda course: SHOWN.index(course.way))
-    return chart.draw(shown, bars,
-                      f'Restarting {rows[0].workers} processes {stops}', foot)
+    bars = [
+        chart.Bar(row.way, kinds[row.role], row.figures.last_new)
+        for row in rows
+        if row.role in kinds
+    ]
+    stops = (
+        f'which take {rows[0].milliseconds} ms to stop'
+        if rows[0].milliseconds
+        else 'which stop at once'
+    )
+    foot = [
+        ', '.join(f'{name} {version}' for name, version in versions.items())
+        + f'; {os.cpu_count()} cores.',
+        f'Above: one restart by the command, from the moment it is given; below: medians of {rounds}. '
+        'Times are written down by the workers themselves.',
+    ]
+    shown = sorted(
+        (course for course in courses if course.way in SHOWN),
+        key=lambda course: SHOWN.index(course.way),
+    )
+    return chart.draw(shown, bars, f'Restarting {rows[0].workers} processes {stops}', foot)
 
 
 def measure_all(folder: Path, counts: list[int], rounds: int) -> int:
     """Everything that this file is for. Returns the exit status."""
     found = list(find())
-    versions = {'python': platform.python_version(), **{name: version for name, version, _ in found if version}}
-    print(f'Restarting {counts} workers, rounds: {rounds}, {os.cpu_count()} cores; '
-          + ', '.join(f'{name} {version}' for name, version in versions.items()), flush=True)
+    versions = {
+        'python': platform.python_version(),
+        **{name: version for name, version, _ in found if version},
+    }
+    print(
+        f'Restarting {counts} workers, rounds: {rounds}, {os.cpu_count()} cores; '
+        + ', '.join(f'{name} {version}' for name, version in versions.items()),
+        flush=True,
+    )
     worker.build(folder / 'worker')
     rows: list[Row] = []
     courses, drawn = list[chart.Course](), DRAWN
@@ -251,7 +306,9 @@ def measure_all(folder: Path, counts: list[int], rounds: int) -> int:
         print(f'{way:<40}{seconds:>9.3f}')
     print('\nAims:')
     for aim in aims.judge(rows, starts):
-        print(f'{"met   " if aim.met else "MISSED"}  {aim.text}: {aim.value:.3f}, aim {aim.limit:.3f}')
+        print(
+            f'{"met   " if aim.met else "MISSED"}  {aim.text}: {aim.value:.3f}, aim {aim.limit:.3f}'
+        )
     DOCS.mkdir(exist_ok=True)
     text = json.dumps(document(rows, starts, versions, rounds), indent=1)
     (DOCS / 'speed.json').write_text(text + '\n', encoding='utf-8')
@@ -263,7 +320,9 @@ def measure_all(folder: Path, counts: list[int], rounds: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='python -m bench.speed')
-    parser.add_argument('--rounds', type=int, default=ROUNDS, help='restarts of each kind (default: %(default)s)')
+    parser.add_argument(
+        '--rounds', type=int, default=ROUNDS, help='restarts of each kind (default: %(default)s)'
+    )
     parser.add_argument('--counts', type=int, nargs='+', default=COUNTS, help='how many workers')
     given = parser.parse_args()
     if given.rounds < 1 or not all(1 <= count <= 999 for count in given.counts):

@@ -1,8 +1,10 @@
-"""The codes with which the restarter refuses a call or reports a failed process, and the texts to them.
+"""The codes with which the restarter refuses a call or reports a failed process, and the texts to
+them.
 
 Nothing of Supervisor is imported here, so that the pure parts and the client can use it alike;
 rpcinterface.py turns a Refusal into the RPCError that Supervisor's XML-RPC handler understands.
 """
+
 from __future__ import annotations
 
 import codecs
@@ -11,12 +13,13 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
-# Python reads a codec from a file when it is first used, which may be when there are no descriptors left.
+# Python reads a codec from a file when it is first used, which may be when there are no descriptors
+# left.
 codecs.lookup('unicode_escape')
 
-MOST_NAMED = 10    # names in one message
-# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can read an
-# answer that has it.
+MOST_NAMED = 10  # names in one message
+# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can
+# read an answer that has it.
 NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 
 
@@ -24,15 +27,15 @@ class Code(IntEnum):
     """Fault codes of the `restarter` namespace. The first five are those of the original plugin;
     all lie above every code of Supervisor's own (supervisor.xmlrpc.Faults ends at 92)."""
 
-    BAD_GROUP = 0x400        # no such group or process, or nothing matched
-    BAD_STATE = 0x410        # what is asked does not fit the state the thing is in
-    TIMEOUT = 0x420          # not finished within `timeout`; what is down still comes back
-    START_FAILED = 0x430     # a process did not come up
-    STOP_FAILED = 0x431      # a process could not be signalled
-    BUSY = 0x440             # the group is being restarted already
-    BAD_OPTION = 0x450       # an unknown option, a wrong type or a bad value
+    BAD_GROUP = 0x400  # no such group or process, or nothing matched
+    BAD_STATE = 0x410  # what is asked does not fit the state the thing is in
+    TIMEOUT = 0x420  # not finished within `timeout`; what is down still comes back
+    START_FAILED = 0x430  # a process did not come up
+    STOP_FAILED = 0x431  # a process could not be signalled
+    BUSY = 0x440  # the group is being restarted already
+    BAD_OPTION = 0x450  # an unknown option, a wrong type or a bad value
     NO_SUCH_RESTART = 0x460  # no restart with that id, or it is forgotten
-    CANCELLED = 0x470        # someone cancelled the restart, or decided otherwise about the process
+    CANCELLED = 0x470  # someone cancelled the restart, or decided otherwise about the process
 
 
 class Refusal(Exception):
@@ -53,11 +56,15 @@ def text_of(code: Code, detail: str) -> str:
 
 
 def shortage(error: BaseException | None) -> str:
-    """What is said if the error, or its cause, is that supervisord can open no more descriptors; '' if it is not."""
+    """What is said if the error, or its cause, is that supervisord can open no more descriptors; ''
+    if it is not.
+    """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            return (f'supervisord has no descriptors left ({errno.errorcode[error.errno]}): minfds, or the limit of '
-                    'open files, is too low; nothing was touched')
+            return (
+                f'supervisord has no descriptors left ({errno.errorcode[error.errno]}): minfds, or the limit of '
+                'open files, is too low; nothing was touched'
+            )
         error = error.__cause__
     return ''
 
@@ -78,4 +85,6 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text)
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text
+    )

@@ -1,11 +1,12 @@
 """Names and globs -> processes, as users of supervisorctl write them.
 
-    web  web:  web:*      all processes of the group
-    web:3                 one process
-    nginx                 a group of that name, or else the process of that name
-    we*  web:1?           a glob over `group:process`
-    all                   every process of every group
+web  web:  web:*      all processes of the group
+web:3                 one process
+nginx                 a group of that name, or else the process of that name
+we*  web:1?           a glob over `group:process`
+all                   every process of every group
 """
+
 from __future__ import annotations
 
 import fnmatch
@@ -17,16 +18,16 @@ from supervisor_restarter.faults import Code, Refusal, listed
 from supervisor_restarter.options import shown
 from supervisor_restarter.spelling import closest, did_you_mean
 
-# What one call may cost is bounded: a glob is compared with every process, and one that is long takes fnmatch
-# a time that grows with the square of its length.
+# What one call may cost is bounded: a glob is compared with every process, and one that is long
+# takes fnmatch a time that grows with the square of its length.
 MOST_NAMES = 10_000
 MOST_GLOBS = 500
-LONGEST_GLOB = 200       # characters
-MOST_GUESSES = 2         # names for which it is told what may have been meant
+LONGEST_GLOB = 200  # characters
+MOST_GUESSES = 2  # names for which it is told what may have been meant
 GLOB = '*?['
 
-Groups = Mapping[str, Sequence[str]]    # group name -> names of its processes
-Homes = Mapping[str, Sequence[str]]     # name of a process -> the groups that have one of that name
+Groups = Mapping[str, Sequence[str]]  # group name -> names of its processes
+Homes = Mapping[str, Sequence[str]]  # name of a process -> the groups that have one of that name
 
 
 class Match(NamedTuple):
@@ -43,11 +44,18 @@ class Match(NamedTuple):
 
 
 def group_members(groups: Groups, name: Any) -> list[Match]:
-    """All processes of the group `name`; Refusal BAD_GROUP if there is none of that name, or it is empty."""
+    """All processes of the group `name`; Refusal BAD_GROUP if there is none of that name, or it is
+    empty.
+    """
     if not isinstance(name, str):
-        raise Refusal(Code.BAD_GROUP, f'the name of a process group must be a string, not {shown(name)}')
+        raise Refusal(
+            Code.BAD_GROUP, f'the name of a process group must be a string, not {shown(name)}'
+        )
     if name not in groups:
-        raise Refusal(Code.BAD_GROUP, f'no process group named {shown(name)}{did_you_mean([closest(name, groups)])}')
+        raise Refusal(
+            Code.BAD_GROUP,
+            f'no process group named {shown(name)}{did_you_mean([closest(name, groups)])}',
+        )
     if not groups[name]:
         raise Refusal(Code.BAD_GROUP, f'process group {shown(name)} has no processes')
     return [Match(name, process, True, False) for process in groups[name]]
@@ -56,9 +64,9 @@ def group_members(groups: Groups, name: Any) -> list[Match]:
 def resolve(groups: Groups, names: Any) -> list[Match]:
     """The processes that `names` (a string or an array of strings) stand for, each once.
 
-    Refusal BAD_GROUP if names is of another type, empty or too long, if anything in it matches nothing, or
-    if a bare word is the name of processes in several groups: one bad name refuses the whole call.
-    """
+    Refusal BAD_GROUP if names is of another type, empty or too long, if anything in it matches
+    nothing, or if a bare word is the name of processes in several groups: one bad name refuses the
+    whole call."""
     found: dict[tuple[str, str], Match] = {}
     missing = []
     homes = _homes(groups)
@@ -68,17 +76,25 @@ def resolve(groups: Groups, names: Any) -> list[Match]:
         if matches is None and any(character in name for character in GLOB):
             globs += 1
             if globs > MOST_GLOBS:
-                raise Refusal(Code.BAD_GROUP, f'too many patterns: at most {MOST_GLOBS} in one call')
+                raise Refusal(
+                    Code.BAD_GROUP, f'too many patterns: at most {MOST_GLOBS} in one call'
+                )
             matches = _matched(groups, name)
         if not matches:
             missing.append(name)
         for match in matches or ():
             before = found.get(match[:2], match)
-            found[match[:2]] = Match(match.group, match.name,
-                                     match.outright or before.outright, match.single or before.single)
+            found[match[:2]] = Match(
+                match.group,
+                match.name,
+                match.outright or before.outright,
+                match.single or before.single,
+            )
     if missing:
         meant = did_you_mean(_meant(groups, homes, name) for name in missing[:MOST_GUESSES])
-        raise Refusal(Code.BAD_GROUP, f'nothing is named or matched by {listed(map(shown, missing))}{meant}')
+        raise Refusal(
+            Code.BAD_GROUP, f'nothing is named or matched by {listed(map(shown, missing))}{meant}'
+        )
     return list(found.values())
 
 
@@ -100,11 +116,15 @@ def _as_list(names: Any) -> list[str]:
     if isinstance(names, str):
         names = [names]
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise Refusal(Code.BAD_GROUP, f'names must be a string or an array of strings, not {shown(names)}')
+        raise Refusal(
+            Code.BAD_GROUP, f'names must be a string or an array of strings, not {shown(names)}'
+        )
     if not names:
         raise Refusal(Code.BAD_GROUP, 'no names given')
     if len(names) > MOST_NAMES:
-        raise Refusal(Code.BAD_GROUP, f'{len(names)} names are too many: at most {MOST_NAMES} in one call')
+        raise Refusal(
+            Code.BAD_GROUP, f'{len(names)} names are too many: at most {MOST_NAMES} in one call'
+        )
     return list(dict.fromkeys(names))
 
 
@@ -124,7 +144,8 @@ def _named(groups: Groups, homes: Homes, name: str) -> list[Match] | None:
         return [Match(group, process, False, False) for group, process in _pairs(groups)]
     group, colon, process = name.partition(':')
     if group in groups and process in ('', '*'):
-        # The one process of a program without numprocs is named as its group is: 'nginx' means both.
+        # The one process of a program without numprocs is named as its group is: 'nginx' means
+        # both.
         single = not colon and list(groups[group]) == [group]
         return [Match(group, member, True, single) for member in groups[group]]
     if colon and process in groups.get(group, ()):
@@ -139,12 +160,18 @@ def _named(groups: Groups, homes: Homes, name: str) -> list[Match] | None:
 def _matched(groups: Groups, glob: str) -> list[Match]:
     """The processes that match a glob over `group:process`."""
     if len(glob) > LONGEST_GLOB:
-        raise Refusal(Code.BAD_GROUP, f'the pattern {shown(glob)} is too long: at most {LONGEST_GLOB} characters')
+        raise Refusal(
+            Code.BAD_GROUP,
+            f'the pattern {shown(glob)} is too long: at most {LONGEST_GLOB} characters',
+        )
     try:
-        return [Match(owner, member, False, False) for owner, member in _pairs(groups)
-                if fnmatch.fnmatchcase(f'{owner}:{member}', glob)]
+        return [
+            Match(owner, member, False, False)
+            for owner, member in _pairs(groups)
+            if fnmatch.fnmatchcase(f'{owner}:{member}', glob)
+        ]
     except re.error:
-        return []                   # '[z-a]', before Python 3.11
+        return []  # '[z-a]', before Python 3.11
 
 
 def _pairs(groups: Groups) -> Iterable[tuple[str, str]]:
@@ -153,5 +180,8 @@ def _pairs(groups: Groups) -> Iterable[tuple[str, str]]:
 
 def natural(text: str) -> list[tuple[int, int, str]]:
     """Sort key with numbers in the order of their value: 'app:2' before 'app:10'."""
-    return [(0, int(part), '') if part.isdecimal() and part.isascii() else (1, 0, part)
-            for part in re.split(r'([0-9]+)', text) if part]
+    return [
+        (0, int(part), '') if part.isdecimal() and part.isascii() else (1, 0, part)
+        for part in re.split(r'([0-9]+)', text)
+        if part
+    ]

@@ -3,6 +3,7 @@
 An option is declared once, in DECLARED. The configuration file gives text, XML-RPC gives values;
 text is turned into a value first, then both go through the same check.
 """
+
 from __future__ import annotations
 
 import math
@@ -17,11 +18,11 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.spelling import closest, did_you_mean
 
 MOST_PROCESSES = 10_000
-MOST_SECONDS = 10_000_000    # about four months; keeps every deadline far from overflow
-CALL_TIMEOUT = 5.0           # seconds; holds for restartProcessGroup and quick* where no timeout is set
-EVERYTHING = '100%'          # max_unavailable: no limit
-RESTART = 'restart'          # method: stop and start
-CALL, CONFIGURATION, DEFAULT = 'call', 'configuration', 'default'    # where an option can come from
+MOST_SECONDS = 10_000_000  # about four months; keeps every deadline far from overflow
+CALL_TIMEOUT = 5.0  # seconds; holds for restartProcessGroup and quick* where no timeout is set
+EVERYTHING = '100%'  # max_unavailable: no limit
+RESTART = 'restart'  # method: stop and start
+CALL, CONFIGURATION, DEFAULT = 'call', 'configuration', 'default'  # where an option can come from
 
 
 def allowed_of(max_unavailable: int | str, size: int) -> int:
@@ -35,15 +36,16 @@ def allowed_of(max_unavailable: int | str, size: int) -> int:
 class Options:
     """What a restart does; times are in seconds, and None means: set nowhere.
 
-    delay: between two waves of stops, stagger_factor: how many waves. timeout: when the taking down ends, 0: never.
-    max_unavailable: how many of a group may be not ready at once, a count or 'N%'. scout: where that is less than
-    all, how long the first process of a group must be up before the next is taken down. min_ready: how long a new
-    process must stay ready. ready_timeout: within which time of its start its probe must call it ready, 0: no limit.
-    method: 'restart' or 'signal:HUP'. stop_timeout: from the stop signal to SIGKILL, None: the program's
-    stopwaitsecs. on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
+    delay: between two waves of stops, stagger_factor: how many waves. timeout: when the taking down
+    ends, 0: never. max_unavailable: how many of a group may be not ready at once, a count or 'N%'.
+    scout: where that is less than all, how long the first process of a group must be up before the
+    next is taken down. min_ready: how long a new process must stay ready. ready_timeout: within
+    which time of its start its probe must call it ready, 0: no limit. method: 'restart' or
+    'signal:HUP'. stop_timeout: from the stop signal to SIGKILL, None: the program's stopwaitsecs.
+    on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
 
-    origin: CALL or CONFIGURATION for each option that was given there, also if its value is the default's.
-    """
+    origin: CALL or CONFIGURATION for each option that was given there, also if its value is the
+    default's."""
 
     delay: float = 0.2
     timeout: float | None = None
@@ -66,7 +68,9 @@ class Options:
 
     @property
     def signal(self) -> str:
-        """The name of the signal that is sent instead of a restart, such as 'HUP'; '' for a restart."""
+        """The name of the signal that is sent instead of a restart, such as 'HUP'; '' for a
+        restart.
+        """
         return '' if self.method == RESTART else self.method.partition(':')[2]
 
     def allowed(self, size: int) -> int:
@@ -81,12 +85,17 @@ class Options:
 
     def struct(self) -> dict[str, Any]:
         """The options as XML-RPC can carry them: '' where nothing is set."""
-        return {name: '' if getattr(self, name) is None else getattr(self, name) for name in DECLARED}
+        return {
+            name: '' if getattr(self, name) is None else getattr(self, name) for name in DECLARED
+        }
 
     def differing(self) -> list[str]:
         """The options that differ from the defaults, each as 'name = value'."""
-        return [f'{name} = {plainly(getattr(self, name))}' for name in DECLARED
-                if getattr(self, name) != getattr(DEFAULTS, name)]
+        return [
+            f'{name} = {plainly(getattr(self, name))}'
+            for name in DECLARED
+            if getattr(self, name) != getattr(DEFAULTS, name)
+        ]
 
 
 DEFAULTS = Options()
@@ -121,13 +130,18 @@ def _is_number(value: Any) -> bool:
 
 def _count(least: int, most: int) -> Kind:
     return Kind(
-        f'a whole number from {least} to {most}', int,
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most,
+        f'a whole number from {least} to {most}',
+        int,
+        lambda value: (
+            isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        ),
     )
 
 
 def _choice(*words: str) -> Kind:
-    return Kind(' or '.join(words), str.lower, lambda value: isinstance(value, str) and value in words)
+    return Kind(
+        ' or '.join(words), str.lower, lambda value: isinstance(value, str) and value in words
+    )
 
 
 def _int_or_text(text: str) -> int | str:
@@ -163,28 +177,50 @@ def _is_method(value: Any) -> bool:
 def _flag_of_text(text: str) -> bool:
     # the words of Supervisor's own booleans
     try:
-        return {'true': True, 'yes': True, 'on': True, '1': True,
-                'false': False, 'no': False, 'off': False, '0': False}[text.lower()]
+        return {
+            'true': True,
+            'yes': True,
+            'on': True,
+            '1': True,
+            'false': False,
+            'no': False,
+            'off': False,
+            '0': False,
+        }[text.lower()]
     except KeyError:
         raise ValueError(text) from None
 
 
-SECONDS = Kind(f'a number of seconds from 0 to {MOST_SECONDS}', float,
-               lambda value: _is_number(value) and 0 <= value <= MOST_SECONDS, float)
+SECONDS = Kind(
+    f'a number of seconds from 0 to {MOST_SECONDS}',
+    float,
+    lambda value: _is_number(value) and 0 <= value <= MOST_SECONDS,
+    float,
+)
 # XML-RPC clients in some languages have no booleans and send 0 or 1
-FLAG = Kind('true or false', _flag_of_text,
-            lambda value: isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)), bool)
+FLAG = Kind(
+    'true or false',
+    _flag_of_text,
+    lambda value: isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)),
+    bool,
+)
 
 DECLARED: dict[str, Kind] = {
     'delay': SECONDS,
     'timeout': SECONDS,
     'stagger_factor': _count(1, MOST_PROCESSES),
-    'max_unavailable': Kind(f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
-                            _int_or_text, _is_max_unavailable, _percentage),
+    'max_unavailable': Kind(
+        f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
+        _int_or_text,
+        _is_max_unavailable,
+        _percentage,
+    ),
     'scout': SECONDS,
     'min_ready': SECONDS,
     'ready_timeout': SECONDS,
-    'method': Kind('restart, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method),
+    'method': Kind(
+        'restart, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method
+    ),
     'stop_timeout': SECONDS,
     'on_failure': _choice('abort', 'continue'),
     'if_busy': _choice('fail', 'queue'),
@@ -201,7 +237,9 @@ CONFIGURATION_ONLY: dict[str, Kind] = {
 def checked(name: str, kind: Kind, value: Any) -> Any:
     """`value` in its normal form; Refusal BAD_OPTION naming `name`, the value and what is allowed."""
     if not kind.accepts(value):
-        raise Refusal(Code.BAD_OPTION, f'{name} = {shown(value)} is not allowed: it must be {kind.allowed}')
+        raise Refusal(
+            Code.BAD_OPTION, f'{name} = {shown(value)} is not allowed: it must be {kind.allowed}'
+        )
     return kind.normal(value)
 
 
@@ -215,8 +253,11 @@ def with_call(defaults: Options, given: Any) -> Options:
     values = {}
     for name, value in given.items():
         if name not in DECLARED:
-            raise Refusal(Code.BAD_OPTION, f'unknown option {shown(name)}; known are {", ".join(DECLARED)}'
-                                           f'{did_you_mean([closest(name, DECLARED)])}')
+            raise Refusal(
+                Code.BAD_OPTION,
+                f'unknown option {shown(name)}; known are {", ".join(DECLARED)}'
+                f'{did_you_mean([closest(name, DECLARED)])}',
+            )
         values[name] = checked(name, DECLARED[name], value)
     return replace(defaults, **values, origin={**defaults.origin, **dict.fromkeys(values, CALL)})
 
@@ -228,11 +269,13 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
     values = {}
     for name, text in texts.items():
         if name not in known:
-            raise ValueError(f'[{section}] has an unknown key {name!r} (value {shown(text)}); '
-                             f'known are {", ".join(known)}{did_you_mean([closest(name, known)])}')
+            raise ValueError(
+                f'[{section}] has an unknown key {name!r} (value {shown(text)}); '
+                f'known are {", ".join(known)}{did_you_mean([closest(name, known)])}'
+            )
         kind = known[name]
         if not text.strip() and name in OPTIONAL:
-            continue                 # `stop_timeout =` says that it is not set
+            continue  # `stop_timeout =` says that it is not set
         try:
             values[name] = of_text(name, kind, text)
         except ValueError as error:
@@ -245,8 +288,8 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
 
 
 def of_text(name: str, kind: Kind, text: str) -> Any:
-    """The value that `text` stands for, in its normal form; ValueError with one line naming `name`, the text and
-    what is allowed."""
+    """The value that `text` stands for, in its normal form; ValueError with one line naming `name`,
+    the text and what is allowed."""
     try:
         value = kind.of_text(text.strip())
         normal = kind.normal(value)

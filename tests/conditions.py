@@ -2,8 +2,9 @@
 
     python -m tests.conditions NAME DIRECTORY command ...
 
-becomes the command under the condition of that name; DIRECTORY is a private one that the condition may use.
-"""
+becomes the command under the condition of that name; DIRECTORY is a private one that the condition
+may use."""
+
 from __future__ import annotations
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-LONG = 100_000            # bytes of a long environment
+LONG = 100_000  # bytes of a long environment
 
 Environment = dict[str, str]
 
@@ -25,9 +26,9 @@ Environment = dict[str, str]
 class Condition(NamedTuple):
     """Something that processes inherit.
 
-    environment: given the usual one and a new private directory, the one of the tests. prepare: called in the child.
-    command: what runs the tests, before their own command. impossible: why it cannot be had here, '' if it can.
-    """
+    environment: given the usual one and a new private directory, the one of the tests. prepare:
+    called in the child. command: what runs the tests, before their own command. impossible: why it
+    cannot be had here, '' if it can."""
 
     name: str
     environment: Callable[[Environment, Path], Environment] = lambda usual, directory: usual
@@ -38,13 +39,16 @@ class Condition(NamedTuple):
 
 def with_values(**values: str | None) -> Callable[[Environment, Path], Environment]:
     """The usual environment with these values; None takes one away."""
+
     def changed(usual: Environment, directory: Path) -> Environment:
         return {key: value for key, value in {**usual, **values}.items() if value is not None}
+
     return changed
 
 
 def all_of(name: str, *conditions: Condition) -> Condition:
     """Conditions at once; a later one beats an earlier one."""
+
     def environment(usual: Environment, directory: Path) -> Environment:
         for one in conditions:
             usual = one.environment(usual, directory)
@@ -53,12 +57,19 @@ def all_of(name: str, *conditions: Condition) -> Condition:
     def prepare() -> None:
         for one in conditions:
             one.prepare()
+
     command = tuple(word for one in conditions for word in one.command)
-    return Condition(name, environment, prepare, command,
-                     lambda: '; '.join(filter(None, (one.impossible() for one in conditions))))
+    return Condition(
+        name,
+        environment,
+        prepare,
+        command,
+        lambda: '; '.join(filter(None, (one.impossible() for one in conditions))),
+    )
 
 
 # -- signals -----------------------------------------------------------------------------------
+
 
 def as_usual() -> None:
     """What a shell on a terminal gives to a command, whatever this one was started with."""
@@ -66,19 +77,29 @@ def as_usual() -> None:
         try:
             signal.signal(number, signal.SIG_DFL)
         except OSError:
-            pass      # a number that the C library keeps for itself
+            pass  # a number that the C library keeps for itself
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
 
 
-SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD,
-           signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM]
+SIGNALS = [
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGPIPE,
+    signal.SIGCHLD,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+]
 
 
 def ignore(*numbers: int) -> Callable[[], None]:
     def prepare() -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+
     return prepare
 
 
@@ -88,8 +109,11 @@ def block() -> None:
 
 # -- files and descriptors ---------------------------------------------------------------------
 
+
 def long_directory(usual: Environment, directory: Path) -> Environment:
-    """A private TMPDIR whose path is too long for a unix socket, and has a blank and a percent sign in it."""
+    """A private TMPDIR whose path is too long for a unix socket, and has a blank and a percent sign
+    in it.
+    """
     place = directory / 'a long way' / 'to 100%s' / ('x' * 60)
     place.mkdir(parents=True, exist_ok=True)
     place.chmod(0o700)
@@ -117,8 +141,11 @@ def inherit_descriptors() -> None:
 
 # -- the environment ---------------------------------------------------------------------------
 
+
 def no_home(usual: Environment, directory: Path) -> Environment:
-    usual = with_values(USER=None, LOGNAME=None, USERNAME=None, XDG_CACHE_HOME=None)(usual, directory)
+    usual = with_values(USER=None, LOGNAME=None, USERNAME=None, XDG_CACHE_HOME=None)(
+        usual, directory
+    )
     return {**usual, 'HOME': str(directory / 'no such home')}
 
 
@@ -127,34 +154,64 @@ def almost_empty(usual: Environment, directory: Path) -> Environment:
 
 
 def much(usual: Environment, directory: Path) -> Environment:
-    """Many variables, one of them very long, and some with what configuration files and shells give a meaning."""
-    strange = {'SHAKE_PERCENT': '100% %(here)s %s %%', 'SHAKE_BYTES': os.fsdecode(b'\xff\xfe\xe4'),
-               'SHAKE_LINES': 'one\ntwo\n[program:x]\ncommand=/bin/false\n', 'SHAKE_QUOTES': '\'"$HOME`id`;,',
-               'SHAKE_EMPTY': '', 'SHAKE_UML\u00c4UT': '\u00e4\u4e2d'}
+    """Many variables, one of them very long, and some with what configuration files and shells give
+    a meaning.
+    """
+    strange = {
+        'SHAKE_PERCENT': '100% %(here)s %s %%',
+        'SHAKE_BYTES': os.fsdecode(b'\xff\xfe\xe4'),
+        'SHAKE_LINES': 'one\ntwo\n[program:x]\ncommand=/bin/false\n',
+        'SHAKE_QUOTES': '\'"$HOME`id`;,',
+        'SHAKE_EMPTY': '',
+        'SHAKE_UML\u00c4UT': '\u00e4\u4e2d',
+    }
     many = {f'SHAKE_{number}': f'{number} ' * 10 for number in range(500)}
     return {**usual, **strange, **many, 'SHAKE_LONG': 'x' * LONG}
 
 
 SUPERVISED = with_values(
-    SUPERVISOR_ENABLED='1', SUPERVISOR_PROCESS_NAME='outer', SUPERVISOR_GROUP_NAME='outer',
-    SUPERVISOR_SERVER_URL='http://127.0.0.1:9', SUPERVISOR_USERNAME='outer', SUPERVISOR_PASSWORD='outer',
-    NOTIFY_SOCKET='/nonexistent/notify', RESTARTER_READY='tcp://127.0.0.1:9', LISTEN_FDS='1', LISTEN_PID='1',
-    http_proxy='http://127.0.0.1:9', https_proxy='http://127.0.0.1:9', no_proxy=None, NO_PROXY=None)
-STRANGE_TERMINAL = with_values(TERM='no-such-terminal', COLUMNS='20', LINES='3', NO_COLOR=None, FORCE_COLOR='1')
-ASCII = with_values(LC_ALL='POSIX', LANG='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0', PYTHONIOENCODING=None)
+    SUPERVISOR_ENABLED='1',
+    SUPERVISOR_PROCESS_NAME='outer',
+    SUPERVISOR_GROUP_NAME='outer',
+    SUPERVISOR_SERVER_URL='http://127.0.0.1:9',
+    SUPERVISOR_USERNAME='outer',
+    SUPERVISOR_PASSWORD='outer',
+    NOTIFY_SOCKET='/nonexistent/notify',
+    RESTARTER_READY='tcp://127.0.0.1:9',
+    LISTEN_FDS='1',
+    LISTEN_PID='1',
+    http_proxy='http://127.0.0.1:9',
+    https_proxy='http://127.0.0.1:9',
+    no_proxy=None,
+    NO_PROXY=None,
+)
+STRANGE_TERMINAL = with_values(
+    TERM='no-such-terminal', COLUMNS='20', LINES='3', NO_COLOR=None, FORCE_COLOR='1'
+)
+ASCII = with_values(
+    LC_ALL='POSIX', LANG='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0', PYTHONIOENCODING=None
+)
 
 
 # -- the user ----------------------------------------------------------------------------------
 
-# In a namespace of one's own one can be somebody else, and still read a checkout that only root may.
+# In a namespace of one's own one can be somebody else, and still read a checkout that only root
+# may.
 NOT_ROOT = ('unshare', '--user', '--map-user=1000', '--map-group=1000', '--')
 
 
 def cannot_leave_root() -> str:
     if os.getuid() != 0:
         return 'this is not root'
-    tried = shutil.which('unshare') and subprocess.run([*NOT_ROOT, sys.executable, '-c', ''], check=False,
-                                                       stdin=subprocess.DEVNULL, capture_output=True).returncode
+    tried = (
+        shutil.which('unshare')
+        and subprocess.run(
+            [*NOT_ROOT, sys.executable, '-c', ''],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        ).returncode
+    )
     return '' if tried == 0 else 'unshare --user is not allowed here'
 
 
@@ -177,18 +234,56 @@ DESCRIPTORS = Condition('descriptors', prepare=inherit_descriptors)
 MUCH = Condition('long-environment', much)
 LITTLE = Condition('empty-environment', almost_empty)
 SUPERVISED_TOO = Condition('supervised', SUPERVISED)
-PYTHON = Condition('python', with_values(PYTHONUNBUFFERED='1', PYTHONHASHSEED='1', PYTHONDONTWRITEBYTECODE=None))
+PYTHON = Condition(
+    'python', with_values(PYTHONUNBUFFERED='1', PYTHONHASHSEED='1', PYTHONDONTWRITEBYTECODE=None)
+)
 NICE = Condition('nice', prepare=lambda: os.nice(7))
 PRIVATE_TMPDIR = Condition('private-tmpdir', private_directory)
 KATHMANDU = Condition('kathmandu', with_values(TZ='Asia/Kathmandu'))
-UNPRIVILEGED = Condition('not-root', with_values(USER='user', LOGNAME='user'), command=NOT_ROOT,
-                         impossible=cannot_leave_root)
+UNPRIVILEGED = Condition(
+    'not-root',
+    with_values(USER='user', LOGNAME='user'),
+    command=NOT_ROOT,
+    impossible=cannot_leave_root,
+)
 CONDITIONS = [
-    PLAIN, NOHUP, IGNORED, BLOCKED, UMASK_077, UMASK_000, LOCALE_C, LOCALE_ASCII, UTF8_MODE, LONG_TMPDIR,
-    PRIVATE_TMPDIR, NO_HOME, TERMINAL, DUMB, STDIN_CLOSED, DESCRIPTORS, MUCH, LITTLE, SUPERVISED_TOO, PYTHON, NICE,
-    KATHMANDU, UNPRIVILEGED,
-    all_of('crowded', IGNORED, UMASK_077, LOCALE_ASCII, LONG_TMPDIR, NO_HOME, TERMINAL, DESCRIPTORS, MUCH,
-           SUPERVISED_TOO, PYTHON, KATHMANDU),
+    PLAIN,
+    NOHUP,
+    IGNORED,
+    BLOCKED,
+    UMASK_077,
+    UMASK_000,
+    LOCALE_C,
+    LOCALE_ASCII,
+    UTF8_MODE,
+    LONG_TMPDIR,
+    PRIVATE_TMPDIR,
+    NO_HOME,
+    TERMINAL,
+    DUMB,
+    STDIN_CLOSED,
+    DESCRIPTORS,
+    MUCH,
+    LITTLE,
+    SUPERVISED_TOO,
+    PYTHON,
+    NICE,
+    KATHMANDU,
+    UNPRIVILEGED,
+    all_of(
+        'crowded',
+        IGNORED,
+        UMASK_077,
+        LOCALE_ASCII,
+        LONG_TMPDIR,
+        NO_HOME,
+        TERMINAL,
+        DESCRIPTORS,
+        MUCH,
+        SUPERVISED_TOO,
+        PYTHON,
+        KATHMANDU,
+    ),
     all_of('bare', LITTLE, BLOCKED, UMASK_000, STDIN_CLOSED),
 ]
 BY_NAME = {condition.name: condition for condition in CONDITIONS}

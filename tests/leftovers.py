@@ -1,11 +1,12 @@
 """Processes that tests have left behind, known by a variable in their environment."""
+
 from __future__ import annotations
 
 import os
 import signal
 from pathlib import Path
 
-MARK = 'SHAKEN_BY'      # the variable
+MARK = 'SHAKEN_BY'  # the variable
 
 
 def leftovers(value: str) -> list[int]:
@@ -14,10 +15,13 @@ def leftovers(value: str) -> list[int]:
     found = []
     for path in Path('/proc').glob('[0-9]*'):
         try:
-            if wanted in (path / 'environ').read_bytes().split(b'\0') and (path / 'cmdline').read_bytes():
+            if (
+                wanted in (path / 'environ').read_bytes().split(b'\0')
+                and (path / 'cmdline').read_bytes()
+            ):
                 found.append(int(path.name))
         except OSError:
-            pass       # it is gone, or somebody else's
+            pass  # it is gone, or somebody else's
     return found
 
 
@@ -26,8 +30,13 @@ def end_leftovers(value: str) -> list[str]:
     seen = []
     for pid in leftovers(value):
         try:
-            seen.append(Path(f'/proc/{pid}/cmdline').read_bytes().replace(b'\0', b' ').decode('utf-8', 'replace')[:100])
+            seen.append(
+                Path(f'/proc/{pid}/cmdline')
+                .read_bytes()
+                .replace(b'\0', b' ')
+                .decode('utf-8', 'replace')[:100]
+            )
             os.kill(pid, signal.SIGKILL)
         except OSError:
-            pass       # it has just ended
+            pass  # it has just ended
     return seen

@@ -1,16 +1,19 @@
-"""The tests under conditions that are not those of a developer's terminal, while two busy loops hold the processors.
+"""The tests under conditions that are not those of a developer's terminal, while two busy loops
+hold the processors.
 
     python -m tests.shake [--quick] [--rounds N] [--only CONDITION ...] [--jobs N] [target ...]
 
-What a process inherits differs between a terminal, cron, nohup, a CI job and a container: which signals are ignored or
-blocked, umask, locale, TMPDIR, HOME, the environment's size, stdin, the user, open descriptors, the time zone. No test
-may depend on it, nor on one process being quicker than another. Each condition is made in a child, which becomes
-pytest. A line for each says ok, or names the tests that failed and where the output is; so does a process that was
-left behind. The exit status is 1 if anything failed.
+What a process inherits differs between a terminal, cron, nohup, a CI job and a container: which
+signals are ignored or blocked, umask, locale, TMPDIR, HOME, the environment's size, stdin, the
+user, open descriptors, the time zone. No test may depend on it, nor on one process being quicker
+than another. Each condition is made in a child, which becomes pytest. A line for each says ok, or
+names the tests that failed and where the output is; so does a process that was left behind. The
+exit status is 1 if anything failed.
 
-target: files or tests as for pytest; all tests without any. --quick: the unit tests under most of the conditions at
-once, and a handful of sensitive integration tests under the others; this is part of `make test`.
-"""
+target: files or tests as for pytest; all tests without any. --quick: the unit tests under most of
+the conditions at once, and a handful of sensitive integration tests under the others; this is part
+of `make test`."""
+
 from __future__ import annotations
 
 import argparse
@@ -32,9 +35,9 @@ from tests.conditions import BY_NAME, USUAL, Condition, Environment, all_of
 from tests.leftovers import MARK, end_leftovers
 
 ROOT = Path(__file__).parents[1]
-MINUTES = 90.0            # for one run of pytest
-LOOPS = 2                 # busy loops beside it
-SHOWN = 10                # how many failed tests a line names
+MINUTES = 90.0  # for one run of pytest
+LOOPS = 2  # busy loops beside it
+SHOWN = 10  # how many failed tests a line names
 ALL = ['tests/unit', 'tests/integration']
 # What failed first where conditions were strange or the machine was busy.
 SENSITIVE = [
@@ -45,18 +48,31 @@ SENSITIVE = [
     'tests/integration/test_ctl_session.py::test_the_terminal_of_a_session_goes_away',
     'tests/integration/test_signals.py::test_no_ready_is_lost_however_fast_it_follows_the_signal',
 ]
-QUICK = {'crowded': ['tests/unit'], 'bare': SENSITIVE}     # what runs under which condition
+QUICK = {'crowded': ['tests/unit'], 'bare': SENSITIVE}  # what runs under which condition
 BUSY = 'import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(100_000): pass\n'
 
 
 def command(condition: Condition, targets: list[str], jobs: int, report: Path) -> list[str]:
-    return [*condition.command, sys.executable, '-m', 'pytest', '-v', '-n', str(jobs), '-p', 'no:cacheprovider',
-            f'--junitxml={report}', *targets]
+    return [
+        *condition.command,
+        sys.executable,
+        '-m',
+        'pytest',
+        '-v',
+        '-n',
+        str(jobs),
+        '-p',
+        'no:cacheprovider',
+        f'--junitxml={report}',
+        *targets,
+    ]
 
 
 def environment(condition: Condition, directory: Path) -> Environment:
-    """What the tests find; the hash seed is another one in each round unless the condition has its own."""
-    seed = {'PYTHONHASHSEED': str(random.randrange(1, 2 ** 32))}
+    """What the tests find; the hash seed is another one in each round unless the condition has its
+    own.
+    """
+    seed = {'PYTHONHASHSEED': str(random.randrange(1, 2**32))}
     return {**condition.environment({**os.environ, **seed}, directory), MARK: str(directory)}
 
 
@@ -67,9 +83,15 @@ def run(condition: Condition, targets: list[str], jobs: int) -> tuple[bool, str]
     report, output = directory / 'report.xml', directory / 'output'
     with output.open('wb') as file:
         process = subprocess.Popen(
-            command(condition, targets, jobs, report), cwd=ROOT, env=environment(condition, directory),
-            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, close_fds=False,
-            preexec_fn=all_of('', USUAL, condition).prepare)
+            command(condition, targets, jobs, report),
+            cwd=ROOT,
+            env=environment(condition, directory),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            close_fds=False,
+            preexec_fn=all_of('', USUAL, condition).prepare,
+        )
         try:
             status = process.wait(MINUTES * 60)
         except subprocess.TimeoutExpired:
@@ -112,8 +134,10 @@ def outcome(report: Path) -> tuple[int, list[str]]:
 @contextmanager
 def busy_loops(number: int) -> Iterator[None]:
     """So many processes that do nothing as fast as they can; they end with this one."""
-    loops = [subprocess.Popen([sys.executable, '-S', '-E', '-c', BUSY], stdin=subprocess.DEVNULL)
-             for _ in range(number)]
+    loops = [
+        subprocess.Popen([sys.executable, '-S', '-E', '-c', BUSY], stdin=subprocess.DEVNULL)
+        for _ in range(number)
+    ]
     try:
         yield
     finally:
@@ -124,13 +148,25 @@ def busy_loops(number: int) -> Iterator[None]:
 
 def main(arguments: list[str] | None = None) -> int:
     names = list(BY_NAME)
-    parser = argparse.ArgumentParser(prog='python -m tests.shake', description=__doc__.partition('\n')[0])
-    parser.add_argument('targets', nargs='*', metavar='target', help='what to run (default: everything)')
-    parser.add_argument('--quick', action='store_true', help='combinations alone, and the most sensitive tests')
+    parser = argparse.ArgumentParser(
+        prog='python -m tests.shake', description=__doc__.partition('\n')[0]
+    )
+    parser.add_argument(
+        'targets', nargs='*', metavar='target', help='what to run (default: everything)'
+    )
+    parser.add_argument(
+        '--quick', action='store_true', help='combinations alone, and the most sensitive tests'
+    )
     parser.add_argument('--rounds', type=int, default=1, metavar='N', help='how often (default 1)')
-    parser.add_argument('--only', action='append', choices=names, metavar='CONDITION', help=', '.join(names))
-    parser.add_argument('--jobs', type=int, default=4, metavar='N', help='how many tests run at once (default 4)')
-    parser.add_argument('--loops', type=int, default=LOOPS, metavar='N', help=f'busy loops (default {LOOPS})')
+    parser.add_argument(
+        '--only', action='append', choices=names, metavar='CONDITION', help=', '.join(names)
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=4, metavar='N', help='how many tests run at once (default 4)'
+    )
+    parser.add_argument(
+        '--loops', type=int, default=LOOPS, metavar='N', help=f'busy loops (default {LOOPS})'
+    )
     options = parser.parse_args(arguments)
 
     wanted: dict[str, list[str]] = QUICK if options.quick else dict.fromkeys(names, ALL)
@@ -140,7 +176,12 @@ def main(arguments: list[str] | None = None) -> int:
     with busy_loops(options.loops):
         for number in range(options.rounds):
             for name in options.only or wanted:
-                good &= tell(BY_NAME[name], options.targets or wanted.get(name, ALL), options.jobs, number + 1)
+                good &= tell(
+                    BY_NAME[name],
+                    options.targets or wanted.get(name, ALL),
+                    options.jobs,
+                    number + 1,
+                )
     return 0 if good else 1
 
 
@@ -157,8 +198,11 @@ def tell(condition: Condition, targets: list[str], jobs: int, number: int) -> bo
         return True
     began = time.monotonic()
     good, line = run(condition, targets, jobs)
-    print(f'{number} {condition.name}: {line} in {time.monotonic() - began:.0f} s, '
-          f'Supervisor {version("supervisor")}', flush=True)
+    print(
+        f'{number} {condition.name}: {line} in {time.monotonic() - began:.0f} s, '
+        f'Supervisor {version("supervisor")}',
+        flush=True,
+    )
     return good
 
 

@@ -2,10 +2,11 @@
 
     python -m tests.stock
 
-Runs the tests that are shipped in the installed Supervisor with the plugin's modules loaded into the same Python (they
-add to the XML-RPC marshaller and to what is done after a fork). If any fails, the suite is run once more in a Python
-that cannot import the plugin, and only a test that fails with the plugin alone counts; the others are named.
-"""
+Runs the tests that are shipped in the installed Supervisor with the plugin's modules loaded into
+the same Python (they add to the XML-RPC marshaller and to what is done after a fork). If any fails,
+the suite is run once more in a Python that cannot import the plugin, and only a test that fails
+with the plugin alone counts; the others are named."""
+
 from __future__ import annotations
 
 import os
@@ -19,15 +20,17 @@ from typing import NamedTuple
 
 import supervisor.tests
 
-MINUTES = 5.0       # for one run; it takes some seconds
-MODULES = ('plugin', 'controllerplugin', 'cli')    # they import all others
+MINUTES = 5.0  # for one run; it takes some seconds
+MODULES = ('server.plugin', 'client.ctlplugin', 'client.cli')  # they import all others
 LOADED = 'import importlib\nfor name in {names!r}: importlib.import_module(name)\n'
 HIDDEN = "import sys\nsys.modules['supervisor_restarter'] = None\n"
 RUN = 'import sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))\n'
 
 
 class Outcome(NamedTuple):
-    """What a run of the suite came to: how many tests passed, the names of those that did not, and what was printed."""
+    """What a run of the suite came to: how many tests passed, the names of those that did not, and
+    what was printed.
+    """
 
     passed: int
     failed: set[str]
@@ -39,13 +42,40 @@ def run(preparation: str) -> Outcome:
     with tempfile.TemporaryDirectory(prefix='restarter-') as directory:
         report = Path(directory, 'report.xml')
         # Neither our settings nor what other plugins of pytest do has a part in it.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith('PYTEST_')}
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith('PYTEST_')
+        }
         done = subprocess.run(
-            [sys.executable, '-c', preparation + RUN, '-q', '-c', os.devnull, '--rootdir', directory,
-             '-p', 'no:cacheprovider', '-p', 'no:xdist', '-p', 'no:timeout', '-p', 'no:hypothesispytest',
-             f'--junitxml={report}', *supervisor.tests.__path__],
-            cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors='replace', timeout=MINUTES * 60, check=False)
+            [
+                sys.executable,
+                '-c',
+                preparation + RUN,
+                '-q',
+                '-c',
+                os.devnull,
+                '--rootdir',
+                directory,
+                '-p',
+                'no:cacheprovider',
+                '-p',
+                'no:xdist',
+                '-p',
+                'no:timeout',
+                '-p',
+                'no:hypothesispytest',
+                f'--junitxml={report}',
+                *supervisor.tests.__path__,
+            ],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            timeout=MINUTES * 60,
+            check=False,
+        )
         if not report.exists():
             raise SystemExit(f"Supervisor's tests could not be run:\n{done.stdout}")
         return outcome(report, done.stdout)
@@ -75,8 +105,10 @@ def verdict(name: str, ours: Outcome, stock: Outcome | None) -> tuple[int, list[
     if too_few:
         without = f', {stock.passed} pass without the plugin' if stock else ''
         lines.append(f'only {ours.passed} tests were run{without}')
-    lines.append(f"{name}'s own tests, with the plugin: {ours.passed} passed, {len(fresh)} failed"
-                 + (f', {len(ours.failed - fresh)} fail without it too' if stock else ''))
+    lines.append(
+        f"{name}'s own tests, with the plugin: {ours.passed} passed, {len(fresh)} failed"
+        + (f', {len(ours.failed - fresh)} fail without it too' if stock else '')
+    )
     return int(bool(fresh) or too_few), lines
 
 

@@ -1,10 +1,10 @@
 """A simulated supervisord on a clock that tests advance, and a loop that drives one restart on it.
 
 Process does what supervisor.process.Subprocess does with its state (test_world.py holds the two
-together), and what a program does of its own is scripted. Drive takes the turns of supervisord's loop in
-their order: what clients ask, transitions, exits, then the restart. Between turns it sleeps until
-the restart's wake_at, a child's exit or supervisord's own second, whichever is first.
-"""
+together), and what a program does of its own is scripted. Drive takes the turns of supervisord's
+loop in their order: what clients ask, transitions, exits, then the restart. Between turns it sleeps
+until the restart's wake_at, a child's exit or supervisord's own second, whichever is first."""
+
 from __future__ import annotations
 
 import functools
@@ -21,18 +21,18 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 
-BEGINNING = 1000.0     # what the clock says when a test begins
-MOMENT = 0.0001        # between two turns of a loop that does not sleep
-JUST_AFTER = 0.001     # Supervisor waits until *more* than startsecs have passed
-SETTLED = 0.2          # seconds that a process has to die of a signal
-SECOND = 1.0           # supervisord's loop sleeps no longer
-LONGEST = 600.0        # simulated seconds after which a restart is taken to hang
+BEGINNING = 1000.0  # what the clock says when a test begins
+MOMENT = 0.0001  # between two turns of a loop that does not sleep
+JUST_AFTER = 0.001  # Supervisor waits until *more* than startsecs have passed
+SETTLED = 0.2  # seconds that a process has to die of a signal
+SECOND = 1.0  # supervisord's loop sleeps no longer
+LONGEST = 600.0  # simulated seconds after which a restart is taken to hang
 EXITCODES = (0,)
 
 
 class Life(NamedTuple):
-    """What becomes of one spawn: exits by itself after `seconds` (None: never) with `status`; its probe
-    calls it ready so many seconds after the spawn (0: it has no probe, None: never)."""
+    """What becomes of one spawn: exits by itself after `seconds` (None: never) with `status`; its
+    probe calls it ready so many seconds after the spawn (0: it has no probe, None: never)."""
 
     seconds: float | None = None
     status: int = 0
@@ -47,15 +47,15 @@ class Program:
     """How a process behaves. Each spawn uses up one of `lives`; then all are lasting."""
 
     lives: Sequence[Life] = ()
-    stop_seconds: float | None = 0.1     # from the stop signal to the exit; None: only SIGKILL helps
+    stop_seconds: float | None = 0.1  # from the stop signal to the exit; None: only SIGKILL helps
     startsecs: float = 1.0
     stopwaitsecs: float = 10.0
     startretries: int = 3
     autorestart: bool = False
-    obstacle: str = ''                   # why the command cannot be executed
-    kill_error: str = ''                 # why it cannot be signalled
-    signal_status: int | None = None     # exits with it when it is signalled; None: lives on
-    ready_again: float = 0.0             # seconds from a signal until its probe calls it ready
+    obstacle: str = ''  # why the command cannot be executed
+    kill_error: str = ''  # why it cannot be signalled
+    signal_status: int | None = None  # exits with it when it is signalled; None: lives on
+    ready_again: float = 0.0  # seconds from a signal until its probe calls it ready
 
 
 class Process:
@@ -76,8 +76,8 @@ class Process:
         self.settled_at = now
         if state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING, Seen.UNKNOWN):
             self._live(next(lives, LASTING), now)
-            self.ready_at = None if self.ready_at is None else now    # it has been running for long
-        self.ahead = tuple(lives)                # the lives that it had not begun then
+            self.ready_at = None if self.ready_at is None else now  # it has been running for long
+        self.ahead = tuple(lives)  # the lives that it had not begun then
         self.lives = iter(self.ahead)
         if state is Seen.STARTING:
             self.laststart = now
@@ -91,9 +91,21 @@ class Process:
         """As Subprocess.spawn(); a complaint or ''."""
         if self.pid:
             return ''
-        if self.state not in (Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.STOPPED):
+        if self.state not in (
+            Seen.EXITED,
+            Seen.EXITED_BADLY,
+            Seen.FATAL,
+            Seen.BACKOFF,
+            Seen.STOPPED,
+        ):
             return f'AssertionError: {self.state.name}'
-        self.killing, self.laststart, self.ended_at, self.settled_at, self.killed = False, now, None, now, False
+        self.killing, self.laststart, self.ended_at, self.settled_at, self.killed = (
+            False,
+            now,
+            None,
+            now,
+            False,
+        )
         if self.program.obstacle:
             self._back_off(now)
             return self.program.obstacle
@@ -147,7 +159,7 @@ class Process:
             self.state, self.backoff = Seen.RUNNING, 0
         elif state is Seen.STOPPING and self.delay <= now:
             self.killed = True
-            self._exit_by(now)                                  # SIGKILL
+            self._exit_by(now)  # SIGKILL
 
     def reap(self, now: float) -> None:
         """As Subprocess.finish(), if the child has exited."""
@@ -175,7 +187,11 @@ class Process:
             due = self.laststart + self.program.startsecs + JUST_AFTER
         elif self.state is Seen.STOPPING:
             due = self.delay + JUST_AFTER
-        why = '' if self.state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING) else f'state {self.state.name}'
+        why = (
+            ''
+            if self.state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING)
+            else f'state {self.state.name}'
+        )
         return Observation(seen, self.pid, why, due, self.ended_at, unready, killed=self.killed)
 
     def _live(self, life: Life, now: float) -> None:
@@ -254,7 +270,12 @@ class World:
 
     def others_start(self, name: str) -> None:
         """supervisorctl start."""
-        if self.processes[name].state not in (Seen.STARTING, Seen.RUNNING, Seen.BACKOFF, Seen.UNKNOWN):
+        if self.processes[name].state not in (
+            Seen.STARTING,
+            Seen.RUNNING,
+            Seen.BACKOFF,
+            Seen.UNKNOWN,
+        ):
             self.processes[name].spawn(self.now)
 
 
@@ -268,7 +289,7 @@ class Entry(NamedTuple):
     seconds: float
     order: str
     name: str
-    halted: bool      # after a timeout, a cancel or, with on_failure = abort, a failure
+    halted: bool  # after a timeout, a cancel or, with on_failure = abort, a failure
 
 
 class Drive:
@@ -322,8 +343,9 @@ class Drive:
         """Whether nothing further may be taken down, as can be told from outside."""
         restart = self.restart
         aborting = restart.options.on_failure == 'abort' and restart.goal is Goal.RESTART
-        return (restart.state in (State.TIMED_OUT, State.CANCELLED)
-                or (aborting and any(member.phase is Phase.FAILED for member in restart.members)))
+        return restart.state in (State.TIMED_OUT, State.CANCELLED) or (
+            aborting and any(member.phase is Phase.FAILED for member in restart.members)
+        )
 
     def _turn(self) -> None:
         world, restart, before = self.world, self.restart, self.restart.version
@@ -351,11 +373,24 @@ class Drive:
         self._checked(lambda: self.restart.performed(member, self.world.now, failure, pid))
 
     def _wake_at(self, latest: float) -> float:
-        exits = [process.exits_at for process in self.world.processes.values() if process.exits_at is not None]
+        exits = [
+            process.exits_at
+            for process in self.world.processes.values()
+            if process.exits_at is not None
+        ]
         wake_at = self.restart.wake_at()
-        probes = [process.ready_at for process in self.world.processes.values()
-                  if process.ready_at is not None and process.ready_at > self.world.now]
-        times = [latest, *exits, *probes, *(at for at, _ in self._actions), *([] if wake_at is None else [wake_at])]
+        probes = [
+            process.ready_at
+            for process in self.world.processes.values()
+            if process.ready_at is not None and process.ready_at > self.world.now
+        ]
+        times = [
+            latest,
+            *exits,
+            *probes,
+            *(at for at, _ in self._actions),
+            *([] if wake_at is None else [wake_at]),
+        ]
         return max(min(times), self.world.now + MOMENT)
 
     def _checked(self, act: Callable[[], object]) -> None:
@@ -363,8 +398,12 @@ class Drive:
         before, version, finished = visible(restart), restart.version, restart.finished
         act()
         assert restart.version >= version
-        assert restart.version > version or visible(restart) == before, 'a change without a new version'
-        assert not finished or (restart.finished and visible(restart) == before), 'a change after the end'
+        assert restart.version > version or visible(restart) == before, (
+            'a change without a new version'
+        )
+        assert not finished or (restart.finished and visible(restart) == before), (
+            'a change after the end'
+        )
         assert restart.finished or restart.state is not State.SUCCEEDED
         if restart.finished and not finished:
             self._check_the_word()
@@ -372,7 +411,6 @@ class Drive:
         assert not restart.finished or all(member.order is None for member in restart.members)
         for member in restart.members:
             assert (member.phase is not Phase.FAILED) or (member.code is not None and member.error)
-
 
     def _check_the_word(self) -> None:
         """What is said at the end is true at the end."""
@@ -382,27 +420,45 @@ class Drive:
             seen = member.observed.seen
             assert member.phase is not Phase.READY or seen is Seen.READY, seen
             assert member.phase is not Phase.ENDED or seen not in UP, seen
-            if self.restart.state is State.SUCCEEDED and member.phase not in (Phase.SKIPPED, Phase.TAKEN):
+            if self.restart.state is State.SUCCEEDED and member.phase not in (
+                Phase.SKIPPED,
+                Phase.TAKEN,
+            ):
                 assert seen in (Seen.READY, Seen.EXITED) or member.phase is Phase.ENDED
 
 
 def visible(restart: Restart) -> list[object]:
     """What clients are shown of a restart, but for lowest_ready."""
-    return [restart.state, restart.finished, restart.done, len(restart.failures),
-            [process_struct(member, restart.begun_at) for member in restart.members]]
+    return [
+        restart.state,
+        restart.finished,
+        restart.done,
+        len(restart.failures),
+        [process_struct(member, restart.begun_at) for member in restart.members],
+    ]
 
 
 def phases(restart: Restart) -> dict[str, str]:
     return {member.name: member.phase.value for member in restart.members}
 
 
-def group(world: World, *names: str, timeout: float | None = None, goal: Goal = Goal.RESTART,
-          outright: bool = True, **options: object) -> Drive:
+def group(
+    world: World,
+    *names: str,
+    timeout: float | None = None,
+    goal: Goal = Goal.RESTART,
+    outright: bool = True,
+    **options: object,
+) -> Drive:
     """A restart of everything in the world, begun; `names` are running processes to be added first.
     Options are those of a call, with no limit unless a timeout is given."""
     for name in names:
         world.add(name)
-    options = {'scout': 0.0, **options}       # tests that are not about it need not wait for it
-    restart = Restart(world.members(outright), Options(timeout=timeout, **options),  # type: ignore[arg-type]
-                      deadline=None if timeout is None else world.now + timeout, goal=goal)
+    options = {'scout': 0.0, **options}  # tests that are not about it need not wait for it
+    restart = Restart(
+        world.members(outright),
+        Options(timeout=timeout, **options),  # type: ignore[arg-type]
+        deadline=None if timeout is None else world.now + timeout,
+        goal=goal,
+    )
     return Drive(world, restart).begin()

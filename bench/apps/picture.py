@@ -1,8 +1,10 @@
-"""docs/rolling.svg: for each way of restarting, answers over time and the workers' readiness, drawn by hand.
+"""docs/rolling.svg: for each way of restarting, answers over time and the workers' readiness, drawn
+by hand.
 
-A column for each setting, a panel for each way. All panels have the same scales. Colours are given for a light
-background, which the picture brings along, so that it is legible on a dark page too.
+A column for each setting, a panel for each way. All panels have the same scales. Colours are given
+for a light background, which the picture brings along, so that it is legible on a dark page too.
 """
+
 from __future__ import annotations
 
 import math
@@ -23,7 +25,7 @@ BARS_TOP, BARS_HEIGHT = 62, 104
 LANES_TOP, LANE, LANE_STEP = BARS_TOP + BARS_HEIGHT + 12, 9, 14
 AXIS_HEIGHT = 28
 HEAD, FOOT = 108, 22  # above and below the panels
-LEAST_WIDTH = 1000    # for the lines of text above and below
+LEAST_WIDTH = 1000  # for the lines of text above and below
 
 STYLE = """\
 text { font: 12px -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
@@ -49,17 +51,17 @@ class Course(NamedTuple):
 
     requests: list[Request]
     changes: list[Changes]  # of each worker: when it became ready, or no longer was
-    began: float            # when the command was given
-    ended: float            # when the command had ended
+    began: float  # when the command was given
+    ended: float  # when the command had ended
 
 
 class Row(NamedTuple):
     """One way of restarting in one setting."""
 
-    title: str               # of the setting
-    way: str                 # the command
+    title: str  # of the setting
+    way: str  # the command
     figures: dict[str, Any]  # of all rounds, see bench.rolling.Figures
-    course: Course           # of one of the rounds
+    course: Course  # of one of the rounds
 
 
 class Scale(NamedTuple):
@@ -89,9 +91,15 @@ def draw(rows: list[Row], heading: str, foot: list[str]) -> str:
     width_all = max(LEAST_WIDTH, 2 * MARGIN + len(columns) * (PANEL_WIDTH + GAP) - GAP)
     height_all = HEAD + deepest * (height + GAP) - GAP + FOOT + len(foot) * 17
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_all} {height_all}" width="{width_all}" '
-             f'height="{height_all}" role="img">', f'<title>{escape(heading)}</title>', f'<style>{STYLE}</style>',
-             rect('page', 0, 0, width_all, height_all, 8), text('title', MARGIN, 38, heading), *legend(MARGIN, 52)]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_all} {height_all}" width="{width_all}" '
+        f'height="{height_all}" role="img">',
+        f'<title>{escape(heading)}</title>',
+        f'<style>{STYLE}</style>',
+        rect('page', 0, 0, width_all, height_all, 8),
+        text('title', MARGIN, 38, heading),
+        *legend(MARGIN, 52),
+    ]
     for number, title in enumerate(columns):
         left = MARGIN + number * (PANEL_WIDTH + GAP)
         parts.append(text('column', left, HEAD - 10, title))
@@ -99,7 +107,10 @@ def draw(rows: list[Row], heading: str, foot: list[str]) -> str:
             parts.append(f'<g transform="translate({left} {HEAD + depth * (height + GAP)})">')
             parts += [rect('panel', 0, 0, PANEL_WIDTH, height, 6), *panel(row, scale, height)]
             parts.append('</g>')
-    parts += [text('dim', MARGIN, height_all + 17 * (number - len(foot)), line) for number, line in enumerate(foot)]
+    parts += [
+        text('dim', MARGIN, height_all + 17 * (number - len(foot)), line)
+        for number, line in enumerate(foot)
+    ]
     return '\n'.join([*parts, '</svg>']) + '\n'
 
 
@@ -108,15 +119,21 @@ def common_scale(courses: list[Course]) -> Scale:
     most = max(sum(both) for course in courses for both in bins(course).values())
     first = min(request.start - course.began for course in courses for request in course.requests)
     last = max(request.end - course.began for course in courses for request in course.requests)
-    return Scale(math.floor(2 * first + 0.5) / 2, math.ceil(2 * last - 0.5) / 2, 20 * math.ceil(most / 20))
+    return Scale(
+        math.floor(2 * first + 0.5) / 2, math.ceil(2 * last - 0.5) / 2, 20 * math.ceil(most / 20)
+    )
 
 
 def bins(course: Course) -> dict[int, tuple[int, int]]:
-    """Good answers and failures by the number of the bin in which they ended; bin 0 begins with the command."""
+    """Good answers and failures by the number of the bin in which they ended; bin 0 begins with the
+    command.
+    """
     good: Counter[int] = Counter()
     failed: Counter[int] = Counter()
     for request in course.requests:
-        (good if request.kind == 'ok' else failed)[math.floor((request.end - course.began) / BIN_SECONDS)] += 1
+        (good if request.kind == 'ok' else failed)[
+            math.floor((request.end - course.began) / BIN_SECONDS)
+        ] += 1
     return {number: (good[number], failed[number]) for number in sorted(good | failed)}
 
 
@@ -127,13 +144,23 @@ def panel(row: Row, scale: Scale, height: float) -> Iterable[str]:
     yield text('way', 16, 26, row.way)
     yield text('way', PANEL_WIDTH - RIGHT, 26, f'{row.figures["seconds"]:.1f} s', 'end')
     yield summary(row.figures)
-    yield span('command', scale, 0, course.ended - course.began, BARS_TOP - 6, lanes_end - BARS_TOP + 4)
+    yield span(
+        'command', scale, 0, course.ended - course.began, BARS_TOP - 6, lanes_end - BARS_TOP + 4
+    )
     yield from axes(scale, bottom, lanes_end, height)
     for number, (good, failed) in bins(course).items():
         start, end = number * BIN_SECONDS, (number + 1) * BIN_SECONDS
         for kind, below, count in (('good', 0, good), ('failed', good, failed)):
             if count and start < scale.last:
-                yield span(kind, scale, start, end, bottom - scale.height(below + count), scale.height(count), 0.8)
+                yield span(
+                    kind,
+                    scale,
+                    start,
+                    end,
+                    bottom - scale.height(below + count),
+                    scale.height(count),
+                    0.8,
+                )
     begin, finish = scale.first + course.began, max(request.end for request in course.requests)
     for number, changes in enumerate(course.changes):
         top = LANES_TOP + number * LANE_STEP
@@ -148,10 +175,16 @@ def summary(figures: dict[str, Any]) -> str:
     failed = sum(figures['failed'].values())
     refused = figures['refused']
     kind = 'bad' if refused + failed else 'fine'
-    said = ', '.join(f'{count} {what}' for count, what in ((refused, 'refused'), (failed, 'failed')) if count)
-    rest = (f'of {figures["requests"]} requests · at least {figures["lowest_ready"]} ready · '
-            f'gap {figures["longest_gap"]:.2f} s')
-    return f'<text x="16" y="45"><tspan class="{kind}">{said or "none failed"}</tspan> {rest}</text>'
+    said = ', '.join(
+        f'{count} {what}' for count, what in ((refused, 'refused'), (failed, 'failed')) if count
+    )
+    rest = (
+        f'of {figures["requests"]} requests · at least {figures["lowest_ready"]} ready · '
+        f'gap {figures["longest_gap"]:.2f} s'
+    )
+    return (
+        f'<text x="16" y="45"><tspan class="{kind}">{said or "none failed"}</tspan> {rest}</text>'
+    )
 
 
 def axes(scale: Scale, bottom: float, lanes_end: float, height: float) -> Iterable[str]:
@@ -168,14 +201,21 @@ def axes(scale: Scale, bottom: float, lanes_end: float, height: float) -> Iterab
 
 def legend(x: float, y: float) -> Iterable[str]:
     """What the colours mean."""
-    for kind, words in (('good', f'good answers per {BIN_SECONDS:g} s'), ('failed', 'refused or failed'),
-                        ('ready', 'worker serves'), ('lane', 'worker does not'), ('command', 'the command runs')):
+    for kind, words in (
+        ('good', f'good answers per {BIN_SECONDS:g} s'),
+        ('failed', 'refused or failed'),
+        ('ready', 'worker serves'),
+        ('lane', 'worker does not'),
+        ('command', 'the command runs'),
+    ):
         yield rect(kind, x, y + 2, 12, 12, 2)
         yield text('', x + 18, y + 12, words)
         x += 46 + 6.3 * len(words)
 
 
-def span(kind: str, scale: Scale, start: float, end: float, top: float, height: float, gap: float = 0) -> str:
+def span(
+    kind: str, scale: Scale, start: float, end: float, top: float, height: float, gap: float = 0
+) -> str:
     """A box from one moment to another."""
     left = scale.x(start)
     return rect(kind, left, top, max(scale.x(end) - left - gap, 0.5), height)
@@ -183,8 +223,11 @@ def span(kind: str, scale: Scale, start: float, end: float, top: float, height: 
 
 def rect(kind: str, x: float, y: float, width: float, height: float, radius: float = 0) -> str:
     """A box."""
-    return (f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-            + (f' rx="{radius:g}"' if radius else '') + '/>')
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        + (f' rx="{radius:g}"' if radius else '')
+        + '/>'
+    )
 
 
 def text(kind: str, x: float, y: float, words: str, anchor: str = 'start') -> str:

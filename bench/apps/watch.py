@@ -1,4 +1,7 @@
-"""Which workers serve, looked at from outside every few milliseconds: neither supervisord nor the plugin is asked."""
+"""Which workers serve, looked at from outside every few milliseconds: neither supervisord nor the
+plugin is asked.
+"""
+
 from __future__ import annotations
 
 import os
@@ -19,13 +22,17 @@ Probe = Callable[[int], bool]
 
 
 class Watch:
-    """Samples each of the workers 0 to count-1 with `probe` until closed, each in a thread of its own."""
+    """Samples each of the workers 0 to count-1 with `probe` until closed, each in a thread of its
+    own.
+    """
 
     def __init__(self, count: int, probe: Probe) -> None:
         self.changes: list[Changes] = [[] for _ in range(count)]
         self._probe = probe
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._look, args=(worker,)) for worker in range(count)]
+        self._threads = [
+            threading.Thread(target=self._look, args=(worker,)) for worker in range(count)
+        ]
 
     def __enter__(self) -> Watch:
         for thread in self._threads:
@@ -53,22 +60,28 @@ class Watch:
 
 def answers_health(first_port: int) -> Probe:
     """Whether the worker answers GET /health on its port, first_port + worker, on a new connection."""
+
     def probe(worker: int) -> bool:
         try:
-            with socket.create_connection(('127.0.0.1', first_port + worker), HEALTH_SECONDS) as connection:
-                connection.sendall(b'GET /health HTTP/1.1\r\nHost: watch\r\nConnection: close\r\n\r\n')
+            with socket.create_connection(
+                ('127.0.0.1', first_port + worker), HEALTH_SECONDS
+            ) as connection:
+                connection.sendall(
+                    b'GET /health HTTP/1.1\r\nHost: watch\r\nConnection: close\r\n\r\n'
+                )
                 return connection.recv(100).startswith(b'HTTP/1.1 200 ')
         except OSError:
             return False
+
     return probe
 
 
 def accepts(log: Path) -> Probe:
-    """Whether the worker takes connections from the socket that it shares with the others, its descriptor 0.
+    """Whether the worker takes connections from the socket that it shares with the others, its
+    descriptor 0.
 
-    A client cannot ask one of them by itself, but the kernel knows: the worker's event loop waits for that socket.
-    The pids come from supervisord's log.
-    """
+    A client cannot ask one of them by itself, but the kernel knows: the worker's event loop waits
+    for that socket. The pids come from supervisord's log."""
     pids = Pids(log)
     polled: dict[int, str] = {}  # by pid: the file that tells what its event loop waits for
 
@@ -83,11 +96,14 @@ def accepts(log: Path) -> Probe:
             return f' ino:{inode:x} ' in Path(polled[pid]).read_text()
         except OSError:
             return False  # it has no event loop yet, or has exited
+
     return probe
 
 
 def event_loop(pid: int) -> str:
-    """The file below /proc that lists what the process's epoll descriptor watches. OSError if it has none."""
+    """The file below /proc that lists what the process's epoll descriptor watches. OSError if it
+    has none.
+    """
     for descriptor in os.listdir(f'/proc/{pid}/fd'):
         if os.readlink(f'/proc/{pid}/fd/{descriptor}') == 'anon_inode:[eventpoll]':
             return f'/proc/{pid}/fdinfo/{descriptor}'
@@ -95,7 +111,9 @@ def event_loop(pid: int) -> str:
 
 
 class Pids:
-    """The pid of each process by its name, as supervisord has logged them so far. For several threads."""
+    """The pid of each process by its name, as supervisord has logged them so far. For several
+    threads.
+    """
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -110,7 +128,9 @@ class Pids:
                 file.seek(self._read)
                 lines, end, _ = file.read().rpartition(b'\n')
             self._read += len(lines) + len(end)
-            for match in filter(None, map(LOG_LINE.match, lines.decode('utf-8', 'replace').split('\n'))):
+            for match in filter(
+                None, map(LOG_LINE.match, lines.decode('utf-8', 'replace').split('\n'))
+            ):
                 if match['come']:
                     self._pids[match['come']] = int(match['pid'])
             return self._pids.get(name)
@@ -119,9 +139,11 @@ class Pids:
 def lowest(changes: list[Changes], start: float, end: float) -> int:
     """The fewest workers that were ready from start to end, for two samples at least.
 
-    Each change is seen up to a sample late: that one worker went just before another came may be an illusion.
-    """
-    moments = sorted({start, end, *(at for worker in changes for at, _ in worker if start < at < end)})
+    Each change is seen up to a sample late: that one worker went just before another came may be an
+    illusion."""
+    moments = sorted(
+        {start, end, *(at for worker in changes for at, _ in worker if start < at < end)}
+    )
     for count in range(len(changes)):
         lasted = 0.0
         for moment, following in zip(moments, moments[1:]):

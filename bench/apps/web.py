@@ -1,8 +1,8 @@
 """The server that bench.rolling restarts, for uvicorn: uvicorn bench.apps.web:app
 
-A second to start, as with caches to fill; some milliseconds of waiting per request, as for a database.
-GET / answers with the pid that served it, GET /health with an empty 200.
-"""
+A second to start, as with caches to fill; some milliseconds of waiting per request, as for a
+database. GET / answers with the pid that served it, GET /health with an empty 200."""
+
 from __future__ import annotations
 
 import asyncio
@@ -11,7 +11,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-START_SECONDS = 1.0  # with the imports more than startsecs: a process is RUNNING before it is of use
+START_SECONDS = (
+    1.0  # with the imports more than startsecs: a process is RUNNING before it is of use
+)
 WORK_SECONDS = 0.01
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -34,7 +36,8 @@ async def live(receive: Receive, send: Send) -> None:
     await receive()  # lifespan.startup
     await asyncio.sleep(START_SECONDS)
     await send({'type': 'lifespan.startup.complete'})
-    # uvicorn, which waits for this, opens its socket in the loop's next turn; what we ask for now comes right after it
+    # uvicorn, which waits for this, opens its socket in the loop's next turn; what we ask for now
+    # comes right after it
     asyncio.get_running_loop().call_soon(notify, 'READY=1')
     await receive()  # lifespan.shutdown: requests in flight are answered by now
     await send({'type': 'lifespan.shutdown.complete'})

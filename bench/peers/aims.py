@@ -1,4 +1,7 @@
-"""Whether the plugin is as fast as it is meant to be: ratios and differences within one run of bench.speed."""
+"""Whether the plugin is as fast as it is meant to be: ratios and differences within one run of
+bench.speed.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ if TYPE_CHECKING:
     from bench.speed import Row
 
 STARTSECS = 1.0
-OF_FLOOR = 1.5       # RPC, many processes: seconds to the last new one, as a multiple of the floor's
+OF_FLOOR = 1.5  # RPC, many processes: seconds to the last new one, as a multiple of the floor's
 ABOVE_FLOOR = 0.040  # few processes: seconds above the floor, and above the command's own start
 ABOVE_STARTSECS = 0.050
 MANY = 100
@@ -41,12 +44,26 @@ def judge(rows: list[Row], starts: dict[str, float]) -> Iterator[Aim]:
             if setting[0] >= MANY:
                 if row.role == 'rpc':
                     yield Aim(f'{what}, last new / floor', figures.last_new / floor, OF_FLOOR)
-                yield Aim(f'{what}, last new beside the fastest peer ({fastest.way})', figures.last_new,
-                          fastest.figures.last_new)
+                yield Aim(
+                    f'{what}, last new beside the fastest peer ({fastest.way})',
+                    figures.last_new,
+                    fastest.figures.last_new,
+                )
             else:
                 start = starts.get(row.way, 0.0)
-                yield Aim(f'{what}, last new - floor - start', figures.last_new - floor - start, ABOVE_FLOOR)
+                yield Aim(
+                    f'{what}, last new - floor - start',
+                    figures.last_new - floor - start,
+                    ABOVE_FLOOR,
+                )
             if row.role == 'rpc':
-                yield Aim(f'{what}, returned - startsecs - floor', figures.returned - STARTSECS - floor,
-                          ABOVE_STARTSECS)
-            yield Aim(f'{what}, mean down beside the best peer ({least.way})', figures.down, least.figures.down)
+                yield Aim(
+                    f'{what}, returned - startsecs - floor',
+                    figures.returned - STARTSECS - floor,
+                    ABOVE_STARTSECS,
+                )
+            yield Aim(
+                f'{what}, mean down beside the best peer ({least.way})',
+                figures.down,
+                least.figures.down,
+            )

@@ -1,8 +1,10 @@
-"""What all supervisors of bench.speed have in common: a place, ways to restart, a pause, a size, and an end.
+"""What all supervisors of bench.speed have in common: a place, ways to restart, a pause, a size,
+and an end.
 
-Most of them run during the whole measurement, so that they can take turns; those whose turn it is not are halted by
-SIGSTOP, so that what they do between restarts is not charged to others. Peers that are `alone` come after them.
-"""
+Most of them run during the whole measurement, so that they can take turns; those whose turn it is
+not are halted by SIGSTOP, so that what they do between restarts is not charged to others. Peers
+that are `alone` come after them."""
+
 from __future__ import annotations
 
 import contextlib
@@ -18,17 +20,17 @@ from bench.lab import LabError
 from bench.peers import worker
 
 WAIT_SECONDS = 120.0  # for all workers to be there, and for each command
-STOP_SECONDS = 10.0   # from the stop signal to SIGKILL, in all supervisors; Supervisor's default
+STOP_SECONDS = 10.0  # from the stop signal to SIGKILL, in all supervisors; Supervisor's default
 POLL_SECONDS = 0.05
 
 
 class Place(NamedTuple):
     """Where one supervisor works, and on what."""
 
-    dir: Path           # its own; short, as sockets are made there
+    dir: Path  # its own; short, as sockets are made there
     worker: Path
     workers: int
-    milliseconds: int   # that a worker takes to stop
+    milliseconds: int  # that a worker takes to stop
 
     @property
     def file(self) -> Path:
@@ -48,16 +50,18 @@ class Way(NamedTuple):
     """One way of restarting all workers."""
 
     name: str
-    role: str                       # floor, command or rpc (of the plugin), peer, or aside: for information
-    restart: Callable[[], object]   # returns when the command has ended or the call was answered
-    empty: Callable[[], object] | None = None  # does nothing, by the same command: what its start alone takes
+    role: str  # floor, command or rpc (of the plugin), peer, or aside: for information
+    restart: Callable[[], object]  # returns when the command has ended or the call was answered
+    empty: Callable[[], object] | None = (
+        None  # does nothing, by the same command: what its start alone takes
+    )
 
 
 class Peer:
     """A supervisor that runs the workers of its place. Use open(), then ways(), then close()."""
 
-    # It looks through all processes of the machine for each one that it stops: those of the others, some thousands,
-    # would be charged to it (pm2 with 200 workers: 8.8 s instead of 2.7).
+    # It looks through all processes of the machine for each one that it stops: those of the others,
+    # some thousands, would be charged to it (pm2 with 200 workers: 8.8 s instead of 2.7).
     alone = False
 
     def __init__(self, place: Place) -> None:
@@ -89,7 +93,9 @@ class Peer:
             if sum(note.what == 'S' for note in found) >= count:
                 return found
             if time.monotonic() > deadline:
-                raise LabError(f'{type(self).__name__}: no {count} workers within {WAIT_SECONDS:g} s')
+                raise LabError(
+                    f'{type(self).__name__}: no {count} workers within {WAIT_SECONDS:g} s'
+                )
             time.sleep(POLL_SECONDS)
 
     def halt(self) -> None:
@@ -101,11 +107,11 @@ class Peer:
         os.kill(self.root(), signal.SIGCONT)
 
     def peak(self) -> float:
-        """The most memory, in MiB, that all processes of the supervisor together have had; not its workers.
+        """The most memory, in MiB, that all processes of the supervisor together have had; not its
+        workers.
 
-        For each: what it has now, memory shared with others divided by the number of those who share it (Pss), and
-        how much more it has had at its peak (VmHWM - VmRSS).
-        """
+        For each: what it has now, memory shared with others divided by the number of those who
+        share it (Pss), and how much more it has had at its peak (VmHWM - VmRSS)."""
         sizes = [memory(pid) for pid in tree(self.root()) if not runs(pid, self.place.worker)]
         return sum(sizes) / 1024
 
@@ -121,8 +127,14 @@ class Loop(Peer):
 
     def open(self) -> None:
         with (self.place.dir / 'output').open('wb') as output:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=output, cwd=self.place.dir, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                cwd=self.place.dir,
+                start_new_session=True,
+            )
         self.wait_started(self.place.workers)
 
     def root(self) -> int:
@@ -141,8 +153,15 @@ def run(command: list[str], env: dict[str, str] | None = None) -> None:
     """Run a command. LabError if it fails."""
     words = ' '.join(command[:4])
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=WAIT_SECONDS, env={**os.environ, **(env or {})})
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=WAIT_SECONDS,
+            env={**os.environ, **(env or {})},
+        )
     except subprocess.TimeoutExpired:
         raise LabError(f'{words} has not finished after {WAIT_SECONDS:g} s') from None
     if done.returncode != 0:
@@ -150,7 +169,9 @@ def run(command: list[str], env: dict[str, str] | None = None) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Kill every process that was started from the directory, works in it or names it in its command line."""
+    """Kill every process that was started from the directory, works in it or names it in its
+    command line.
+    """
     deadline = time.monotonic() + STOP_SECONDS
     while found := list(users(directory)):
         for pid in found:
@@ -197,10 +218,15 @@ def runs(pid: int, program: Path) -> bool:
 def memory(pid: int) -> int:
     """In KiB: see Peer.peak. 0 for a process that is gone."""
     try:
-        lines = [*Path(f'/proc/{pid}/status').read_text().splitlines(),
-                 *Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()[1:]]
+        lines = [
+            *Path(f'/proc/{pid}/status').read_text().splitlines(),
+            *Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()[1:],
+        ]
     except OSError:
         return 0
-    size = {name: int(rest.split()[0]) for name, _, rest in (line.partition(':') for line in lines)
-            if name in ('VmHWM', 'VmRSS', 'Pss')}
+    size = {
+        name: int(rest.split()[0])
+        for name, _, rest in (line.partition(':') for line in lines)
+        if name in ('VmHWM', 'VmRSS', 'Pss')
+    }
     return size.get('Pss', 0) + size.get('VmHWM', 0) - size.get('VmRSS', 0)

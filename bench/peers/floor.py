@@ -1,8 +1,10 @@
-"""The floor: what the machine itself needs, without a supervisor: python -m bench.peers.floor COUNT WORKER FILE MS
+"""The floor: what the machine itself needs, without a supervisor: python -m bench.peers.floor COUNT
+WORKER FILE MS
 
-Starts COUNT workers; for each line on standard input it signals all of them, then waits for whichever ends first and
-starts it again by posix_spawn, until all are new; then it answers with a line. No pipes, no logs, no states.
-"""
+Starts COUNT workers; for each line on standard input it signals all of them, then waits for
+whichever ends first and starts it again by posix_spawn, until all are new; then it answers with a
+line. No pipes, no logs, no states."""
+
 from __future__ import annotations
 
 import os

@@ -1,14 +1,16 @@
-"""The supervisors of bench.speed, each configured as its documentation has it; what is not given here is its default.
+"""The supervisors of bench.speed, each configured as its documentation has it; what is not given
+here is its default.
 
-    floor        bench.peers.floor
-    supervisord  with and without the plugin; minfds as low as the workers permit, since Supervisor closes that many
-                 descriptors in each new child
-    circus       circusctl restart --waiting; without --waiting it returns at once
-    runit        sv restart with all services as arguments
-    s6           s6-svc knows one service at a time, hence a loop of the shell; it does not wait for the new process,
-                 which s6-supervise starts a second after the end of the old one
-    pm2          fork mode; restart takes down two at a time unless --parallel says otherwise: 12 s for 200 workers
+floor        bench.peers.floor
+supervisord  with and without the plugin; minfds as low as the workers permit, since Supervisor closes that many
+             descriptors in each new child
+circus       circusctl restart --waiting; without --waiting it returns at once
+runit        sv restart with all services as arguments
+s6           s6-svc knows one service at a time, hence a loop of the shell; it does not wait for the new process,
+             which s6-supervise starts a second after the end of the old one
+pm2          fork mode; restart takes down two at a time unless --parallel says otherwise: 12 s for 200 workers
 """
+
 from __future__ import annotations
 
 import json
@@ -45,7 +47,7 @@ RESTARTER = """\
 supervisor.rpcinterface_factory = supervisor_restarter:make_rpcinterface
 {keys}
 """
-DESCRIPTORS = 6   # of supervisord per process: three pipes, two logs and some to spare
+DESCRIPTORS = 6  # of supervisord per process: three pipes, two logs and some to spare
 LEAST_MINFDS = 1024  # Supervisor's default
 
 
@@ -54,8 +56,14 @@ class Floor(Loop):
 
     def command(self) -> list[str]:
         place = self.place
-        return [sys.executable, str(Path(__file__).with_name('floor.py')), str(place.workers), str(place.worker),
-                str(place.file), str(place.milliseconds)]
+        return [
+            sys.executable,
+            str(Path(__file__).with_name('floor.py')),
+            str(place.workers),
+            str(place.worker),
+            str(place.file),
+            str(place.milliseconds),
+        ]
 
     def ways(self) -> list[Way]:
         return [Way('floor: posix_spawn loop', 'floor', self.restart)]
@@ -79,15 +87,29 @@ class Stock(Peer):
 
     def open(self) -> None:
         place = self.place
-        command = shlex.join(place.command('NAME')).replace('%', '%%').replace('NAME', 'w%(process_num)03d')
+        command = (
+            shlex.join(place.command('NAME'))
+            .replace('%', '%%')
+            .replace('NAME', 'w%(process_num)03d')
+        )
         program = PROGRAM.format(command=command, count=place.workers, stop=STOP_SECONDS)
-        self.lab = Lab(self.interface + program, max(LEAST_MINFDS, DESCRIPTORS * place.workers), interface=False)
+        self.lab = Lab(
+            self.interface + program,
+            max(LEAST_MINFDS, DESCRIPTORS * place.workers),
+            interface=False,
+        )
         self.lab.__enter__()
         self.lab.wait_running('web', place.workers, WAIT_SECONDS)
 
     def ways(self) -> list[Way]:
-        return [Way('supervisorctl restart web:*', 'peer', self.ctl('supervisorctl', 'restart', 'web:*'),
-                    self.ctl('supervisorctl', 'version'))]
+        return [
+            Way(
+                'supervisorctl restart web:*',
+                'peer',
+                self.ctl('supervisorctl', 'restart', 'web:*'),
+                self.ctl('supervisorctl', 'version'),
+            )
+        ]
 
     def ctl(self, name: str, *arguments: str) -> Callable[[], None]:
         """To run this command."""
@@ -114,13 +136,22 @@ class Plugin(Stock):
     suffix, role = '', 'rpc'
 
     def ways(self) -> list[Way]:
-        return [Way('supervisorctl_restart_group web', 'command', self.ctl('supervisorctl_restart_group', 'web'),
-                    self.ctl('supervisorctl_restart_group', '--status')), self.by_rpc()]
+        return [
+            Way(
+                'supervisorctl_restart_group web',
+                'command',
+                self.ctl('supervisorctl_restart_group', 'web'),
+                self.ctl('supervisorctl_restart_group', '--status'),
+            ),
+            self.by_rpc(),
+        ]
 
     def by_rpc(self) -> Way:
         """A call from this process, over a connection that is there already."""
         assert self.lab is not None
-        transport = SupervisorTransport(None, None, f'unix://{self.lab.dir}/sock')  # waits as long as it takes
+        transport = SupervisorTransport(
+            None, None, f'unix://{self.lab.dir}/sock'
+        )  # waits as long as it takes
         proxy: Any = ServerProxy('http://localhost', transport=transport)
 
         def restart() -> None:
@@ -128,7 +159,12 @@ class Plugin(Stock):
             if result is not True:
                 raise LabError(f'restartProcessGroup: {result}')
 
-        return Way(f'restartProcessGroup{self.suffix}', self.role, restart, proxy.restarter.getPluginVersion)
+        return Way(
+            f'restartProcessGroup{self.suffix}',
+            self.role,
+            restart,
+            proxy.restarter.getPluginVersion,
+        )
 
 
 class Forking(Plugin):
@@ -151,8 +187,15 @@ class Circus(Loop):
         (place.dir / 'circus.ini').write_text(
             f'[circus]\nendpoint = {self.endpoint()}\npubsub_endpoint = ipc://{place.dir}/pubsub\n'
             f'[watcher:web]\ncmd = {shlex.join(place.command("NAME")).replace("NAME", "$(circus.wid)")}\n'
-            f'numprocesses = {place.workers}\ngraceful_timeout = {STOP_SECONDS:g}\n', encoding='utf-8')
-        return [tool('circusd'), '--log-output', str(place.dir / 'log'), str(place.dir / 'circus.ini')]
+            f'numprocesses = {place.workers}\ngraceful_timeout = {STOP_SECONDS:g}\n',
+            encoding='utf-8',
+        )
+        return [
+            tool('circusd'),
+            '--log-output',
+            str(place.dir / 'log'),
+            str(place.dir / 'circus.ini'),
+        ]
 
     def endpoint(self) -> str:
         """Where circusctl finds it."""
@@ -160,8 +203,14 @@ class Circus(Loop):
 
     def ways(self) -> list[Way]:
         ctl = [tool('circusctl'), '--endpoint', self.endpoint(), '--timeout', f'{WAIT_SECONDS:g}']
-        return [Way('circusctl restart --waiting web', 'peer', lambda: run([*ctl, 'restart', '--waiting', 'web']),
-                    lambda: run([*ctl, 'numprocesses', 'web']))]
+        return [
+            Way(
+                'circusctl restart --waiting web',
+                'peer',
+                lambda: run([*ctl, 'restart', '--waiting', 'web']),
+                lambda: run([*ctl, 'numprocesses', 'web']),
+            )
+        ]
 
 
 class Runit(Loop):
@@ -175,7 +224,9 @@ class Runit(Loop):
         """Make them, and return the directory in which they are."""
         for name, service in zip(self.place.names(), map(Path, self.services())):
             service.mkdir(parents=True)
-            (service / 'run').write_text(f'#!/bin/sh\nexec {shlex.join(self.place.command(name))}\n')
+            (service / 'run').write_text(
+                f'#!/bin/sh\nexec {shlex.join(self.place.command(name))}\n'
+            )
             (service / 'run').chmod(0o755)
         return str(self.place.dir / 'services')
 
@@ -184,20 +235,37 @@ class Runit(Loop):
 
     def ways(self) -> list[Way]:
         wait = ['-w', f'{WAIT_SECONDS:g}']
-        return [Way('sv restart w000 w001 ...', 'peer', lambda: run([tool('sv'), *wait, 'restart', *self.services()]),
-                    lambda: run([tool('sv'), 'status', self.services()[0]]))]
+        return [
+            Way(
+                'sv restart w000 w001 ...',
+                'peer',
+                lambda: run([tool('sv'), *wait, 'restart', *self.services()]),
+                lambda: run([tool('sv'), 'status', self.services()[0]]),
+            )
+        ]
 
 
 class S6(Runit):
     """s6-svscan, an s6-supervise for each worker."""
 
     def command(self) -> list[str]:
-        return [tool('s6-svscan'), '-c', '1000', self.make_services()]  # its default is 500 services
+        return [
+            tool('s6-svscan'),
+            '-c',
+            '1000',
+            self.make_services(),
+        ]  # its default is 500 services
 
     def ways(self) -> list[Way]:
         loop = ['/bin/sh', '-c', 'for service do s6-svc -r "$service"; done', 'sh']
-        return [Way('s6-svc -r, in a loop', 'peer', lambda: run([*loop, *self.services()]),
-                    lambda: run([tool('s6-svstat'), self.services()[0]]))]
+        return [
+            Way(
+                's6-svc -r, in a loop',
+                'peer',
+                lambda: run([*loop, *self.services()]),
+                lambda: run([tool('s6-svstat'), self.services()[0]]),
+            )
+        ]
 
 
 class Pm2(Peer):
@@ -208,8 +276,16 @@ class Pm2(Peer):
     def open(self) -> None:
         place = self.place
         program, *arguments = place.command('web')
-        app = {'name': 'web', 'script': program, 'args': arguments, 'interpreter': 'none', 'exec_mode': 'fork',
-               'instances': place.workers, 'kill_timeout': int(1000 * STOP_SECONDS), 'cwd': str(place.dir)}
+        app = {
+            'name': 'web',
+            'script': program,
+            'args': arguments,
+            'interpreter': 'none',
+            'exec_mode': 'fork',
+            'instances': place.workers,
+            'kill_timeout': int(1000 * STOP_SECONDS),
+            'cwd': str(place.dir),
+        }
         file = place.dir / 'web.config.json'
         file.write_text(json.dumps({'apps': [app]}), encoding='utf-8')
         self.pm2('start', str(file))
@@ -221,8 +297,14 @@ class Pm2(Peer):
 
     def ways(self) -> list[Way]:
         count = str(self.place.workers)
-        return [Way('pm2 restart web --parallel N', 'peer', lambda: self.pm2('restart', 'web', '--parallel', count),
-                    lambda: self.pm2('ping'))]
+        return [
+            Way(
+                'pm2 restart web --parallel N',
+                'peer',
+                lambda: self.pm2('restart', 'web', '--parallel', count),
+                lambda: self.pm2('ping'),
+            )
+        ]
 
     def root(self) -> int:
         try:
@@ -232,7 +314,9 @@ class Pm2(Peer):
 
 
 def tool(name: str) -> str:
-    """The path of a peer's command; make bench installs circus and pm2 below .envs/. LabError if there is none."""
+    """The path of a peer's command; make bench installs circus and pm2 below .envs/. LabError if
+    there is none.
+    """
     for folder in (ENVS / 'circus' / 'bin', ENVS / 'pm2' / 'node_modules' / '.bin'):
         if (folder / name).exists():
             return str(folder / name)
@@ -245,11 +329,14 @@ def tool(name: str) -> str:
 def has_fast_spawn() -> bool:
     """Whether the plugin has a setting of that name."""
     from supervisor_restarter import options
+
     return 'fast_spawn' in (*options.CONFIGURATION_ONLY, *options.DECLARED)
 
 
 def find() -> Iterator[tuple[str, str, type[Peer]]]:
-    """Name, version and class of each supervisor that can be measured here; says so of those that cannot."""
+    """Name, version and class of each supervisor that can be measured here; says so of those that
+    cannot.
+    """
     yield 'floor', '', Floor
     yield 'supervisor', supervisor.options.VERSION, Stock
     yield 'supervisor-restarter', metadata.version('supervisor-restarter'), Plugin
@@ -276,8 +363,11 @@ def version(name: str) -> str:
         if name == 'circus':
             return output([tool('circusd'), '--version'])
         if name == 'pm2':
-            return str(json.loads((Path(os.path.realpath(tool('pm2'))).parent.parent / 'package.json').read_text())
-                       ['version'])
+            return str(
+                json.loads(
+                    (Path(os.path.realpath(tool('pm2'))).parent.parent / 'package.json').read_text()
+                )['version']
+            )
         return output(['dpkg-query', '-W', '-f', '${Version}', name])
     except (OSError, subprocess.SubprocessError, KeyError, ValueError):
         return ''
@@ -285,4 +375,6 @@ def version(name: str) -> str:
 
 def output(command: list[str]) -> str:
     """What the command prints."""
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=20
+    ).stdout.strip()

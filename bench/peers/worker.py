@@ -1,14 +1,17 @@
-"""The worker that every supervisor of bench.speed runs, and what it writes down: the one observer of all figures.
+"""The worker that every supervisor of bench.speed runs, and what it writes down: the one observer
+of all figures.
 
     worker FILE NAME MILLISECONDS
 
-It appends a line to FILE when it starts, when it is told to stop, and when it ends, so many milliseconds later:
-`S NAME 12345.678901234`, then T, then E. The time is that of the monotonic clock, which all processes of a machine
-share. No supervisor is asked for anything and nothing is polled; the price is one write of 30 bytes to a file that is
-open already, some microseconds, the same for all. Not asked is therefore also: what the supervisor believes.
+It appends a line to FILE when it starts, when it is told to stop, and when it ends, so many
+milliseconds later: `S NAME 12345.678901234`, then T, then E. The time is that of the monotonic
+clock, which all processes of a machine share. No supervisor is asked for anything and nothing is
+polled; the price is one write of 30 bytes to a file that is open already, some microseconds, the
+same for all. Not asked is therefore also: what the supervisor believes.
 
-It is a small C program, so that starting it costs next to nothing: 500 interpreters would hide what is measured.
-"""
+It is a small C program, so that starting it costs next to nothing: 500 interpreters would hide what
+is measured."""
+
 from __future__ import annotations
 
 import shutil
@@ -74,9 +77,17 @@ def build(target: Path) -> None:
     """Compile the worker. LabError if there is no C compiler."""
     compiler = next(filter(None, map(shutil.which, ('cc', 'gcc', 'clang'))), None)
     if compiler is None:
-        raise LabError('the workers are a small C program: install a C compiler (Debian, Ubuntu: apt install gcc)')
-    done = subprocess.run([compiler, '-O2', '-x', 'c', '-o', str(target), '-'], input=SOURCE, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILD_SECONDS)
+        raise LabError(
+            'the workers are a small C program: install a C compiler (Debian, Ubuntu: apt install gcc)'
+        )
+    done = subprocess.run(
+        [compiler, '-O2', '-x', 'c', '-o', str(target), '-'],
+        input=SOURCE,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=BUILD_SECONDS,
+    )
     if done.returncode != 0:
         raise LabError(f'{compiler} cannot compile the worker:\n{done.stdout}')
 

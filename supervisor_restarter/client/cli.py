@@ -1,7 +1,8 @@
 """supervisorctl_restart_group: restarts process groups and shows how that goes.
 
-What only some commands need is imported when they do: most restarts take less time than a start of Python.
-"""
+What only some commands need is imported when they do: most restarts take less time than a start of
+Python."""
+
 from __future__ import annotations
 
 import sys
@@ -57,7 +58,7 @@ class Command:
     def _begin(self) -> str:
         if self._options.wait is not None:
             self.restart_id = self._options.wait
-            self._client.get(self._options.wait)     # says so at once if there is none
+            self._client.get(self._options.wait)  # says so at once if there is none
             return self._options.wait
         if self._options.retry is not None:
             return self._client.retry(self._options.retry, self._options.restart_options())
@@ -66,7 +67,7 @@ class Command:
     def _detach(self) -> int:
         status = self._show({'id': self.restart_id}, [self.restart_id])
         if not self._options.json and not self._options.quiet:
-            self._screen.hint(f"to wait for it: {self._options.command('--wait', self.restart_id)}")
+            self._screen.hint(f'to wait for it: {self._options.command("--wait", self.restart_id)}')
         return status
 
     def _wait(self, restart_id: str) -> int:
@@ -86,7 +87,9 @@ class Command:
         status = exit_status(restart)
         if status != Exit.OK:
             # What was on the terminal a line above need not be said again.
-            shown = self._screen.is_terminal() and not self._options.quiet and not self._options.json
+            shown = (
+                self._screen.is_terminal() and not self._options.quiet and not self._options.json
+            )
             self._screen.error(failure(restart, reasons=not shown))
         if self._options.json:
             return self._print(self._result(restart, status))
@@ -99,36 +102,45 @@ class Command:
             return
         from supervisor_restarter.client.failures import in_full
         from supervisor_restarter.client.logtails import Logs
+
         for line in reporter.leftovers(restart):
             self._screen.out(line, Colour.ODD)
 
         def supervisorctl(*words: str) -> str:
             return self._options.command(*words, program='supervisorctl')
+
         for line, colour in in_full(restart, Logs(self._options.getServerProxy), supervisorctl):
             self._screen.out(line, colour)
 
     def _result(self, restart: Restart, status: int) -> dict[str, Any]:
         if status == Exit.OK:
             return results.result(restart, status)
-        return {**results.result(restart, status), **results.failed(restart['id'], failure(restart), status)}
+        return {
+            **results.result(restart, status),
+            **results.failed(restart['id'], failure(restart), status),
+        }
 
     def _interrupted(self) -> str:
         command = self._options.command
         if self.restart_id:
-            return (f'detached: restart {self.restart_id} goes on; '
-                    f"to wait for it: {command('--wait', self.restart_id)}; "
-                    f"to cancel it: {command('--cancel', self.restart_id)}")
-        return f"interrupted: a restart may have begun; to see: {command('--status')}"
+            return (
+                f'detached: restart {self.restart_id} goes on; '
+                f'to wait for it: {command("--wait", self.restart_id)}; '
+                f'to cancel it: {command("--cancel", self.restart_id)}'
+            )
+        return f'interrupted: a restart may have begun; to see: {command("--status")}'
 
     # -- other questions ---------------------------------------------------------------------
 
     def _plan(self) -> int:
         from supervisor_restarter.client.tables import plan_lines
+
         plan = self._client.plan(self._options.args, self._options.restart_options())
         return self._show(plan, plan_lines(plan))
 
     def _status(self) -> int:
         from supervisor_restarter.client.tables import policy_lines, table
+
         if not self._options.args:
             restarts = self._client.restarts()
             if self._options.json:
@@ -138,7 +150,9 @@ class Command:
         status = exit_status(restart) if ended(restart) else Exit.OK
         if self._options.json:
             return self._print(self._result(restart, status))
-        return self._show({}, [*table([restart]), *policy_lines(restart), *process_lines(restart)], status)
+        return self._show(
+            {}, [*table([restart]), *policy_lines(restart), *process_lines(restart)], status
+        )
 
     def _cancel(self, restart_id: str) -> int:
         self._client.cancel(restart_id)
@@ -148,7 +162,9 @@ class Command:
     # -- printing ----------------------------------------------------------------------------
 
     def _show(self, answer: Any, lines: Iterable[str], status: int = Exit.OK) -> int:
-        """The answer as JSON, or the lines. Returns the exit status: not 0 if that could not be printed."""
+        """The answer as JSON, or the lines. Returns the exit status: not 0 if that could not be
+        printed.
+        """
         if self._options.json:
             return self._print(results.result(answer, status))
         for line in lines:
@@ -160,22 +176,26 @@ class Command:
 
 
 def print_json(screen: Screen, result: dict[str, Any]) -> int:
-    """The one object that --json prints. Returns its exit status, and not 0 if it could not be printed."""
+    """The one object that --json prints. Returns its exit status, and not 0 if it could not be
+    printed.
+    """
     import json
+
     screen.text(json.dumps(result, indent=2) + '\n')
     return int(result['exit_status']) or (Exit.FAILED if screen.lost else Exit.OK)
 
 
 def wants_json(argv: Sequence[str]) -> bool:
     """Whether a command line that may be full of mistakes has --json in it, or a beginning of it."""
-    options = argv[:argv.index('--')] if '--' in argv else argv
+    options = argv[: argv.index('--')] if '--' in argv else argv
     return any(len(word) > 2 and '--json'.startswith(word) for word in options)
 
 
 def open_shell(options: RestartOptions) -> None:
     """supervisorctl's interactive shell, for the same supervisord."""
     from supervisor.supervisorctl import Controller
-    options.history_file = options.history    # -r sets the one, supervisorctl reads the other
+
+    options.history_file = options.history  # -r sets the one, supervisorctl reads the other
     Controller(options).exec_cmdloop([], options)
 
 
@@ -196,11 +216,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         error, problem = f'Error: {exc}', exc
     except KeyboardInterrupt:
         error, problem = 'Error: interrupted', ClientError(Exit.DETACHED, 'interrupted')
-    except SystemExit as exc:    # -h, --version
+    except SystemExit as exc:  # -h, --version
         return int(exc.code or 0)
     screen.error(error)
     if wants_json(argv):
-        print_json(screen, results.refused(command.restart_id if command is not None else '', problem))
+        print_json(
+            screen, results.refused(command.restart_id if command is not None else '', problem)
+        )
     return int(problem.status)
 
 

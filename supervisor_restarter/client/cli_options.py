@@ -1,4 +1,5 @@
 """The command line of supervisorctl_restart_group: its options, and what is wrong with them."""
+
 from __future__ import annotations
 
 import configparser
@@ -23,10 +24,20 @@ from supervisor_restarter.spelling import closest, did_you_mean
 
 # Attribute of RestartOptions, which is the option's name -> key of the server's options struct.
 RESTART_OPTIONS = {
-    'max_unavailable': 'max_unavailable', 'rolling': 'max_unavailable', 'min_ready': 'min_ready',
-    'ready_timeout': 'ready_timeout', 'scout': 'scout', 'method': 'method', 'stagger': 'stagger_factor',
-    'delay': 'delay', 'timeout': 'timeout', 'stop_timeout': 'stop_timeout', 'only_running': 'only_running',
-    'on_failure': 'on_failure', 'queue': 'if_busy'}
+    'max_unavailable': 'max_unavailable',
+    'rolling': 'max_unavailable',
+    'min_ready': 'min_ready',
+    'ready_timeout': 'ready_timeout',
+    'scout': 'scout',
+    'method': 'method',
+    'stagger': 'stagger_factor',
+    'delay': 'delay',
+    'timeout': 'timeout',
+    'stop_timeout': 'stop_timeout',
+    'only_running': 'only_running',
+    'on_failure': 'on_failure',
+    'queue': 'if_busy',
+}
 # The server's options that are times.
 TIMES = ('min_ready', 'ready_timeout', 'scout', 'delay', 'timeout', 'stop_timeout')
 # Those that take no value: what they stand for.
@@ -43,7 +54,9 @@ def long_name(attribute: str) -> str:
 
 
 def reader(key: str) -> Callable[[str], Any]:
-    """Makes the value for the server's option `key` out of a word; ValueError for what the server would refuse."""
+    """Makes the value for the server's option `key` out of a word; ValueError for what the server
+    would refuse.
+    """
     if key in TIMES:
         return read_seconds
     kind = DECLARED[key]
@@ -53,11 +66,13 @@ def reader(key: str) -> Callable[[str], Any]:
             return checked(key, kind, kind.of_text(word))
         except (ValueError, Refusal):
             raise ValueError(f'must be {kind.allowed}') from None
+
     return read
 
 
 class RestartOptions(ClientOptions):
-    """The command line: supervisorctl's options, those of a restart, and names among them or after them.
+    """The command line: supervisorctl's options, those of a restart, and names among them or after
+    them.
 
     Every mistake in it, or in the configuration file, is a ClientError with status USAGE.
     """
@@ -94,16 +109,22 @@ class RestartOptions(ClientOptions):
         self._check()
 
     def _options_first(self, args: Sequence[str]) -> list[str]:
-        """The same command line with its options before its names, where Supervisor's getopt finds them."""
+        """The same command line with its options before its names, where Supervisor's getopt finds
+        them.
+        """
         try:
-            options, words = getopt.gnu_getopt(list(args), ''.join(self.short_options), self.long_options)
+            options, words = getopt.gnu_getopt(
+                list(args), ''.join(self.short_options), self.long_options
+            )
         except getopt.GetoptError as exc:
             self.usage(f'{exc.msg}{self._meant(exc)}')
         self._check_rolling(args)
         ordered = []
         for option, value in options:
             with_value = self._takes_value(option)
-            ordered.append(f'{option}={value}' if with_value and option.startswith('--') else option)
+            ordered.append(
+                f'{option}={value}' if with_value and option.startswith('--') else option
+            )
             if with_value and not option.startswith('--'):
                 ordered.append(value)
         return [*ordered, '--', *words]
@@ -117,11 +138,17 @@ class RestartOptions(ClientOptions):
 
     def _check_rolling(self, args: Sequence[str]) -> None:
         """Refuses `--rolling 2 web`: the 2 would be taken for a name."""
-        before_names = args[:args.index('--')] if '--' in args else args
+        before_names = args[: args.index('--')] if '--' in args else args
         for option, number in zip(before_names, before_names[1:]):
-            if len(option) > 3 and '--rolling'.startswith(option) and re.fullmatch('[0-9]+%?', number):
-                self.usage(f'--rolling takes no number: for {number} at a time, use --max-unavailable {number} '
-                           '(names of processes may come first)')
+            if (
+                len(option) > 3
+                and '--rolling'.startswith(option)
+                and re.fullmatch('[0-9]+%?', number)
+            ):
+                self.usage(
+                    f'--rolling takes no number: for {number} at a time, use --max-unavailable {number} '
+                    '(names of processes may come first)'
+                )
 
     def _takes_value(self, option: str) -> bool:
         return f'{option[2:]}=' in self.long_options or f'{option[1:]}:' in self.short_options
@@ -132,12 +159,18 @@ class RestartOptions(ClientOptions):
     def _check(self) -> None:
         """Refuses options and names that contradict each other."""
         modes = [f'--{mode}' for mode in MODES if getattr(self, mode) is not None]
-        others = [f'--{long_name(name)}' for name in RESTART_OPTIONS if getattr(self, name) is not None]
+        others = [
+            f'--{long_name(name)}' for name in RESTART_OPTIONS if getattr(self, name) is not None
+        ]
         both = self.rolling and self.max_unavailable is not None
-        for clash in (modes if modes != ['--detach', '--retry'] else [],
-                      ['--rolling', '--max-unavailable'] if both else [],
-                      ['--json', '-i'] if self.json and self.shell else [],
-                      [modes[0], '--quiet'] if modes and modes[0] in ('--plan', '--status') and self.quiet else []):
+        for clash in (
+            modes if modes != ['--detach', '--retry'] else [],
+            ['--rolling', '--max-unavailable'] if both else [],
+            ['--json', '-i'] if self.json and self.shell else [],
+            [modes[0], '--quiet']
+            if modes and modes[0] in ('--plan', '--status') and self.quiet
+            else [],
+        ):
             if len(clash) > 1:
                 self.usage(f'{clash[0]} and {clash[1]} exclude each other')
         if modes and modes[0] in ('--status', '--cancel', '--wait') and others:
@@ -158,7 +191,8 @@ class RestartOptions(ClientOptions):
         return {key: value for key, value in given if value is not None}
 
     def command(self, *words: str, program: str = '') -> str:
-        """This command (or another program of the same options) with other words, for the same supervisord.
+        """This command (or another program of the same options) with other words, for the same
+        supervisord.
 
         The password has to be filled in.
         """
@@ -176,8 +210,10 @@ class RestartOptions(ClientOptions):
         try:
             self.getServerProxy()
         except ValueError:
-            self.usage(f'{without_password(str(self.serverurl))!r} is not a URL of the form http://host:port or '
-                       'unix:///path')
+            self.usage(
+                f'{without_password(str(self.serverurl))!r} is not a URL of the form http://host:port or '
+                'unix:///path'
+            )
         return Client(lambda: self.getServerProxy().restarter, self.serverurl)
 
     def read_config(self, fp: Any) -> Any:
@@ -186,17 +222,27 @@ class RestartOptions(ClientOptions):
             return ClientOptions.read_config(self, fp)
         except (configparser.Error, UnicodeError) as exc:
             # their texts quote the file's lines
-            lines = [str(line) for line, _ in getattr(exc, 'errors', [])] or [str(getattr(exc, 'lineno', ''))]
-            where = f" in line {', '.join(lines)}" if lines[0] else ''
-            raise ValueError(f'could not read config file {fp}: {type(exc).__name__}{where}') from None
+            lines = [str(line) for line, _ in getattr(exc, 'errors', [])] or [
+                str(getattr(exc, 'lineno', ''))
+            ]
+            where = f' in line {", ".join(lines)}' if lines[0] else ''
+            raise ValueError(
+                f'could not read config file {fp}: {type(exc).__name__}{where}'
+            ) from None
         except ValueError as exc:
             if "'supervisorctl.password'" in str(exc):
-                raise ValueError(f'the password in config file {fp} cannot be expanded: write % as %%') from None
+                raise ValueError(
+                    f'the password in config file {fp} cannot be expanded: write % as %%'
+                ) from None
             raise
 
     def get_plugins(self, parser: Any, factory_key: str, section_prefix: str) -> list[Any]:
         """supervisorctl's plugins, where there will be a shell to use them."""
-        return list(ClientOptions.get_plugins(self, parser, factory_key, section_prefix)) if self._wants_shell() else []
+        return (
+            list(ClientOptions.get_plugins(self, parser, factory_key, section_prefix))
+            if self._wants_shell()
+            else []
+        )
 
     def version(self, dummy: object) -> None:
         self.screen.text(f'{__version__}\n')

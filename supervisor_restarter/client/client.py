@@ -4,6 +4,7 @@ Nothing is printed here: the command supervisorctl_restart_group and supervisorc
 same answers and errors in their own ways. Whatever goes wrong between this process and supervisord
 comes out as one ClientError with one line of text and the exit status that belongs to it.
 """
+
 from __future__ import annotations
 
 import errno
@@ -19,29 +20,39 @@ from xmlrpc.client import Fault, ProtocolError, ResponseError
 
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client.structs import LISTED, PLAN, RESTART, Plan, Restart, conforms, ended
+from supervisor_restarter.client.structs import (
+    LISTED,
+    PLAN,
+    RESTART,
+    Plan,
+    Restart,
+    conforms,
+    ended,
+)
 from supervisor_restarter.faults import NOT_XML, Code, printable
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
 PATIENCE = 20.0
-# Seconds between two looks at a restart in motion. A look that waits for a change follows only on one that
-# saw none, so that there are never more than 2 / PACE = 10 looks per second, however many processes change.
+# Seconds between two looks at a restart in motion. A look that waits for a change follows only on
+# one that saw none, so that there are never more than 2 / PACE = 10 looks per second, however many
+# processes change.
 PACE = 0.2
-# A version no restart reaches: waitRestart then returns when the restart has ended, or when its seconds are over.
-NEVER = 2 ** 31 - 1
+# A version no restart reaches: waitRestart then returns when the restart has ended, or when its
+# seconds are over.
+NEVER = 2**31 - 1
 
 
 class Exit(IntEnum):
     """Exit statuses of supervisorctl_restart_group; those supervisorctl has too mean the same."""
 
     OK = 0
-    FAILED = 1         # a process failed, or the restart was cancelled or timed out
-    USAGE = 2          # bad usage, no such group or process, bad option
-    NO_INTERFACE = 3   # supervisord runs without the restarter interface
-    REFUSED = 4        # authentication refused
-    BUSY = 5           # that group is being restarted already
-    UNREACHABLE = 7    # supervisord cannot be reached
-    DETACHED = 130     # detached by Ctrl-C
+    FAILED = 1  # a process failed, or the restart was cancelled or timed out
+    USAGE = 2  # bad usage, no such group or process, bad option
+    NO_INTERFACE = 3  # supervisord runs without the restarter interface
+    REFUSED = 4  # authentication refused
+    BUSY = 5  # that group is being restarted already
+    UNREACHABLE = 7  # supervisord cannot be reached
+    DETACHED = 130  # detached by Ctrl-C
 
 
 STATUS_OF_FAULT = {
@@ -56,17 +67,27 @@ STATUS_OF_FAULT = {
 }
 TEXT_OF_FAULT = {
     Faults.UNKNOWN_METHOD: 'supervisord runs without the restarter interface: its configuration file needs a section '
-                           '[rpcinterface:restarter] with supervisor.rpcinterface_factory = '
-                           'supervisor_restarter:make_rpcinterface, and then a reload (supervisorctl reload, which '
-                           'restarts all programs) or a restart of supervisord',
+    '[rpcinterface:restarter] with supervisor.rpcinterface_factory = '
+    'supervisor_restarter:make_rpcinterface, and then a reload (supervisorctl reload, which '
+    'restarts all programs) or a restart of supervisord',
     Faults.SHUTDOWN_STATE: 'supervisord is shutting down or being reloaded',
 }
 TEXT_OF_ERRNO = {errno.ECONNREFUSED: 'refused connection', errno.ENOENT: 'no such file'}
 
-# What a call can raise: the server's faults, the sockets' and http.client's errors, and what xmlrpc.client
-# raises when it reads (TypeError to ValueError) something that is not an answer to an XML-RPC call.
-CALL_ERRORS = (Fault, ProtocolError, OSError, http.client.HTTPException,
-               ResponseError, ExpatError, TypeError, LookupError, ValueError)
+# What a call can raise: the server's faults, the sockets' and http.client's errors, and what
+# xmlrpc.client raises when it reads (TypeError to ValueError) something that is not an answer to an
+# XML-RPC call.
+CALL_ERRORS = (
+    Fault,
+    ProtocolError,
+    OSError,
+    http.client.HTTPException,
+    ResponseError,
+    ExpatError,
+    TypeError,
+    LookupError,
+    ValueError,
+)
 
 
 class ClientError(Exception):
@@ -138,13 +159,20 @@ class Client:
     def retry(self, restart_id: str, options: dict[str, Any]) -> str:
         """Starts a restart of what failed or was not reached in another one. Returns its id."""
         try:
-            return cast(str, self._checked(str, 'retryRestart', restart_id, *([options] if options else [])))
+            return cast(
+                str, self._checked(str, 'retryRestart', restart_id, *([options] if options else []))
+            )
         except ClientError as exc:
             if exc.code != Faults.UNKNOWN_METHOD:
                 raise
-            version = self._checked(str, 'getPluginVersion')      # raises the same if there is no interface at all
-            raise ClientError(Exit.NO_INTERFACE, f'the restarter there ({version}) knows no retryRestart: it is older '
-                              'than this command; upgrade it, and restart supervisord') from exc
+            version = self._checked(
+                str, 'getPluginVersion'
+            )  # raises the same if there is no interface at all
+            raise ClientError(
+                Exit.NO_INTERFACE,
+                f'the restarter there ({version}) knows no retryRestart: it is older '
+                'than this command; upgrade it, and restart supervisord',
+            ) from exc
 
     def plan(self, names: Sequence[str], options: dict[str, Any]) -> Plan:
         """What `start` with the same arguments would do. Nothing is touched."""
@@ -182,34 +210,46 @@ class Client:
     def _look(self, restart_id: str, version: int, seconds: float) -> Restart:
         """One look at a restart in motion, over a new connection if the old one broke.
 
-        Looking twice does no harm, and a broken connection alone says nothing about the restart: after a
-        reload it is the new supervisord that knows whether it still has it.
-        """
+        Looking twice does no harm, and a broken connection alone says nothing about the restart:
+        after a reload it is the new supervisord that knows whether it still has it."""
         try:
             try:
-                return cast(Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds))
+                return cast(
+                    Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds)
+                )
             except ClientError as exc:
                 if not isinstance(exc.__cause__, ConnectionError):
                     raise
-                return cast(Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds))
+                return cast(
+                    Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds)
+                )
         except ClientError as exc:
             raise in_mid_wait(exc, restart_id) from exc
 
     def _checked(self, shape: Any, method: str, *args: object) -> Any:
         answer = self.call(method, *args)
         if not conforms(answer, shape):
-            raise ClientError(Exit.NO_INTERFACE, f'{self._url} answered {method} with something unexpected: the '
-                                                 'restarter there and this command are not of the same version')
+            raise ClientError(
+                Exit.NO_INTERFACE,
+                f'{self._url} answered {method} with something unexpected: the '
+                'restarter there and this command are not of the same version',
+            )
         return answer
 
 
 def in_mid_wait(error: ClientError, restart_id: str) -> ClientError:
     """What `error` means when it comes while a restart, known to have begun, is waited for."""
     if error.code == Code.NO_SUCH_RESTART:
-        return ClientError(Exit.FAILED, f'restart {restart_id} ended unfinished: supervisord does not know it any '
-                                        'more, it was reloaded or restarted meanwhile', error.code)
+        return ClientError(
+            Exit.FAILED,
+            f'restart {restart_id} ended unfinished: supervisord does not know it any '
+            'more, it was reloaded or restarted meanwhile',
+            error.code,
+        )
     if error.status == Exit.UNREACHABLE:
-        return ClientError(error.status, f'supervisord went away during restart {restart_id}: {error}', error.code)
+        return ClientError(
+            error.status, f'supervisord went away during restart {restart_id}: {error}', error.code
+        )
     return error
 
 
@@ -217,9 +257,15 @@ def explain(exc: Exception, url: str) -> ClientError:
     """The ClientError for an exception of CALL_ERRORS. `url` is named in the text."""
     if isinstance(exc, Fault):
         code = exc.faultCode if isinstance(exc.faultCode, int) else 0
-        return ClientError(STATUS_OF_FAULT.get(code, Exit.FAILED), TEXT_OF_FAULT.get(code, str(exc.faultString)), code)
+        return ClientError(
+            STATUS_OF_FAULT.get(code, Exit.FAILED),
+            TEXT_OF_FAULT.get(code, str(exc.faultString)),
+            code,
+        )
     if isinstance(exc, ProtocolError) and exc.errcode == 401:
-        return ClientError(Exit.REFUSED, f'{url} requires authentication: user name or password missing or wrong')
+        return ClientError(
+            Exit.REFUSED, f'{url} requires authentication: user name or password missing or wrong'
+        )
     return ClientError(Exit.UNREACHABLE, f'{url} {_complaint(exc)}')
 
 
@@ -232,7 +278,9 @@ def _complaint(exc: Exception) -> str:
     if isinstance(exc, socket.gaierror):
         return f'unknown host ({exc.strerror or exc})'
     if isinstance(exc, OSError):
-        return TEXT_OF_ERRNO.get(exc.errno or 0, (exc.strerror or str(exc) or type(exc).__name__).lower())
+        return TEXT_OF_ERRNO.get(
+            exc.errno or 0, (exc.strerror or str(exc) or type(exc).__name__).lower()
+        )
     if isinstance(exc, http.client.HTTPException):
         return f'does not speak HTTP as it should ({type(exc).__name__})'
     if isinstance(exc, UnicodeError) and not isinstance(exc, UnicodeDecodeError):

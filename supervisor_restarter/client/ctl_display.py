@@ -1,4 +1,7 @@
-"""What a command of ours prints in supervisorctl: lines and, on a terminal, a progress bar below them."""
+"""What a command of ours prints in supervisorctl: lines and, on a terminal, a progress bar below
+them.
+"""
+
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -11,27 +14,27 @@ from supervisor_restarter.faults import printable
 class Display:
     """Prints through supervisorctl's own `output`.
 
-    Nothing that goes wrong with the printing ends a command: where nobody reads any more, the rest is dropped.
-    """
+    Nothing that goes wrong with the printing ends a command: where nobody reads any more, the rest
+    is dropped."""
 
     def __init__(self, ctl: Any) -> None:
         self._ctl = ctl
         self._gauge: Gauge | None = None
-        self._lost = ctl.stdout is None      # as after >&-
+        self._lost = ctl.stdout is None  # as after >&-
 
     def open_bar(self, total: int) -> None:
         """A bar for `total` processes, if there is a terminal.
 
-        To import tqdm takes longer than many a restart: to be called after what the user waits for has been sent,
-        and at no moment when processes are down and wait for us.
-        """
+        To import tqdm takes longer than many a restart: to be called after what the user waits for
+        has been sent, and at no moment when processes are down and wait for us."""
         if self._lost or total < 2 or not self._ctl.stdout.isatty():
             return
         try:
             from tqdm import tqdm
+
             self._gauge = Gauge(tqdm, self._ctl.stdout, total)
         except ImportError:
-            pass    # the bar is a pleasure, not a need
+            pass  # the bar is a pleasure, not a need
         except OSError:
             self._lose()
 
@@ -46,7 +49,7 @@ class Display:
                 self._gauge.line(text)
             else:
                 self._ctl.output(text)
-                self._ctl.stdout.flush()    # a pipe would get everything at the end only
+                self._ctl.stdout.flush()  # a pipe would get everything at the end only
         except OSError:
             self._lose()
 

@@ -1,4 +1,5 @@
 """What supervisorctl's `help` says about our commands."""
+
 from __future__ import annotations
 
 COMMANDS = {

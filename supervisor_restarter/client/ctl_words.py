@@ -1,4 +1,5 @@
 """The words after our commands in supervisorctl, and the words of its answers."""
+
 from __future__ import annotations
 
 import re
@@ -11,7 +12,8 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import DECLARED, checked
 from supervisor_restarter.spelling import closest, did_you_mean
 
-# Anything like a number: one that is not allowed is to be refused as such, and not looked for as a name.
+# Anything like a number: one that is not allowed is to be refused as such, and not looked for as a
+# name.
 NUMBER = re.compile(r'-?[0-9.]+%?')
 # What `rolling` takes besides -> key of the server's options struct.
 TIMES = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
@@ -32,7 +34,9 @@ def plain(text: str) -> str:
 
 
 def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The names and the options in the words after `rolling`. Refusal BAD_OPTION for what it does not take."""
+    """The names and the options in the words after `rolling`. Refusal BAD_OPTION for what it does
+    not take.
+    """
     names: list[str] = []
     options: dict[str, Any] = {}
     rest = iter(words)
@@ -48,7 +52,10 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     limit = names.pop(0) if names and NUMBER.fullmatch(names[0]) else '1'
     kind = DECLARED['max_unavailable']
     try:
-        return names, {'max_unavailable': checked('max_unavailable', kind, kind.of_text(limit)), **options}
+        return names, {
+            'max_unavailable': checked('max_unavailable', kind, kind.of_text(limit)),
+            **options,
+        }
     except ValueError as exc:
         raise Refusal(Code.BAD_OPTION, str(exc)) from None
 
@@ -58,9 +65,14 @@ def _time(option: str) -> str:
         return TIMES[option]
     close = closest(option[2:], [known[2:] for known in TIMES])
     if close:
-        raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}'{did_you_mean([f'--{close}'])}")
-    raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}': it takes {', '.join(TIMES)}, and how many at a "
-                                   'time as its first word (rolling 2 web:)')
+        raise Refusal(
+            Code.BAD_OPTION, f"rolling has no option '{option}'{did_you_mean([f'--{close}'])}"
+        )
+    raise Refusal(
+        Code.BAD_OPTION,
+        f"rolling has no option '{option}': it takes {', '.join(TIMES)}, and how many at a "
+        'time as its first word (rolling 2 web:)',
+    )
 
 
 def _seconds(option: str, value: str) -> float:

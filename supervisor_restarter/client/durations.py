@@ -1,10 +1,11 @@
 """Times as users write them: 90, 90s, 5m, 2h, 1d."""
+
 from __future__ import annotations
 
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.options import SECONDS, checked
 
-UNITS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}    # in seconds
+UNITS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}  # in seconds
 
 
 def duration(word: str) -> float:
@@ -18,4 +19,6 @@ def read_seconds(word: str) -> float:
     try:
         return float(checked('seconds', SECONDS, duration(word)))
     except (ValueError, Refusal):
-        raise ValueError(f'must be {SECONDS.allowed}, or with a unit as in 90s, 5m, 2h, 1d') from None
+        raise ValueError(
+            f'must be {SECONDS.allowed}, or with a unit as in 90s, 5m, 2h, 1d'
+        ) from None

@@ -1,4 +1,7 @@
-"""What is shown last of a restart that went wrong: each process that failed, in full, with what it wrote."""
+"""What is shown last of a restart that went wrong: each process that failed, in full, with what it
+wrote.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -13,9 +16,11 @@ from supervisor_restarter.client.wording import namespec, process_line, together
 MOST_LOGS = 3
 
 
-def in_full(restart: Restart, logs: Logs, command: Callable[..., str]) -> Iterator[tuple[str, Colour]]:
-    """Lines, and their colours, for all processes that failed: the first ones with the last lines of their logs, the
-    others with those of the same fate in one line.
+def in_full(
+    restart: Restart, logs: Logs, command: Callable[..., str]
+) -> Iterator[tuple[str, Colour]]:
+    """Lines, and their colours, for all processes that failed: the first ones with the last lines
+    of their logs, the others with those of the same fate in one line.
 
     command: the command line of supervisorctl, for the same server, with the words given.
     """
@@ -24,7 +29,9 @@ def in_full(restart: Restart, logs: Logs, command: Callable[..., str]) -> Iterat
     first = [process for process in failed if process['new_pid']][:MOST_LOGS]
     for process in first:
         yield process_line(process), Colour.BAD
-        for line in _written(f"{process['group']}:{process['name']}", namespec(process), logs, command):
+        for line in _written(
+            f'{process["group"]}:{process["name"]}', namespec(process), logs, command
+        ):
             yield line, Colour.PLAIN
     others = [process for process in failed if process not in first]
     for line in together(others, most=len(others)):

@@ -1,4 +1,5 @@
 """A progress bar on a terminal, whose title and clock go on between two looks at what it shows."""
+
 from __future__ import annotations
 
 import os
@@ -12,7 +13,7 @@ from supervisor_restarter.faults import printable
 TICK = 1.0
 # The bar itself is left so many columns, however long its title is.
 NARROWEST = 10
-COLUMNS = 80      # of a terminal that does not tell
+COLUMNS = 80  # of a terminal that does not tell
 
 
 class Title:
@@ -35,22 +36,26 @@ class Title:
         if not self._rest:
             return _cut(self._head, room)
         for_head = room - len(self._rest) - 2
-        return f'{_cut(self._head, for_head)}: {self._rest}' if for_head >= 8 else _cut(self._rest, room)
+        return (
+            f'{_cut(self._head, for_head)}: {self._rest}'
+            if for_head >= 8
+            else _cut(self._rest, room)
+        )
 
 
 def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[:max(0, room - 3)] + '...'
+    return text if len(text) <= room else text[: max(0, room - 3)] + '...'
 
 
 class Gauge:
     """A tqdm progress bar on a terminal.
 
-    It is drawn anew every TICK seconds, by a thread: the one that talks to the server waits for its answer meanwhile,
-    and to ask the server more often would cost others' time. Where the terminal goes away, the rest is dropped.
-    """
+    It is drawn anew every TICK seconds, by a thread: the one that talks to the server waits for its
+    answer meanwhile, and to ask the server more often would cost others' time. Where the terminal
+    goes away, the rest is dropped."""
 
     def __init__(self, tqdm: Any, stream: TextIO, total: int) -> None:
-        tqdm.monitor_interval = 0    # else tqdm starts a thread of its own to look after the bar
+        tqdm.monitor_interval = 0  # else tqdm starts a thread of its own to look after the bar
         self._stream = stream
         self._total = total
         self._title: Callable[[], Title] = lambda: Title('')
@@ -58,11 +63,17 @@ class Gauge:
         self._closed = threading.Event()
         self._lock = threading.RLock()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
-        self._bar = tqdm(total=total, file=stream, dynamic_ncols=True, mininterval=0, leave=True,
-                         bar_format='{desc} |{bar}| {n_fmt}/{total_fmt} [{elapsed}]')
+        self._bar = tqdm(
+            total=total,
+            file=stream,
+            dynamic_ncols=True,
+            mininterval=0,
+            leave=True,
+            bar_format='{desc} |{bar}| {n_fmt}/{total_fmt} [{elapsed}]',
+        )
         try:
             self._ticker.start()
-        except RuntimeError:    # no more threads: it is drawn with each look only
+        except RuntimeError:  # no more threads: it is drawn with each look only
             pass
 
     def line(self, text: str) -> None:
@@ -99,7 +110,9 @@ class Gauge:
         except (OSError, ValueError):
             columns = COLUMNS
         # 1: tqdm leaves the last column free
-        return max(NARROWEST, columns - 1 - NARROWEST - len(f' || {self._total}/{self._total} [00:00:00]'))
+        return max(
+            NARROWEST, columns - 1 - NARROWEST - len(f' || {self._total}/{self._total} [00:00:00]')
+        )
 
     def _guarded(self, act: Callable[[], object]) -> None:
         if not self._lost:

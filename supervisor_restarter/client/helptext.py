@@ -1,4 +1,5 @@
 """What supervisorctl_restart_group -h prints."""
+
 from __future__ import annotations
 
 PROGNAME = 'supervisorctl_restart_group'

@@ -1,4 +1,7 @@
-"""The last lines that a process has written, as supervisord has kept them: why it failed is often said there."""
+"""The last lines that a process has written, as supervisord has kept them: why it failed is often
+said there.
+"""
+
 from __future__ import annotations
 
 import base64
@@ -11,10 +14,10 @@ from supervisor_restarter.client.client import CALL_ERRORS
 from supervisor_restarter.faults import printable
 
 MOST_LINES = 8
-WIDEST = 200           # characters of a line
-LENGTH = 1024          # bytes that supervisord sends at once
-# Seconds to wait for an answer, and then for what is in the log. Nothing comes of an empty one: supervisord waits for
-# it to grow.
+WIDEST = 200  # characters of a line
+LENGTH = 1024  # bytes that supervisord sends at once
+# Seconds to wait for an answer, and then for what is in the log. Nothing comes of an empty one:
+# supervisord waits for it to grow.
 PATIENCE = 2.0
 EMPTY_AFTER = 0.3
 # Colours and the like; what else could do things to a terminal is escaped.
@@ -24,15 +27,16 @@ SEQUENCES = re.compile('\x1b\\[[0-?]*[ -/]*[@-~]|\r')
 class Logs:
     """The logs of processes, at the server to which `proxy` (Supervisor's own ServerProxy) leads.
 
-    They are asked for as by `supervisorctl tail -f`: supervisord's XML-RPC calls meet a log with colours in it with an
-    answer that is no XML, and one that begins in the middle of a letter with a traceback in its own log.
-    """
+    They are asked for as by `supervisorctl tail -f`: supervisord's XML-RPC calls meet a log with
+    colours in it with an answer that is no XML, and one that begins in the middle of a letter with
+    a traceback in its own log."""
 
     def __init__(self, proxy: Callable[[], Any]) -> None:
         self._proxy = proxy
 
     def tail(self, name: str) -> tuple[str, list[str]] | None:
-        """Which log of the process group:name has something to say (stderr or stdout), and its last lines.
+        """Which log of the process group:name has something to say (stderr or stdout), and its last
+        lines.
 
         No lines where there are no logs or they are empty; None if that cannot be found out.
         """
@@ -52,7 +56,9 @@ class Logs:
         try:
             connection.connect()
             connection.sock.settimeout(PATIENCE)
-            connection.request('GET', f"/logtail/{quote(name, safe='')}/{channel}", headers=_credentials(transport))
+            connection.request(
+                'GET', f'/logtail/{quote(name, safe="")}/{channel}', headers=_credentials(transport)
+            )
             response = connection.getresponse()
             if response.status == 404:
                 return b''
@@ -74,10 +80,12 @@ def _credentials(transport: Any) -> dict[str, str]:
 
 
 def last_lines(text: bytes) -> list[str]:
-    """The last of the whole lines, safe to print. text: the end of a log, of LENGTH bytes if it is longer."""
+    """The last of the whole lines, safe to print. text: the end of a log, of LENGTH bytes if it is
+    longer.
+    """
     lines = text.decode('utf-8', 'replace').split('\n')
     if len(text) >= LENGTH and len(lines) > 1:
-        lines = lines[1:]            # it may have begun before
+        lines = lines[1:]  # it may have begun before
     clean = [printable(SEQUENCES.sub('', line).expandtabs()).rstrip() for line in lines]
     while clean and not clean[-1]:
         clean.pop()

@@ -2,6 +2,7 @@
 
 The texts are made in wording.py; what is decided here is which of them are new.
 """
+
 from __future__ import annotations
 
 import time
@@ -23,18 +24,23 @@ from supervisor_restarter.client.wording import (
 
 
 class Reporter(Protocol):
-    """Shows a restart in motion: `update` with each look at it, `close` after the last, or when interrupted."""
+    """Shows a restart in motion: `update` with each look at it, `close` after the last, or when
+    interrupted.
+    """
 
     def update(self, restart: Restart) -> None: ...
 
     def close(self) -> None: ...
 
     def leftovers(self, restart: Restart) -> list[str]:
-        """After the last look: what is to be said of those that are done with neither well nor badly."""
+        """After the last look: what is to be said of those that are done with neither well nor
+        badly.
+        """
 
 
 class News:
-    """The processes of a restart that are done with and have not been told of yet, or have fared otherwise since.
+    """The processes of a restart that are done with and have not been told of yet, or have fared
+    otherwise since.
 
     Those that have failed when it has ended, and those that were not reached, are left for the end.
     """
@@ -47,14 +53,23 @@ class News:
             key = (process['group'], process['name'])
             lot = (process['phase'], process['error'], process.get('note', ''))
             last = process['phase'] == 'failed' and ended(restart)
-            if self._told.get(key) != lot and settled(process) and not (last or may_change(process, restart)):
+            if (
+                self._told.get(key) != lot
+                and settled(process)
+                and not (last or may_change(process, restart))
+            ):
                 self._told[key] = lot
                 yield process
 
     def leftovers(self, restart: Restart) -> list[str]:
-        """Lines for those that have not been told of and have not failed, one for all that share a fate."""
-        return together(p for p in restart['processes']
-                        if (p['group'], p['name']) not in self._told and p['phase'] != 'failed')
+        """Lines for those that have not been told of and have not failed, one for all that share a
+        fate.
+        """
+        return together(
+            p
+            for p in restart['processes']
+            if (p['group'], p['name']) not in self._told and p['phase'] != 'failed'
+        )
 
 
 class Lines:
@@ -80,7 +95,9 @@ class Lines:
 
 
 class Bar:
-    """A progress bar, with lines above it for the processes of which more is to be said than that they are ready."""
+    """A progress bar, with lines above it for the processes of which more is to be said than that
+    they are ready.
+    """
 
     def __init__(self, screen: Screen, tqdm: Any) -> None:
         self._news = News()
@@ -109,7 +126,9 @@ class Bar:
 
 
 class Titles:
-    """The title of a bar, which changes with the time, too. word: its first word, default: the groups."""
+    """The title of a bar, which changes with the time, too. word: its first word, default: the
+    groups.
+    """
 
     def __init__(self, word: str = '') -> None:
         self._waiting = Waiting()
@@ -118,7 +137,7 @@ class Titles:
 
     def update(self, restart: Restart) -> None:
         queued = ' (queued)' if restart['state'] == 'queued' else ''
-        failed = f" ({restart['failed']} failed)" if restart['failed'] else ''
+        failed = f' ({restart["failed"]} failed)' if restart['failed'] else ''
         self._head = (self._word or groups(restart)) + queued + failed
         self._waiting.update(restart, time.monotonic())
 
@@ -128,14 +147,16 @@ class Titles:
 
 def done(restart: Restart) -> int:
     """How far a bar is to be filled: not by those that failed, or were not reached."""
-    return sum(settled(process) and process['phase'] != 'failed' for process in restart['processes'])
+    return sum(
+        settled(process) and process['phase'] != 'failed' for process in restart['processes']
+    )
 
 
 def make_reporter(screen: Screen) -> Reporter:
     """A bar on a terminal, lines elsewhere and where tqdm is not installed.
 
-    tqdm takes longer to import than small groups take to restart: call this after the restart has begun.
-    """
+    tqdm takes longer to import than small groups take to restart: call this after the restart has
+    begun."""
     if screen.is_terminal():
         try:
             from tqdm import tqdm

@@ -1,4 +1,5 @@
 """What --json prints: one object for every outcome. Numbers are numbers or null."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -21,7 +22,9 @@ def results(restarts: list[Any], status: int) -> dict[str, Any]:
 
 
 def failed(restart_id: str, error: str, status: int, code: int = 0) -> dict[str, Any]:
-    """An error. restart_id: of the restart that has begun, '' for none. code: of the server's fault, 0 for none."""
+    """An error. restart_id: of the restart that has begun, '' for none. code: of the server's
+    fault, 0 for none.
+    """
     known = {'id': restart_id} if restart_id else {}
     return {**known, 'error': error, 'code': code or None, 'exit_status': int(status)}
 

@@ -1,4 +1,7 @@
-"""Standard output and standard error of the command: nothing that is printed can end it, or command the terminal."""
+"""Standard output and standard error of the command: nothing that is printed can end it, or command
+the terminal.
+"""
+
 from __future__ import annotations
 
 import os
@@ -12,18 +15,17 @@ class Colour(Enum):
     """What a line means; the value is the terminal's code for it."""
 
     PLAIN = ''
-    GOOD = '32'      # green
-    ODD = '33'       # yellow: not an error, but worth a look
-    BAD = '31'       # red
+    GOOD = '32'  # green
+    ODD = '33'  # yellow: not an error, but worth a look
+    BAD = '31'  # red
 
 
 class Screen:
     """Standard output and standard error, so that nothing that is printed can end the command.
 
-    Characters the terminal's encoding lacks come out as escapes. When nobody reads standard output any more
-    (`| head`), the rest is dropped: the restart goes on all the same, and so does the waiting for its result.
-    lost: something could not be written there.
-    """
+    Characters the terminal's encoding lacks come out as escapes. When nobody reads standard output
+    any more (`| head`), the rest is dropped: the restart goes on all the same, and so does the
+    waiting for its result. lost: something could not be written there."""
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None) -> None:
         self.stdout = stdout
@@ -41,7 +43,9 @@ class Screen:
         self.text(self.painted(line, colour) + '\n')
 
     def painted(self, line: str, colour: Colour) -> str:
-        """The line as standard output gets it: control characters escaped, and in colour where that is wanted."""
+        """The line as standard output gets it: control characters escaped, and in colour where that
+        is wanted.
+        """
         return _painted(self.stdout, line, colour)
 
     def text(self, text: str) -> None:
@@ -56,11 +60,16 @@ class Screen:
 
     def error(self, line: str, colour: Colour = Colour.BAD) -> None:
         """One line on standard error, control characters escaped."""
-        if self._stderr is not None and _write(self._stderr, _painted(self._stderr, line, colour) + '\n') is not None:
+        if (
+            self._stderr is not None
+            and _write(self._stderr, _painted(self._stderr, line, colour) + '\n') is not None
+        ):
             self._stderr = None
 
     def hint(self, line: str) -> None:
-        """One line on standard error for a human being who looks at it; programs that read it get nothing."""
+        """One line on standard error for a human being who looks at it; programs that read it get
+        nothing.
+        """
         if self._stderr is not None and self._stderr.isatty():
             self.error(line, Colour.PLAIN)
 
@@ -73,8 +82,14 @@ def _painted(stream: TextIO | None, line: str, colour: Colour) -> str:
 
 
 def has_colours(stream: TextIO) -> bool:
-    """Whether it is a terminal with colours, whose user has nothing against them (https://no-color.org)."""
-    return stream.isatty() and os.environ.get('TERM', 'dumb') != 'dumb' and not os.environ.get('NO_COLOR')
+    """Whether it is a terminal with colours, whose user has nothing against them
+    (https://no-color.org).
+    """
+    return (
+        stream.isatty()
+        and os.environ.get('TERM', 'dumb') != 'dumb'
+        and not os.environ.get('NO_COLOR')
+    )
 
 
 def _write(stream: TextIO, text: str) -> OSError | None:

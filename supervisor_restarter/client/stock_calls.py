@@ -1,4 +1,5 @@
 """Carries out a Quick on a server: the requests, the pauses between them, and Ctrl-C in the middle."""
+
 from __future__ import annotations
 
 import signal
@@ -13,9 +14,10 @@ from supervisor_restarter.client.client import TEXT_OF_FAULT, Client, ClientErro
 from supervisor_restarter.client.stock_quick import Goal, Quick
 from supervisor_restarter.client.structs import conforms
 
-# Seconds between two looks. A stock supervisord cannot be asked to answer when something has changed, and it sees
-# the end of a child sooner when it is asked something. Most processes stop within milliseconds: the first looks
-# are close together, so that they are down for no longer than they have to; 12 of them in the first second, then 4.
+# Seconds between two looks. A stock supervisord cannot be asked to answer when something has
+# changed, and it sees the end of a child sooner when it is asked something. Most processes stop
+# within milliseconds: the first looks are close together, so that they are down for no longer than
+# they have to; 12 of them in the first second, then 4.
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
 GROWTH = 1.25
@@ -49,13 +51,20 @@ class Requests:
         return _infos(self._call('supervisor.getAllProcessInfo'))
 
     def ask(self, calls: Sequence[tuple[str, str]]) -> tuple[list[Any], list[dict[str, Any]]]:
-        """Makes the calls without waiting for what they begin; their answers, and all processes after that."""
-        batch = [{'methodName': f'supervisor.{method}', 'params': [name, False]} for method, name in calls]
+        """Makes the calls without waiting for what they begin; their answers, and all processes
+        after that.
+        """
+        batch = [
+            {'methodName': f'supervisor.{method}', 'params': [name, False]}
+            for method, name in calls
+        ]
         batch.append({'methodName': 'supervisor.getAllProcessInfo', 'params': []})
         # Other than usual, Supervisor puts no array around each value.
         answers = self._call('system.multicall', batch)
         if not isinstance(answers, list) or len(answers) != len(batch):
-            raise ClientError(Exit.FAILED, 'supervisord answered system.multicall with something unexpected')
+            raise ClientError(
+                Exit.FAILED, 'supervisord answered system.multicall with something unexpected'
+            )
         for answer in answers:
             fault = answer.get('faultCode') if isinstance(answer, dict) else None
             if fault == Faults.SHUTDOWN_STATE:
@@ -66,7 +75,8 @@ class Requests:
         try:
             return self._client.call(method, *args)
         except ClientError as exc:
-            # The connection may be one that has been closed meanwhile. To make these calls twice does no harm.
+            # The connection may be one that has been closed meanwhile. To make these calls twice
+            # does no harm.
             if not isinstance(exc.__cause__, ConnectionError):
                 raise
             return self._client.call(method, *args)
@@ -74,7 +84,9 @@ class Requests:
 
 def _infos(answer: object) -> list[dict[str, Any]]:
     if not conforms(answer, [INFO]):
-        raise ClientError(Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected')
+        raise ClientError(
+            Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected'
+        )
     return cast('list[dict[str, Any]]', answer)
 
 
@@ -87,13 +99,14 @@ def pauses() -> Iterator[float]:
 
 
 class Interrupts:
-    """While it is open, a first Ctrl-C is only noted (`noted`), and a later one raises KeyboardInterrupt.
+    """While it is open, a first Ctrl-C is only noted (`noted`), and a later one raises
+    KeyboardInterrupt.
 
-    So a restart through Supervisor's own calls can start again what it has stopped. The end of the terminal or
-    of the session (SIGHUP, SIGTERM) is noted in the same way, but never raises: it often comes twice, from the
-    kernel and from the shell. A Ctrl-C counts as another one when the user has been told what it does (`told`),
-    or when it comes so late that supervisord seems to hang.
-    """
+    So a restart through Supervisor's own calls can start again what it has stopped. The end of the
+    terminal or of the session (SIGHUP, SIGTERM) is noted in the same way, but never raises: it
+    often comes twice, from the kernel and from the shell. A Ctrl-C counts as another one when the
+    user has been told what it does (`told`), or when it comes so late that supervisord seems to
+    hang."""
 
     def __init__(self) -> None:
         self.noted: int | None = None
@@ -104,7 +117,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             handler = signal.getsignal(number)
-            if handler not in (signal.SIG_IGN, None):        # under nohup it stays ignored
+            if handler not in (signal.SIG_IGN, None):  # under nohup it stays ignored
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -119,12 +132,18 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
-def carry_out(quick: Quick, requests: Requests, show: Callable[[Quick], None], say: Callable[[str], None],
-              sleep: Callable[[float], None] = time.sleep) -> None:
-    """Everything that `quick` wants, until it is over. show: called after each step; say: prints a line.
+def carry_out(
+    quick: Quick,
+    requests: Requests,
+    show: Callable[[Quick], None],
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Everything that `quick` wants, until it is over. show: called after each step; say: prints a
+    line.
 
-    Raises Interrupted, and ClientError when the server does not answer any more. Both name what is left down.
-    """
+    Raises Interrupted, and ClientError when the server does not answer any more. Both name what is
+    left down."""
     pause = pauses()
     with Interrupts() as interrupts:
         try:
@@ -133,9 +152,11 @@ def carry_out(quick: Quick, requests: Requests, show: Callable[[Quick], None], s
                 if interrupts.noted is not None and not quick.withdrawn:
                     quick.withdraw()
                     if quick.down:
-                        interrupts.told = True     # before it can be read, and answered
-                        say(f'interrupted: waiting for {len(quick.down)} to stop, to start them again; '
-                            'Ctrl-C leaves them down')
+                        interrupts.told = True  # before it can be read, and answered
+                        say(
+                            f'interrupted: waiting for {len(quick.down)} to stop, to start them again; '
+                            'Ctrl-C leaves them down'
+                        )
                     continue
                 calls = quick.calls()
                 if calls:
@@ -156,7 +177,7 @@ def carry_out(quick: Quick, requests: Requests, show: Callable[[Quick], None], s
 
 
 def _left(quick: Quick) -> str:
-    return f"not started again: {', '.join(quick.down)}" if quick.down else ''
+    return f'not started again: {", ".join(quick.down)}' if quick.down else ''
 
 
 def _goes_on(quick: Quick) -> str:

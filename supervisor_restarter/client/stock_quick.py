@@ -1,4 +1,5 @@
-"""Starting, stopping and restarting processes through Supervisor's own calls: what to call next, what to report.
+"""Starting, stopping and restarting processes through Supervisor's own calls: what to call next,
+what to report.
 
 Nothing here talks to a server, waits or prints. The caller (stock_calls.py) repeats, until `over`:
 
@@ -9,10 +10,12 @@ Nothing here talks to a server, waits or prints. The caller (stock_calls.py) rep
 
 Each process goes its own way, and nobody waits for the slowest:
 
-    STOP --stopProcess--> STOPPING --seen down--> START --startProcess--> STARTING --seen RUNNING--> OVER
+    STOP --stopProcess--> STOPPING --seen down--> START --startProcess--> STARTING --seen RUNNING-->
+    OVER
 
 With a server that starts and stops by itself (quickStart, quickStop) only the looking is done here.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,8 +43,9 @@ WORDS: dict[int, str] = {
     int(Code.TIMEOUT): 'timed out',
     int(Code.CANCELLED): 'cancelled',
 }
-# How Supervisor words it that a command cannot be executed (ServerOptions.check_execv_args, get_execv_args). The
-# restarter hands these texts on as reasons; supervisorctl has words, and exit statuses, of its own for them.
+# How Supervisor words it that a command cannot be executed (ServerOptions.check_execv_args,
+# get_execv_args). The restarter hands these texts on as reasons; supervisorctl has words, and exit
+# statuses, of its own for them.
 OBSTACLES: dict[str, int] = {
     "can't find command": Faults.NO_FILE,
     'is a directory': Faults.NOT_EXECUTABLE,
@@ -70,7 +74,9 @@ class Phase(Enum):
 
 
 class Report(NamedTuple):
-    """What has become of a process: text is 'started', 'stopped' or 'ERROR (...)', code one of Faults or Code."""
+    """What has become of a process: text is 'started', 'stopped' or 'ERROR (...)', code one of
+    Faults or Code.
+    """
 
     group: str
     name: str
@@ -100,12 +106,16 @@ class Member:
 class Quick:
     """One command over `members`; reports: what is certain already."""
 
-    def __init__(self, goal: Goal, members: Sequence[Member], reports: Iterable[Report] = ()) -> None:
+    def __init__(
+        self, goal: Goal, members: Sequence[Member], reports: Iterable[Report] = ()
+    ) -> None:
         self.goal = goal
         self.withdrawn = False
         self._members = members
         self._reports = list(reports)
-        self._known = {(member.group, member.name) for member in members} | {one[:2] for one in self._reports}
+        self._known = {(member.group, member.name) for member in members} | {
+            one[:2] for one in self._reports
+        }
         self._asked: list[Member] = []
         self._infos: Sequence[Mapping[str, Any]] = ()
 
@@ -148,9 +158,13 @@ class Quick:
 
     def calls(self) -> list[tuple[str, str]]:
         """(method, name of the process) of what is to be called now."""
-        self._asked = [member for member in self._members if member.phase in (Phase.STOP, Phase.START)]
-        return [('stopProcess' if member.phase is Phase.STOP else 'startProcess', member.spec)
-                for member in self._asked]
+        self._asked = [
+            member for member in self._members if member.phase in (Phase.STOP, Phase.START)
+        ]
+        return [
+            ('stopProcess' if member.phase is Phase.STOP else 'startProcess', member.spec)
+            for member in self._asked
+        ]
 
     def answered(self, answers: Sequence[Any]) -> None:
         """What system.multicall answered to `calls`: True or {faultCode, faultString} for each."""
@@ -165,7 +179,9 @@ class Quick:
             elif fault in (Faults.SUCCESS, Faults.ALREADY_STARTED, Faults.SPAWN_ERROR):
                 member.phase = Phase.STARTING
                 continue
-            detail = '' if fault == Faults.BAD_NAME else str(answer['faultString']).partition(': ')[2]
+            detail = (
+                '' if fault == Faults.BAD_NAME else str(answer['faultString']).partition(': ')[2]
+            )
             self._end(member, error(member.group, member.name, fault, detail))
         self._asked = []
 
@@ -186,15 +202,20 @@ class Quick:
         reports, self._reports = self._reports, []
         return reports
 
-    def as_wanted(self, names: Sequence[str], look: Callable[[], Sequence[Mapping[str, Any]]]) -> str:
-        """The line about the processes that `names` stand for, and to which nothing had to be done; '' for none.
+    def as_wanted(
+        self, names: Sequence[str], look: Callable[[], Sequence[Mapping[str, Any]]]
+    ) -> str:
+        """The line about the processes that `names` stand for, and to which nothing had to be done;
+        '' for none.
 
         look: shows all processes; called only if they have not been `seen`.
         """
         told = {spec for one in self._known for spec in (f'{one[0]}:{one[1]}', make_namespec(*one))}
         if self.goal is Goal.RESTART or told.issuperset(names):
             return ''
-        states, fault = (UP, Faults.ALREADY_STARTED) if self.goal is Goal.START else (DOWN, Faults.NOT_RUNNING)
+        states, fault = (
+            (UP, Faults.ALREADY_STARTED) if self.goal is Goal.START else (DOWN, Faults.NOT_RUNNING)
+        )
         infos = {(info['group'], info['name']): info for info in self._infos or look()}
         groups: dict[str, list[str]] = {}
         for group, name in infos:
@@ -202,9 +223,12 @@ class Quick:
         try:
             found = [infos[match.group, match.name] for match in resolve(groups, names)]
         except Refusal:
-            return ''                 # what they stood for has been removed meanwhile
-        alike = [info for info in found if (info['group'], info['name']) not in self._known
-                 and info['statename'] in states]
+            return ''  # what they stood for has been removed meanwhile
+        alike = [
+            info
+            for info in found
+            if (info['group'], info['name']) not in self._known and info['statename'] in states
+        ]
         return printable(f'{named(alike)}: {WORDS[fault]}') if alike else ''
 
     @property
@@ -224,7 +248,9 @@ class Quick:
     # -- ending early ------------------------------------------------------------------------
 
     def withdraw(self) -> None:
-        """Begin nothing new. It is over when all that a restart has taken down is started, RUNNING or not."""
+        """Begin nothing new. It is over when all that a restart has taken down is started, RUNNING
+        or not.
+        """
         self.withdrawn = True
         for member in self._members:
             if member.phase is Phase.STOP or self.goal is not Goal.RESTART:
@@ -232,12 +258,17 @@ class Quick:
 
     @property
     def down(self) -> list[str]:
-        """The processes that a restart has still to start: down, or on their way there, as far as is known."""
+        """The processes that a restart has still to start: down, or on their way there, as far as
+        is known.
+        """
         if self.goal is not Goal.RESTART:
             return []
         unanswered = set(self._asked)
-        return [str(make_namespec(member.group, member.name)) for member in self._members
-                if member.phase in (Phase.STOPPING, Phase.START) or member in unanswered]
+        return [
+            str(make_namespec(member.group, member.name))
+            for member in self._members
+            if member.phase in (Phase.STOPPING, Phase.START) or member in unanswered
+        ]
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -257,11 +288,11 @@ class Quick:
 
     def _up_again(self, member: Member) -> None:
         if self.goal is not Goal.STOP:
-            member.phase = Phase.STARTING      # somebody else was quicker
+            member.phase = Phase.STARTING  # somebody else was quicker
         elif member.told:
             self._end(member, _other(member, 'somebody else started it again meanwhile'))
         else:
-            member.phase = Phase.STOP          # it had exited by itself, and Supervisor restarted it
+            member.phase = Phase.STOP  # it had exited by itself, and Supervisor restarted it
 
     def _end(self, member: Member, report: Report) -> None:
         member.phase = Phase.OVER
@@ -269,8 +300,15 @@ class Quick:
 
 
 def error(group: str, name: str, fault: int, detail: str = '') -> Report:
-    """A process that failed: stock's own words first, so that what looks for them finds them, then what is known."""
-    return Report(group, name, f"ERROR ({WORDS.get(fault, 'failed')})" + (f': {detail}' if detail else ''), fault)
+    """A process that failed: stock's own words first, so that what looks for them finds them, then
+    what is known.
+    """
+    return Report(
+        group,
+        name,
+        f'ERROR ({WORDS.get(fault, "failed")})' + (f': {detail}' if detail else ''),
+        fault,
+    )
 
 
 def _other(process: Member, why: str) -> Report:
@@ -278,10 +316,11 @@ def _other(process: Member, why: str) -> Report:
 
 
 def _first(goal: Goal, match: Match, state: str) -> Phase | Report | None:
-    """The phase in which a process in `state` begins; a Report if it is over at once; None: left alone, not a word.
+    """The phase in which a process in `state` begins; a Report if it is over at once; None: left
+    alone, not a word.
 
-    As in stock's own calls, a process that is as wanted already is worth a word only if it was named by its name.
-    """
+    As in stock's own calls, a process that is as wanted already is worth a word only if it was
+    named by its name."""
     if state == 'STOPPING':
         return Phase.STOPPING
     if goal is Goal.STOP:
@@ -299,8 +338,12 @@ def _first(goal: Goal, match: Match, state: str) -> Phase | Report | None:
 
 
 def _started(member: Member, state: str, why: str) -> Report:
-    """What has come of a start, the process being in any state but STARTING. why: Supervisor's spawnerr."""
-    if state == 'RUNNING' or (state == 'EXITED' and not why):      # one of its exitcodes leaves no spawnerr
+    """What has come of a start, the process being in any state but STARTING. why: Supervisor's
+    spawnerr.
+    """
+    if state == 'RUNNING' or (
+        state == 'EXITED' and not why
+    ):  # one of its exitcodes leaves no spawnerr
         return Report(member.group, member.name, 'started')
     if state == 'EXITED':
         return error(member.group, member.name, Faults.ABNORMAL_TERMINATION, why)
@@ -318,24 +361,38 @@ def _fault_of(why: str) -> int:
 
 
 def settled(restart: Restart) -> list[Report]:
-    """A report for each process of a restart of the server's that has come to its end; all, if the restart has ended.
+    """A report for each process of a restart of the server's that has come to its end; all, if the
+    restart has ended.
 
-    Those that are left alone on purpose are not mentioned, nor those that were not reached: one line at the end names
-    them.
-    """
+    Those that are left alone on purpose are not mentioned, nor those that were not reached: one
+    line at the end names them."""
     reports = []
     for process in restart['processes']:
-        group, name, phase, why = process['group'], process['name'], process['phase'], process['error']
+        group, name, phase, why = (
+            process['group'],
+            process['name'],
+            process['phase'],
+            process['error'],
+        )
         if not_reached(process) or may_change(process, restart):
             continue
         if phase == 'ready':
             note = f' ({remark(process)})' if process.get('killed') or process.get('note') else ''
-            reports.append(Report(group, name, ('signalled' if signalled(process) else 'started') + note))
+            reports.append(
+                Report(group, name, ('signalled' if signalled(process) else 'started') + note)
+            )
         elif phase == 'failed':
             # It has been running, was not replaced and has never exited: the stopping went wrong.
             stayed = process['old_pid'] and not process['new_pid'] and not process['stop_seconds']
             fault = _fault_of(why)
-            reports.append(error(group, name, Faults.FAILED if stayed and fault == Faults.SPAWN_ERROR else fault, why))
+            reports.append(
+                error(
+                    group,
+                    name,
+                    Faults.FAILED if stayed and fault == Faults.SPAWN_ERROR else fault,
+                    why,
+                )
+            )
         elif phase == 'skipped' and why:
             reports.append(Report(group, name, f'ERROR ({why})', int(Code.CANCELLED)))
         elif phase == 'skipped' and process.get('note'):

@@ -1,11 +1,13 @@
 """What the server answers: restarts, their processes and plans, as structs whose shape is checked."""
+
 from __future__ import annotations
 
 from typing import Any, TypedDict
 
 
 class Process(TypedDict, total=False):
-    """One process in a restart. phase: waiting, stopping, stopped, starting, ready, skipped or failed.
+    """One process in a restart. phase: waiting, stopping, stopped, starting, ready, skipped or
+    failed.
 
     The last three are not known to older servers.
     """
@@ -13,15 +15,15 @@ class Process(TypedDict, total=False):
     group: str
     name: str
     phase: str
-    old_pid: int           # 0: it was not running
+    old_pid: int  # 0: it was not running
     new_pid: int
     stop_seconds: float
     down_seconds: float
     ready_seconds: float
-    error: str             # '' with phase skipped: left alone on purpose
-    killed: bool           # it ran into its stop limit, and was ended by SIGKILL
-    note: str              # what is to be said of it and is no error; mostly ''
-    stop_limit: float      # seconds from the stop signal to SIGKILL
+    error: str  # '' with phase skipped: left alone on purpose
+    killed: bool  # it ran into its stop limit, and was ended by SIGKILL
+    note: str  # what is to be said of it and is no error; mostly ''
+    stop_limit: float  # seconds from the stop signal to SIGKILL
 
 
 class Restart(TypedDict, total=False):
@@ -29,21 +31,21 @@ class Restart(TypedDict, total=False):
 
     id: str
     groups: list[str]
-    state: str             # queued, running, succeeded, failed, cancelled or timed_out
-    version: int           # grows with every change
-    requested_at: str      # the times are ISO 8601 in UTC, '' for not yet
+    state: str  # queued, running, succeeded, failed, cancelled or timed_out
+    version: int  # grows with every change
+    requested_at: str  # the times are ISO 8601 in UTC, '' for not yet
     started_at: str
     finished_at: str
-    duration: float        # seconds
+    duration: float  # seconds
     options: dict[str, Any]
     total: int
     done: int
     failed: int
     lowest_ready: int
     processes: list[Process]
-    killed: int            # this and what follows are not known to older servers
+    killed: int  # this and what follows are not known to older servers
     policies: list[dict[str, Any]]
-    warnings: list[str]    # of its plan
+    warnings: list[str]  # of its plan
 
 
 class Plan(TypedDict):
@@ -59,33 +61,63 @@ class Plan(TypedDict):
 
 NUMBER = (int, float)
 PROCESS: dict[str, Any] = {
-    'group': str, 'name': str, 'phase': str, 'old_pid': int, 'new_pid': int, 'stop_seconds': NUMBER,
-    'down_seconds': NUMBER, 'ready_seconds': NUMBER, 'error': str}
+    'group': str,
+    'name': str,
+    'phase': str,
+    'old_pid': int,
+    'new_pid': int,
+    'stop_seconds': NUMBER,
+    'down_seconds': NUMBER,
+    'ready_seconds': NUMBER,
+    'error': str,
+}
 LISTED: dict[str, Any] = {
-    'id': str, 'groups': [str], 'state': str, 'version': int, 'requested_at': str, 'started_at': str,
-    'duration': NUMBER, 'options': {}, 'total': int, 'done': int, 'failed': int, 'lowest_ready': int}
+    'id': str,
+    'groups': [str],
+    'state': str,
+    'version': int,
+    'requested_at': str,
+    'started_at': str,
+    'duration': NUMBER,
+    'options': {},
+    'total': int,
+    'done': int,
+    'failed': int,
+    'lowest_ready': int,
+}
 RESTART: dict[str, Any] = {**LISTED, 'processes': [PROCESS]}
 PLANNED: dict[str, Any] = {'group': str, 'name': str, 'state': str, 'pid': int, 'action': str}
 PLAN: dict[str, Any] = {
-    'groups': [str], 'total': int, 'warnings': [str],
+    'groups': [str],
+    'total': int,
+    'warnings': [str],
     'batches': [{'number': int, 'after': NUMBER, 'longest': NUMBER, 'processes': [PLANNED]}],
-    'left': [{'group': str, 'name': str, 'state': str, 'reason': str}]}
+    'left': [{'group': str, 'name': str, 'state': str, 'reason': str}],
+}
 
 
 def conforms(answer: object, shape: Any) -> bool:
-    """Whether an answer has (at least) the keys and types of `shape`: a type, [shape of each] or {key: shape}."""
+    """Whether an answer has (at least) the keys and types of `shape`: a type, [shape of each] or
+    {key: shape}.
+    """
     if isinstance(shape, dict):
-        return isinstance(answer, dict) and all(k in answer and conforms(answer[k], s) for k, s in shape.items())
+        return isinstance(answer, dict) and all(
+            k in answer and conforms(answer[k], s) for k, s in shape.items()
+        )
     if isinstance(shape, list):
         return isinstance(answer, list) and all(conforms(item, shape[0]) for item in answer)
     return isinstance(answer, shape)
 
 
 def ended(restart: Restart) -> bool:
-    """Whether nothing further is taken down. After a timeout or a cancel what is down may still come back."""
+    """Whether nothing further is taken down. After a timeout or a cancel what is down may still
+    come back.
+    """
     return restart['state'] not in ('queued', 'running')
 
 
 def signalled(process: Process) -> bool:
-    """Whether a process that is ready is still the old one, which was sent a signal instead of a restart."""
+    """Whether a process that is ready is still the old one, which was sent a signal instead of a
+    restart.
+    """
     return process['old_pid'] != 0 and process['old_pid'] == process['new_pid']

@@ -1,4 +1,5 @@
 """Tables of restarts, and plans, as both clients print them."""
+
 from __future__ import annotations
 
 import time
@@ -9,24 +10,40 @@ from typing import Any
 from supervisor_restarter.client.structs import Plan, Restart
 from supervisor_restarter.client.wording import groups, namespec, processes
 
-MINUTE, HOUR = 60, 3600    # seconds
+MINUTE, HOUR = 60, 3600  # seconds
 
 
 def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
-    """A row per restart under a heading; the groups, of any length, come last. now: as of time.time()."""
+    """A row per restart under a heading; the groups, of any length, come last. now: as of
+    time.time().
+    """
     now = time.time() if now is None else now
     rows = [('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', 'DURATION', 'WHEN', 'GROUPS')]
     for r in restarts:
-        lowest = f"{r['lowest_ready']}/{r['total']}" if r['started_at'] else '-'    # nobody has looked yet
-        rows.append((r['id'], r['state'], f"{r['done']}/{r['total']}", str(r['failed']), lowest,
-                     f"{r['duration']:.2f}s", when(r['started_at'] or r['requested_at'], now), groups(r)))
+        lowest = (
+            f'{r["lowest_ready"]}/{r["total"]}' if r['started_at'] else '-'
+        )  # nobody has looked yet
+        rows.append(
+            (
+                r['id'],
+                r['state'],
+                f'{r["done"]}/{r["total"]}',
+                str(r['failed']),
+                lowest,
+                f'{r["duration"]:.2f}s',
+                when(r['started_at'] or r['requested_at'], now),
+                groups(r),
+            )
+        )
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return [
+        '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]
 
 
 def when(iso: str, now: float) -> str:
-    """A time of the server's (ISO 8601, UTC) for a reader: `5 minutes ago` within the hour, else the local time,
-    with the date if it is not today's."""
+    """A time of the server's (ISO 8601, UTC) for a reader: `5 minutes ago` within the hour, else
+    the local time, with the date if it is not today's."""
     try:
         at = datetime.fromisoformat(iso.replace('Z', '+00:00'))
     except ValueError:
@@ -43,16 +60,21 @@ def when(iso: str, now: float) -> str:
 
 
 def _ago(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'} ago"
+    return f'{number} {unit}{"" if number == 1 else "s"} ago'
 
 
 def policy_lines(concerned: Mapping[str, Any]) -> Iterable[str]:
-    """What holds in each group of a plan or a restart, as far as somebody has said so, and who that was."""
+    """What holds in each group of a plan or a restart, as far as somebody has said so, and who that
+    was.
+    """
     for policy in concerned.get('policies', []):
-        held = [f"{name} = {_plainly(policy[name])} ({where}{_allowed(policy) if name == 'max_unavailable' else ''})"
-                for name, where in policy['from'].items() if where != 'default']
+        held = [
+            f'{name} = {_plainly(policy[name])} ({where}{_allowed(policy) if name == "max_unavailable" else ""})'
+            for name, where in policy['from'].items()
+            if where != 'default'
+        ]
         if held:
-            yield f"{policy['group']}: {', '.join(held)}"
+            yield f'{policy["group"]}: {", ".join(held)}'
 
 
 def _plainly(value: Any) -> str:
@@ -60,24 +82,26 @@ def _plainly(value: Any) -> str:
 
 
 def _allowed(policy: Mapping[str, Any]) -> str:
-    return f": at most {policy['allowed']} of {policy['size']} not ready"
+    return f': at most {policy["allowed"]} of {policy["size"]} not ready'
 
 
 def plan_lines(plan: Plan) -> Iterable[str]:
     """What would be done, batch by batch, what would be left alone, and what to mind."""
     counted = len(plan['batches'])
-    yield (f"{', '.join(plan['groups'])}: would restart {processes(plan['total'])} in "
-           f"{counted} {'batch' if counted == 1 else 'batches'}")
+    yield (
+        f'{", ".join(plan["groups"])}: would restart {processes(plan["total"])} in '
+        f'{counted} {"batch" if counted == 1 else "batches"}'
+    )
     yield from policy_lines(plan)
     for batch in plan['batches']:
-        limit = f"at most {batch['longest']:.2f}s" if batch['longest'] else 'no time limit'
-        yield f"batch {batch['number']} (not before {batch['after']:.2f}s, {limit}):"
+        limit = f'at most {batch["longest"]:.2f}s' if batch['longest'] else 'no time limit'
+        yield f'batch {batch["number"]} (not before {batch["after"]:.2f}s, {limit}):'
         for p in batch['processes']:
-            pid = f", pid {p['pid']}" if p['pid'] else ''
-            yield f"{namespec(p)}: {p['action']} ({p['state']}{pid})"
+            pid = f', pid {p["pid"]}' if p['pid'] else ''
+            yield f'{namespec(p)}: {p["action"]} ({p["state"]}{pid})'
     if plan['left']:
         yield 'left alone:'
     for p in plan['left']:
-        yield f"{namespec(p)}: {p['state']} ({p['reason']})"
+        yield f'{namespec(p)}: {p["state"]} ({p["reason"]})'
     for warning in plan['warnings']:
         yield f'warning: {warning}'

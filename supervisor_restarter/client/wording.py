@@ -1,4 +1,7 @@
-"""What is said of restarts and of their processes, by both clients: lines of text, made out of the server's structs."""
+"""What is said of restarts and of their processes, by both clients: lines of text, made out of the
+server's structs.
+"""
+
 from __future__ import annotations
 
 import itertools
@@ -13,12 +16,13 @@ from supervisor_restarter.client.structs import Process, Restart, ended, signall
 SETTLED = ('ready', 'skipped', 'failed')
 # How many processes a line of errors names; all of them have a line of their own elsewhere.
 NAMED = 5
-# How the server begins its reason for a process to which nothing was done, because the restart ended before.
+# How the server begins its reason for a process to which nothing was done, because the restart
+# ended before.
 NOT_REACHED = 'not reached'
 # A stop that took less is not worth a word.
-LONG_STOP = 1.0    # seconds
+LONG_STOP = 1.0  # seconds
 # Nor is a process that has been stopping, or starting, for less.
-LONG_WAIT = 1.0    # seconds
+LONG_WAIT = 1.0  # seconds
 
 
 def groups(restart: Restart) -> str:
@@ -36,6 +40,7 @@ def processes(number: int) -> str:
 
 # -- one process ---------------------------------------------------------------------------------
 
+
 def not_reached(process: Process) -> bool:
     """Whether nothing was done to it because the restart ended before."""
     return process['phase'] == 'skipped' and process['error'].startswith(NOT_REACHED)
@@ -47,19 +52,27 @@ def settled(process: Process) -> bool:
 
 
 def may_change(process: Process, restart: Restart) -> bool:
-    """Whether what became of it is known at the end only: who has stopped it meanwhile may start it again."""
-    said = process['error'] or process.get('note', '')       # nothing is said of what is left alone on purpose
+    """Whether what became of it is known at the end only: who has stopped it meanwhile may start it
+    again.
+    """
+    said = process['error'] or process.get(
+        'note', ''
+    )  # nothing is said of what is left alone on purpose
     return process['phase'] == 'skipped' and bool(said) and not ended(restart)
 
 
 def remark(process: Process) -> str:
-    """What is to be said of the process that is no error, such as how long its stop took; mostly ''."""
+    """What is to be said of the process that is no error, such as how long its stop took; mostly
+    ''.
+    """
     note = process.get('note', '')
     if note:
         return note
     if process.get('killed'):
-        return f"killed after {process['stop_seconds']:.1f} s"
-    return f"stopped in {process['stop_seconds']:.1f}s" if process['stop_seconds'] >= LONG_STOP else ''
+        return f'killed after {process["stop_seconds"]:.1f} s'
+    return (
+        f'stopped in {process["stop_seconds"]:.1f}s' if process['stop_seconds'] >= LONG_STOP else ''
+    )
 
 
 def process_line(process: Process) -> str:
@@ -75,34 +88,41 @@ def fate(process: Process) -> str:
     # an error says how long a stop took, if that matters
     said = '; '.join(filter(None, [error, process.get('note', '')]))
     if phase == 'failed':
-        return f"ERROR ({said or 'no reason given'})"
+        return f'ERROR ({said or "no reason given"})'
     if phase == 'skipped':
-        return f"skipped ({said or 'not running'})"
+        return f'skipped ({said or "not running"})'
     return f'{phase} ({said})' if said else phase
 
 
 def _ready(process: Process) -> str:
-    after = f"ready after {process['ready_seconds']:.2f}s"
-    down = f"down {process['down_seconds']:.2f}s"
+    after = f'ready after {process["ready_seconds"]:.2f}s'
+    down = f'down {process["down_seconds"]:.2f}s'
     if signalled(process):
-        return f"signalled ({', '.join(filter(None, [process.get('note', ''), after]))})"
+        return f'signalled ({", ".join(filter(None, [process.get("note", ""), after]))})'
     if not process['old_pid']:
-        return f"started ({', '.join(filter(None, [process.get('note', ''), after]))})"
-    return f"restarted ({', '.join(filter(None, [remark(process), down, after]))})"
+        return f'started ({", ".join(filter(None, [process.get("note", ""), after]))})'
+    return f'restarted ({", ".join(filter(None, [remark(process), down, after]))})'
 
 
 def colour(process: Process) -> Colour:
     if process['phase'] == 'failed':
         return Colour.BAD
-    if process.get('killed') or process.get('note') or process['phase'] == 'skipped' and process['error']:
+    if (
+        process.get('killed')
+        or process.get('note')
+        or process['phase'] == 'skipped'
+        and process['error']
+    ):
         return Colour.ODD
     return Colour.GOOD if process['phase'] == 'ready' else Colour.PLAIN
 
 
 def process_lines(restart: Restart) -> list[str]:
     """A line for each process, and one for all that were not reached."""
-    return [*(process_line(p) for p in restart['processes'] if not not_reached(p)),
-            *together(p for p in restart['processes'] if not_reached(p))]
+    return [
+        *(process_line(p) for p in restart['processes'] if not not_reached(p)),
+        *together(p for p in restart['processes'] if not_reached(p)),
+    ]
 
 
 def together(concerned: Iterable[Process], most: int = NAMED) -> list[str]:
@@ -115,40 +135,58 @@ def together(concerned: Iterable[Process], most: int = NAMED) -> list[str]:
 
 # -- the whole restart ---------------------------------------------------------------------------
 
+
 def summary(restart: Restart) -> str:
     """The last line after a restart that succeeded."""
     phases = [process['phase'] for process in restart['processes']]
     left = phases.count('skipped')
     done = 'restarted' if restart['options'].get('method', 'restart') == 'restart' else 'signalled'
-    return (f"{groups(restart)}: {done} {processes(phases.count('ready'))} in {restart['duration']:.2f}s, "
-            + (f'{left} left alone, ' if left else '')
-            + f"at least {restart['lowest_ready']} of {restart['total']} ready throughout"
-            + ''.join(f', {text}' for text in _killed(restart)))
+    return (
+        f'{groups(restart)}: {done} {processes(phases.count("ready"))} in {restart["duration"]:.2f}s, '
+        + (f'{left} left alone, ' if left else '')
+        + f'at least {restart["lowest_ready"]} of {restart["total"]} ready throughout'
+        + ''.join(f', {text}' for text in _killed(restart))
+    )
 
 
 def failure(restart: Restart, reasons: bool = True) -> str:
-    """The one line for a restart that has ended otherwise: what failed, what is pending, what was left out.
+    """The one line for a restart that has ended otherwise: what failed, what is pending, what was
+    left out.
 
     reasons: False where they, and the names of those that were not reached, have just been shown.
     """
-    parts = {'timed_out': [f"timed out after {restart['duration']:.2f}s"], 'cancelled': ['cancelled']}.get(
-        restart['state'], [])
+    parts = {
+        'timed_out': [f'timed out after {restart["duration"]:.2f}s'],
+        'cancelled': ['cancelled'],
+    }.get(restart['state'], [])
     failed = [p for p in restart['processes'] if p['phase'] == 'failed']
     pending = [p for p in restart['processes'] if p['phase'] not in SETTLED]
-    # The reason of those that were not reached is the failure, the timeout or the cancel that stands before them.
+    # The reason of those that were not reached is the failure, the timeout or the cancel that
+    # stands before them.
     untouched = [p for p in restart['processes'] if not_reached(p)]
-    others = [p for p in restart['processes'] if p['phase'] == 'skipped' and p['error'] and not not_reached(p)]
+    others = [
+        p
+        for p in restart['processes']
+        if p['phase'] == 'skipped' and p['error'] and not not_reached(p)
+    ]
     error, phase = ('error', 'phase') if reasons else ('', '')
     if failed:
-        parts.append(f"{len(failed)} of {processes(restart['total'])} failed: {named(failed, error)}")
+        parts.append(
+            f'{len(failed)} of {processes(restart["total"])} failed: {named(failed, error)}'
+        )
     if pending:
-        parts.append(f'{len(pending)} pending: {named(pending, phase)}; what is down still comes back')
+        parts.append(
+            f'{len(pending)} pending: {named(pending, phase)}; what is down still comes back'
+        )
     if others:
         parts.append(f'{len(others)} not restarted: {named(others, error)}')
     if untouched:
-        parts.append(f'{len(untouched)} not reached, still as before' + (f': {named(untouched)}' if reasons else ''))
+        parts.append(
+            f'{len(untouched)} not reached, still as before'
+            + (f': {named(untouched)}' if reasons else '')
+        )
     parts += _killed(restart)
-    return f"{groups(restart)}: {'; '.join(parts) or restart['state']}"
+    return f'{groups(restart)}: {"; ".join(parts) or restart["state"]}'
 
 
 def _killed(restart: Restart) -> list[str]:
@@ -158,14 +196,22 @@ def _killed(restart: Restart) -> list[str]:
 
 
 def named(some: Sequence[Any], key: str = '', most: int = NAMED) -> str:
-    """The first few of some processes, and how many more there are; with the reason that each has under `key`."""
+    """The first few of some processes, and how many more there are; with the reason that each has
+    under `key`.
+    """
     reasons = [process[key] if key else '' for process in some]
     alike = len(some) > 1 and len(set(reasons)) == 1
-    names = (namespec(process) + (f' ({why})' if why and not alike else '') for process, why in zip(some, reasons))
+    names = (
+        namespec(process) + (f' ({why})' if why and not alike else '')
+        for process, why in zip(some, reasons)
+    )
     text = ', '.join(itertools.islice(names, most))
     more = len(some) - most
-    return (text + (f' and {more} more' if more > 0 else '')
-            + (f' (all: {reasons[0]})' if alike and reasons[0] else ''))
+    return (
+        text
+        + (f' and {more} more' if more > 0 else '')
+        + (f' (all: {reasons[0]})' if alike and reasons[0] else '')
+    )
 
 
 def warning_lines(restart: Restart) -> list[str]:
@@ -175,8 +221,11 @@ def warning_lines(restart: Restart) -> list[str]:
 
 # -- in motion -----------------------------------------------------------------------------------
 
+
 class Waiting:
-    """Whom a restart in motion waits for, and since when. Pure: the time (monotonic, seconds) comes in."""
+    """Whom a restart in motion waits for, and since when. Pure: the time (monotonic, seconds) comes
+    in.
+    """
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str, str], float] = {}
@@ -195,10 +244,11 @@ class Waiting:
         self._since = since
 
     def text(self, now: float) -> str:
-        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' for nobody, or not yet.
+        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' for
+        nobody, or not yet.
 
-        What stops comes before what starts: the next one's turn may depend on it, and it may end with a SIGKILL.
-        """
+        What stops comes before what starts: the next one's turn may depend on it, and it may end
+        with a SIGKILL."""
         if self._restart is None or not self._since:
             return ''
         key = min(self._since, key=lambda one: (one[2] != 'stopping', self._since[one]))
@@ -206,8 +256,12 @@ class Waiting:
         seconds = now - self._since[key]
         if seconds < LONG_WAIT:
             return ''
-        process = next(p for p in self._restart['processes'] if (p['group'], p['name']) == (group, name))
+        process = next(
+            p for p in self._restart['processes'] if (p['group'], p['name']) == (group, name)
+        )
         limit = process.get('stop_limit') or self._restart['options'].get('stop_timeout')
         more = len(self._since) - 1
         of = f' of {limit:.0f}' if limit and phase == 'stopping' else ''
-        return f'{namespec(process)} {phase} for {seconds:.0f} s{of}' + (f' and {more} more' if more else '')
+        return f'{namespec(process)} {phase} for {seconds:.0f} s{of}' + (
+            f' and {more} more' if more else ''
+        )

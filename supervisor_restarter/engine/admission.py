@@ -1,4 +1,5 @@
 """Which processes of a restart are left alone, and in which order the others have their turn. Pure."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -14,8 +15,8 @@ class Goal(Enum):
     """What a run is to achieve; restarts are the ones users see listed."""
 
     RESTART = 'restart'
-    START = 'start'    # quickStart: only what is down is started
-    STOP = 'stop'      # quickStop: a process is done when it has exited
+    START = 'start'  # quickStart: only what is down is started
+    STOP = 'stop'  # quickStop: a process is done when it has exited
 
 
 def left_alone(goal: Goal, options: Options, match: Match, observed: Observation) -> str:
@@ -33,7 +34,9 @@ def left_alone(goal: Goal, options: Options, match: Match, observed: Observation
 
 
 def unready_first(members: Iterable[Member]) -> list[Member]:
-    """The members in the order of their turns: to take down what is not ready costs no availability."""
+    """The members in the order of their turns: to take down what is not ready costs no
+    availability.
+    """
     return sorted(members, key=lambda member: member.observed.seen is Seen.READY)
 
 

@@ -1,4 +1,5 @@
 """What clients are told of a restart: the structs and arrays of the XML-RPC interface. Pure."""
+
 from __future__ import annotations
 
 from datetime import datetime, timezone
@@ -19,7 +20,11 @@ def iso(wall: float | None) -> str:
     """A time.time() as ISO 8601 UTC, '' for None."""
     if wall is None:
         return ''
-    return datetime.fromtimestamp(wall, timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+    return (
+        datetime.fromtimestamp(wall, timezone.utc)
+        .isoformat(timespec='milliseconds')
+        .replace('+00:00', 'Z')
+    )
 
 
 def between(start: float | None, end: float | None) -> float:
@@ -48,8 +53,8 @@ def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
 
 
 def failures(restart: Restart) -> list[dict[str, Any]]:
-    """An entry {group, name, code, text} for each process that failed and, after a timeout, for each
-    that was pending then."""
+    """An entry {group, name, code, text} for each process that failed and, after a timeout, for
+    each that was pending then."""
     pending = {id(member): text for member, text in restart.pending}
     entries = []
     for member in restart.members:
@@ -61,27 +66,46 @@ def failures(restart: Restart) -> list[dict[str, Any]]:
 
 
 def outcome(restart: Restart) -> list[dict[str, Any]]:
-    """The same as failures() for a restart that is over: what became of those that were pending at the timeout."""
+    """The same as failures() for a restart that is over: what became of those that were pending at
+    the timeout.
+    """
     pending = {id(member) for member, _ in restart.pending}
-    return [_entry(member, member.code or Code.TIMEOUT, member.error or 'it was ready only after the timeout')
-            for member in restart.members if member.code is not None or id(member) in pending]
+    return [
+        _entry(
+            member,
+            member.code or Code.TIMEOUT,
+            member.error or 'it was ready only after the timeout',
+        )
+        for member in restart.members
+        if member.code is not None or id(member) in pending
+    ]
 
 
 def unfinished(restart: Restart) -> list[Member]:
-    """What failed or was not reached, of a restart that is over: what there is to retry. What somebody else has
-    decided otherwise about is not."""
-    return [member for member in restart.members if member.phase is Phase.FAILED
-            or (member.phase is Phase.SKIPPED and member.error.startswith(NOT_REACHED))]
+    """What failed or was not reached, of a restart that is over: what there is to retry. What
+    somebody else has decided otherwise about is not."""
+    return [
+        member
+        for member in restart.members
+        if member.phase is Phase.FAILED
+        or (member.phase is Phase.SKIPPED and member.error.startswith(NOT_REACHED))
+    ]
 
 
 def _entry(member: Member, code: Code, why: str) -> dict[str, Any]:
-    return {'group': member.group, 'name': member.name, 'code': int(code), 'text': text_of(code, why)}
+    return {
+        'group': member.group,
+        'name': member.name,
+        'code': int(code),
+        'text': text_of(code, why),
+    }
 
 
 def timeout_text(restart: Restart) -> str:
     """Which processes were pending at the timeout, and what becomes of them."""
-    return (f'{len(restart.pending)} of {len(restart.members)} processes were pending: '
-            + listed(f'{member.namespec} ({why})' for member, why in restart.pending))
+    return f'{len(restart.pending)} of {len(restart.members)} processes were pending: ' + listed(
+        f'{member.namespec} ({why})' for member, why in restart.pending
+    )
 
 
 def statuses(restart: Restart) -> list[dict[str, Any]]:
@@ -97,7 +121,11 @@ def statuses(restart: Restart) -> list[dict[str, Any]]:
             status, text = int(Code.TIMEOUT), text_of(Code.TIMEOUT, pending[id(member)])
         elif member.code is not None:
             status, text = _status_of_failure(member.code, member.error)
-        elif restart.state is State.CANCELLED and not restart.finished and member.phase not in SETTLED:
+        elif (
+            restart.state is State.CANCELLED
+            and not restart.finished
+            and member.phase not in SETTLED
+        ):
             status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, restart.prospect(member))
         elif member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
             status, text = SUCCESS, 'OK'
@@ -109,7 +137,9 @@ def statuses(restart: Restart) -> list[dict[str, Any]]:
             status, text = NOT_RUNNING, f'NOT_RUNNING: {member.namespec}'
         else:
             continue
-        rows.append({'name': member.name, 'group': member.group, 'status': status, 'description': text})
+        rows.append(
+            {'name': member.name, 'group': member.group, 'status': status, 'description': text}
+        )
     return rows
 
 

@@ -1,4 +1,5 @@
 """max_unavailable: which processes may be taken down while enough of their group stay ready. Pure."""
+
 from __future__ import annotations
 
 import math
@@ -12,8 +13,8 @@ from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.faults import listed
 from supervisor_restarter.options import Options
 
-# A process that is down and comes back without us, by autorestart or somebody's restart, does so within this
-# time, in seconds.
+# A process that is down and comes back without us, by autorestart or somebody's restart, does so
+# within this time, in seconds.
 BACK_BY_ITSELF = 3.0
 STAYS_DOWN = DOWN | {Seen.WANTED_DOWN}
 
@@ -24,16 +25,15 @@ class Room:
 
     allowed: int = 0
     in_flight: int = 0
-    known: bool = True                                      # whether the readiness of every process is
-    not_ready: list[Member] = field(default_factory=list)   # those in flight among them
+    known: bool = True  # whether the readiness of every process is
+    not_ready: list[Member] = field(default_factory=list)  # those in flight among them
 
     def take(self, member: Member) -> bool:
         """Whether the member may be taken down now; if so, it counts as taken from here on.
 
         What is down already costs nothing. One that runs and is not ready costs no availability
-        either, but only as many of them as are allowed are taken at once: should the probes be wrong,
-        for instance on a machine under load, the service is still there.
-        """
+        either, but only as many of them as are allowed are taken at once: should the probes be
+        wrong, for instance on a machine under load, the service is still there."""
         seen = member.observed.seen
         if seen not in DOWN and seen is not Seen.BACKOFF:
             if not self.known or self.in_flight >= self.allowed:
@@ -46,7 +46,9 @@ class Room:
         return True
 
     def patience(self, ready_timeout: float) -> float | None:
-        """Seconds to wait for room that only processes outside of the restart's reach can make. None: for ever."""
+        """Seconds to wait for room that only processes outside of the restart's reach can make.
+        None: for ever.
+        """
         if all(member.observed.seen in STAYS_DOWN for member in self.not_ready):
             return BACK_BY_ITSELF
         return ready_timeout or None
@@ -54,8 +56,10 @@ class Room:
     def full(self, policy: Policy | Options) -> str:
         """Why nothing more may be taken down."""
         others = listed(f'{member.namespec} ({_why(member)})' for member in self.not_ready)
-        return (f'left as it is: not ready are {others}, and max_unavailable = {policy.max_unavailable} allows '
-                f'{self.allowed}')
+        return (
+            f'left as it is: not ready are {others}, and max_unavailable = {policy.max_unavailable} allows '
+            f'{self.allowed}'
+        )
 
 
 def _why(member: Member) -> str:
@@ -67,7 +71,9 @@ def _why(member: Member) -> str:
 
 
 def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
-    """The room in each group; `members` are all processes of the groups, also those not to be restarted."""
+    """The room in each group; `members` are all processes of the groups, also those not to be
+    restarted.
+    """
     found: dict[str, Room] = {}
     sizes: dict[str, int] = {}
     policies: dict[str, Policy | Options] = {}
@@ -94,29 +100,33 @@ def _ready_timeout(room: Room, options: Options) -> float:
 
 
 class Full(NamedTuple):
-    """A group that is full: since when (monotonic), since when with the same patience, and that in seconds."""
+    """A group that is full: since when (monotonic), since when with the same patience, and that in
+    seconds.
+    """
 
     began: float
     since: float
     patience: float | None
-    until: float | None       # when it is given up
+    until: float | None  # when it is given up
 
 
 @dataclass
 class Limit:
-    """max_unavailable over the course of a restart: who may be taken down now, and who never will be.
+    """max_unavailable over the course of a restart: who may be taken down now, and who never will
+    be.
 
-    A group is full when nothing that the restart has in hand could make room. until: the monotonic time at
-    which one of them is given up, None for never.
-    """
+    A group is full when nothing that the restart has in hand could make room. until: the monotonic
+    time at which one of them is given up, None for never."""
 
     full: dict[str, Full] = field(default_factory=dict)
     until: float | None = None
 
-    def choose(self, waiting: list[Member], everyone: Iterable[Member], options: Options,
-               now: float) -> tuple[list[Member], list[tuple[Member, str]]]:
-        """Those of `waiting` (in the order of their turns) that may be taken down now, and those that are given
-        up, each with the reason. everyone: all processes of the groups, also those not to be restarted."""
+    def choose(
+        self, waiting: list[Member], everyone: Iterable[Member], options: Options, now: float
+    ) -> tuple[list[Member], list[tuple[Member, str]]]:
+        """Those of `waiting` (in the order of their turns) that may be taken down now, and those
+        that are given up, each with the reason. everyone: all processes of the groups, also those
+        not to be restarted."""
         self.until = None
         if not waiting:
             self.full = {}
@@ -128,19 +138,27 @@ class Limit:
                 called.append(member)
             else:
                 refused.setdefault(member.group, []).append(member)
-        self.full = {group: _full(self.full.get(group), room[group], _ready_timeout(room[group], options), now)
-                     for group in refused if room[group].known and not room[group].in_flight}
+        self.full = {
+            group: _full(
+                self.full.get(group), room[group], _ready_timeout(room[group], options), now
+            )
+            for group in refused
+            if room[group].known and not room[group].in_flight
+        }
         for group, full in self.full.items():
             if full.until is not None and now >= full.until:
-                hopeless += [(member, room[group].full(member.policy or options)) for member in refused[group]]
+                hopeless += [
+                    (member, room[group].full(member.policy or options))
+                    for member in refused[group]
+                ]
             elif full.until is not None:
                 self.until = min(full.until, self.until or full.until)
         return called, hopeless
 
 
 def _full(before: Full | None, room: Room, ready_timeout: float, now: float) -> Full:
-    """The group of this room as it is full now. One that dies and starts again and again is not waited for anew
-    each time."""
+    """The group of this room as it is full now. One that dies and starts again and again is not
+    waited for anew each time."""
     patience = room.patience(ready_timeout)
     began = now if before is None else before.began
     since = before.since if before is not None and before.patience == patience else now

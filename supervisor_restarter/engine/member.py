@@ -1,4 +1,5 @@
 """One process in a restart: what is seen of it at a moment, and what was measured so far. Pure."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from supervisor_restarter.faults import Code, printable
 from supervisor_restarter.names import Match
 
 # Phases in which a process that is seen running is a new one, or has been told to renew itself.
-BROUGHT_BACK = frozenset({Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED, Phase.ENDED, Phase.TAKEN})
+BROUGHT_BACK = frozenset(
+    {Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED, Phase.ENDED, Phase.TAKEN}
+)
 
 
 class Observation(NamedTuple):
@@ -18,12 +21,11 @@ class Observation(NamedTuple):
 
     why: the reason, if it is down or failing. due: when (monotonic) Supervisor will move it on by
     itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
-    unready: why its probe does not call it ready, '' if it does or there is none. known: False while
-    a process that was running before has not been probed yet, and while the probe of a ready one is not
-    answered for long; it is seen as READY meanwhile.
-    asked_at: when (monotonic) the probe was asked whose answer says that it is ready, None without one.
-    killed: its last process did not heed the stop signal in time, and Supervisor has sent SIGKILL.
-    """
+    unready: why its probe does not call it ready, '' if it does or there is none. known: False
+    while a process that was running before has not been probed yet, and while the probe of a ready
+    one is not answered for long; it is seen as READY meanwhile. asked_at: when (monotonic) the
+    probe was asked whose answer says that it is ready, None without one. killed: its last process
+    did not heed the stop signal in time, and Supervisor has sent SIGKILL."""
 
     seen: Seen
     pid: int = 0
@@ -47,8 +49,8 @@ class Failure(NamedTuple):
 class Member:
     """One process in a restart, with what was measured of it (monotonic times).
 
-    policy: what holds for it, None: what the options of the restart say. refused: why its group is not restarted.
-    """
+    policy: what holds for it, None: what the options of the restart say. refused: why its group is
+    not restarted."""
 
     match: Match
     policy: Policy | None = None
@@ -56,22 +58,24 @@ class Member:
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
-    followed: tuple[Observation | None, Phase] | None = None    # what was looked at when `phase` was last decided
-    code: Code | None = None      # set: this process counts as failed
+    followed: tuple[Observation | None, Phase] | None = (
+        None  # what was looked at when `phase` was last decided
+    )
+    code: Code | None = None  # set: this process counts as failed
     error: str = ''
-    note: str = ''                # something to be said that is no error
-    unready: str = ''             # why it was not ready when it was last seen running
-    stop_limit: float = 0.0       # seconds from the stop signal to SIGKILL
-    killed: bool = False          # it ran into that limit
+    note: str = ''  # something to be said that is no error
+    unready: str = ''  # why it was not ready when it was last seen running
+    stop_limit: float = 0.0  # seconds from the stop signal to SIGKILL
+    killed: bool = False  # it ran into that limit
     turn_at: float = 0.0
     old_pid: int = 0
     new_pid: int = 0
     stop_at: float | None = None
     exit_at: float | None = None
     start_at: float | None = None
-    ready_since: float | None = None    # without a break, while min_ready is waited for
+    ready_since: float | None = None  # without a break, while min_ready is waited for
     ready_at: float | None = None
-    wavering_since: float = 0.0         # in the phase WAVERING
+    wavering_since: float = 0.0  # in the phase WAVERING
 
     @property
     def group(self) -> str:
@@ -83,18 +87,22 @@ class Member:
 
     @property
     def namespec(self) -> str:
-        """The name under which supervisorctl shows it, for texts: a name may contain line ends and worse."""
+        """The name under which supervisorctl shows it, for texts: a name may contain line ends and
+        worse.
+        """
         return printable(self.name if self.name == self.group else f'{self.group}:{self.name}')
 
     @property
     def serving(self) -> bool:
-        """Whether it counts as ready: not while the restart has it in hand, unless its turn has only come."""
+        """Whether it counts as ready: not while the restart has it in hand, unless its turn has
+        only come.
+        """
         in_hand = self.phase in IN_FLIGHT and self.phase not in (Phase.DUE, Phase.TO_SIGNAL)
         return self.observed.seen is Seen.READY and not in_hand
 
     def take_in(self, observation: Observation, now: float, min_ready: float) -> None:
-        """Note what is seen now. A new process is seen as READY only when it has been so for min_ready seconds,
-        and its end before that is a failure whatever its exit status is."""
+        """Note what is seen now. A new process is seen as READY only when it has been so for
+        min_ready seconds, and its end before that is a failure whatever its exit status is."""
         seen = observation.seen
         if seen in UP or observation.unready:
             self.unready = observation.unready
@@ -110,19 +118,30 @@ class Member:
             elif seen is Seen.EXITED and (min_ready or self.unready):
                 seen = Seen.EXITED_BADLY
             if self.phase is Phase.SIGNALLED and seen in UP and observation.pid != self.new_pid:
-                seen = Seen.STARTING          # it died of the signal, and Supervisor has started another
+                seen = Seen.STARTING  # it died of the signal, and Supervisor has started another
         self.observed = observation if seen is observation.seen else observation._replace(seen=seen)
 
     def steady_at(self, min_ready: float) -> float | None:
-        """When (monotonic) it will have been ready for min_ready seconds; None if its probe has to say so."""
-        if self.ready_since is None or self.observed.asked_at is not None or self.phase not in BROUGHT_BACK:
+        """When (monotonic) it will have been ready for min_ready seconds; None if its probe has to
+        say so.
+        """
+        if (
+            self.ready_since is None
+            or self.observed.asked_at is not None
+            or self.phase not in BROUGHT_BACK
+        ):
             return None
         return self.ready_since + min_ready
 
     def ready_by(self, ready_timeout: float) -> float | None:
         """When (monotonic) it counts as failed, if its probe still does not call it ready then."""
-        if (self.start_at is None or self.phase not in BROUGHT_BACK or self.observed.seen not in UP
-                or not self.unready or not ready_timeout):
+        if (
+            self.start_at is None
+            or self.phase not in BROUGHT_BACK
+            or self.observed.seen not in UP
+            or not self.unready
+            or not ready_timeout
+        ):
             return None
         return self.start_at + ready_timeout
 
@@ -131,11 +150,17 @@ class Member:
         return self.wavering_since + longest_wavering if self.phase is Phase.WAVERING else None
 
     def exited(self, now: float, limit: str) -> None:
-        """Note the end of the process that was to be stopped. limit: what its stop_limit comes from."""
+        """Note the end of the process that was to be stopped. limit: what its stop_limit comes
+        from.
+        """
         self.exit_at = self.observed.ended_at or now
         self.killed = self.observed.killed
         if self.killed:
-            after = '' if self.stop_at is None else f' after {round(self.exit_at - self.stop_at, 1):g} s'
+            after = (
+                ''
+                if self.stop_at is None
+                else f' after {round(self.exit_at - self.stop_at, 1):g} s'
+            )
             self.remark(f'killed{after}: did not stop within {limit}')
 
     def remark(self, text: str) -> None:
@@ -149,7 +174,13 @@ class Member:
             return f'{why or "it ended"}, after the signal'
         if before in (Phase.READY, Phase.WAVERING):
             gone = why or 'it ended, and was started again'
-            return f'{gone}; it had been ready for {max(0.0, now - (self.ready_since or now)):.1f} s'
+            return (
+                f'{gone}; it had been ready for {max(0.0, now - (self.ready_since or now)):.1f} s'
+            )
         if before is Phase.STARTING and self.ready_since is not None:
             return f'{why}; it had been ready for {now - self.ready_since:.1f} s'
-        return f'{why}; before it was ready ({self.unready})' if before is Phase.STARTING and self.unready else why
+        return (
+            f'{why}; before it was ready ({self.unready})'
+            if before is Phase.STARTING and self.unready
+            else why
+        )

@@ -9,6 +9,7 @@ Nothing here touches a process or reads a clock. The caller (service.py) repeats
 
 and sleeps until restart.wake_at(now) or until a child exits. `now` is monotonic, in seconds.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -20,7 +21,17 @@ from typing import Callable, Optional
 from supervisor_restarter.engine.admission import Goal, left_alone, unready_first, waves
 from supervisor_restarter.engine.availability import Limit
 from supervisor_restarter.engine.member import Failure, Member, Observation
-from supervisor_restarter.engine.phases import DOWN, ENDS, SETTLED, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.engine.phases import (
+    DOWN,
+    ENDS,
+    SETTLED,
+    UP,
+    Order,
+    Phase,
+    Seen,
+    after,
+    follow,
+)
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.scout import hold_back
 from supervisor_restarter.faults import Code
@@ -39,7 +50,7 @@ class State(str, Enum):
     TIMED_OUT = 'timed_out'
 
 
-Look = Callable[[Member], Optional[Observation]]    # None: the process is no longer there
+Look = Callable[[Member], Optional[Observation]]  # None: the process is no longer there
 
 PENDING = {
     Phase.WAITING: 'its turn had not come',
@@ -51,13 +62,14 @@ PENDING = {
     Phase.STARTING: 'it is started and not ready yet',
     Phase.WAVERING: 'it was ready and is not ready any more',
 }
-LONGEST_RETURN = 30.0    # seconds that a process has to become ready after a timeout or cancel, if nothing else is set
+# seconds that a process has to become ready after a timeout or cancel, if nothing else is set
+LONGEST_RETURN = 30.0
 # Phases of a process that is the new one.
 BROUGHT_UP = (Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING)
-# Seconds in which a process that was ready and does not answer its probe must be ready again: one bad answer
-# of a busy server is no failure, but nothing further is taken down meanwhile.
+# Seconds in which a process that was ready and does not answer its probe must be ready again: one
+# bad answer of a busy server is no failure, but nothing further is taken down meanwhile.
 LONGEST_WAVERING = 3.0
-NOT_REACHED = 'not reached'      # how the error of a process begins whose turn did not come
+NOT_REACHED = 'not reached'  # how the error of a process begins whose turn did not come
 TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
 RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
@@ -68,10 +80,9 @@ GROUP_GONE = 'its process group was removed or replaced meanwhile'
 class Restart:
     """A restart of `members` (in the order of their turns) with `options`.
 
-    neighbours: the other processes of the same groups, which count for max_unavailable.
-    deadline: the monotonic time at which the taking down ends, None for no limit.
-    until_ordered: the deadline is over when every process is started; nobody waits until they are ready.
-    """
+    neighbours: the other processes of the same groups, which count for max_unavailable. deadline:
+    the monotonic time at which the taking down ends, None for no limit. until_ordered: the deadline
+    is over when every process is started; nobody waits until they are ready."""
 
     members: list[Member]
     options: Options
@@ -81,16 +92,18 @@ class Restart:
     until_ordered: bool = False
     state: State = State.QUEUED
     version: int = 1
-    why: str = ''                     # why it was cancelled
+    why: str = ''  # why it was cancelled
     finished: bool = False
     begun_at: float = 0.0
     taking_down: bool = True
-    not_reached: str = ''             # why the taking down has ended early
+    not_reached: str = ''  # why the taking down has ended early
     lowest_ready: int = 0
-    pending: list[tuple[Member, str]] = field(default_factory=list)   # at the timeout
+    pending: list[tuple[Member, str]] = field(default_factory=list)  # at the timeout
     stepped_at: float = 0.0
     limit: Limit = field(default_factory=Limit)
-    scout_until: float | None = None  # when (monotonic) the first process of a group will have been up for long enough
+    scout_until: float | None = (
+        None  # when (monotonic) the first process of a group will have been up for long enough
+    )
 
     # -- beginning ---------------------------------------------------------------------------
 
@@ -110,26 +123,28 @@ class Restart:
 
     def _admit(self, member: Member) -> None:
         if member.phase is not Phase.WAITING:
-            return                                                   # gone before it began
+            return  # gone before it began
         seen = member.observed.seen
         if left_alone(self.goal, self.options, member.match, member.observed):
             member.phase = Phase.SKIPPED
         elif member.refused:
             member.phase, member.code, member.error = Phase.FAILED, Code.BAD_OPTION, member.refused
         elif seen is Seen.STOPPING:
-            member.phase = Phase.STOPPING        # somebody else has done the first half
+            member.phase = Phase.STOPPING  # somebody else has done the first half
         elif seen in DOWN:
             member.phase = Phase.STOPPED
         elif self.goal is not Goal.RESTART or seen not in UP:
             member.phase = Phase.DUE
 
     def to_be_stopped(self) -> Iterator[Member]:
-        """The members that are to be stopped and started again. Each is looked at when it is asked for:
-        a failure of one may have ended the taking down of the rest."""
+        """The members that are to be stopped and started again. Each is looked at when it is asked
+        for: a failure of one may have ended the taking down of the rest."""
         if self.goal is Goal.RESTART and not self.options.signal:
             for member in self.members:
-                if self.taking_down and (member.phase is Phase.WAITING or (
-                        member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF)):
+                if self.taking_down and (
+                    member.phase is Phase.WAITING
+                    or (member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF)
+                ):
                     yield member
 
     def foreseen(self, member: Member, failure: Failure) -> None:
@@ -150,7 +165,8 @@ class Restart:
                 member.unready = member.observed.unready
             for member in self.members:
                 observation, timed = look(member), (member.policy or self.options).min_ready > 0
-                # Mostly nothing has happened to it; then nothing follows, unless a time runs that only it ends.
+                # Mostly nothing has happened to it; then nothing follows, unless a time runs that
+                # only it ends.
                 if timed or member.unready or (observation, member.phase) != member.followed:
                     self._observe(member, observation, now)
                     if observation is not None and not self._over(member):
@@ -161,7 +177,7 @@ class Restart:
             if ready < self.lowest_ready:
                 self.lowest_ready = ready
                 self._changed()
-        self._finish_if_settled()           # what is ready at the deadline is in time
+        self._finish_if_settled()  # what is ready at the deadline is in time
         limit = self._time_limit()
         if limit is not None and now >= limit:
             self._time_out()
@@ -170,15 +186,17 @@ class Restart:
         self._finish_if_settled()
 
     def orders(self) -> Iterator[Member]:
-        """The members with an order that is to be carried out now, those first that are to be started: what is
-        down already tries out whether a start works. Each is looked at when it is asked for: a failure of one
-        may have ended the taking down of the rest."""
+        """The members with an order that is to be carried out now, those first that are to be
+        started: what is down already tries out whether a start works. Each is looked at when it is
+        asked for: a failure of one may have ended the taking down of the rest."""
         for starting in (True, False):
             for member in self.members:
                 if member.order is not None and (member.order is Order.START) is starting:
                     yield member
 
-    def performed(self, member: Member, now: float, failure: Failure | None = None, pid: int = 0) -> None:
+    def performed(
+        self, member: Member, now: float, failure: Failure | None = None, pid: int = 0
+    ) -> None:
         """The member's order was carried out, or could not be. pid: of the process now started."""
         order, member.order = member.order, None
         if failure is not None:
@@ -190,7 +208,11 @@ class Restart:
             member.phase, member.start_at, member.new_pid = Phase.SIGNALLED, now, pid
         elif member.phase is Phase.SIGNALLED:
             member.exit_at, member.start_at, member.new_pid = member.observed.ended_at, now, pid
-            self._fail(member, Code.START_FAILED, f'{member.observed.why}, after the signal; it was started again')
+            self._fail(
+                member,
+                Code.START_FAILED,
+                f'{member.observed.why}, after the signal; it was started again',
+            )
         else:
             self._started(member, now, pid)
         self._changed()
@@ -204,14 +226,18 @@ class Restart:
         limit = self._time_limit()
         times = [limit, *((self.limit.until, self.scout_until) if self.taking_down else ())]
         if self.state is not State.QUEUED:
-            if self.limited:              # also what is not ours, or done, decides about the room
+            if self.limited:  # also what is not ours, or done, decides about the room
                 times += [member.observed.due for member in self.members + self.neighbours]
             for member in self.members:
                 if member.phase is Phase.WAITING:
                     times.append(member.turn_at if member.turn_at > self.stepped_at else None)
                 elif not self._settled(member):
-                    times += [member.observed.due, member.steady_at(self._min_ready(member)),
-                              member.ready_by(self._ready_timeout(member)), member.back_by(LONGEST_WAVERING)]
+                    times += [
+                        member.observed.due,
+                        member.steady_at(self._min_ready(member)),
+                        member.ready_by(self._ready_timeout(member)),
+                        member.back_by(LONGEST_WAVERING),
+                    ]
         return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
@@ -238,9 +264,11 @@ class Restart:
     def limited(self) -> bool:
         """Whether max_unavailable keeps some processes of a group ready while others are restarted.
 
-        Asked in each turn, and for the first time when it begins: the members do not change any more then.
-        """
-        return self.goal is Goal.RESTART and any(self._policy(member).rolling for member in self.members)
+        Asked in each turn, and for the first time when it begins: the members do not change any
+        more then."""
+        return self.goal is Goal.RESTART and any(
+            self._policy(member).rolling for member in self.members
+        )
 
     @property
     def decided(self) -> bool:
@@ -249,11 +277,16 @@ class Restart:
 
     @property
     def ordered(self) -> bool:
-        """Whether everything is ordered: each process is started or, if that is the goal, being stopped."""
+        """Whether everything is ordered: each process is started or, if that is the goal, being
+        stopped.
+        """
         if self.goal is Goal.STOP:
             return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in self.members)
-        return all(member.phase in SETTLED or member.phase in (Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING)
-                   for member in self.members)
+        return all(
+            member.phase in SETTLED
+            or member.phase in (Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING)
+            for member in self.members
+        )
 
     @property
     def failures(self) -> list[Member]:
@@ -307,12 +340,14 @@ class Restart:
         if phase is before:
             return
         if before is Phase.STOPPING and seen is not Seen.WANTED_DOWN:
-            member.exited(now, 'stopwaitsecs' if self.options.stop_timeout is None else 'stop_timeout')
+            member.exited(
+                now, 'stopwaitsecs' if self.options.stop_timeout is None else 'stop_timeout'
+            )
         if before is Phase.TAKEN:
             member.code, member.error = None, ''
             member.remark(RESTARTED_BY_OTHERS)
         if phase in (Phase.STARTING, Phase.READY, Phase.ENDED) and before not in BROUGHT_UP:
-            self._started(member, now, member.observed.pid)      # by somebody else
+            self._started(member, now, member.observed.pid)  # by somebody else
             if self.goal is not Goal.STOP:
                 member.phase = phase
         elif phase is Phase.FAILED:
@@ -323,13 +358,17 @@ class Restart:
             member.phase = phase
         if phase is Phase.WAVERING:
             member.wavering_since = now
-        elif member.phase in (Phase.READY, Phase.ENDED) and before not in (Phase.READY, Phase.WAVERING):
+        elif member.phase in (Phase.READY, Phase.ENDED) and before not in (
+            Phase.READY,
+            Phase.WAVERING,
+        ):
             member.ready_at = now
             member.new_pid = member.observed.pid or member.new_pid
         self._changed()
 
     def _no_longer_due(self, member: Member) -> bool:
-        # Between the admission of a process and its order, its state and the restart's may have changed.
+        # Between the admission of a process and its order, its state and the restart's may have
+        # changed.
         if self.goal is Goal.STOP and member.observed.seen in DOWN:
             self._leave(member, '', None)
         elif member.order in (Order.STOP, Order.SIGNAL) and not self.taking_down:
@@ -349,10 +388,16 @@ class Restart:
         within = self._ready_timeout(member)
         limit, back_by = member.ready_by(within), member.back_by(LONGEST_WAVERING)
         if limit is not None and now >= limit:
-            self._fail(member, Code.START_FAILED, f'not ready within {within:g} s: {member.unready}')
+            self._fail(
+                member, Code.START_FAILED, f'not ready within {within:g} s: {member.unready}'
+            )
             self._changed()
         elif back_by is not None and now >= back_by:
-            self._fail(member, Code.START_FAILED, f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}')
+            self._fail(
+                member,
+                Code.START_FAILED,
+                f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}',
+            )
             self._changed()
 
     def _call_turns(self, now: float) -> None:
@@ -361,27 +406,36 @@ class Restart:
             for member in self.members:
                 if member.order in (Order.STOP, Order.SIGNAL):
                     member.phase, member.order = Phase.WAITING, None
-        waiting = unready_first(member for member in self.members
-                                if member.phase is Phase.WAITING and member.turn_at <= now)
+        waiting = unready_first(
+            member
+            for member in self.members
+            if member.phase is Phase.WAITING and member.turn_at <= now
+        )
         hopeless: list[tuple[Member, str]] = []
         if waiting and any(member.phase is Phase.WAVERING for member in self.members):
-            self.scout_until = self.limit.until = None      # times of other holds; past ones would keep the loop awake
+            self.scout_until = self.limit.until = (
+                None  # times of other holds; past ones would keep the loop awake
+            )
             return
         if self.limited:
             waiting, self.scout_until = hold_back(waiting, self.members, self.options, now)
-            waiting, hopeless = self.limit.choose(waiting, self.members + self.neighbours, self.options, now)
+            waiting, hopeless = self.limit.choose(
+                waiting, self.members + self.neighbours, self.options, now
+            )
         for member in waiting:
             member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE
             self._follow(member, now)
         for member, why in hopeless:
-            if member.phase is Phase.WAITING:           # the first may have ended the taking down for all
+            if member.phase is Phase.WAITING:  # the first may have ended the taking down for all
                 self._fail(member, Code.BAD_STATE, why)
                 self._changed()
 
     def _fail(self, member: Member, code: Code, why: str) -> None:
         member.phase, member.code, member.error, member.order = Phase.FAILED, code, why, None
         if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
-            self._halt(self.state, f'{NOT_REACHED}: {member.namespec} failed first (on_failure = abort)')
+            self._halt(
+                self.state, f'{NOT_REACHED}: {member.namespec} failed first (on_failure = abort)'
+            )
 
     def _leave(self, member: Member, why: str, code: Code | None) -> None:
         member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
@@ -390,11 +444,13 @@ class Restart:
         member.phase, member.order = Phase.TAKEN, None
         if member.ready_at is None:
             member.code, member.error = Code.CANCELLED, TAKEN_OVER
-        else:                                       # the restart has done its part with it
+        else:  # the restart has done its part with it
             member.remark(STOPPED_LATER)
 
     def _time_out(self) -> None:
-        self.pending = [(member, self.prospect(member)) for member in self.members if not self._settled(member)]
+        self.pending = [
+            (member, self.prospect(member)) for member in self.members if not self._settled(member)
+        ]
         self._halt(State.TIMED_OUT, f'{NOT_REACHED} before the timeout')
 
     def _halt(self, state: State, why: str) -> None:
@@ -402,7 +458,8 @@ class Restart:
         self.state, self.taking_down, self.not_reached = state, False, why
         for member in self.members:
             if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or (
-                    member.phase is Phase.DUE and member.order is Order.STOP):
+                member.phase is Phase.DUE and member.order is Order.STOP
+            ):
                 self._leave(member, why, None)
         self._changed()
 
@@ -427,6 +484,11 @@ class Restart:
 
 
 def _failure_code(phase: Phase, seen: Seen) -> Code:
-    if seen is not Seen.UNKNOWN or phase in (Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING):
+    if seen is not Seen.UNKNOWN or phase in (
+        Phase.STOPPED,
+        Phase.STARTING,
+        Phase.READY,
+        Phase.WAVERING,
+    ):
         return Code.START_FAILED
     return Code.STOP_FAILED if phase is Phase.STOPPING else Code.BAD_STATE

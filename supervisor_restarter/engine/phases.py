@@ -1,11 +1,12 @@
 """One process in a restart: which phase follows from what is seen of it, and what is to be done.
 
-All of it is one table, TABLE: (phase, seen) -> (next phase, order). What a process itself does decides
-only there. Besides, the restart as a whole calls a process's turn (WAITING -> DUE or TO_SIGNAL) and takes
-it back as long as nothing was done, gives up on those not reached (-> SKIPPED) and on what takes too long,
-has no room or could not be carried out (-> FAILED); see operation.py.
+All of it is one table, TABLE: (phase, seen) -> (next phase, order). What a process itself does
+decides only there. Besides, the restart as a whole calls a process's turn (WAITING -> DUE or
+TO_SIGNAL) and takes it back as long as nothing was done, gives up on those not reached (-> SKIPPED)
+and on what takes too long, has no room or could not be carried out (-> FAILED); see operation.py.
 
-    WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING --> READY
+    WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING -->
+    READY
 
     WAITING --its turn--> TO_SIGNAL --signal--> SIGNALLED --ready again--> READY
 
@@ -16,12 +17,14 @@ restarts that send a signal instead. Three rules run through the table:
   process cannot be started or that somebody else decided otherwise.
 * The newer will wins: a process that somebody else stops is left alone (TAKEN), and one that
   somebody else has started meanwhile is taken as started.
-* What is said at the end is true at the end: READY, ENDED and TAKEN are settled, so that the restart may
-  end, but not left out of sight. A process that was ready and dies while the restart still lasts has
-  failed, and one that does not answer its probe any more (WAVERING) has some seconds to come back.
+* What is said at the end is true at the end: READY, ENDED and TAKEN are settled, so that the
+  restart may end, but not left out of sight. A process that was ready and dies while the restart
+  still lasts has failed, and one that does not answer its probe any more (WAVERING) has some
+  seconds to come back.
 
 An entry with an order changes the phase only when the order has been carried out.
 """
+
 from __future__ import annotations
 
 from enum import Enum
@@ -30,19 +33,19 @@ from enum import Enum
 class Phase(str, Enum):
     """Where a process is on its way through a restart."""
 
-    WAITING = 'waiting'    # its turn has not come; nothing was done to it
-    DUE = 'due'            # its turn has come; the order is about to be carried out
+    WAITING = 'waiting'  # its turn has not come; nothing was done to it
+    DUE = 'due'  # its turn has come; the order is about to be carried out
     STOPPING = 'stopping'  # the stop signal is sent, the process has not exited
-    STOPPED = 'stopped'    # it has exited and is to be started
+    STOPPED = 'stopped'  # it has exited and is to be started
     STARTING = 'starting'  # started, not ready
     TO_SIGNAL = 'to signal'  # as DUE, where a signal is to be sent
     SIGNALLED = 'signalled'  # the signal is sent, and the process not (or not surely) ready again
-    READY = 'ready'        # restarted and ready
+    READY = 'ready'  # restarted and ready
     WAVERING = 'wavering'  # was ready, and runs without being ready
-    ENDED = 'ended'        # restarted, and it ended as its exitcodes say
-    TAKEN = 'taken'        # somebody else has stopped it
-    SKIPPED = 'skipped'    # end: left alone, or not reached
-    FAILED = 'failed'      # end: did not come up or did not stay up, or could not be stopped
+    ENDED = 'ended'  # restarted, and it ended as its exitcodes say
+    TAKEN = 'taken'  # somebody else has stopped it
+    SKIPPED = 'skipped'  # end: left alone, or not reached
+    FAILED = 'failed'  # end: did not come up or did not stay up, or could not be stopped
 
 
 # Never left again.
@@ -52,12 +55,27 @@ ENDS = frozenset({Phase.SKIPPED, Phase.FAILED})
 SETTLED = ENDS | {Phase.READY, Phase.ENDED, Phase.TAKEN}
 
 # Taken down, about to be, or not known to be ready again.
-IN_FLIGHT = frozenset({Phase.DUE, Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED,
-                       Phase.WAVERING})
+IN_FLIGHT = frozenset(
+    {
+        Phase.DUE,
+        Phase.STOPPING,
+        Phase.STOPPED,
+        Phase.STARTING,
+        Phase.TO_SIGNAL,
+        Phase.SIGNALLED,
+        Phase.WAVERING,
+    }
+)
 
 # Phases for which users are shown another one.
-SHOWN = {Phase.DUE: Phase.WAITING, Phase.TO_SIGNAL: Phase.WAITING, Phase.SIGNALLED: Phase.STARTING,
-         Phase.WAVERING: Phase.STARTING, Phase.ENDED: Phase.READY, Phase.TAKEN: Phase.SKIPPED}
+SHOWN = {
+    Phase.DUE: Phase.WAITING,
+    Phase.TO_SIGNAL: Phase.WAITING,
+    Phase.SIGNALLED: Phase.STARTING,
+    Phase.WAVERING: Phase.STARTING,
+    Phase.ENDED: Phase.READY,
+    Phase.TAKEN: Phase.SKIPPED,
+}
 
 
 class Seen(str, Enum):
@@ -65,15 +83,15 @@ class Seen(str, Enum):
 
     STOPPED = 'STOPPED'
     STARTING = 'STARTING'
-    RUNNING = 'RUNNING'                # ... but not ready: its probe fails, or it is not ready for long enough
-    READY = 'READY'                    # RUNNING, and ready
+    RUNNING = 'RUNNING'  # ... but not ready: its probe fails, or it is not ready for long enough
+    READY = 'READY'  # RUNNING, and ready
     BACKOFF = 'BACKOFF'
     STOPPING = 'STOPPING'
-    EXITED = 'EXITED'                  # with one of the program's exitcodes, and not to be started again
-    EXITED_BADLY = 'EXITED_BADLY'      # with any other status, by a signal, or though autorestart=true
+    EXITED = 'EXITED'  # with one of the program's exitcodes, and not to be started again
+    EXITED_BADLY = 'EXITED_BADLY'  # with any other status, by a signal, or though autorestart=true
     FATAL = 'FATAL'
     UNKNOWN = 'UNKNOWN'
-    WANTED_DOWN = 'WANTED_DOWN'        # somebody asked for its stop since the restart began
+    WANTED_DOWN = 'WANTED_DOWN'  # somebody asked for its stop since the restart began
 
 
 DOWN = frozenset({Seen.STOPPED, Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL})
@@ -103,13 +121,13 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
 
     p = Phase.WAITING
     row(p, p, *UP, s.BACKOFF, *exited, s.FATAL)
-    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
     row(p, Phase.FAILED, s.UNKNOWN)
 
     p = Phase.DUE
     row(p, Phase.STOPPING, *UP, order=Order.STOP)
-    row(p, Phase.STOPPING, s.BACKOFF, order=Order.STOP)          # ends Supervisor's own retries
-    row(p, Phase.STOPPING, s.STOPPING)                           # was being stopped already
+    row(p, Phase.STOPPING, s.BACKOFF, order=Order.STOP)  # ends Supervisor's own retries
+    row(p, Phase.STOPPING, s.STOPPING)  # was being stopped already
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
     row(p, Phase.FAILED, s.UNKNOWN)
     row(p, Phase.TAKEN, s.WANTED_DOWN)
@@ -117,57 +135,59 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     p = Phase.STOPPING
     row(p, p, s.STOPPING)
     row(p, Phase.STOPPED, s.STOPPED, *exited, s.FATAL)
-    row(p, Phase.STARTING, *UP)                                  # somebody else was quicker
+    row(p, Phase.STARTING, *UP)  # somebody else was quicker
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
     row(p, Phase.TAKEN, s.WANTED_DOWN)
 
     p = Phase.STOPPED
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
-    row(p, Phase.STARTING, *UP)                                  # somebody else was quicker
-    row(p, Phase.TAKEN, s.STOPPING, s.WANTED_DOWN)               # ... and stopped it again
+    row(p, Phase.STARTING, *UP)  # somebody else was quicker
+    row(p, Phase.TAKEN, s.STOPPING, s.WANTED_DOWN)  # ... and stopped it again
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
 
     p = Phase.STARTING
     row(p, p, s.STARTING, s.RUNNING)
     row(p, Phase.READY, s.READY)
-    row(p, Phase.ENDED, s.EXITED)                                # it ran, and ended as its exitcodes say
+    row(p, Phase.ENDED, s.EXITED)  # it ran, and ended as its exitcodes say
     row(p, Phase.FAILED, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)
-    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
 
     p = Phase.TO_SIGNAL
     row(p, Phase.SIGNALLED, s.RUNNING, s.READY, order=Order.SIGNAL)
-    row(p, p, s.STARTING)                                        # a signal would find it unprepared
-    row(p, Phase.DUE, s.BACKOFF, *exited, s.FATAL)               # nothing to signal: it is started
+    row(p, p, s.STARTING)  # a signal would find it unprepared
+    row(p, Phase.DUE, s.BACKOFF, *exited, s.FATAL)  # nothing to signal: it is started
     row(p, Phase.FAILED, s.UNKNOWN)
-    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
 
     p = Phase.SIGNALLED
     row(p, p, s.RUNNING)
     row(p, Phase.READY, s.READY)
-    row(p, Phase.FAILED, *exited, order=Order.START)             # it died of it, and comes back all the same
-    row(p, Phase.FAILED, s.STARTING, s.BACKOFF, s.FATAL, s.UNKNOWN)   # ... and Supervisor was quicker
-    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+    row(p, Phase.FAILED, *exited, order=Order.START)  # it died of it, and comes back all the same
+    row(
+        p, Phase.FAILED, s.STARTING, s.BACKOFF, s.FATAL, s.UNKNOWN
+    )  # ... and Supervisor was quicker
+    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
 
     p = Phase.READY
     row(p, p, s.READY)
     row(p, Phase.WAVERING, s.RUNNING)
     row(p, Phase.ENDED, s.EXITED)
-    row(p, Phase.FAILED, s.STARTING, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)   # it has died
-    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+    row(p, Phase.FAILED, s.STARTING, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)  # it has died
+    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
 
     p = Phase.WAVERING
     row(p, p, s.RUNNING)
     row(p, Phase.READY, s.READY)
     row(p, Phase.FAILED, s.STARTING, *exited, s.BACKOFF, s.FATAL, s.UNKNOWN)
-    row(p, Phase.TAKEN, *taken)                                  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
 
     p = Phase.ENDED
-    row(p, Phase.STARTING, *UP)                                  # started again by somebody else
+    row(p, Phase.STARTING, *UP)  # started again by somebody else
     row(p, p, *taken, *exited, s.BACKOFF, s.FATAL, s.UNKNOWN)
 
     p = Phase.TAKEN
-    row(p, Phase.STARTING, *UP)                                  # ... who has started it again
-    row(p, Phase.FAILED, s.BACKOFF)                              # ... or has tried to
+    row(p, Phase.STARTING, *UP)  # ... who has started it again
+    row(p, Phase.FAILED, s.BACKOFF)  # ... or has tried to
     row(p, p, *taken, *exited, s.FATAL, s.UNKNOWN)
 
     for end in ENDS:

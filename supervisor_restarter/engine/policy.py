@@ -1,9 +1,11 @@
-"""What a program says of its own restarts in its environment, and what therefore holds for each process. Pure.
+"""What a program says of its own restarts in its environment, and what therefore holds for each
+process. Pure.
 
-For each of the three options the call's value comes before the program's, and the program's before the
-configuration's. max_unavailable is the group's: of the values that hold for its processes the strictest one. The two
-times are each process's own, so that a slow program does not fail by the limit of a fast one beside it.
-"""
+For each of the three options the call's value comes before the program's, and the program's before
+the configuration's. max_unavailable is the group's: of the values that hold for its processes the
+strictest one. The two times are each process's own, so that a slow program does not fail by the
+limit of a fast one beside it."""
+
 from __future__ import annotations
 
 import math
@@ -23,8 +25,10 @@ from supervisor_restarter.options import (
     shown,
 )
 
-PROGRAM = 'program'      # where a value can come from, beside CALL, CONFIGURATION and DEFAULT
-VARIABLES = {name: f'RESTARTER_{name.upper()}' for name in ('max_unavailable', 'min_ready', 'ready_timeout')}
+PROGRAM = 'program'  # where a value can come from, beside CALL, CONFIGURATION and DEFAULT
+VARIABLES = {
+    name: f'RESTARTER_{name.upper()}' for name in ('max_unavailable', 'min_ready', 'ready_timeout')
+}
 
 
 class Policy(NamedTuple):
@@ -74,35 +78,68 @@ class GroupPolicy(NamedTuple):
         """The policy as XML-RPC clients see it."""
         values = {name: held.value for name, held in self.summary.items()}
         allowed = allowed_of(values['max_unavailable'], self.size)
-        return {'group': self.group, 'size': self.size, 'allowed': min(self.size, allowed), **values,
-                'from': {name: held.origin for name, held in self.summary.items()}}
+        return {
+            'group': self.group,
+            'size': self.size,
+            'allowed': min(self.size, allowed),
+            **values,
+            'from': {name: held.origin for name, held in self.summary.items()},
+        }
 
     def of_programs(self) -> str:
         """What its programs have decided, as 'web: max_unavailable = 1'; '' if nothing."""
-        said = [f'{name} = {plainly(held.value)}' for name, held in self.summary.items() if held.origin == PROGRAM]
+        said = [
+            f'{name} = {plainly(held.value)}'
+            for name, held in self.summary.items()
+            if held.origin == PROGRAM
+        ]
         return f'{self.group}: {", ".join(said)}' if said else ''
 
 
 def said_by(environment: Mapping[str, str] | None) -> dict[str, Any]:
-    """The options that a program gives for itself; ValueError with one line if one of them makes no sense."""
-    return {name: of_text(variable, DECLARED[name], environment[variable])
-            for name, variable in VARIABLES.items() if variable in environment} if environment else {}
+    """The options that a program gives for itself; ValueError with one line if one of them makes no
+    sense.
+    """
+    return (
+        {
+            name: of_text(variable, DECLARED[name], environment[variable])
+            for name, variable in VARIABLES.items()
+            if variable in environment
+        }
+        if environment
+        else {}
+    )
 
 
 def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options) -> GroupPolicy:
-    """What holds in a group of which each process says this (by its name); it has one process at least."""
-    held = {process: {name: _held(name, values, options) for name in VARIABLES} for process, values in said.items()}
+    """What holds in a group of which each process says this (by its name); it has one process at
+    least.
+    """
+    held = {
+        process: {name: _held(name, values, options) for name in VARIABLES}
+        for process, values in said.items()
+    }
     every = {name: [each[name] for each in held.values()] for name in VARIABLES}
     summary = {
         # of equally strict ones a program's: the others may change, and it would still hold
-        'max_unavailable': min(every['max_unavailable'],
-                               key=lambda one: (allowed_of(one.value, len(said)), one.origin != PROGRAM)),
+        'max_unavailable': min(
+            every['max_unavailable'],
+            key=lambda one: (allowed_of(one.value, len(said)), one.origin != PROGRAM),
+        ),
         'min_ready': max(every['min_ready'], key=lambda one: one.value),
-        'ready_timeout': max(every['ready_timeout'], key=lambda one: one.value or math.inf),     # 0: no limit
+        'ready_timeout': max(
+            every['ready_timeout'], key=lambda one: one.value or math.inf
+        ),  # 0: no limit
     }
     limit = summary['max_unavailable'].value
-    return GroupPolicy(group, {process: Policy(limit, each['min_ready'].value, each['ready_timeout'].value)
-                               for process, each in held.items()}, summary)
+    return GroupPolicy(
+        group,
+        {
+            process: Policy(limit, each['min_ready'].value, each['ready_timeout'].value)
+            for process, each in held.items()
+        },
+        summary,
+    )
 
 
 def _held(name: str, said: Mapping[str, Any], options: Options) -> Held:
@@ -114,16 +151,27 @@ def _held(name: str, said: Mapping[str, Any], options: Options) -> Held:
 
 
 def refuse_too_many(options: Options, sizes: Mapping[str, int]) -> None:
-    """Refusal BAD_OPTION for a max_unavailable that the call gives as a count, if no group has so many processes.
+    """Refusal BAD_OPTION for a max_unavailable that the call gives as a count, if no group has so
+    many processes.
 
     It is a slip of the pen, such as 25 for 25%, and would take everything down at once.
     """
     count = options.max_unavailable
-    if options.origin.get('max_unavailable') != CALL or not isinstance(count, int) or count <= max(sizes.values()):
+    if (
+        options.origin.get('max_unavailable') != CALL
+        or not isinstance(count, int)
+        or count <= max(sizes.values())
+    ):
         return
     most = max(sizes.values())
     processes = f'{most} process' if most == 1 else f'{most} processes'
-    groups = f'{shown(next(iter(sizes)))} has ({processes})' if len(sizes) == 1 else \
-        f'any of {listed(map(shown, sizes))} has (at most {processes})'
-    raise Refusal(Code.BAD_OPTION, f'max_unavailable = {count} is more than {groups}: give at most {most}, or a '
-                                   f'percentage such as {count if count < 100 else 25}%')
+    groups = (
+        f'{shown(next(iter(sizes)))} has ({processes})'
+        if len(sizes) == 1
+        else f'any of {listed(map(shown, sizes))} has (at most {processes})'
+    )
+    raise Refusal(
+        Code.BAD_OPTION,
+        f'max_unavailable = {count} is more than {groups}: give at most {most}, or a '
+        f'percentage such as {count if count < 100 else 25}%',
+    )

@@ -1,9 +1,10 @@
 """The scout: in a restart that keeps processes ready, the first of each group goes alone. Pure.
 
-A release that starts and dies two seconds later is ready for a moment, and so is one whose server listens before
-it has loaded the application. So nothing further of a group is taken down before its first new process has been up
-for `scout` seconds: a bad release costs one process. Once it is over, the restart goes on as fast as it may.
-"""
+A release that starts and dies two seconds later is ready for a moment, and so is one whose server
+listens before it has loaded the application. So nothing further of a group is taken down before its
+first new process has been up for `scout` seconds: a bad release costs one process. Once it is over,
+the restart goes on as fast as it may."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -13,18 +14,23 @@ from supervisor_restarter.engine.phases import IN_FLIGHT, Phase
 from supervisor_restarter.options import Options
 
 
-def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Options,
-              now: float) -> tuple[list[Member], float | None]:
-    """Those of `waiting` (in the order of their turns) that need not wait for the scout of their group, and
-    when (monotonic) the first of the scouts under way will have been up for long enough; None: none of
-    them is ready yet. members: all processes of the restart."""
+def hold_back(
+    waiting: Iterable[Member], members: Iterable[Member], options: Options, now: float
+) -> tuple[list[Member], float | None]:
+    """Those of `waiting` (in the order of their turns) that need not wait for the scout of their
+    group, and when (monotonic) the first of the scouts under way will have been up for long enough;
+    None: none of them is ready yet. members: all processes of the restart."""
     waiting = list(waiting)
     if not waiting or not scouting(options):
         return waiting, None
-    groups: dict[str, list[Member]] = {}        # those of which some processes are to stay ready
+    groups: dict[str, list[Member]] = {}  # those of which some processes are to stay ready
     for member in (member for member in members if (member.policy or options).rolling):
         groups.setdefault(member.group, []).append(member)
-    returned = {group for group, own in groups.items() if any(_has_returned(one, options.scout, now) for one in own)}
+    returned = {
+        group
+        for group, own in groups.items()
+        if any(_has_returned(one, options.scout, now) for one in own)
+    }
     going: list[Member] = []
     times: list[float] = []
     sent: set[str] = set()
@@ -35,23 +41,34 @@ def hold_back(waiting: Iterable[Member], members: Iterable[Member], options: Opt
         if group not in groups or group in returned:
             going.append(member)
             continue
-        under_way = [other for other in groups[group] if other.phase in IN_FLIGHT or other.phase is Phase.READY]
+        under_way = [
+            other
+            for other in groups[group]
+            if other.phase in IN_FLIGHT or other.phase is Phase.READY
+        ]
         sent.add(group)
         if under_way:
-            times += [other.start_at + options.scout for other in under_way
-                      if other.phase is Phase.READY and other.start_at is not None]
+            times += [
+                other.start_at + options.scout
+                for other in under_way
+                if other.phase is Phase.READY and other.start_at is not None
+            ]
         else:
             going.append(member)
     return going, min(times, default=None)
 
 
 def scouting(options: Options) -> bool:
-    """Whether groups that are restarted a few processes at a time have scouts: not where the restart goes on after a
-    failure anyway."""
+    """Whether groups that are restarted a few processes at a time have scouts: not where the
+    restart goes on after a failure anyway."""
     return options.scout > 0 and options.on_failure == 'abort'
 
 
 def _has_returned(member: Member, seconds: float, now: float) -> bool:
     if member.phase is Phase.ENDED:
         return True
-    return member.phase is Phase.READY and member.start_at is not None and now >= member.start_at + seconds
+    return (
+        member.phase is Phase.READY
+        and member.start_at is not None
+        and now >= member.start_at + seconds
+    )

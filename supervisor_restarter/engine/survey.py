@@ -1,4 +1,7 @@
-"""What is known of processes before a restart: how they are, what their programs say, what therefore holds. Pure."""
+"""What is known of processes before a restart: how they are, what their programs say, what
+therefore holds. Pure.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -15,10 +18,9 @@ from supervisor_restarter.options import Options
 class Candidate(NamedTuple):
     """A process that a restart would concern, with what is known of its program.
 
-    obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what makes it
-    ready; said: the options that its program gives for itself; malformed: what is wrong with either.
-    restarts: whether Supervisor starts it when it dies.
-    """
+    obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what
+    makes it ready; said: the options that its program gives for itself; malformed: what is wrong
+    with either. restarts: whether Supervisor starts it when it dies."""
 
     member: Member
     state: str = ''
@@ -38,8 +40,8 @@ class Candidate(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What is known of the processes that are to be restarted (in the order of their turns) and of the others of
-    their groups, before anything is done.
+    """What is known of the processes that are to be restarted (in the order of their turns) and of
+    the others of their groups, before anything is done.
 
     policies: what holds in each group that can be restarted. refused: why the others cannot.
     """

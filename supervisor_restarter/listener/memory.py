@@ -1,4 +1,5 @@
 """How much memory processes use, each with all its children; needs psutil."""
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -8,10 +9,11 @@ import psutil
 
 
 def measure(pids: Iterable[int]) -> dict[int, int]:
-    """The resident memory, in bytes, of each of the processes together with its children and theirs.
+    """The resident memory, in bytes, of each of the processes together with its children and
+    theirs.
 
-    What they share counts for each of them. A process that is gone, or may not be looked at, is left out.
-    """
+    What they share counts for each of them. A process that is gone, or may not be looked at, is
+    left out."""
     children = defaultdict(list)
     found = {}
     for process in psutil.process_iter(['ppid']):
@@ -25,7 +27,9 @@ def measure(pids: Iterable[int]) -> dict[int, int]:
     return sizes
 
 
-def _tree_size(root: int, found: dict[int, psutil.Process], children: dict[int, list[int]]) -> int | None:
+def _tree_size(
+    root: int, found: dict[int, psutil.Process], children: dict[int, list[int]]
+) -> int | None:
     total, waiting, seen = 0, [root], {root}
     while waiting:
         pid = waiting.pop()
@@ -35,7 +39,7 @@ def _tree_size(root: int, found: dict[int, psutil.Process], children: dict[int, 
             if pid == root:
                 return None
         except psutil.Error:
-            return None             # less than all of it would be a wrong answer
+            return None  # less than all of it would be a wrong answer
         below = [child for child in children.get(pid, ()) if child not in seen]
         seen.update(below)
         waiting += below

@@ -1,9 +1,10 @@
-"""supervisor_restart_listener: an [eventlistener:x] program that has process groups restarted by rules.
+"""supervisor_restart_listener: an [eventlistener:x] program that has process groups restarted by
+rules.
 
-It takes events as Supervisor's childutils do, asks for restarts with startRestart and waits for none of them. What it
-is refused because a group is being restarted already it asks for again at the next tick. stdout belongs to the
-protocol; each decision is a line on stderr.
-"""
+It takes events as Supervisor's childutils do, asks for restarts with startRestart and waits for
+none of them. What it is refused because a group is being restarted already it asks for again at the
+next tick. stdout belongs to the protocol; each decision is a line on stderr."""
+
 from __future__ import annotations
 
 import argparse
@@ -28,12 +29,19 @@ from supervisor_restarter.listener import rules
 from supervisor_restarter.listener.cli_options import parser
 from supervisor_restarter.options import RESTART, shown
 
-MOST_HEADER = 64 * 1024             # characters; a header has about 100
-MOST_PAYLOAD = 16 * 1024 * 1024     # characters
-RETRY_SECONDS = 5.0                 # between two attempts for what was put off, where no tick comes
-CALL_SECONDS = 30.0                 # for one call to supervisord, which else could wait for ever
+MOST_HEADER = 64 * 1024  # characters; a header has about 100
+MOST_PAYLOAD = 16 * 1024 * 1024  # characters
+RETRY_SECONDS = 5.0  # between two attempts for what was put off, where no tick comes
+CALL_SECONDS = 30.0  # for one call to supervisord, which else could wait for ever
 # All that a section's stopsignal may be, but for SIGKILL.
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+STOP_SIGNALS = {
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+}
 INFO = {'group': str, 'name': str, 'statename': str, 'pid': int, 'start': int, 'now': int}
 
 Measure = Callable[[Iterable[int]], dict[int, int]]
@@ -44,7 +52,7 @@ class Event(NamedTuple):
 
     name: str
     payload: str
-    serial: str = ''      # in its pool
+    serial: str = ''  # in its pool
 
     @property
     def is_tick(self) -> bool:
@@ -57,8 +65,10 @@ class BadProtocol(Exception):
 
 # -- the protocol ----------------------------------------------------------------------------
 
+
 def next_event(stdin: TextIO, stdout: TextIO) -> Event | None:
-    """Say that we are ready and wait for an event; None: supervisord is gone. BadProtocol for anything else.
+    """Say that we are ready and wait for an event; None: supervisord is gone. BadProtocol for
+    anything else.
 
     childutils.listener.wait() would do, if it did not read a payload of any length.
     """
@@ -67,21 +77,24 @@ def next_event(stdin: TextIO, stdout: TextIO) -> Event | None:
     if not line.endswith('\n') and len(line) < MOST_HEADER:
         return None
     try:
-        # From poolserial on: before it are supervisord's identifier and the pool's name, which may hold any character.
+        # From poolserial on: before it are supervisord's identifier and the pool's name, which may
+        # hold any character.
         _, found, rest = line.rpartition(' poolserial:')
         headers = childutils.get_headers(f'poolserial:{rest}' if found else line)
         name, length = headers['eventname'], int(headers['len'])
     except (KeyError, ValueError):
         raise BadProtocol(f'malformed header: {shown(line)}') from None
     if not 0 <= length <= MOST_PAYLOAD:
-        childutils.listener.ok(stdout)      # or our successor would be given the same event
+        childutils.listener.ok(stdout)  # or our successor would be given the same event
         raise BadProtocol(f'a payload of {length} characters; the most are {MOST_PAYLOAD}')
     payload = stdin.read(length)
     return Event(name, payload, headers.get('poolserial', '')) if len(payload) == length else None
 
 
 class Supervisord:
-    """The calls to supervisord. Each has a connection of its own: between two ticks one could be closed."""
+    """The calls to supervisord. Each has a connection of its own: between two ticks one could be
+    closed.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -90,7 +103,9 @@ class Supervisord:
         """All processes; ClientError."""
         infos = self._client('supervisor').call('getAllProcessInfo')
         if not conforms(infos, [INFO]):
-            raise ClientError(Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected')
+            raise ClientError(
+                Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected'
+            )
         return rules.processes(infos)
 
     def start(self, names: Sequence[str], options: dict[str, Any]) -> str:
@@ -98,31 +113,45 @@ class Supervisord:
         return self._client('restarter').start(names, options)
 
     def _client(self, namespace: str) -> Client:
-        return Client(lambda: getattr(childutils.getRPCInterface(self._environment), namespace),
-                      self._environment['SUPERVISOR_SERVER_URL'])
+        return Client(
+            lambda: getattr(childutils.getRPCInterface(self._environment), namespace),
+            self._environment['SUPERVISOR_SERVER_URL'],
+        )
 
 
 # -- decisions -------------------------------------------------------------------------------
 
+
 class Listener:
     """Obeys events by the rules.
 
-    options: for each restart. measure: memory by pid, needed for rules of --memory only. say: takes a line.
-    """
+    options: for each restart. measure: memory by pid, needed for rules of --memory only. say: takes
+    a line."""
 
-    def __init__(self, server: Supervisord, whens: Sequence[rules.When], watch: rules.Watch, options: dict[str, Any],
-                 measure: Measure, say: Callable[[str], None], dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        server: Supervisord,
+        whens: Sequence[rules.When],
+        watch: rules.Watch,
+        options: dict[str, Any],
+        measure: Measure,
+        say: Callable[[str], None],
+        dry_run: bool = False,
+    ) -> None:
         self._server = server
         self._watch = watch
         self._options = options
         self._measure = measure
         self._say = say
         self._dry_run = dry_run
-        # What --when still has to see to: of each rule the events that came and the groups that they were about.
+        # What --when still has to see to: of each rule the events that came and the groups that
+        # they were about.
         self._pending: dict[rules.When, dict[Event, frozenset[str]]] = {when: {} for when in whens}
-        self._tried_at = 0.0                    # monotonic
-        self._warned: set[rules.When] = set()   # rules of which it was said that an event is not obeyed
-        self._said: set[object] = set()         # what is said once, for as long as it holds
+        self._tried_at = 0.0  # monotonic
+        self._warned: set[rules.When] = (
+            set()
+        )  # rules of which it was said that an event is not obeyed
+        self._said: set[object] = set()  # what is said once, for as long as it holds
         self._said_before: set[object] = set()
 
     def obey(self, event: Event) -> None:
@@ -134,14 +163,18 @@ class Listener:
                 pending[Event(event.name, ','.join(sorted(groups)))] = groups
                 wanted = True
         # Many events come during the very restart that another one has to wait for.
-        wanted = wanted or (any(self._pending.values())
-                            and (event.is_tick or time.monotonic() >= self._tried_at + RETRY_SECONDS))
+        wanted = wanted or (
+            any(self._pending.values())
+            and (event.is_tick or time.monotonic() >= self._tried_at + RETRY_SECONDS)
+        )
         looks = event.is_tick and bool(self._watch.rules)
         if not looks and not wanted:
             return
         self._tried_at = time.monotonic()
         self._said_before, self._said = self._said, set()
-        about_groups = any(groups for pending in self._pending.values() for groups in pending.values())
+        about_groups = any(
+            groups for pending in self._pending.values() for groups in pending.values()
+        )
         try:
             everything = self._server.processes() if looks or about_groups else []
         except ClientError as error:
@@ -161,8 +194,10 @@ class Listener:
                 del pending[event]
                 if when not in self._warned:
                     self._warned.add(when)
-                    self._say(f'--when {when.event}={when.target}: {event.name} is not obeyed, for it is about '
-                              f'{listed(sorted(groups & targets))} itself (this is said once)')
+                    self._say(
+                        f'--when {when.event}={when.target}: {event.name} is not obeyed, for it is about '
+                        f'{listed(sorted(groups & targets))} itself (this is said once)'
+                    )
         if pending:
             came = listed(dict.fromkeys(event.name for event in pending))
             error = self._ask((when.target,), f'{came} came', self._options)
@@ -174,8 +209,16 @@ class Listener:
         now = time.monotonic()
         pids = self._watch.to_measure(everything)
         for wish in self._watch.due(everything, self._measure(pids) if pids else {}, now):
-            # Whatever the configuration's defaults are: it takes a new process, and one that is down is started.
-            if self._ask(wish.names, wish.why, {**self._options, 'method': RESTART, 'only_running': False}) is None:
+            # Whatever the configuration's defaults are: it takes a new process, and one that is
+            # down is started.
+            if (
+                self._ask(
+                    wish.names,
+                    wish.why,
+                    {**self._options, 'method': RESTART, 'only_running': False},
+                )
+                is None
+            ):
                 self._watch.granted(wish, everything, now)
         for note in self._watch.notes:
             self._say_once(note)
@@ -215,10 +258,11 @@ def _groups_of(target: str, everything: list[rules.Process]) -> set[str]:
     try:
         return {process.group for process in rules.selected(everything, target)}
     except Refusal:
-        return set()               # startRestart will say so
+        return set()  # startRestart will say so
 
 
 # -- the program ----------------------------------------------------------------------------
+
 
 def _measuring(options: argparse.Namespace, made: argparse.ArgumentParser) -> Measure:
     if not options.memory:
@@ -237,7 +281,9 @@ def say(line: str) -> None:
 
 
 def make(argv: Sequence[str] | None, environment: Mapping[str, str]) -> Listener:
-    """The listener that the command line asks for; SystemExit, with a line on stderr, if it makes no sense."""
+    """The listener that the command line asks for; SystemExit, with a line on stderr, if it makes
+    no sense.
+    """
     made = parser()
     options = made.parse_args(argv)
     watched = [*options.memory, *options.age, *options.fatal]
@@ -245,15 +291,26 @@ def make(argv: Sequence[str] | None, environment: Mapping[str, str]) -> Listener
         made.error('give a rule: --memory, --age, --fatal or --when')
     measure = _measuring(options, made)
     if not environment.get('SUPERVISOR_SERVER_URL'):
-        made.error('SUPERVISOR_SERVER_URL is not set: this program is run by a supervisord, as [eventlistener:x], that '
-                   'has a [unix_http_server] or an [inet_http_server]')
+        made.error(
+            'SUPERVISOR_SERVER_URL is not set: this program is run by a supervisord, as [eventlistener:x], that '
+            'has a [unix_http_server] or an [inet_http_server]'
+        )
     said = [f'--{rule.kind} {rule.text}' for rule in watched]
     said += [f'--when {when.event}={when.target}' for when in options.when]
     say(f'rules: {" ".join(said)}{" (dry run)" if options.dry_run else ""}')
     for event in {when.event for when in options.when} - vars(EventTypes).keys() - set(EVENT_NAMES):
-        say(f'--when {event}: neither Supervisor nor the restarter has such an event; does another plugin?')
-    return Listener(Supervisord(environment), options.when, rules.Watch(watched),
-                    {'max_unavailable': options.max_unavailable, 'if_busy': 'fail'}, measure, say, options.dry_run)
+        say(
+            f'--when {event}: neither Supervisor nor the restarter has such an event; does another plugin?'
+        )
+    return Listener(
+        Supervisord(environment),
+        options.when,
+        rules.Watch(watched),
+        {'max_unavailable': options.max_unavailable, 'if_busy': 'fail'},
+        measure,
+        say,
+        options.dry_run,
+    )
 
 
 def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
@@ -264,10 +321,11 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
             event = next_event(stdin, stdout)
             if event is None:
                 return Exit.OK
-            # An event whose listener dies before it has answered is given to the next one; so a stop signal, perhaps of
-            # the very restart that is asked for, waits until then.
+            # An event whose listener dies before it has answered is given to the next one; so a
+            # stop signal, perhaps of the very restart that is asked for, waits until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-            # Of a pool that subscribes to EVENT and TICK_5, say, Supervisor sends each TICK_5 twice.
+            # Of a pool that subscribes to EVENT and TICK_5, say, Supervisor sends each TICK_5
+            # twice.
             if not event.serial or event.serial != before:
                 listener.obey(event)
             before = event.serial
@@ -276,9 +334,10 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
     except BadProtocol as error:
         say(str(error))
         return Exit.FAILED
-    except BrokenPipeError:         # supervisord is gone
+    except BrokenPipeError:  # supervisord is gone
         with contextlib.suppress(OSError):
-            stdout.close()          # or Python would try to flush it once more at the end, and exit with 120
+            # or Python would try to flush it once more at the end, and exit with 120
+            stdout.close()
         return Exit.OK
 
 
@@ -287,10 +346,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         listener = make(argv, os.environ)
         socket.setdefaulttimeout(CALL_SECONDS)
-        # Supervisor sends UTF-8 and counts its characters, whatever the locale is; and \r\n are two of them.
+        # Supervisor sends UTF-8 and counts its characters, whatever the locale is; and \r\n are two
+        # of them.
         stdin = io.TextIOWrapper(sys.stdin.buffer, 'utf-8', 'replace', newline='\n')
         return int(run(listener, stdin, sys.stdout))
-    except SystemExit as exit:      # bad usage, -h
+    except SystemExit as exit:  # bad usage, -h
         return int(exit.code or 0)
     except KeyboardInterrupt:
         return int(Exit.DETACHED)

@@ -1,9 +1,10 @@
 """What a user of this machine may do with a file, as far as permission bits say it.
 
-supervisord often runs as root, and its programs as others. To ask the kernel on behalf of another user one would have
-to become that user. So the bits are read as the kernel reads them; where they are not the whole truth (access lists,
-network file systems), the answer is that it cannot be said.
+supervisord often runs as root, and its programs as others. To ask the kernel on behalf of another
+user one would have to become that user. So the bits are read as the kernel reads them; where they
+are not the whole truth (access lists, network file systems), the answer is that it cannot be said.
 """
+
 from __future__ import annotations
 
 import errno
@@ -15,11 +16,33 @@ import stat
 from typing import NamedTuple
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
-MOST_LINKS = 40     # in one path, as for the kernel
-LISTS = {'system.posix_acl_access', 'system.nfs4_acl', 'system.richacl'}    # say more than permission bits
-# File systems on which whoever is refused by the bits is refused. Elsewhere somebody else decides: a server, a daemon.
-LOCAL = {'ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'jfs', 'reiserfs', 'bcachefs', 'tmpfs', 'ramfs',
-         'rootfs', 'overlay', 'squashfs', 'erofs', 'iso9660'}
+MOST_LINKS = 40  # in one path, as for the kernel
+LISTS = {
+    'system.posix_acl_access',
+    'system.nfs4_acl',
+    'system.richacl',
+}  # say more than permission bits
+# File systems on which whoever is refused by the bits is refused. Elsewhere somebody else decides:
+# a server, a daemon.
+LOCAL = {
+    'ext2',
+    'ext3',
+    'ext4',
+    'xfs',
+    'btrfs',
+    'zfs',
+    'f2fs',
+    'jfs',
+    'reiserfs',
+    'bcachefs',
+    'tmpfs',
+    'ramfs',
+    'rootfs',
+    'overlay',
+    'squashfs',
+    'erofs',
+    'iso9660',
+}
 MOUNTS = '/proc/self/mountinfo'
 
 
@@ -44,7 +67,8 @@ class Answer(NamedTuple):
 
 
 def identity(uid: int | None) -> Identity | None:
-    """Whom ServerOptions.drop_privileges(uid) would make of the child, None if it would change nothing.
+    """Whom ServerOptions.drop_privileges(uid) would make of the child, None if it would change
+    nothing.
 
     UnknownUser where it would refuse.
     """
@@ -61,8 +85,8 @@ def identity(uid: int | None) -> Identity | None:
 
 
 def may_enter(directory: str, user: Identity) -> bool:
-    """Whether the permission bits let the user change to the directory. True also if there is no such
-    directory: that is seen when it is tried. False wherever bits alone do not say it."""
+    """Whether the permission bits let the user change to the directory. True also if there is no
+    such directory: that is seen when it is tried. False wherever bits alone do not say it."""
     try:
         return ask(directory, user, os.X_OK).allowed is True
     except OSError as error:
@@ -70,7 +94,8 @@ def may_enter(directory: str, user: Identity) -> bool:
 
 
 def ask(path: str, user: Identity, mode: int) -> Answer:
-    """Whether the user gets to `path`, and may do there what `mode` says: os.R_OK, os.W_OK or os.X_OK.
+    """Whether the user gets to `path`, and may do there what `mode` says: os.R_OK, os.W_OK or
+    os.X_OK.
 
     A relative path begins where supervisord is. OSError if the path leads nowhere.
     """
@@ -119,7 +144,9 @@ def _has_list(path: str) -> bool:
 
 
 def is_local(path: str, its: os.stat_result) -> bool:
-    """Whether `path` (absolute, free of links) is on a file system whose permission bits are the last word."""
+    """Whether `path` (absolute, free of links) is on a file system whose permission bits are the
+    last word.
+    """
     try:
         with open(MOUNTS, encoding='utf-8', errors='surrogateescape') as file:
             mounts = [line.split() for line in file]
@@ -128,9 +155,14 @@ def is_local(path: str, its: os.stat_result) -> bool:
     device = f'{os.major(its.st_dev)}:{os.minor(its.st_dev)}'
     kinds = {_kind(fields) for fields in mounts if fields[2] == device}
     if not kinds:
-        # Btrfs and overlay have devices of their own for parts of them; then the mount point has to tell.
-        above = [(len(point), number, _kind(fields)) for number, fields in enumerate(mounts)
-                 for point in [_unescaped(fields[4])] if os.path.commonpath([point, path]) == point]
+        # Btrfs and overlay have devices of their own for parts of them; then the mount point has to
+        # tell.
+        above = [
+            (len(point), number, _kind(fields))
+            for number, fields in enumerate(mounts)
+            for point in [_unescaped(fields[4])]
+            if os.path.commonpath([point, path]) == point
+        ]
         kinds = {max(above)[2]} if above else set()
     return bool(kinds) and kinds <= LOCAL
 

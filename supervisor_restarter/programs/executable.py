@@ -1,8 +1,10 @@
-"""What Linux makes of a file that is to be executed: which other file it needs for that, or that it is nothing at all.
+"""What Linux makes of a file that is to be executed: which other file it needs for that, or that it
+is nothing at all.
 
-The kernel looks at the first bytes: of a script it executes the interpreter that is named in its first line, of a
-program the loader that is named in its header. Nothing is said of formats that are not known here.
-"""
+The kernel looks at the first bytes: of a script it executes the interpreter that is named in its
+first line, of a program the loader that is named in its header. Nothing is said of formats that are
+not known here."""
+
 from __future__ import annotations
 
 import functools
@@ -10,22 +12,21 @@ import os
 import struct
 from typing import NamedTuple
 
-HEAD = 4096                 # bytes; the headers of a program are at its beginning
-LINE = 256                  # of the first line of a script the kernel reads no more
+HEAD = 4096  # bytes; the headers of a program are at its beginning
+LINE = 256  # of the first line of a script the kernel reads no more
 BLANK = b' \t'
 ELF, SCRIPT, MARK = b'\x7fELF', b'#!', b'\xef\xbb\xbf'
-SHORTEST_ELF = 52           # bytes of a header
-LOADER = 3                  # PT_INTERP: this part of a program names its loader
-MISC = '/proc/sys/fs/binfmt_misc'    # other formats that this machine has been told of
+SHORTEST_ELF = 52  # bytes of a header
+LOADER = 3  # PT_INTERP: this part of a program names its loader
+MISC = '/proc/sys/fs/binfmt_misc'  # other formats that this machine has been told of
 NO_MISC = '/proc/sys/fs'
 
 
 class Needs(NamedTuple):
     """What a file needs to be executed, '' where nothing is known of it.
 
-    helper: the file that is executed in its place, or with it; kind: what that is. argument: what the interpreter is
-    given before the script. nothing: why the file cannot be executed at all.
-    """
+    helper: the file that is executed in its place, or with it; kind: what that is. argument: what
+    the interpreter is given before the script. nothing: why the file cannot be executed at all."""
 
     helper: str = ''
     kind: str = ''
@@ -44,9 +45,9 @@ def needs(path: str, head: bytes) -> Needs:
 
 
 def _script(head: bytes) -> Needs:
-    line, end, _ = head[len(SCRIPT):LINE].partition(b'\n')
+    line, end, _ = head[len(SCRIPT) : LINE].partition(b'\n')
     if not end and len(head) >= LINE:
-        return Needs()                        # kernels differ in what they make of a line so long
+        return Needs()  # kernels differ in what they make of a line so long
     name, _, argument = line.strip(BLANK).replace(b'\t', b' ').partition(b' ')
     if not name:
         return Needs(nothing='its first line names no interpreter')
@@ -60,19 +61,21 @@ def _loader(head: bytes) -> str:
     wide, order = head[4] == 2, '<' if head[5] == 1 else '>'
     try:
         if wide:
-            first, = struct.unpack_from(f'{order}Q', head, 32)
+            (first,) = struct.unpack_from(f'{order}Q', head, 32)
             size, number = struct.unpack_from(f'{order}HH', head, 54)
         else:
-            first, = struct.unpack_from(f'{order}I', head, 28)
+            (first,) = struct.unpack_from(f'{order}I', head, 28)
             size, number = struct.unpack_from(f'{order}HH', head, 42)
         for at in range(first, first + size * number, size):
             if struct.unpack_from(f'{order}I', head, at)[0] != LOADER:
                 continue
-            place, = struct.unpack_from(f'{order}Q' if wide else f'{order}I', head, at + (8 if wide else 4))
+            (place,) = struct.unpack_from(
+                f'{order}Q' if wide else f'{order}I', head, at + (8 if wide else 4)
+            )
             name, end, _ = head[place:].partition(b'\0')
             return os.fsdecode(name) if end else ''
     except (struct.error, ValueError):
-        pass                                  # no such header, or it is further on in the file
+        pass  # no such header, or it is further on in the file
     return ''
 
 
@@ -95,7 +98,9 @@ def _trouble(head: bytes) -> str:
         return 'it ends within its header'
     if not head.strip(b'\0'):
         return 'it holds nothing but zeros'
-    if b'\0' not in head and (head.startswith(MARK) or all(32 <= byte < 127 or byte in b'\t\n\r' for byte in head[:4])):
+    if b'\0' not in head and (
+        head.startswith(MARK) or all(32 <= byte < 127 or byte in b'\t\n\r' for byte in head[:4])
+    ):
         return 'it is a text that does not begin with #!'
     return ''
 
@@ -105,17 +110,21 @@ def _known_elsewhere(path: str, head: bytes) -> bool:
     try:
         names = os.listdir(MISC)
     except FileNotFoundError:
-        return not os.path.isdir(NO_MISC)     # the kernel knows nothing of such formats
+        return not os.path.isdir(NO_MISC)  # the kernel knows nothing of such formats
     except OSError:
         return True
     if 'status' not in names:
-        # A container does not see what its machine was told. What has no first bytes of its own could be told only by
-        # what the name ends with.
+        # A container does not see what its machine was told. What has no first bytes of its own
+        # could be told only by what the name ends with.
         return '.' in os.path.basename(path)
     try:
         if _read(f'{MISC}/status').strip() == 'disabled':
             return False
-        return any(_fits(_read(f'{MISC}/{name}'), path, head) for name in names if name not in ('status', 'register'))
+        return any(
+            _fits(_read(f'{MISC}/{name}'), path, head)
+            for name in names
+            if name not in ('status', 'register')
+        )
     except (OSError, LookupError, ValueError):
         return True
 
@@ -134,5 +143,5 @@ def _fits(entry: str, path: str, head: bytes) -> bool:
         return path.endswith(said['extension'])
     magic = bytes.fromhex(said['magic'])
     mask = bytes.fromhex(said['mask']) if 'mask' in said else b'\xff' * len(magic)
-    part = head.ljust(LINE, b'\0')[int(said['offset']):][:len(magic)]
+    part = head.ljust(LINE, b'\0')[int(said['offset']) :][: len(magic)]
     return len(part) == len(magic) and all((a ^ b) & m == 0 for a, b, m in zip(part, magic, mask))

@@ -1,13 +1,13 @@
 """Starting a process without Python in the child.
 
-Supervisor forks, and its child then runs Python until it has become the program: it closes descriptors one by
-one up to minfds, and swallows a signal that comes too soon. fast_spawn() is the same Subprocess.spawn() with
-only the fork step replaced: subprocess.Popen does the child's part in C, and returns when the child *is* its
-program, or says why it is not.
+Supervisor forks, and its child then runs Python until it has become the program: it closes
+descriptors one by one up to minfds, and swallows a signal that comes too soon. fast_spawn() is the
+same Subprocess.spawn() with only the fork step replaced: subprocess.Popen does the child's part in
+C, and returns when the child *is* its program, or says why it is not.
 
-The child cannot tell the difference. Whatever is not exactly what was read in Supervisor's source is left to
-Supervisor's own fork; its debug log says why.
-"""
+The child cannot tell the difference. Whatever is not exactly what was read in Supervisor's source
+is left to Supervisor's own fork; its debug log says why."""
+
 from __future__ import annotations
 
 import copy
@@ -32,19 +32,45 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor_restarter.faults import printable
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
 
-READ = ('4.2.3', '4.2.4', '4.2.5', '4.3.0')    # the releases of Supervisor whose child is imitated here
+READ = (
+    '4.2.3',
+    '4.2.4',
+    '4.2.5',
+    '4.3.0',
+)  # the releases of Supervisor whose child is imitated here
 # What spawning goes through. Where somebody has put something else in its place, that is to run.
-OF_PROCESS = ('spawn', 'get_execv_args', 'drain', 'set_uid', '_prepare_child_fds', '_spawn_as_child',
-              '_spawn_as_parent')
-OF_OPTIONS = ('fork', 'setpgrp', 'dup2', 'close_fd', 'drop_privileges', 'chdir', 'setumask', 'execve', 'write',
-              '_exit', 'make_pipes', 'close_parent_pipes', 'close_child_pipes')
+OF_PROCESS = (
+    'spawn',
+    'get_execv_args',
+    'drain',
+    'set_uid',
+    '_prepare_child_fds',
+    '_spawn_as_child',
+    '_spawn_as_parent',
+)
+OF_OPTIONS = (
+    'fork',
+    'setpgrp',
+    'dup2',
+    'close_fd',
+    'drop_privileges',
+    'chdir',
+    'setumask',
+    'execve',
+    'write',
+    '_exit',
+    'make_pipes',
+    'close_parent_pipes',
+    'close_child_pipes',
+)
 OF_POPEN = ('__init__', '_execute_child')
-# supervisord's loop stands still until the child is its program. Where that takes longer than so many seconds (a slow
-# user database, a directory on a slow network, a scanner that looks at what is executed) ...
+# supervisord's loop stands still until the child is its program. Where that takes longer than so
+# many seconds (a slow user database, a directory on a slow network, a scanner that looks at what is
+# executed) ...
 SLOW = 0.25
-SLOW_FOR = 60.0     # ... the waiting is left to the children for so many seconds
+SLOW_FOR = 60.0  # ... the waiting is left to the children for so many seconds
 
-_slow_until = 0.0   # monotonic
+_slow_until = 0.0  # monotonic
 
 
 class Unusual(Exception):
@@ -54,9 +80,8 @@ class Unusual(Exception):
 def fast_spawn(process: Any) -> Any:
     """process.spawn(), and the child is its program when this returns.
 
-    Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF, with the
-    reason in its spawnerr. Returns and raises what spawn() does.
-    """
+    Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF,
+    with the reason in its spawnerr. Returns and raises what spawn() does."""
     why = unusual(process)
     if why:
         _own_fork(process, why)
@@ -75,8 +100,8 @@ def own_spawn(process: Any) -> Any:
 
 
 def _spawn_with(process: Any, keeper: Keeper) -> Any:
-    # The options belong to the whole supervisord, and whoever is told of STARTING may spawn, too. So only this
-    # process gets to see others, through a config of its own.
+    # The options belong to the whole supervisord, and whoever is told of STARTING may spawn, too.
+    # So only this process gets to see others, through a config of its own.
     config = process.config
     process.config = copy.copy(config)
     process.config.options = keeper
@@ -90,7 +115,9 @@ def _spawn_with(process: Any, keeper: Keeper) -> Any:
 
 
 def unusual(process: Any) -> str:
-    """Why the process is to be started with Supervisor's own fork; '' if nothing speaks against the fast way."""
+    """Why the process is to be started with Supervisor's own fork; '' if nothing speaks against the
+    fast way.
+    """
     if sys.platform != 'linux':
         return f'not tried on {sys.platform}'
     if sys.version_info < (3, 11):
@@ -99,25 +126,34 @@ def unusual(process: Any) -> str:
 
 
 def altered(process: Any) -> str:
-    """Why it is not known what a child of this process would do; '' if it is what Supervisor's source says."""
+    """Why it is not known what a child of this process would do; '' if it is what Supervisor's
+    source says.
+    """
     why = strange(process)
     if why:
         return why
     if os.fork is not posix.fork or os.execve is not posix.execve:
         return 'somebody has replaced os.fork or os.execve'
     for name in OF_POPEN:
-        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(subprocess):
+        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(
+            subprocess
+        ):
             return f'somebody has replaced subprocess.Popen.{name}'
     return ''
 
 
 def strange(process: Any) -> str:
-    """Why the process is left to its own spawn() as it is; '' if all that takes part is what was read in Supervisor."""
+    """Why the process is left to its own spawn() as it is; '' if all that takes part is what was
+    read in Supervisor.
+    """
     if VERSION not in READ:
         return f'not compared with Supervisor {VERSION}'
     options = process.config.options
-    for thing, kinds in ((process, (Subprocess, FastCGISubprocess)), (options, (ServerOptions,)),
-                         (process.config, (ProcessConfig, EventListenerConfig, FastCGIProcessConfig))):
+    for thing, kinds in (
+        (process, (Subprocess, FastCGISubprocess)),
+        (options, (ServerOptions,)),
+        (process.config, (ProcessConfig, EventListenerConfig, FastCGIProcessConfig)),
+    ):
         if type(thing) not in kinds:
             return f"{type(thing).__name__} is not one of Supervisor's"
     for thing, names in ((process, OF_PROCESS), (options, OF_OPTIONS)):
@@ -129,7 +165,9 @@ def strange(process: Any) -> str:
 
 
 class Keeper:
-    """supervisord's options as one process sees them while it is spawned: what is opened for it is remembered."""
+    """supervisord's options as one process sees them while it is spawned: what is opened for it is
+    remembered.
+    """
 
     def __init__(self, process: Any) -> None:
         self._options = process.config.options
@@ -146,8 +184,8 @@ class Keeper:
     def close(self, process: Any) -> None:
         """There is no child: leave nothing of it behind.
 
-        spawn() closes the pipes if the fork fails, but not if a log file cannot be opened; and it leaves dispatchers
-        of closed descriptors behind, which the loop would poll without a pause.
+        spawn() closes the pipes if the fork fails, but not if a log file cannot be opened; and it
+        leaves dispatchers of closed descriptors behind, which the loop would poll without a pause.
         """
         if process.pipes is not self._pipes:
             for descriptor in self._pipes.values():
@@ -163,10 +201,12 @@ class Starter(Keeper):
         super().__init__(process)
         self._process = process
         self._command: tuple[str, list[str]] = ('', [])
-        self.reason = ''                       # why there is no child, once fork() has found out
+        self.reason = ''  # why there is no child, once fork() has found out
 
     def check_execv_args(self, filename: str, argv: list[str], status: Any) -> None:
-        """What get_execv_args() calls at its end: the command is noted, so that it is not searched for again."""
+        """What get_execv_args() calls at its end: the command is noted, so that it is not searched
+        for again.
+        """
         self._command = filename, argv
         self._options.check_execv_args(filename, argv, status)
 
@@ -182,9 +222,10 @@ class Starter(Keeper):
                 raise Unusual('it took long a moment ago')
             return self._start()
         except OSError:
-            raise                              # the reason; spawn() knows what to do
+            raise  # the reason; spawn() knows what to do
         except Exception as error:  # noqa: BLE001
-            # Whatever it is: an exception out of spawn() would leave a process that is neither up nor down.
+            # Whatever it is: an exception out of spawn() would leave a process that is neither up
+            # nor down.
             _own_fork(self._process, str(error) or repr(error))
             return int(self._options.fork())
         finally:
@@ -201,21 +242,29 @@ class Starter(Keeper):
         except OSError as error:
             if error.filename == filename:
                 raise self._failure(f"couldn't exec {argv[0]}", error) from None
-            # before it changes the directory, Supervisor's child becomes the user; this one does it after
-            if error.filename == config.directory is not None and (config.uid is None or error.errno in ABSENT):
+            # before it changes the directory, Supervisor's child becomes the user; this one does it
+            # after
+            if error.filename == config.directory is not None and (
+                config.uid is None or error.errno in ABSENT
+            ):
                 raise self._failure(f"couldn't chdir to {config.directory}", error) from None
             raise Unusual(str(error)) from None
-        child.returncode = 0                   # or its destructor, or the next Popen, would reap the process
+        child.returncode = 0  # or its destructor, or the next Popen, would reap the process
         return child.pid
 
     def _failure(self, what: str, error: OSError) -> OSError:
-        """Note down the reason, and have the process's log say what Supervisor's child would say there."""
+        """Note down the reason, and have the process's log say what Supervisor's child would say
+        there.
+        """
         process, code = self._process, errno.errorcode.get(error.errno or 0, str(error.errno))
         self.reason = f'{what}: {code} ({error.strerror})'
         lines = f'supervisor: {what}: {code}\nsupervisor: child process was not spawned\n'
-        os.write(process.pipes['child_stdout' if process.config.redirect_stderr else 'child_stderr'], as_bytes(lines))
+        os.write(
+            process.pipes['child_stdout' if process.config.redirect_stderr else 'child_stderr'],
+            as_bytes(lines),
+        )
         process.drain()
-        return OSError(self.reason)            # without an errno: it is not that of a fork
+        return OSError(self.reason)  # without an errno: it is not that of a fork
 
 
 def popen_arguments(process: Any) -> dict[str, Any]:
@@ -224,19 +273,32 @@ def popen_arguments(process: Any) -> dict[str, Any]:
     Unusual, UnknownUser, OSError or TypeError where that cannot be said.
     """
     config, pipes = process.config, process.pipes
-    stdin = process.fcgi_sock.fileno() if isinstance(process, FastCGISubprocess) else pipes['child_stdin']
+    stdin = (
+        process.fcgi_sock.fileno()
+        if isinstance(process, FastCGISubprocess)
+        else pipes['child_stdin']
+    )
     stdout = pipes['child_stdout']
     stderr = stdout if config.redirect_stderr else pipes['child_stderr']
     if min(stdin, stdout, stderr) < 3:
         raise Unusual('supervisord runs without its standard descriptors')
     arguments: dict[str, Any] = {
-        'stdin': stdin, 'stdout': stdout, 'stderr': stderr, 'close_fds': True,
-        'env': environment(process), 'cwd': config.directory, 'umask': -1 if config.umask is None else config.umask,
-        'process_group': 0, 'restore_signals': False}
+        'stdin': stdin,
+        'stdout': stdout,
+        'stderr': stderr,
+        'close_fds': True,
+        'env': environment(process),
+        'cwd': config.directory,
+        'umask': -1 if config.umask is None else config.umask,
+        'process_group': 0,
+        'restore_signals': False,
+    }
     user = identity(config.uid)
     if user is not None:
         if config.directory is not None and not may_enter(config.directory, user):
-            raise Unusual(f'the user may not enter {config.directory}, as far as can be seen from outside')
+            raise Unusual(
+                f'the user may not enter {config.directory}, as far as can be seen from outside'
+            )
         arguments.update(user=user.uid, group=user.gid, extra_groups=user.groups)
     return arguments
 
@@ -258,4 +320,5 @@ def environment(process: Any) -> dict[str, str]:
 
 def _own_fork(process: Any, why: object) -> None:
     process.config.options.logger.debug(
-        printable(f"restarter: {process.config.name} gets Supervisor's own fork: {why}"))
+        printable(f"restarter: {process.config.name} gets Supervisor's own fork: {why}")
+    )

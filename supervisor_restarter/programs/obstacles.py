@@ -1,9 +1,10 @@
 """Why a program cannot be started: what can be known of that without trying.
 
-Questions to the file system alone, asked before a process is stopped that is to come back. What is said is what
-Supervisor's spawn(), its child and the kernel would run into, in their order: the command, the log files, the user, the
-directory, the file. Only what is certain is an obstacle: where it cannot be said, nothing is said.
-"""
+Questions to the file system alone, asked before a process is stopped that is to come back. What is
+said is what Supervisor's spawn(), its child and the kernel would run into, in their order: the
+command, the log files, the user, the directory, the file. Only what is certain is an obstacle:
+where it cannot be said, nothing is said."""
+
 from __future__ import annotations
 
 import errno
@@ -21,10 +22,10 @@ from supervisor_restarter.programs.executable import HEAD, Needs, needs
 from supervisor_restarter.programs.fast_spawn import altered
 
 LINUX = sys.platform == 'linux'
-SURE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)    # it is not there, whoever looks
-DEEPEST = 4                                          # interpreters that are scripts; the kernel gives up, too
+SURE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # it is not there, whoever looks
+DEEPEST = 4  # interpreters that are scripts; the kernel gives up, too
 ENV = ('/bin/env', '/usr/bin/env')
-NAME = re.compile(r'[^-=/\s][^=/\s]*')               # what env looks for in the PATH
+NAME = re.compile(r'[^-=/\s][^=/\s]*')  # what env looks for in the PATH
 VERBS = {os.X_OK: 'execute', os.R_OK: 'read'}
 EFFECTIVE = os.access in os.supports_effective_ids
 
@@ -32,9 +33,8 @@ EFFECTIVE = os.access in os.supports_effective_ids
 class Obstacles:
     """What keeps programs from being started, as it is seen at one moment.
 
-    Answers are kept, for the processes of a group mostly ask the same; so each turn of the loop and each request
-    needs a new one.
-    """
+    Answers are kept, for the processes of a group mostly ask the same; so each turn of the loop and
+    each request needs a new one."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], Any] = {}
@@ -46,22 +46,28 @@ class Obstacles:
             filename, argv = process.get_execv_args()
         except ProcessException as error:
             return printable(error.args[0])
-        return self._said(process, lambda: self._logs(config) or self._child(config, filename, argv))
+        return self._said(
+            process, lambda: self._logs(config) or self._child(config, filename, argv)
+        )
 
     def harm(self, process: Any) -> str:
         """Why it would do harm to try and start the process; '' if it would not.
 
-        Supervisor loses the descriptors of pipes whenever it cannot open a log file. And with startsecs = 0 it takes
-        a child that has not become its program for a process that ran, and starts the next one without a pause.
-        """
+        Supervisor loses the descriptors of pipes whenever it cannot open a log file. And with
+        startsecs = 0 it takes a child that has not become its program for a process that ran, and
+        starts the next one without a pause."""
         config = process.config
         try:
             filename, argv = process.get_execv_args()
         except ProcessException:
-            return ''                        # Supervisor tries nothing further
+            return ''  # Supervisor tries nothing further
         without_end = config.startsecs == 0 and config.autorestart is not False
-        return self._said(process, lambda: self._logs(config) or (
-            self._child(config, filename, argv) if without_end else ''))
+        return self._said(
+            process,
+            lambda: (
+                self._logs(config) or (self._child(config, filename, argv) if without_end else '')
+            ),
+        )
 
     @staticmethod
     def _said(process: Any, obstacle: Callable[[], str]) -> str:
@@ -70,12 +76,15 @@ class Obstacles:
         try:
             return printable(obstacle())
         except (OSError, ValueError):
-            return ''                        # whatever it is, it is not certain that the program would run into it
+            return ''  # whatever it is, it is not certain that the program would run into it
 
     # -- what supervisord does ---------------------------------------------------------------
 
     def _logs(self, config: Any) -> str:
-        for path in (config.stdout_logfile, None if config.redirect_stderr else config.stderr_logfile):
+        for path in (
+            config.stdout_logfile,
+            None if config.redirect_stderr else config.stderr_logfile,
+        ):
             trouble = self._once(_log, path) if path and isinstance(path, str) else ''
             if trouble:
                 return f"couldn't open its log {path}: {trouble}"
@@ -93,7 +102,9 @@ class Obstacles:
         if trouble:
             return f"couldn't chdir to {directory}: {trouble}"
         path = (config.environment or {}).get('PATH', os.environ.get('PATH', ''))
-        trouble = self._once(self._execute, filename, config.uid, directory or '', path) if LINUX else ''
+        trouble = (
+            self._once(self._execute, filename, config.uid, directory or '', path) if LINUX else ''
+        )
         return f"couldn't exec {argv[0]}: {trouble}" if trouble else ''
 
     def _directory(self, directory: str, uid: int | None) -> str:
@@ -102,7 +113,9 @@ class Obstacles:
             return _named(errno.ENOTDIR)
         return trouble if its is None else self._refused(directory, uid, os.X_OK)
 
-    def _execute(self, file: str, uid: int | None, directory: str, path: str, depth: int = DEEPEST) -> str:
+    def _execute(
+        self, file: str, uid: int | None, directory: str, path: str, depth: int = DEEPEST
+    ) -> str:
         """Why the user cannot execute the file, being in the directory and with that PATH."""
         here = os.path.join(directory, file)
         trouble = self._once(self._file, here, uid)
@@ -119,7 +132,11 @@ class Obstacles:
             trouble = self._execute(needed.helper, uid, directory, path, depth - 1)
         if trouble:
             return f'its {needed.kind} {needed.helper}: {trouble}'
-        return self._read_by(needed, here, uid, directory, path) if needed.kind == 'interpreter' else ''
+        return (
+            self._read_by(needed, here, uid, directory, path)
+            if needed.kind == 'interpreter'
+            else ''
+        )
 
     def _file(self, file: str, uid: int | None) -> str:
         """Why the kernel would not even look into the file."""
@@ -132,11 +149,17 @@ class Obstacles:
             return f'{_named(errno.EACCES)}: its file system is mounted noexec'
         return self._refused(file, uid, os.X_OK)
 
-    def _read_by(self, needed: Needs, script: str, uid: int | None, directory: str, path: str) -> str:
+    def _read_by(
+        self, needed: Needs, script: str, uid: int | None, directory: str, path: str
+    ) -> str:
         """Why the interpreter of the script would do nothing with it."""
         if needed.helper in ENV:
             return self._found_by_env(needed.argument, uid, directory, path)
-        return '' if _privileged(os.path.join(directory, needed.helper)) else self._refused(script, uid, os.R_OK)
+        return (
+            ''
+            if _privileged(os.path.join(directory, needed.helper))
+            else self._refused(script, uid, os.R_OK)
+        )
 
     def _found_by_env(self, name: str, uid: int | None, directory: str, path: str) -> str:
         if not path or not NAME.fullmatch(name):
@@ -150,7 +173,9 @@ class Obstacles:
     # -- questions ---------------------------------------------------------------------------
 
     def _look(self, path: str, uid: int | None) -> tuple[os.stat_result | None, str]:
-        """What is at the path, or why there is nothing for that user; neither where it cannot be said."""
+        """What is at the path, or why there is nothing for that user; neither where it cannot be
+        said.
+        """
         try:
             return os.stat(path), ''
         except OSError as error:
@@ -200,13 +225,17 @@ def _log(path: str) -> str:
         place = os.path.dirname(os.path.realpath(path))
         if not os.path.isdir(place):
             return _named(errno.ENOENT)
-        return '' if os.access(place, os.W_OK | os.X_OK, effective_ids=EFFECTIVE) else _unwritable(place)
+        return (
+            ''
+            if os.access(place, os.W_OK | os.X_OK, effective_ids=EFFECTIVE)
+            else _unwritable(place)
+        )
     except OSError as error:
         return _named(error.errno) if error.errno in (*SURE, errno.EACCES) else ''
     if stat.S_ISDIR(its.st_mode):
         return _named(errno.EISDIR)
     if not stat.S_ISREG(its.st_mode) or os.access(path, os.W_OK, effective_ids=EFFECTIVE):
-        return ''                            # a terminal or a pipe has rules of its own
+        return ''  # a terminal or a pipe has rules of its own
     return _unwritable(path)
 
 
@@ -216,7 +245,9 @@ def _unwritable(path: str) -> str:
 
 def _privileged(file: str) -> bool:
     """Whether a program may do more than the user who executes it."""
-    return bool(os.stat(file).st_mode & (stat.S_ISUID | stat.S_ISGID)) or 'security.capability' in os.listxattr(file)
+    return bool(
+        os.stat(file).st_mode & (stat.S_ISUID | stat.S_ISGID)
+    ) or 'security.capability' in os.listxattr(file)
 
 
 def _named(code: int | None) -> str:

@@ -1,9 +1,10 @@
 """Asking whether a process is ready by a command of the operator's: exit status 0 says yes.
 
-The command runs as the process it asks about does: as its program's user, in its directory, with its environment. It
-leads a session of its own, so that it is killed with all that it has started. supervisord reaps it like its other
-children: it finds the Command in its table of pids, where it expects a process.
-"""
+The command runs as the process it asks about does: as its program's user, in its directory, with
+its environment. It leads a session of its own, so that it is killed with all that it has started.
+supervisord reaps it like its other children: it finds the Command in its table of pids, where it
+expects a process."""
+
 from __future__ import annotations
 
 import contextlib
@@ -22,41 +23,50 @@ from supervisor_restarter.programs import access, fast_spawn
 from supervisor_restarter.readiness.probe import SHORTAGES, leave_loop, name
 from supervisor_restarter.readiness.spec import Spec
 
-MOST_SAID = 200             # characters of the last line on its stderr that are told
-MOST_READ = 4096            # bytes of it that are read in a turn of the loop; only the last ones are kept
-PIPE = 65536                # bytes that a pipe holds
+MOST_SAID = 200  # characters of the last line on its stderr that are told
+MOST_READ = 4096  # bytes of it that are read in a turn of the loop; only the last ones are kept
+PIPE = 65536  # bytes that a pipe holds
 CANNOT_FORK = SHORTAGES | {errno.EAGAIN}
-Identities = dict[Optional[int], Optional[access.Identity]]      # who the users of programs are, by their uids
+Identities = dict[
+    Optional[int], Optional[access.Identity]
+]  # who the users of programs are, by their uids
 
 
-_unreaped: dict[int, Command] = {}                              # by pid; survives a reload, as children do
+_unreaped: dict[int, Command] = {}  # by pid; survives a reload, as children do
 
 
 def adopt(options: Any) -> None:
-    """Have a supervisord that has reloaded itself know the commands that were killed before, and are still to be
-    reaped."""
+    """Have a supervisord that has reloaded itself know the commands that were killed before, and
+    are still to be reaped."""
     for pid, command in _unreaped.items():
         options.pidhistory.setdefault(pid, command)
 
 
 class Command:
-    """A Question (see probe.py) that is asked by running spec.command; what it says on stderr is read in the loop.
+    """A Question (see probe.py) that is asked by running spec.command; what it says on stderr is
+    read in the loop.
 
-    process: Supervisor's Subprocess that is asked about. identities: those that have been looked up, which may take
-    long; added to. over: called once, when the command has been reaped, or could not be started.
-    """
+    process: Supervisor's Subprocess that is asked about. identities: those that have been looked
+    up, which may take long; added to. over: called once, when the command has been reaped, or could
+    not be started."""
 
     again_at: float | None = None
 
-    def __init__(self, process: Any, spec: Spec, deadline: float, identities: Identities,
-                 over: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        process: Any,
+        spec: Spec,
+        deadline: float,
+        identities: Identities,
+        over: Callable[[], None] = lambda: None,
+    ) -> None:
         self.deadline = deadline
         self.done = False
         self.blind = False
         self._error = ''
         self._options = process.config.options
         self._name, self._begun, self._over = name(spec), time.monotonic(), over
-        self._pid = 0                               # while there is a child to be reaped
+        self._pid = 0  # while there is a child to be reaped
         self._stderr: io.FileIO | None = None
         self._said = b''
         try:
@@ -122,18 +132,28 @@ class Command:
         if config.uid not in identities:
             identities[config.uid] = access.identity(config.uid)
         user = identities[config.uid]
-        become: dict[str, Any] = {} if user is None else {
-            'user': user.uid, 'group': user.gid, 'extra_groups': user.groups}
+        become: dict[str, Any] = (
+            {}
+            if user is None
+            else {'user': user.uid, 'group': user.gid, 'extra_groups': user.groups}
+        )
         reading, writing = os.pipe()
         self._stderr = io.FileIO(reading)
         try:
             child = subprocess.Popen(
-                spec.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing,
-                env={**fast_spawn.environment(process), 'RESTARTER_PID': str(process.pid)}, cwd=config.directory,
-                umask=-1 if config.umask is None else config.umask, start_new_session=True, **become)
+                spec.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=writing,
+                env={**fast_spawn.environment(process), 'RESTARTER_PID': str(process.pid)},
+                cwd=config.directory,
+                umask=-1 if config.umask is None else config.umask,
+                start_new_session=True,
+                **become,
+            )
         finally:
             os.close(writing)
-        child.returncode = 0                        # or its destructor, or the next Popen, would reap the command
+        child.returncode = 0  # or its destructor, or the next Popen, would reap the command
         self._pid = child.pid
         self._options.pidhistory[child.pid] = _unreaped[child.pid] = self
         os.set_blocking(reading, False)
@@ -159,11 +179,11 @@ class Command:
         self.done = True
         self._error = printable(f'{self._name}: {why}') if why else ''
         self._deafen()
-        self._kill()                                # and, if it has ended by itself, what it has left behind
+        self._kill()  # and, if it has ended by itself, what it has left behind
 
     def _kill(self) -> None:
         if self._pid:
-            with contextlib.suppress(OSError):      # nobody is left, or it has become somebody else
+            with contextlib.suppress(OSError):  # nobody is left, or it has become somebody else
                 os.killpg(self._pid, signal.SIGKILL)
 
     def _deafen(self) -> None:

@@ -4,6 +4,7 @@ There is one for all processes of a supervisord. Everybody on the machine can se
 programs run as other users; the kernel tells who has sent a message, and only a process that is
 waited for, or a descendant of one, is believed. See probe.py for how the loop treats dispatchers.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -19,13 +20,15 @@ from typing import Any
 from supervisor_restarter.readiness.probe import leave_loop
 from supervisor_restarter.readiness.procfs import lineage
 
-MOST_BYTES = 8192        # of one message; what is longer is ignored
-MOST_MESSAGES = 20       # in one turn of the loop: others want to be served
-LONGEST_DIRECTORY = 60   # bytes of $TMPDIR; where it is longer, the socket is elsewhere: its path has little room
-# Where the socket can be, if $TMPDIR is no place for it. An abstract address needs no directory, but it belongs to a
-# network of its own where programs are put into one, and everybody sees it.
+MOST_BYTES = 8192  # of one message; what is longer is ignored
+MOST_MESSAGES = 20  # in one turn of the loop: others want to be served
+LONGEST_DIRECTORY = (
+    60  # bytes of $TMPDIR; where it is longer, the socket is elsewhere: its path has little room
+)
+# Where the socket can be, if $TMPDIR is no place for it. An abstract address needs no directory,
+# but it belongs to a network of its own where programs are put into one, and everybody sees it.
 ELSEWHERE = ('/tmp', '/var/tmp', '/run')
-CREDENTIALS = struct.Struct('iII')    # struct ucred: pid, uid, gid
+CREDENTIALS = struct.Struct('iII')  # struct ucred: pid, uid, gid
 READY = b'READY=1'
 
 
@@ -40,12 +43,13 @@ class NotifySocket:
         self._ready: dict[int, bool] = {}
 
     def open(self, for_others: bool = False) -> None:
-        """Make the socket and listen; nothing if that is done. OSError with one line if it cannot be.
+        """Make the socket and listen; nothing if that is done. OSError with one line if it cannot
+        be.
 
         for_others: programs that run as other users than supervisord are to reach it.
         """
         if self._socket is not None and not os.path.exists(self.path):
-            self.close()                            # somebody has cleaned up the directory of temporary files
+            self.close()  # somebody has cleaned up the directory of temporary files
         if not hasattr(socket, 'SO_PASSCRED'):
             raise OSError('notify needs Linux: no other system tells who has sent a message')
         if self._socket is None:
@@ -55,12 +59,16 @@ class NotifySocket:
                 self.close()
                 raise OSError(f'notify: no socket could be made: {error}') from error
         if for_others and not open_to_all(self._directory):
-            raise OSError(f'notify: programs of other users cannot reach {self.path}, and there is no better place: '
-                          f'let everybody enter $TMPDIR or one of {", ".join(ELSEWHERE)}')
+            raise OSError(
+                f'notify: programs of other users cannot reach {self.path}, and there is no better place: '
+                f'let everybody enter $TMPDIR or one of {", ".join(ELSEWHERE)}'
+            )
 
     def _make(self) -> None:
         self._directory = _directory()
-        os.chmod(self._directory, 0o711)            # everybody may reach what is inside, nobody may replace it
+        os.chmod(
+            self._directory, 0o711
+        )  # everybody may reach what is inside, nobody may replace it
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -86,9 +94,10 @@ class NotifySocket:
 
     def expect(self, pid: int) -> None:
         """From now on a READY=1 of `pid` counts; none has come yet. To be called right after the
-        process was started, or before it is told to do something after which it says READY=1 again."""
+        process was started, or before it is told to do something after which it says READY=1
+        again."""
         if pid in self._ready:
-            self._receive()                         # what it said before is not what is waited for
+            self._receive()  # what it said before is not what is waited for
         self._ready[pid] = False
 
     def forget(self, pid: int) -> None:
@@ -130,11 +139,13 @@ class NotifySocket:
             try:
                 # There is room for the credentials and nothing else: descriptors that come with a
                 # message (BARRIER=1 of systemd-notify) do not fit, and the kernel closes them.
-                message, extra, flags, _ = self._socket.recvmsg(MOST_BYTES, socket.CMSG_SPACE(CREDENTIALS.size))
+                message, extra, flags, _ = self._socket.recvmsg(
+                    MOST_BYTES, socket.CMSG_SPACE(CREDENTIALS.size)
+                )
             except BlockingIOError:
                 return
             if False not in self._ready.values():
-                continue                            # what nobody waits for shall cost nothing
+                continue  # what nobody waits for shall cost nothing
             if not flags & socket.MSG_TRUNC and READY in message.rstrip(b'\0').split(b'\n'):
                 self._believe(_sender(extra))
 
@@ -149,7 +160,9 @@ class NotifySocket:
 def _sender(extra: list[tuple[int, int, bytes]]) -> int:
     """The pid of the process that has sent a message, 0 if it is not told."""
     for level, kind, data in extra:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS) and len(data) == CREDENTIALS.size:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS) and len(
+            data
+        ) == CREDENTIALS.size:
             return int(CREDENTIALS.unpack(data)[0])
     return 0
 
@@ -165,11 +178,16 @@ def open_to_all(directory: str) -> bool:
 
 
 def _directory() -> str:
-    """A new directory where all users can reach it; if there is no such place, where at least supervisord's can."""
+    """A new directory where all users can reach it; if there is no such place, where at least
+    supervisord's can.
+    """
     failure, usual = None, tempfile.gettempdir()
-    places = [place for place in (usual, *ELSEWHERE) if os.path.isdir(place)
-              and len(os.fsencode(place)) <= LONGEST_DIRECTORY]
-    for place in sorted(places, key=open_to_all, reverse=True):       # among equals, the first
+    places = [
+        place
+        for place in (usual, *ELSEWHERE)
+        if os.path.isdir(place) and len(os.fsencode(place)) <= LONGEST_DIRECTORY
+    ]
+    for place in sorted(places, key=open_to_all, reverse=True):  # among equals, the first
         try:
             return tempfile.mkdtemp(prefix='supervisor-restarter-', dir=place)
         except OSError as error:

@@ -5,9 +5,10 @@ closed dispatcher may still be handed an event, even one that belongs to a new s
 number: after the end every handler does nothing. And a socket that is made after the copy is polled
 in this turn only if it registers itself, which is what _open() does.
 
-After each handler the loop unregisters what is no longer readable() or writable(), which fails for a
-descriptor that is unregistered already, and then calls handle_error(): at the end it means nothing.
-"""
+After each handler the loop unregisters what is no longer readable() or writable(), which fails for
+a descriptor that is unregistered already, and then calls handle_error(): at the end it means
+nothing."""
+
 from __future__ import annotations
 
 import contextlib
@@ -23,16 +24,16 @@ from supervisor_restarter.faults import printable
 from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.readiness.tls import Tls, TlsError
 
-MOST_ANSWER = 4096       # bytes that are read of an answer; a status line is far shorter
-MOST_INTERIM = 10        # interim answers (103 Early Hints) that are passed over
-MOST_BYTES = 262144      # of TLS that are read in all; certificates are long
-AGAIN = 0.05             # seconds until a full queue of connections is tried again
-MOST_NAME = 120          # characters of the spec in an error; every unix path fits
+MOST_ANSWER = 4096  # bytes that are read of an answer; a status line is far shorter
+MOST_INTERIM = 10  # interim answers (103 Early Hints) that are passed over
+MOST_BYTES = 262144  # of TLS that are read in all; certificates are long
+AGAIN = 0.05  # seconds until a full queue of connections is tried again
+MOST_NAME = 120  # characters of the spec in an error; every unix path fits
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 PROTOCOL = b'HTTP/'
 STATUS_LINE = re.compile(rb'HTTP/[0-9]\.[0-9] ([1-5][0-9][0-9])[ \r\n]')
 END_OF_HEAD = re.compile(rb'\r?\n\r?\n')
-SWITCHING = 101          # the one status below 200 after which no other answer comes
+SWITCHING = 101  # the one status below 200 after which no other answer comes
 
 
 def leave_loop(options: Any, dispatcher: Any, sock: socket.socket | io.FileIO) -> None:
@@ -55,10 +56,10 @@ class QueueFull(OSError):
 class Question(Protocol):
     """One question 'are you ready?', on its way from the start. Never raises, never waits.
 
-    done: whether there is an answer. ready: whether it is a yes. error: why it is not or not yet one, '' if it is.
-    blind: supervisord could not ask, for it is short of something. Whoever asks calls look() at the deadline, and
-    at again_at unless that is None (monotonic times), and close() in the end.
-    """
+    done: whether there is an answer. ready: whether it is a yes. error: why it is not or not yet
+    one, '' if it is. blind: supervisord could not ask, for it is short of something. Whoever asks
+    calls look() at the deadline, and at again_at unless that is None (monotonic times), and close()
+    in the end."""
 
     deadline: float
     again_at: float | None
@@ -79,12 +80,17 @@ class Question(Protocol):
 class Attempt:
     """A Question that is asked by a connection.
 
-    waits: a full queue of connections, which says that somebody listens and is busy, is no answer but waited
-    out. over: called once, when the connection is closed for good.
-    """
+    waits: a full queue of connections, which says that somebody listens and is busy, is no answer
+    but waited out. over: called once, when the connection is closed for good."""
 
-    def __init__(self, options: Any, spec: Spec, deadline: float, waits: bool = False,
-                 over: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        options: Any,
+        spec: Spec,
+        deadline: float,
+        waits: bool = False,
+        over: Callable[[], None] = lambda: None,
+    ) -> None:
         self.deadline = deadline
         self.again_at: float | None = None
         self.done = False
@@ -122,7 +128,11 @@ class Attempt:
         if now >= self.deadline:
             seconds = f'{max(0.0, self.deadline - self._begun):.3g} s'
             full = self.again_at is not None
-            self._end(f'its queue of connections was full for {seconds}' if full else f'no answer within {seconds}')
+            self._end(
+                f'its queue of connections was full for {seconds}'
+                if full
+                else f'no answer within {seconds}'
+            )
         elif self.again_at is not None and now >= self.again_at:
             self.again_at = None
             self._addresses = iter(self._spec.addresses)
@@ -147,7 +157,7 @@ class Attempt:
         try:
             self._connected = self._connected or self._is_connected(self._socket)
             if self._connected and self._unsent:
-                self._unsent = self._unsent[self._socket.send(self._unsent):]
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
         except BlockingIOError:
             return
         except OSError as error:
@@ -188,8 +198,10 @@ class Attempt:
         spec = self._spec
         if not spec.target:
             return
-        self._unsent = (f'GET {spec.target} HTTP/1.1\r\nHost: {spec.host}\r\n'
-                        'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode('ascii')
+        self._unsent = (
+            f'GET {spec.target} HTTP/1.1\r\nHost: {spec.host}\r\n'
+            'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n'
+        ).encode('ascii')
         if spec.kind in ('https', 'https+verify'):
             named = 'localhost' if spec.host.startswith('localhost') else spec.addresses[0][1][0]
             self._tls = Tls(self._unsent, named if spec.kind == 'https+verify' else '')
@@ -232,9 +244,10 @@ class Attempt:
         try:
             peer = sock.getpeername()
         except OSError:
-            return False                            # the event was meant for a former owner of the number
+            return False  # the event was meant for a former owner of the number
         if peer == sock.getsockname():
-            # TCP connects a socket to itself when its own port, picked at random, is the one asked for
+            # TCP connects a socket to itself when its own port, picked at random, is the one asked
+            # for
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         return True
 
@@ -266,7 +279,7 @@ class Attempt:
                 self._end(f'answered {int(status[1])}, and nothing final')
             if end is None or self.done:
                 return
-            self._answer = self._answer[end.end():]
+            self._answer = self._answer[end.end() :]
             status = STATUS_LINE.match(self._answer)
         at_end = self._is_all(closed)
         if status:
@@ -274,7 +287,11 @@ class Attempt:
             self._end('' if 200 <= code < 400 else f'answered {code}')
         elif not self._answer and at_end:
             self._end('closed the connection without an answer')
-        elif at_end or b'\n' in self._answer or not PROTOCOL.startswith(self._answer[:len(PROTOCOL)]):
+        elif (
+            at_end
+            or b'\n' in self._answer
+            or not PROTOCOL.startswith(self._answer[: len(PROTOCOL)])
+        ):
             self._end('answered with something that is not HTTP')
 
     def _is_all(self, closed: bool) -> bool:

@@ -2,6 +2,7 @@
 
 It tells a port that is held by the process in question from one that is held by somebody else.
 """
+
 from __future__ import annotations
 
 import ipaddress
@@ -13,10 +14,12 @@ from typing import Union
 
 from supervisor_restarter.readiness.spec import Spec
 
-MOST_ANCESTORS = 32          # how far up a lineage is followed
-MOST_DESCRIPTORS = 4000      # so many are looked at, some 20 ms of supervisord's time; then it cannot be told
-LISTENING = b'0A'            # the state TCP_LISTEN in /proc/net/tcp
-ACCEPTING = 0x10000          # the flag SO_ACCEPTCON in /proc/net/unix
+MOST_ANCESTORS = 32  # how far up a lineage is followed
+MOST_DESCRIPTORS = (
+    4000  # so many are looked at, some 20 ms of supervisord's time; then it cannot be told
+)
+LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
+ACCEPTING = 0x10000  # the flag SO_ACCEPTCON in /proc/net/unix
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
@@ -67,7 +70,9 @@ def _has_open(pid: int, links: set[str]) -> bool | None:
                         return None
             pending += _children(member)
         except OSError:
-            told = told and member != pid and not os.path.exists(f'/proc/{member}')    # a child may end meanwhile
+            told = (
+                told and member != pid and not os.path.exists(f'/proc/{member}')
+            )  # a child may end meanwhile
     return False if told else None
 
 
@@ -75,7 +80,7 @@ def _link(path: str) -> str:
     try:
         return os.readlink(path)
     except FileNotFoundError:
-        return ''                                   # closed meanwhile
+        return ''  # closed meanwhile
 
 
 def _children(pid: int) -> list[int]:
@@ -91,7 +96,7 @@ def _listeners(spec: Spec) -> set[str]:
     link by which it shows in /proc/<pid>/fd."""
     for family, address in spec.addresses:
         inodes = _unix_listeners(address) if family == socket.AF_UNIX else _tcp_listeners(*address)
-        if inodes:                                  # the first that listens is the one that is asked
+        if inodes:  # the first that listens is the one that is asked
             return {f'socket:[{inode}]' for inode in inodes}
     return set()
 
@@ -130,24 +135,29 @@ def _table(name: str, port: int) -> Iterator[tuple[Address, int]]:
     ending = b':%04X' % port
     try:
         with open(f'/proc/net/{name}', 'rb') as table:
-            next(table, b'')                        # the names of the columns
+            next(table, b'')  # the names of the columns
             for line in table:
-                # sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+                # sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout
+                # inode
                 columns = line.split(maxsplit=10)
                 if columns[3] != LISTENING:
-                    return                          # the listening ones come first
+                    return  # the listening ones come first
                 if columns[1].endswith(ending):
-                    yield _address(columns[1][:-len(ending)]), int(columns[9])
+                    yield _address(columns[1][: -len(ending)]), int(columns[9])
     except FileNotFoundError:
         if name == 'tcp':
-            raise                                   # without IPv6 only tcp6 is missing
+            raise  # without IPv6 only tcp6 is missing
 
 
 def _address(digits: bytes) -> Address:
     """The address in the kernel's notation: words of 32 bits, as a number in this machine's order."""
-    words = [int(digits[at:at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8)]
+    words = [
+        int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8)
+    ]
     packed = b''.join(words)
-    return _plain(ipaddress.IPv4Address(packed) if len(packed) == 4 else ipaddress.IPv6Address(packed))
+    return _plain(
+        ipaddress.IPv4Address(packed) if len(packed) == 4 else ipaddress.IPv6Address(packed)
+    )
 
 
 def _plain(address: Address) -> Address:

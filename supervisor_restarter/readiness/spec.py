@@ -2,6 +2,7 @@
 
 Addresses are numeric, or `localhost`: looking up a name could hold up supervisord's loop.
 """
+
 from __future__ import annotations
 
 import ipaddress
@@ -15,16 +16,20 @@ from typing import Any
 
 from supervisor_restarter.options import shown
 
-ALLOWED = ('tcp://host:port, unix:///path, http://host:port/path, https://host:port/path, '
-           'https+verify://host:port/path, http+unix:///path/to.sock:/path, exec:command or notify')
+ALLOWED = (
+    'tcp://host:port, unix:///path, http://host:port/path, https://host:port/path, '
+    'https+verify://host:port/path, http+unix:///path/to.sock:/path, exec:command or notify'
+)
 MOST_CHARACTERS = 1000
-MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103    # sun_path without its final NUL
-PORTS = {'http': 80, 'https': 443, 'https+verify': 443}      # where none is given
+MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103  # sun_path without its final NUL
+PORTS = {'http': 80, 'https': 443, 'https+verify': 443}  # where none is given
 LOCALHOST = ('127.0.0.1', '::1')
 # Who listens on every address writes this; what is asked is this machine.
 ANY_ADDRESS = {'0.0.0.0': '127.0.0.1', '::': '::1'}
 
-AUTHORITY = re.compile(r'(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9A-Za-z.-]+))(?::(?P<port>[1-9][0-9]{0,4}))?')
+AUTHORITY = re.compile(
+    r'(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9A-Za-z.-]+))(?::(?P<port>[1-9][0-9]{0,4}))?'
+)
 TARGET = re.compile(r'/[!-~]*')
 
 
@@ -32,12 +37,12 @@ TARGET = re.compile(r'/[!-~]*')
 class Spec:
     """What makes a process ready."""
 
-    text: str                                       # as it was written
-    kind: str                                       # what stands before the first colon
-    addresses: tuple[tuple[int, Any], ...] = ()     # socket family and address, to be tried in turn
-    target: str = ''                                # HTTP of any kind: what follows GET
-    host: str = ''                                  # HTTP of any kind: the Host header
-    command: tuple[str, ...] = ()                   # exec: the command and its arguments
+    text: str  # as it was written
+    kind: str  # what stands before the first colon
+    addresses: tuple[tuple[int, Any], ...] = ()  # socket family and address, to be tried in turn
+    target: str = ''  # HTTP of any kind: what follows GET
+    host: str = ''  # HTTP of any kind: the Host header
+    command: tuple[str, ...] = ()  # exec: the command and its arguments
 
 
 def parse(text: str) -> Spec:
@@ -57,7 +62,7 @@ def _parse(text: str) -> Spec:
     if not text.isprintable():
         raise ValueError('no line ends or other control characters')
     if text.startswith('exec:'):
-        return Spec(text, 'exec', command=_command(text[len('exec:'):]))
+        return Spec(text, 'exec', command=_command(text[len('exec:') :]))
     if ' ' in text:
         raise ValueError('no blanks')
     if text == 'notify':
@@ -71,11 +76,17 @@ def _parse(text: str) -> Spec:
         # the first ':/' ends the path of the socket; what is asked for may have another
         path, _, target = rest.partition(':/')
         if path.endswith(':'):
-            raise ValueError('what is asked for must begin with a slash, as in http+unix:///run/app.sock:/health')
-        return Spec(text, kind, ((socket.AF_UNIX, _path(path)),), _target('/' + target), 'localhost')
+            raise ValueError(
+                'what is asked for must begin with a slash, as in http+unix:///run/app.sock:/health'
+            )
+        return Spec(
+            text, kind, ((socket.AF_UNIX, _path(path)),), _target('/' + target), 'localhost'
+        )
     if separator and kind in PORTS:
         authority, slash, path = rest.partition('/')
-        return Spec(text, kind, _addresses(authority, PORTS[kind]), _target(slash + path or '/'), authority)
+        return Spec(
+            text, kind, _addresses(authority, PORTS[kind]), _target(slash + path or '/'), authority
+        )
     raise ValueError('unknown kind')
 
 
@@ -110,14 +121,18 @@ def _addresses(authority: str, default_port: int = 0) -> tuple[tuple[int, Any], 
         raise ValueError('a port from 1 to 65535 is needed')
     host = match['v6'] or match['v4']
     hosts = LOCALHOST if host == 'localhost' else (_numeric(host, 6 if match['v6'] else 4),)
-    return tuple((socket.AF_INET6 if ':' in host else socket.AF_INET, (host, port)) for host in hosts)
+    return tuple(
+        (socket.AF_INET6 if ':' in host else socket.AF_INET, (host, port)) for host in hosts
+    )
 
 
 def _numeric(host: str, version: int) -> str:
     try:
         address = str(ipaddress.IPv6Address(host) if version == 6 else ipaddress.IPv4Address(host))
     except ValueError:
-        raise ValueError('the host must be localhost or a numeric address, [IPv6] in brackets') from None
+        raise ValueError(
+            'the host must be localhost or a numeric address, [IPv6] in brackets'
+        ) from None
     return ANY_ADDRESS.get(address, address)
 
 

@@ -1,7 +1,9 @@
-"""The TLS of one connection, without the connection: bytes in, bytes out. So it cannot wait for anything.
+"""The TLS of one connection, without the connection: bytes in, bytes out. So it cannot wait for
+anything.
 
 The ssl module is loaded when the first such probe is asked, for it costs memory and time.
 """
+
 from __future__ import annotations
 
 import time
@@ -10,10 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
-MOST_AT_ONCE = 16384        # bytes: one record of TLS has no more
-KEPT = 600.0                # seconds for which what this machine trusts is not read anew
+MOST_AT_ONCE = 16384  # bytes: one record of TLS has no more
+KEPT = 600.0  # seconds for which what this machine trusts is not read anew
 
-_contexts: dict[bool, tuple[float, ssl.SSLContext]] = {}    # whether certificates are checked: when it was made, what
+_contexts: dict[
+    bool, tuple[float, ssl.SSLContext]
+] = {}  # whether certificates are checked: when it was made, what
 
 
 class TlsError(Exception):
@@ -23,8 +27,8 @@ class TlsError(Exception):
 class Tls:
     """One conversation: a request that is sent when both have shaken hands, and what is said to it.
 
-    host: whom the certificate must be valid for, if it is to be checked; '': any certificate will do.
-    """
+    host: whom the certificate must be valid for, if it is to be checked; '': any certificate will
+    do."""
 
     def __init__(self, request: bytes, host: str = '') -> None:
         try:
@@ -35,13 +39,16 @@ class Tls:
         self._request = request
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
-            self._object = _context(bool(host)).wrap_bio(self._in, self._out, server_hostname=host or None)
+            self._object = _context(bool(host)).wrap_bio(
+                self._in, self._out, server_hostname=host or None
+            )
         except (OSError, ValueError) as error:
             raise TlsError(str(error)) from None
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
-        """Go on with what has come from the other end: what it says, and what is to be sent. TlsError if it makes
-        no sense. To be called with nothing at the beginning; at the end of the connection there is nothing to do."""
+        """Go on with what has come from the other end: what it says, and what is to be sent.
+        TlsError if it makes no sense. To be called with nothing at the beginning; at the end of the
+        connection there is nothing to do."""
         self._in.write(data)
         said = b''
         try:
@@ -52,9 +59,9 @@ class Tls:
             while part := self._object.read(MOST_AT_ONCE):
                 said += part
         except self._module.SSLWantReadError:
-            pass                                    # until there is more
+            pass  # until there is more
         except self._module.SSLZeroReturnError:
-            pass                                    # it has said all it wanted to say
+            pass  # it has said all it wanted to say
         except self._module.SSLError as error:
             raise TlsError(_reason(error)) from None
         return said, self._out.read()
@@ -62,15 +69,22 @@ class Tls:
 
 def _reason(error: ssl.SSLError) -> str:
     why = getattr(error, 'verify_message', '')
-    return f'bad certificate: {why}' if why else (error.reason or 'failed').lower().replace('_', ' ')
+    return (
+        f'bad certificate: {why}' if why else (error.reason or 'failed').lower().replace('_', ' ')
+    )
 
 
 def _context(verify: bool) -> ssl.SSLContext:
-    """One that is at hand, or a new one. Making one takes milliseconds; but supervisord outlives many certificates."""
+    """One that is at hand, or a new one. Making one takes milliseconds; but supervisord outlives
+    many certificates.
+    """
     made_at, context = _contexts.get(verify, (0.0, None))
     if context is None or time.monotonic() > made_at + KEPT:
         import ssl
-        context = ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+        context = (
+            ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

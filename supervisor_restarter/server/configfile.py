@@ -1,4 +1,7 @@
-"""Whether the configuration files have changed since supervisord read them: a restart does not apply that."""
+"""Whether the configuration files have changed since supervisord read them: a restart does not
+apply that.
+"""
+
 from __future__ import annotations
 
 import os
@@ -10,17 +13,17 @@ from supervisor_restarter.faults import listed, printable
 
 # What supervisord notes down, to log it, of each file that [include] names.
 INCLUDED = re.compile('Included extra file "(.*)" during parsing', re.DOTALL)
-MOST_INCLUDED = 20       # included files that are looked at; each costs a system call with each restart
+MOST_INCLUDED = 20  # included files that are looked at; each costs a system call with each restart
 
-Mark = Optional[tuple[int, int, int]]    # None: there is no such file
+Mark = Optional[tuple[int, int, int]]  # None: there is no such file
 
 
 class ConfigurationFiles:
-    """The files of one supervisord, as they were when this was made, which is when supervisord starts.
+    """The files of one supervisord, as they were when this was made, which is when supervisord
+    starts.
 
-    Only their times and sizes are looked at. Of included files those count that were there then; if there are more
-    than MOST_INCLUDED, only the main file does.
-    """
+    Only their times and sizes are looked at. Of included files those count that were there then; if
+    there are more than MOST_INCLUDED, only the main file does."""
 
     def __init__(self, options: Any) -> None:
         self._options = options
@@ -30,20 +33,26 @@ class ConfigurationFiles:
     def warning(self) -> str:
         """That a restart does not apply what was changed; '' if nothing was, or it cannot be told."""
         if getattr(self._options, 'process_group_configs', None) is not self._groups:
-            return ''            # somebody had supervisord read them again, nobody knows when
-        changed = [printable(path) for path, mark in self._marks.items() if mark is not None and _mark(path) != mark]
+            return ''  # somebody had supervisord read them again, nobody knows when
+        changed = [
+            printable(path)
+            for path, mark in self._marks.items()
+            if mark is not None and _mark(path) != mark
+        ]
         if not changed:
             return ''
         names, they = listed(changed), 'it' if len(changed) == 1 else 'them'
         have = f'file {names} has' if len(changed) == 1 else f'files {names} have'
-        return (f'the configuration {have} changed since supervisord read {they}; a restart does not apply that '
-                '(supervisorctl update does)')
+        return (
+            f'the configuration {have} changed since supervisord read {they}; a restart does not apply that '
+            '(supervisorctl update does)'
+        )
 
 
 def _files(options: Any) -> Iterator[str]:
     main, here = getattr(options, 'configfile', None), getattr(options, 'here', None)
     if isinstance(main, str) and isinstance(here, str):
-        yield os.path.join(here, os.path.basename(main))       # supervisord may change its directory
+        yield os.path.join(here, os.path.basename(main))  # supervisord may change its directory
         found = [INCLUDED.fullmatch(note) for note in getattr(options, 'parse_infos', ())]
         included = [match[1] for match in found if match]
         if len(included) <= MOST_INCLUDED:

@@ -1,9 +1,10 @@
 """The GROUP_RESTART event types, which an [eventlistener:x] may subscribe to.
 
-They are registered when this file is imported, and that has to be before Supervisor reads [eventlistener:x] sections:
-it is while Supervisor looks up the factory of [rpcinterface:restarter]. There is one event when a restart begins and
-one when it is over, never one for each process: a listener's buffer holds 10.
-"""
+They are registered when this file is imported, and that has to be before Supervisor reads
+[eventlistener:x] sections: it is while Supervisor looks up the factory of [rpcinterface:restarter].
+There is one event when a restart begins and one when it is over, never one for each process: a
+listener's buffer holds 10."""
+
 from __future__ import annotations
 
 import traceback
@@ -19,7 +20,9 @@ from supervisor_restarter.server.job import Run
 
 
 class GroupRestartEvent(events.Event):  # type: ignore[misc, unused-ignore]
-    """What listeners are told of a restart: as it was when the event came about, not when it is delivered."""
+    """What listeners are told of a restart: as it was when the event came about, not when it is
+    delivered.
+    """
 
     def __init__(self, run: Run) -> None:
         self._payload = event_text.header(run.struct(with_processes=False))
@@ -57,14 +60,22 @@ EVENT_OF = {
     State.CANCELLED: GroupRestartCancelledEvent,
 }
 
-for _name, _event in zip(event_text.EVENT_NAMES, (
-        GroupRestartEvent, GroupRestartStartedEvent, GroupRestartSucceededEvent, GroupRestartFailedEvent,
-        GroupRestartCancelledEvent)):
+for _name, _event in zip(
+    event_text.EVENT_NAMES,
+    (
+        GroupRestartEvent,
+        GroupRestartStartedEvent,
+        GroupRestartSucceededEvent,
+        GroupRestartFailedEvent,
+        GroupRestartCancelledEvent,
+    ),
+):
     events.register(_name, _event)
 
 
 def announce(run: Run, logger: Any) -> None:
-    """Tell all subscribers that the restart has begun or, when it is not running any more, that it is over.
+    """Tell all subscribers that the restart has begun or, when it is not running any more, that it
+    is over.
 
     Other plugins may have subscribed to it: what they raise is logged, and harms no restart.
     """
@@ -73,5 +84,7 @@ def announce(run: Run, logger: Any) -> None:
     try:
         events.notify(EVENT_OF[run.restart.state](run))
     except Exception:
-        logger.critical(f'restarter: the event of restart {run.id} was not delivered to everybody: '
-                        f'{traceback.format_exc()}')
+        logger.critical(
+            f'restarter: the event of restart {run.id} was not delivered to everybody: '
+            f'{traceback.format_exc()}'
+        )

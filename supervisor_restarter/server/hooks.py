@@ -9,8 +9,8 @@ stopProcess, stopProcessGroup, stopAllProcesses of Supervisor's RPC interface | 
     Replacement.undo() in stop_calls.py | a stop is heard also while the process is being stopped already
 sockets in the loop's socket map | while a probe is asked; from the first `notify` on | closed, and forgotten by the
     poller, probe.py and notify.py | answers, and READY=1
-process.config, options.pidhistory | while a process is held | its own again, processes.py and fast_spawn.py | stopwaitsecs,
-    NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
+process.config, options.pidhistory | while a process is held | its own again, processes.py and fast_spawn.py |
+    stopwaitsecs, NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
 xmlrpclib.Marshaller.dispatch | for good | the key is a class of ours, rpcinterface.py | text that is not ASCII
 os.register_at_fork | for good | does nothing while no restart runs, loop.py | a child does not write to our pipe
 event types GROUP_RESTART... | for good | the names are ours, events.py | [eventlistener:x] may subscribe to them
@@ -19,11 +19,12 @@ supervisord.restarter_service | until a reload | goes with the object, plugin.py
 options.usage, options.logger.warn | the configuration is bad | supervisord exits, plugin.py | its error names the key
 controller.complete, controller.do_help | in supervisorctl | never, ctlplugin.py | the names of groups, and help
 
-What is replaced by name on the server is replaced by replaced(). Another plugin may have wrapped the same thing before
-us, may do so while ours is there, and may put back what it had found, at any time and without a look at what is there
-by then. So ours is taken off only where it is on top. Where others have wrapped it, it stays in the chain and passes
-everything on, and the next one of ours revives it instead of wrapping the chain once more.
-"""
+What is replaced by name on the server is replaced by replaced(). Another plugin may have wrapped
+the same thing before us, may do so while ours is there, and may put back what it had found, at any
+time and without a look at what is there by then. So ours is taken off only where it is on top.
+Where others have wrapped it, it stays in the chain and passes everything on, and the next one of
+ours revives it instead of wrapping the chain once more."""
+
 from __future__ import annotations
 
 import contextlib
@@ -33,7 +34,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, Callable
 
-MOST_LOOKED_AT = 200     # functions in search of ours; wrappers of wrappers are a handful
+MOST_LOOKED_AT = 200  # functions in search of ours; wrappers of wrappers are a handful
 Make = Callable[[Any], Callable[..., Any]]
 _ABSENT = object()
 
@@ -41,10 +42,9 @@ _ABSENT = object()
 class _Wrapper:
     """What a function of ours that stands in for something does now.
 
-    place: the object and the name of its attribute. below: what it stands in for. own: that as the object's own
-    attribute, or _ABSENT where it has only inherited it. act: what is called instead of `below`; None: nothing, it
-    passes on.
-    """
+    place: the object and the name of its attribute. below: what it stands in for. own: that as the
+    object's own attribute, or _ABSENT where it has only inherited it. act: what is called instead
+    of `below`; None: nothing, it passes on."""
 
     def __init__(self, place: tuple[Any, str], below: Any, own: Any) -> None:
         self.place, self.below, self.own = place, below, own
@@ -56,7 +56,9 @@ _wrappers: weakref.WeakKeyDictionary[Any, _Wrapper] = weakref.WeakKeyDictionary(
 
 
 def replaced(obj: Any, name: str, make: Make) -> Replacement:
-    """Have make(below) called instead of obj.name until undo(); `below` is what it passes calls on to."""
+    """Have make(below) called instead of obj.name until undo(); `below` is what it passes calls on
+    to.
+    """
     replacement = Replacement(obj, name, make)
     replacement.keep()
     return replacement
@@ -67,15 +69,18 @@ class Replacement:
 
     def __init__(self, obj: Any, name: str, make: Make) -> None:
         self._obj, self._name, self._make = obj, name, make
-        self._function: Any = None      # ours, in the chain
-        self._top: Any = None           # the object's own attribute when ours was last seen to be called by way of it
+        self._function: Any = None  # ours, in the chain
+        self._top: Any = (
+            None  # the object's own attribute when ours was last seen to be called by way of it
+        )
 
     def keep(self, missed: bool = False) -> None:
-        """See to it that ours is still called: somebody may have put back what he had found before us.
+        """See to it that ours is still called: somebody may have put back what he had found before
+        us.
 
-        To be called now and then; it costs nothing as long as nobody has touched the attribute. missed: it was not
-        called though it should have been, so that what can be seen of the chain is wrong.
-        """
+        To be called now and then; it costs nothing as long as nobody has touched the attribute.
+        missed: it was not called though it should have been, so that what can be seen of the chain
+        is wrong."""
         own = self._own()
         if self._function is not None and (own is self._function if missed else own is self._top):
             return
@@ -119,7 +124,9 @@ class Replacement:
 
 
 def _ours(obj: Any, name: str) -> Any:
-    """The function of ours that is called by way of obj.name, as far as can be seen; None if there is none."""
+    """The function of ours that is called by way of obj.name, as far as can be seen; None if there
+    is none.
+    """
     seen: set[int] = set()
     todo = [getattr(obj, name)]
     for thing in todo:
@@ -143,11 +150,11 @@ def _within(thing: Any) -> Iterator[Any]:
     elif isinstance(thing, functools.partial):
         yield from (thing.func, *thing.args)
     elif isinstance(thing, types.FunctionType):
-        yield from vars(thing).values()                                  # __wrapped__
+        yield from vars(thing).values()  # __wrapped__
         yield from (thing.__globals__.get(name) for name in thing.__code__.co_names)
         yield from (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values())
         for cell in thing.__closure__ or ():
-            with contextlib.suppress(ValueError):                        # a variable that has no value yet
+            with contextlib.suppress(ValueError):  # a variable that has no value yet
                 yield cell.cell_contents
     else:
         yield from _kept(thing)
@@ -158,5 +165,13 @@ def _kept(thing: Any) -> Iterator[Any]:
     if isinstance(thing, (type, types.ModuleType)):
         return
     for value in list(getattr(thing, '__dict__', {}).values()):
-        values = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
-        yield from (one for one in list(values) if isinstance(one, (types.FunctionType, types.MethodType)))
+        values = (
+            value.values()
+            if isinstance(value, dict)
+            else value
+            if isinstance(value, (list, tuple))
+            else [value]
+        )
+        yield from (
+            one for one in list(values) if isinstance(one, (types.FunctionType, types.MethodType))
+        )

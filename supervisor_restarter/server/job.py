@@ -1,4 +1,5 @@
 """A restart with what surrounds it: its id, the processes it holds, what the wall clock said."""
+
 from __future__ import annotations
 
 import time
@@ -16,7 +17,7 @@ from supervisor_restarter.options import DEFAULTS, Options
 from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.server.processes import Handle
 
-WITNESSED = 2     # turns of the loop after which every waiting client has been asked
+WITNESSED = 2  # turns of the loop after which every waiting client has been asked
 Find = Callable[[], list[Match]]
 
 
@@ -24,11 +25,11 @@ Find = Callable[[], list[Match]]
 class Run:
     """A restart together with the processes it holds and what the wall clock said.
 
-    specs: what makes the processes of its groups ready, where something is said of it. sockets: references
-    that keep the listening sockets of fcgi programs open. unseen: in how many turns of the loop a process is still
-    to be seen stopped by whoever stopped it. asked: the options as the call and the configuration have them.
-    policies: what holds in its groups, by their programs, too. warnings: what its plan would have warned of.
-    """
+    specs: what makes the processes of its groups ready, where something is said of it. sockets:
+    references that keep the listening sockets of fcgi programs open. unseen: in how many turns of
+    the loop a process is still to be seen stopped by whoever stopped it. asked: the options as the
+    call and the configuration have them. policies: what holds in its groups, by their programs,
+    too. warnings: what its plan would have warned of."""
 
     id: str
     restart: Restart
@@ -44,10 +45,10 @@ class Run:
     unseen: dict[Member, int] = field(default_factory=dict)
     started: float | None = None
     finished: float | None = None
-    ended_at: float | None = None     # monotonic
-    broken: bool = False              # an internal error has been met
-    acting: bool = False              # an order is being carried out
-    to_cancel: bool = False           # ... and is to be the last that takes something down
+    ended_at: float | None = None  # monotonic
+    broken: bool = False  # an internal error has been met
+    acting: bool = False  # an order is being carried out
+    to_cancel: bool = False  # ... and is to be the last that takes something down
 
     @property
     def groups(self) -> list[str]:
@@ -57,11 +58,13 @@ class Run:
     def expect_witnesses(self) -> None:
         """Note which processes somebody has stopped, or is stopping, as the restart begins.
 
-        He may be waiting for that: Supervisor's stop calls look for the state STOPPED alone, and would wait for ever
-        if they missed it.
-        """
-        self.unseen = {member: WITNESSED for member in self.restart.members
-                       if member.observed.seen in (Seen.STOPPING, Seen.STOPPED)}
+        He may be waiting for that: Supervisor's stop calls look for the state STOPPED alone, and
+        would wait for ever if they missed it."""
+        self.unseen = {
+            member: WITNESSED
+            for member in self.restart.members
+            if member.observed.seen in (Seen.STOPPING, Seen.STOPPED)
+        }
 
     def is_unseen(self, member: Member) -> bool:
         """Whether the process is not to be started in this turn yet, so that it is seen stopped."""
@@ -71,15 +74,21 @@ class Run:
         return turns > 0
 
     def described(self) -> str:
-        """The options that are not the defaults, and what its programs have decided: for the log; '' if nothing."""
+        """The options that are not the defaults, and what its programs have decided: for the log;
+        '' if nothing.
+        """
         of_programs = (policy.of_programs() for policy in self.policies.values())
         options = ', '.join(self.asked.differing())
         return '; '.join(filter(None, [options, listed(filter(None, of_programs))]))
 
     def wake_at(self) -> float | None:
-        """The monotonic time at which it has to be looked at again if nothing happens before; None: no time."""
+        """The monotonic time at which it has to be looked at again if nothing happens before; None:
+        no time.
+        """
         watches = (handle.watch.wake_at() for handle in self.handles.values() if handle.watch)
-        return min((at for at in (self.restart.wake_at(), *watches) if at is not None), default=None)
+        return min(
+            (at for at in (self.restart.wake_at(), *watches) if at is not None), default=None
+        )
 
     def struct(self, with_processes: bool = True) -> dict[str, Any]:
         """The restart as XML-RPC clients see it."""
@@ -104,5 +113,7 @@ class Run:
         if with_processes:
             struct['policies'] = [policy.struct() for policy in self.policies.values()]
             struct['warnings'] = self.warnings
-            struct['processes'] = [answers.process_struct(member, restart.begun_at) for member in restart.members]
+            struct['processes'] = [
+                answers.process_struct(member, restart.begun_at) for member in restart.members
+            ]
         return struct

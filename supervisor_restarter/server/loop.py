@@ -10,6 +10,7 @@ that sleep. While the reactor is attached,
 
 So `step` runs once in each turn of the loop, after supervisord has reaped and before it sleeps.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -23,13 +24,14 @@ from supervisor.http import deferring_http_channel
 
 from supervisor_restarter.server.hooks import Replacement, replaced
 
-# Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed already; Python
-# would complain about that in the program's own log.
+# Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed
+# already; Python would complain about that in the program's own log.
 _attached: set[int] = set()
 os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached else None)
 
-# What clients can cost is bounded: of more than so many waiting ones those with the most time left may be told late,
-# by a second. Not the latest to come: clients that have asked for months and gone away would keep all others out.
+# What clients can cost is bounded: of more than so many waiting ones those with the most time left
+# may be told late, by a second. Not the latest to come: clients that have asked for months and gone
+# away would keep all others out.
 MOST_ALARMS = 1000
 # In one turn the loop asks a dispatcher twice at the most whether it is readable.
 MOST_MISSED = 2
@@ -58,14 +60,14 @@ class WakeUp:
 
     def handle_read_event(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.read(self.reader, 65536)             # what was written does not matter
+            os.read(self.reader, 65536)  # what was written does not matter
 
     def handle_write_event(self) -> None:
         """Never called: writable() is False."""
 
     def handle_error(self) -> None:
-        # Only a descriptor closed by somebody else leads here. supervisord goes on with its own turns
-        # of a second; an exception from here would end it.
+        # Only a descriptor closed by somebody else leads here. supervisord goes on with its own
+        # turns of a second; an exception from here would end it.
         self.closed = True
 
     def close(self) -> None:
@@ -87,15 +89,17 @@ class Reactor:
         self._wake_up: WakeUp | None = None
         self._former_fd = -1
         self._poll: Replacement | None = None
-        self._missed = 0                            # how often the loop has gone on since poll() was called
-        self._alarms: list[float] = []              # in order
+        self._missed = 0  # how often the loop has gone on since poll() was called
+        self._alarms: list[float] = []  # in order
 
     @property
     def attached(self) -> bool:
         return self._wake_up is not None
 
     def attach(self) -> None:
-        """Hook into the loop; nothing if that is done already. OSError if there are no descriptors left."""
+        """Hook into the loop; nothing if that is done already. OSError if there are no descriptors
+        left.
+        """
         if self._wake_up is not None:
             return
         options = self._supervisord.options
@@ -104,7 +108,11 @@ class Reactor:
         options.get_socket_map()[self._wake_up.reader] = self._wake_up
         self._former_fd = signal.set_wakeup_fd(self._wake_up.writer, warn_on_full_buffer=False)
         _attached.add(id(self))
-        self._poll = replaced(options.poller, 'poll', lambda below: lambda timeout: self._step_and_poll(timeout, below))
+        self._poll = replaced(
+            options.poller,
+            'poll',
+            lambda below: lambda timeout: self._step_and_poll(timeout, below),
+        )
 
     def detach(self) -> None:
         """Leave the loop as it was; nothing if not attached."""
@@ -116,7 +124,7 @@ class Reactor:
         _attached.discard(id(self))
         newest = signal.set_wakeup_fd(self._former_fd)
         if newest != wake_up.writer:
-            signal.set_wakeup_fd(newest)            # somebody else's, set after ours
+            signal.set_wakeup_fd(newest)  # somebody else's, set after ours
         if poll is not None:
             poll.undo()
         options.get_socket_map().pop(wake_up.reader, None)
@@ -126,7 +134,9 @@ class Reactor:
         wake_up.close()
 
     def alarm(self, at: float) -> None:
-        """Let waiting clients be asked again at the monotonic time `at`. While detached there are none."""
+        """Let waiting clients be asked again at the monotonic time `at`. While detached there are
+        none.
+        """
         if self.attached:
             insort(self._alarms, at)
             del self._alarms[MOST_ALARMS:]
@@ -170,7 +180,7 @@ class Reactor:
         if self._alarms:
             now = time.monotonic()
             if self._alarms[0] <= now:
-                del self._alarms[:bisect_right(self._alarms, now)]
+                del self._alarms[: bisect_right(self._alarms, now)]
                 self.poke()
                 wait = 0.0
             if self._alarms:

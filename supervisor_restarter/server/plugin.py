@@ -1,4 +1,5 @@
 """What supervisord calls to make the interface: the only place where the parts are joined."""
+
 from __future__ import annotations
 
 import types
@@ -40,6 +41,7 @@ def _say_so(options: Any, line: str) -> None:
 
     Of its own it logs a traceback and says that it could not make the interface, and nothing more.
     """
+
     def usage(self: Any, message: str) -> None:
         type(self).usage(self, line)
 

@@ -1,4 +1,5 @@
 """The only file that touches Supervisor's Subprocess and ProcessGroup objects."""
+
 from __future__ import annotations
 
 import copy
@@ -28,18 +29,18 @@ from supervisor_restarter.readiness.spec import Spec, parse
 SEEN = {
     ProcessStates.STOPPED: Seen.STOPPED,
     ProcessStates.STARTING: Seen.STARTING,
-    ProcessStates.RUNNING: Seen.READY,      # unless its probe says otherwise; see monitor.py
+    ProcessStates.RUNNING: Seen.READY,  # unless its probe says otherwise; see monitor.py
     ProcessStates.BACKOFF: Seen.BACKOFF,
     ProcessStates.STOPPING: Seen.STOPPING,
     ProcessStates.EXITED: Seen.EXITED,
     ProcessStates.FATAL: Seen.FATAL,
     ProcessStates.UNKNOWN: Seen.UNKNOWN,
 }
-WATCHED = (ProcessStates.STARTING, ProcessStates.STOPPING)    # how it ends is to be learnt
+WATCHED = (ProcessStates.STARTING, ProcessStates.STOPPING)  # how it ends is to be learnt
 # A process older than this (seconds) has surely become its program.
 YOUNG = 10.0
-# A process that was sent a signal counts as ready again only after its startsecs, or so many seconds: to
-# die of it takes a moment.
+# A process that was sent a signal counts as ready again only after its startsecs, or so many
+# seconds: to die of it takes a moment.
 SETTLED = 0.2
 # Asked again and again about the same programs; see readiness().
 _parsed = lru_cache(maxsize=4096)(parse)
@@ -53,9 +54,9 @@ class Obituary:
     Subprocess.finish() drops the wait status of a process that died too early; without it the
     reason of a failed start would be unknown. Everything else is the process's own.
 
-    kill_at: the wall clock's time at which Supervisor sends SIGKILL, once the process is being stopped; killed:
-    it has. config: what is to be the process's config again after its end, while a copy stands in for it.
-    """
+    kill_at: the wall clock's time at which Supervisor sends SIGKILL, once the process is being
+    stopped; killed: it has. config: what is to be the process's config again after its end, while a
+    copy stands in for it."""
 
     def __init__(self, process: Any) -> None:
         self.process = process
@@ -70,7 +71,8 @@ class Obituary:
         process = self.process
         self.status = decode_wait_status(status)[1]
         self.ended_at = time.monotonic()
-        # With each signal that is to end the process Supervisor puts off the next SIGKILL: it has sent another one.
+        # With each signal that is to end the process Supervisor puts off the next SIGKILL: it has
+        # sent another one.
         again = process.killing and self.kill_at is not None and process.delay > self.kill_at
         self.killed = again and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         try:
@@ -89,12 +91,12 @@ class Handle:
 
     group: Any
     process: Any
-    config: Any                            # the process's own, while a copy with another stopwaitsecs stands in
+    config: Any  # the process's own, while a copy with another stopwaitsecs stands in
     obituary: Obituary | None = None
-    signalled_at: float | None = None      # monotonic: when it was sent a signal that it should survive
-    watch: Watch | None = None             # its probe, if it has one
-    untouched: bool = False                # it is only looked at
-    looks: tuple[Any, ...] = ()            # what `observation` was made of
+    signalled_at: float | None = None  # monotonic: when it was sent a signal that it should survive
+    watch: Watch | None = None  # its probe, if it has one
+    untouched: bool = False  # it is only looked at
+    looks: tuple[Any, ...] = ()  # what `observation` was made of
     observation: Observation = Observation(Seen.UNKNOWN)
 
 
@@ -109,7 +111,9 @@ class Processes:
 
     def groups(self) -> dict[str, list[str]]:
         """The names of all process groups and of the processes in each."""
-        return {name: list(group.processes) for name, group in self._supervisord.process_groups.items()}
+        return {
+            name: list(group.processes) for name, group in self._supervisord.process_groups.items()
+        }
 
     def pids(self) -> Iterable[int]:
         """The pids of all processes that supervisord has started."""
@@ -134,38 +138,47 @@ class Processes:
     def observe(self, handle: Handle) -> Observation | None:
         """What is seen of the process now; None if its group was removed or replaced.
 
-        The same object as last time if nothing has changed since: in a large group that is so for nearly all of
-        them in each turn.
-        """
+        The same object as last time if nothing has changed since: in a large group that is so for
+        nearly all of them in each turn."""
         process = handle.process
         if self._supervisord.process_groups.get(handle.group.config.name) is not handle.group:
             return None
         looks = self._looks(process)
         if looks != handle.looks or handle.signalled_at is not None or self._in_motion(handle):
             handle.looks, handle.observation = looks, self._observe(handle)
-        return handle.watch.see(handle.observation, time.monotonic()) if handle.watch else handle.observation
+        return (
+            handle.watch.see(handle.observation, time.monotonic())
+            if handle.watch
+            else handle.observation
+        )
 
     def is_as_seen(self, handle: Handle) -> bool:
         """Whether nothing has happened to the process since it was observed last."""
-        return (self._supervisord.process_groups.get(handle.group.config.name) is handle.group
-                and self._looks(handle.process) == handle.looks)
+        return (
+            self._supervisord.process_groups.get(handle.group.config.name) is handle.group
+            and self._looks(handle.process) == handle.looks
+        )
 
     @staticmethod
     def _looks(process: Any) -> tuple[Any, ...]:
         return process.state, process.pid, process.exitstatus, process.laststart, process.delay
 
     def _in_motion(self, handle: Handle) -> bool:
-        # Supervisor's clock may say later than ours that it is time, and another run may have taken its obituary away.
+        # Supervisor's clock may say later than ours that it is time, and another run may have taken
+        # its obituary away.
         process, due = handle.process, handle.observation.due
         return process.state in WATCHED and (
             (due is not None and time.monotonic() >= due)
-            or self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary)
+            or self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary
+        )
 
     def _observe(self, handle: Handle) -> Observation:
         process = handle.process
         seen = SEEN.get(process.state, Seen.UNKNOWN)
-        if seen is Seen.EXITED and (process.exitstatus not in process.config.exitcodes
-                                    or process.config.autorestart is RestartUnconditionally):
+        if seen is Seen.EXITED and (
+            process.exitstatus not in process.config.exitcodes
+            or process.config.autorestart is RestartUnconditionally
+        ):
             seen = Seen.EXITED_BADLY
         due = None
         if seen is Seen.STARTING:
@@ -174,7 +187,9 @@ class Processes:
         elif seen is Seen.STOPPING:
             self._watch(handle)
             kill_at = process.delay if handle.obituary is None else self._kill_at(handle.obituary)
-            if process.delay == kill_at:            # what SIGKILL did not end at once is no matter of exactness
+            if (
+                process.delay == kill_at
+            ):  # what SIGKILL did not end at once is no matter of exactness
                 due = self._monotonic(process.delay)
         else:
             if seen is Seen.READY and handle.signalled_at is not None:
@@ -184,9 +199,14 @@ class Processes:
                 else:
                     due = None
             if handle.config is not process.config:
-                process.config = handle.config      # it has exited: its own stopwaitsecs holds again
-            if process.pid and self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary:
-                handle.obituary = None              # that of a process before: somebody else has started this one
+                process.config = handle.config  # it has exited: its own stopwaitsecs holds again
+            if (
+                process.pid
+                and self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary
+            ):
+                handle.obituary = (
+                    None  # that of a process before: somebody else has started this one
+                )
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
         killed = handle.obituary is not None and handle.obituary.killed
@@ -211,12 +231,17 @@ class Processes:
     def others(self, groups: Iterable[str], matches: Iterable[Match]) -> list[Match]:
         """The processes of the groups that are not among the matches."""
         known = {match[:2] for match in matches}
-        return [Match(group, name, False, False) for group in groups
-                for name in self._supervisord.process_groups[group].processes if (group, name) not in known]
+        return [
+            Match(group, name, False, False)
+            for group in groups
+            for name in self._supervisord.process_groups[group].processes
+            if (group, name) not in known
+        ]
 
     @staticmethod
     def readiness(handle: Handle) -> Spec | None:
-        """What makes the process ready, as RESTARTER_READY in its environment says; None: that it is RUNNING.
+        """What makes the process ready, as RESTARTER_READY in its environment says; None: that it
+        is RUNNING.
 
         ValueError with one line if it says nothing that makes sense.
         """
@@ -234,21 +259,32 @@ class Processes:
         return handle.config.uid not in (None, os.getuid())
 
     def candidate(self, member: Member, obstacles: Obstacles | None = None) -> Candidate:
-        """The process as a plan wants to know it; without `obstacles`, what only the disk knows is left out."""
+        """The process as a plan wants to know it; without `obstacles`, what only the disk knows is
+        left out.
+        """
         handle = self.hold(member.match)
         handle.untouched = True
         member.observed = self.observe(handle) or Observation(Seen.UNKNOWN)
         config = handle.config
         malformed = self.malformed(handle)
         return Candidate(
-            member, self.state_name(handle), obstacles.of(handle.process) if obstacles is not None else '', malformed,
+            member,
+            self.state_name(handle),
+            obstacles.of(handle.process) if obstacles is not None else '',
+            malformed,
             probed=not malformed and self.readiness(handle) is not None,
             said={} if malformed else said_by(config.environment),
-            restarts=config.autorestart is not False, startsecs=config.startsecs, stopwaitsecs=config.stopwaitsecs,
-            stopasgroup=config.stopasgroup, command=str(config.command))
+            restarts=config.autorestart is not False,
+            startsecs=config.startsecs,
+            stopwaitsecs=config.stopwaitsecs,
+            stopasgroup=config.stopasgroup,
+            command=str(config.command),
+        )
 
     def malformed(self, handle: Handle) -> str:
-        """What is wrong with what the program says of its restarts in its environment, '' if nothing is."""
+        """What is wrong with what the program says of its restarts in its environment, '' if
+        nothing is.
+        """
         try:
             self.readiness(handle)
             said_by(handle.config.environment)
@@ -258,8 +294,9 @@ class Processes:
 
     @staticmethod
     def shared_socket(handle: Handle) -> Any:
-        """A reference to the listening socket that the processes of an [fcgi-program:x] share; it stays open
-        as long as the reference lives. None where there is no such socket, or it is not open."""
+        """A reference to the listening socket that the processes of an [fcgi-program:x] share; it
+        stays open as long as the reference lives. None where there is no such socket, or it is not
+        open."""
         manager = getattr(handle.group, 'socket_manager', None)
         return manager.get_socket() if manager is not None and manager.is_prepared() else None
 
@@ -267,7 +304,11 @@ class Processes:
     def obstacle(handle: Handle, obstacles: Obstacles) -> Failure | None:
         """Failure START_FAILED for a process that is to be stopped and could not be started again."""
         why = obstacles.of(handle.process)
-        return Failure(Code.START_FAILED, f'left as it is, for it could not be started again: {why}') if why else None
+        return (
+            Failure(Code.START_FAILED, f'left as it is, for it could not be started again: {why}')
+            if why
+            else None
+        )
 
     @staticmethod
     def _monotonic(wall: float) -> float:
@@ -278,14 +319,21 @@ class Processes:
         process = handle.process
         status = handle.obituary.status if handle.obituary else ''
         if not status and process.exitstatus is not None:
-            status = 'terminated by a signal' if process.exitstatus == -1 else f'exit status {process.exitstatus}'
+            status = (
+                'terminated by a signal'
+                if process.exitstatus == -1
+                else f'exit status {process.exitstatus}'
+            )
         parts = [part for part in (status, printable(process.spawnerr or '')) if part]
         return '; '.join([*parts, f'state {Processes.state_name(handle)}'])
 
     # -- doing -------------------------------------------------------------------------------
 
-    def stop(self, handle: Handle, stop_timeout: float | None, obstacles: Obstacles) -> Failure | None:
-        """Send the stop signal. stop_timeout: seconds until SIGKILL, None: the program's stopwaitsecs.
+    def stop(
+        self, handle: Handle, stop_timeout: float | None, obstacles: Obstacles
+    ) -> Failure | None:
+        """Send the stop signal. stop_timeout: seconds until SIGKILL, None: the program's
+        stopwaitsecs.
 
         A process that could not be started again is not stopped; see obstacle().
         """
@@ -302,10 +350,13 @@ class Processes:
         if not process.pid or not 0 <= time.time() - process.laststart < YOUNG:
             return True
         try:
-            with open(f'/proc/{process.pid}/cmdline', 'rb') as its, open('/proc/self/cmdline', 'rb') as ours:
+            with (
+                open(f'/proc/{process.pid}/cmdline', 'rb') as its,
+                open('/proc/self/cmdline', 'rb') as ours,
+            ):
                 return its.read() != ours.read()
         except OSError:
-            return True                             # no /proc, or the process is gone
+            return True  # no /proc, or the process is gone
 
     def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
         """As stop(), for a process that is not to be started again."""
@@ -323,10 +374,14 @@ class Processes:
         return Failure(Code.STOP_FAILED, message) if message else None
 
     def signal(self, handle: Handle, name: str) -> Failure | None:
-        """Send the process a signal ('HUP') that is not meant to end it; Failure STOP_FAILED if that fails."""
+        """Send the process a signal ('HUP') that is not meant to end it; Failure STOP_FAILED if
+        that fails.
+        """
         handle.signalled_at = time.monotonic()
         if handle.watch:
-            handle.watch.signalled(handle.signalled_at)     # before the signal: the answer may be there at once
+            handle.watch.signalled(
+                handle.signalled_at
+            )  # before the signal: the answer may be there at once
         message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
         self._watch(handle)
         return Failure(Code.STOP_FAILED, message) if message else None
@@ -335,19 +390,22 @@ class Processes:
         """As start(), for a process that was down before; it is not tried where that would do harm."""
         why = obstacles.harm(handle.process)
         if why:
-            return Failure(Code.START_FAILED, f'not tried, for it cannot be started: {why}; '
-                                              f'state {self.state_name(handle)}')
+            return Failure(
+                Code.START_FAILED,
+                f'not tried, for it cannot be started: {why}; state {self.state_name(handle)}',
+            )
         return self.start(handle)
 
     def start(self, handle: Handle) -> Failure | None:
         """Spawn the process; Failure START_FAILED with the reason if that is not possible."""
         process = handle.process
         process.config = handle.config
-        process.backoff = 0                         # a new start has all of its startretries
+        process.backoff = 0  # a new start has all of its startretries
         handle.signalled_at = None
         environment = handle.watch.environment() if handle.watch else {}
         if environment:
-            # Only this child is to see it: with the config itself changed, `update` would find a difference.
+            # Only this child is to see it: with the config itself changed, `update` would find a
+            # difference.
             process.config = copy.copy(handle.config)
             process.config.environment = {**(handle.config.environment or {}), **environment}
             process.config.restarter_original = handle.config
@@ -368,8 +426,8 @@ class Processes:
         obituary = pids.get(process.pid)
         watched = isinstance(obituary, Obituary)
         if watched and process.killing and process.config is not handle.config:
-            # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL for a clock
-            # that was put back, and send it too soon.
+            # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL
+            # for a clock that was put back, and send it too soon.
             obituary.config = handle.config
         else:
             if watched:
@@ -384,7 +442,7 @@ class Processes:
         if handle.untouched:
             return
         if isinstance(known, Obituary):
-            handle.obituary = known                 # two runs may watch one process
+            handle.obituary = known  # two runs may watch one process
         elif known is process:
             handle.obituary = pids[process.pid] = Obituary(process)
 
@@ -400,4 +458,8 @@ class Processes:
             self._supervisord.options.logger.warn(f'restarter: {name} failed: {error!r}')
             return printable(f'{type(error).__name__}: {error}'.rstrip())
         # kill() returns a whole traceback, whose last line says what happened
-        return printable(result.strip().splitlines()[-1]) if isinstance(result, str) and result.strip() else ''
+        return (
+            printable(result.strip().splitlines()[-1])
+            if isinstance(result, str) and result.strip()
+            else ''
+        )

@@ -1,4 +1,5 @@
 """Which processes take part in a run, in which order, and what is held of them while it lasts."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,13 @@ from supervisor_restarter.options import Options
 from supervisor_restarter.readiness.exec_probe import adopt
 from supervisor_restarter.readiness.monitor import Probing, Watch
 from supervisor_restarter.readiness.notify import NotifySocket
-from supervisor_restarter.readiness.shares import FEWEST_CONNECTIONS, MOST_COMMANDS, Places, Share, connections
+from supervisor_restarter.readiness.shares import (
+    FEWEST_CONNECTIONS,
+    MOST_COMMANDS,
+    Places,
+    Share,
+    connections,
+)
 from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.server.job import Run
 from supervisor_restarter.server.processes import Processes
@@ -32,8 +39,10 @@ class Roster:
 
     def members(self, matches: Iterable[Match]) -> list[Member]:
         """The processes in the order of their turns: by priority, then by name."""
+
         def turn(match: Match) -> tuple[Any, ...]:
             return self._processes.priority(match), natural(match.group), natural(match.name)
+
         return [Member(match) for match in sorted(matches, key=turn)]
 
     def others(self, members: list[Member]) -> list[Member]:
@@ -42,26 +51,31 @@ class Roster:
         return self.members(self._processes.others(groups, [member.match for member in members]))
 
     def survey(self, members: list[Member], options: Options) -> Survey:
-        """What is known of the members and the others of their groups, but for what only the disk knows; gives
-        the members their policies. Refusal as survey() has it."""
-        return survey([self._processes.candidate(member) for member in members],
-                      [self._processes.candidate(member) for member in self.others(members)],
-                      options)
+        """What is known of the members and the others of their groups, but for what only the disk
+        knows; gives the members their policies. Refusal as survey() has it."""
+        return survey(
+            [self._processes.candidate(member) for member in members],
+            [self._processes.candidate(member) for member in self.others(members)],
+            options,
+        )
 
     def malformed(self, groups: Iterable[str]) -> Iterator[str]:
-        """What is wrong with what the programs of these groups say of their restarts, in lines that name the
-        processes; those of the same trouble in one line."""
+        """What is wrong with what the programs of these groups say of their restarts, in lines that
+        name the processes; those of the same trouble in one line."""
         everyone = self.members(self._processes.others(groups, []))
-        troubles = {member: self._processes.malformed(self._processes.hold(member.match)) for member in everyone}
+        troubles = {
+            member: self._processes.malformed(self._processes.hold(member.match))
+            for member in everyone
+        }
         for text in dict.fromkeys(filter(None, troubles.values())):
             yield f'{listed(member.namespec for member in everyone if troubles[member] == text)}: {text}'
 
     def specs(self, known: Survey) -> dict[tuple[str, str], Spec]:
         """What makes the processes of the groups ready, where their programs say so.
 
-        Refusal BAD_OPTION if what they say makes no sense in any of the groups, also outside of the restart: it
-        says little good of the others. Refusal BAD_STATE if there can be no socket for READY=1.
-        """
+        Refusal BAD_OPTION if what they say makes no sense in any of the groups, also outside of the
+        restart: it says little good of the others. Refusal BAD_STATE if there can be no socket for
+        READY=1."""
         known.refuse()
         specs, for_others = {}, False
         for candidate in [*known.candidates, *known.neighbours]:
@@ -71,7 +85,9 @@ class Roster:
                 spec = self._processes.readiness(handle)
                 if spec is not None:
                     specs[match[:2]] = spec
-                    for_others = for_others or (spec.kind == 'notify' and self._processes.is_of_another_user(handle))
+                    for_others = for_others or (
+                        spec.kind == 'notify' and self._processes.is_of_another_user(handle)
+                    )
         if any(spec.kind == 'notify' for spec in specs.values()):
             self._notify.forget_others(self._processes.pids())
             try:
@@ -81,31 +97,54 @@ class Roster:
         return specs
 
     def hold(self, run: Run) -> None:
-        """Take hold of the run's processes, have the probes asked that count, keep shared sockets open."""
+        """Take hold of the run's processes, have the probes asked that count, keep shared sockets
+        open.
+        """
         restart = run.restart
         restart.neighbours = self._neighbours(run) if restart.limited else []
-        run.handles = {member: self._processes.hold(member.match) for member in restart.members + restart.neighbours}
+        run.handles = {
+            member: self._processes.hold(member.match)
+            for member in restart.members + restart.neighbours
+        }
         for member in restart.members:
             stopwaitsecs = self._processes.stopwaitsecs(run.handles[member])
-            member.stop_limit = stopwaitsecs if restart.options.stop_timeout is None else restart.options.stop_timeout
+            member.stop_limit = (
+                stopwaitsecs
+                if restart.options.stop_timeout is None
+                else restart.options.stop_timeout
+            )
         if restart.goal is not Goal.RESTART:
             return
         self._connections.most = connections(self._connections.taken)
-        probing = {group: Probing(self._options, len(run.specs), Share(self._connections), Share(self._commands))
-                   for group in run.groups}
+        probing = {
+            group: Probing(
+                self._options, len(run.specs), Share(self._connections), Share(self._commands)
+            )
+            for group in run.groups
+        }
         for member, handle in run.handles.items():
             spec = run.specs.get(member.match[:2])
             if spec is not None:
                 policy = member.policy or restart.options
-                handle.watch = Watch(spec, probing[member.group], self._notify, not policy.rolling, policy.min_ready,
-                                     handle.process)
+                handle.watch = Watch(
+                    spec,
+                    probing[member.group],
+                    self._notify,
+                    not policy.rolling,
+                    policy.min_ready,
+                    handle.process,
+                )
         one_of_each = {member.group: handle for member, handle in run.handles.items()}
-        held = {group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()}
+        held = {
+            group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()
+        }
         run.sockets = {group: socket for group, socket in held.items() if socket is not None}
 
     def _neighbours(self, run: Run) -> list[Member]:
         """The other processes of the groups in which they decide how much may be taken down."""
-        neighbours = self.others([member for member in run.restart.members if member.policy and member.policy.rolling])
+        neighbours = self.others(
+            [member for member in run.restart.members if member.policy and member.policy.rolling]
+        )
         for member in neighbours:
             member.policy = run.policies[member.group].processes[member.name]
         return neighbours

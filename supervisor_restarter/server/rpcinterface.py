@@ -3,6 +3,7 @@
 A call that waits is answered by a deferred function, which only looks at the restart; the restart
 itself runs on supervisord's loop and does not care whether anybody is still listening.
 """
+
 from __future__ import annotations
 
 import functools
@@ -21,7 +22,15 @@ from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
 from supervisor_restarter.faults import NOT_XML, Code, Refusal, printable
 from supervisor_restarter.names import group_members, resolve
-from supervisor_restarter.options import CALL_TIMEOUT, FLAG, SECONDS, Kind, Options, checked, with_call
+from supervisor_restarter.options import (
+    CALL_TIMEOUT,
+    FLAG,
+    SECONDS,
+    Kind,
+    Options,
+    checked,
+    with_call,
+)
 from supervisor_restarter.server.job import Run
 from supervisor_restarter.server.service import Service
 
@@ -30,7 +39,9 @@ API_VERSION = '1.0'
 # longest that one could be late if that went wrong.
 LONGEST_DELAY = 1.0
 
-VERSION_NUMBER = Kind('a whole number', int, lambda value: isinstance(value, int) and not isinstance(value, bool))
+VERSION_NUMBER = Kind(
+    'a whole number', int, lambda value: isinstance(value, int) and not isinstance(value, bool)
+)
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 
@@ -45,7 +56,8 @@ class Fault(RPCError):
 
 def published(method: Method) -> Method:
     """Make a method fit to be called from outside: refusals become faults, a wrong number of
-    arguments is told from a TypeError inside, and during shutdown there is one answer to everything."""
+    arguments is told from a TypeError inside, and during shutdown there is one answer to
+    everything."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)
@@ -57,6 +69,7 @@ def published(method: Method) -> Method:
             raise RPCError(Faults.INCORRECT_PARAMETERS) from None
         # also what is answered at once may become part of a deferred answer, that of a multicall
         return plain(self._guarded(functools.partial(method, self, *args)))
+
     return call  # type: ignore[return-value]
 
 
@@ -70,7 +83,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def getPluginVersion(self) -> str:
-        """ Return the version of the supervisor-restarter package
+        """Return the version of the supervisor-restarter package
 
         @return string version   Its version.
         """
@@ -78,7 +91,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def getAPIVersion(self) -> str:
-        """ Return the version of this interface
+        """Return the version of this interface
 
         @return string version   Its version; the first number changes when a method does.
         """
@@ -86,7 +99,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def restartProcessGroup(self, name: Any, options: Any = None) -> Any:
-        """ Restart all processes of a group and wait until they are ready
+        """Restart all processes of a group and wait until they are ready
 
         Processes that were stopped are started too, unless only_running is set. A process is ready
         when its RESTARTER_READY says so, or without one when it is RUNNING. If no timeout is set,
@@ -100,13 +113,18 @@ class RestarterNamespaceRPCInterface:
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
         taken = with_call(self._defaults, options)
-        run = self._service.request(Goal.RESTART, lambda: group_members(self._service.groups(), name),
-                                    taken, CALL_TIMEOUT, unless_rolling=True)
+        run = self._service.request(
+            Goal.RESTART,
+            lambda: group_members(self._service.groups(), name),
+            taken,
+            CALL_TIMEOUT,
+            unless_rolling=True,
+        )
         return self._deferred(lambda: _group_result(run))
 
     @published
     def quickStop(self, names: Any, wait: Any = True) -> Any:
-        """ Stop processes, all at the same time
+        """Stop processes, all at the same time
 
         Takes at most `timeout` seconds (5 if it is not configured); what is pending then has the
         status TIMEOUT and still stops. Fault: BAD_GROUP.
@@ -120,7 +138,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def quickStart(self, names: Any, wait: Any = False) -> Any:
-        """ Start processes, all at the same time
+        """Start processes, all at the same time
 
         Limits and faults as for quickStop.
 
@@ -133,7 +151,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def quickRestart(self, names: Any, wait: Any = False) -> Any:
-        """ Restart processes, each one started as soon as it has stopped
+        """Restart processes, each one started as soon as it has stopped
 
         Limits and faults as for quickStop, and BUSY and BAD_OPTION (a RESTARTER_READY that makes no
         sense). All at the same time, unless the configuration or the program limits that
@@ -149,7 +167,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def startRestart(self, names: Any, options: Any = None) -> str:
-        """ Begin a restart that runs on by itself, and return at once
+        """Begin a restart that runs on by itself, and return at once
 
         There is no time limit unless `timeout` is set in the configuration or in options. Faults:
         BAD_GROUP, BAD_OPTION, BUSY.
@@ -158,12 +176,16 @@ class RestarterNamespaceRPCInterface:
         @param struct options   Options for this restart, as for restartProcessGroup; may be left out.
         @return string id       The id of the restart, for the methods below.
         """
-        return self._service.request(Goal.RESTART, lambda: resolve(self._service.groups(), names),
-                                     with_call(self._defaults, options), 0.0).id
+        return self._service.request(
+            Goal.RESTART,
+            lambda: resolve(self._service.groups(), names),
+            with_call(self._defaults, options),
+            0.0,
+        ).id
 
     @published
     def getRestart(self, id: Any) -> dict[str, Any]:
-        """ Return a running, queued or remembered restart
+        """Return a running, queued or remembered restart
 
         Fault: NO_SUCH_RESTART.
 
@@ -181,7 +203,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def waitRestart(self, id: Any, version: Any, seconds: Any) -> Any:
-        """ Wait until something changes in a restart
+        """Wait until something changes in a restart
 
         Faults: NO_SUCH_RESTART, BAD_OPTION.
 
@@ -201,11 +223,12 @@ class RestarterNamespaceRPCInterface:
             restart = run.restart
             news = restart.version > known or (restart.decided and restart.version < known)
             return run.struct() if news or restart.finished or waited() else None
+
         return ask() or self._deferred(ask)
 
     @published
     def cancelRestart(self, id: Any) -> bool:
-        """ Cancel a restart: nothing further is taken down, and what is down comes back
+        """Cancel a restart: nothing further is taken down, and what is down comes back
 
         Faults: NO_SUCH_RESTART, and BAD_STATE if it has ended already.
 
@@ -217,12 +240,12 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def retryRestart(self, id: Any, options: Any = None) -> str:
-        """ Restart again what failed or was not reached in a restart that has ended
+        """Restart again what failed or was not reached in a restart that has ended
 
         What has become ready since is left alone, as is what somebody else has stopped or started
-        during that restart; processes that are stopped are started. Those that do not exist any more
-        are left out. Faults: NO_SUCH_RESTART, BAD_STATE (it has not ended, or there is nothing to be
-        retried), BAD_GROUP (nothing of it exists any more), BAD_OPTION, BUSY.
+        during that restart; processes that are stopped are started. Those that do not exist any
+        more are left out. Faults: NO_SUCH_RESTART, BAD_STATE (it has not ended, or there is nothing
+        to be retried), BAD_GROUP (nothing of it exists any more), BAD_OPTION, BUSY.
 
         @param string id        The id of the restart.
         @param struct options   Options, as for startRestart, that come before those of that restart (of
@@ -233,7 +256,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def listRestarts(self) -> list[dict[str, Any]]:
-        """ List running, queued and remembered restarts, newest first
+        """List running, queued and remembered restarts, newest first
 
         @return array restarts  Structs as getRestart returns them, without processes, policies and
                                 warnings.
@@ -242,7 +265,7 @@ class RestarterNamespaceRPCInterface:
 
     @published
     def planRestart(self, names: Any, options: Any = None) -> dict[str, Any]:
-        """ Tell what a restart would do; nothing is touched
+        """Tell what a restart would do; nothing is touched
 
         Faults: BAD_GROUP, BAD_OPTION.
 
@@ -258,20 +281,27 @@ class RestarterNamespaceRPCInterface:
                                 where each of the last three comes from (call, program,
                                 configuration or default), and warnings (strings).
         """
-        return self._service.plan(lambda: resolve(self._service.groups(), names),
-                                  with_call(self._defaults, options), 0.0)
+        return self._service.plan(
+            lambda: resolve(self._service.groups(), names), with_call(self._defaults, options), 0.0
+        )
 
     # -- inside ------------------------------------------------------------------------------
 
     def _quick(self, goal: Goal, names: Any, wait: Any) -> Any:
         patient = checked('wait', FLAG, wait)
-        run = self._service.request(goal, lambda: resolve(self._service.groups(), names), self._defaults, CALL_TIMEOUT,
-                                    until_ordered=not patient)
+        run = self._service.request(
+            goal,
+            lambda: resolve(self._service.groups(), names),
+            self._defaults,
+            CALL_TIMEOUT,
+            until_ordered=not patient,
+        )
 
         def ask() -> list[dict[str, Any]] | None:
             restart = run.restart
             over = restart.decided
             return answers.statuses(restart) if over or (not patient and restart.ordered) else None
+
         return self._deferred(ask)
 
     def _refuse_in_shutdown(self) -> None:
@@ -292,13 +322,14 @@ class RestarterNamespaceRPCInterface:
     def _deferred(self, ask: Callable[[], Any]) -> Any:
         """The function that Supervisor calls until it returns something else than NOT_DONE_YET.
         `ask` returns None for 'not yet', and may raise a Refusal."""
+
         def answer() -> Any:
             self._refuse_in_shutdown()
             value = self._guarded(ask)
             return NOT_DONE_YET if value is None else plain(value)
 
         answer.delay = LONGEST_DELAY  # type: ignore[attr-defined]
-        answer.rpcinterface = self    # type: ignore[attr-defined]
+        answer.rpcinterface = self  # type: ignore[attr-defined]
         return answer
 
 
@@ -333,7 +364,9 @@ xmlrpclib.Marshaller.dispatch[AsciiText] = _dump_ascii
 
 
 def plain(value: Any) -> Any:
-    """`value` with every string in it safe for a deferred answer, and escapes for what no XML can carry."""
+    """`value` with every string in it safe for a deferred answer, and escapes for what no XML can
+    carry.
+    """
     if isinstance(value, str):
         if not value.isprintable():
             value = NOT_XML.sub(lambda found: printable(found[0]), value)

@@ -1,4 +1,5 @@
 """All restarts of one supervisord: begun, queued, driven on its loop, cancelled, remembered."""
+
 from __future__ import annotations
 
 import itertools
@@ -32,14 +33,18 @@ from supervisor_restarter.server.loop import Reactor
 from supervisor_restarter.server.processes import Processes
 from supervisor_restarter.server.resources import Roster
 
-SLICE = 0.01                # seconds of work in one turn of the loop; other clients are served in between
-MOST_QUEUED = 100           # restarts that wait for others; each is looked at in every turn, and takes memory
-MOST_WATCHED = 10           # starts and stops that are watched to their end though nothing is left to be ordered
-TOO_YOUNG = 0.005           # seconds after which a process that cannot be signalled yet is looked at again
+SLICE = 0.01  # seconds of work in one turn of the loop; other clients are served in between
+MOST_QUEUED = (
+    100  # restarts that wait for others; each is looked at in every turn, and takes memory
+)
+MOST_WATCHED = (
+    10  # starts and stops that are watched to their end though nothing is left to be ordered
+)
+TOO_YOUNG = 0.005  # seconds after which a process that cannot be signalled yet is looked at again
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 SHUTTING_DOWN = 'supervisord is shutting down or restarting'
 
-_ids = itertools.count(1)   # of the whole process: an id must not come back after a reload
+_ids = itertools.count(1)  # of the whole process: an id must not come back after a reload
 
 
 class Service:
@@ -50,13 +55,19 @@ class Service:
         self._processes = Processes(supervisord, settings.fast_spawn)
         self._reactor = Reactor(supervisord, self._step)
         self._roster = Roster(supervisord.options, self._processes)
-        self._stop_requests = stop_calls.StopRequests(supervisord, self._heed) if settings.heed_stops else None
+        self._stop_requests = (
+            stop_calls.StopRequests(supervisord, self._heed) if settings.heed_stops else None
+        )
         self._running: list[Run] = []
         self._queue: list[Run] = []
         self._history: deque[Run] = deque(maxlen=settings.history)
         self._files = ConfigurationFiles(supervisord.options)
-        events.subscribe(events.SupervisorRunningEvent, lambda event: self._tell_malformed(self.groups()))
-        events.subscribe(events.ProcessGroupAddedEvent, lambda event: self._tell_malformed([event.group]))
+        events.subscribe(
+            events.SupervisorRunningEvent, lambda event: self._tell_malformed(self.groups())
+        )
+        events.subscribe(
+            events.ProcessGroupAddedEvent, lambda event: self._tell_malformed([event.group])
+        )
         events.subscribe(events.SupervisorStoppingEvent, lambda event: self._shut_down())
 
     # -- what clients ask --------------------------------------------------------------------
@@ -65,39 +76,72 @@ class Service:
         """The names of all process groups and of the processes in each."""
         return self._processes.groups()
 
-    def request(self, goal: Goal, find: Find, options: Options, default_limit: float,
-                until_ordered: bool = False, unless_rolling: bool = False) -> Run:
+    def request(
+        self,
+        goal: Goal,
+        find: Find,
+        options: Options,
+        default_limit: float,
+        until_ordered: bool = False,
+        unless_rolling: bool = False,
+    ) -> Run:
         """Begin a run over the processes that `find` names, or queue it.
 
-        default_limit: seconds until its timeout if none is set, 0 for none; unless_rolling: none either if some
-        processes are to stay ready. until_ordered: see Restart. Refusal: whatever `find` refuses, BUSY, BAD_OPTION
-        for a max_unavailable that is too large, or where a program's own policy makes no sense, and BAD_STATE where
-        there are no descriptors left.
-        """
+        default_limit: seconds until its timeout if none is set, 0 for none; unless_rolling: none
+        either if some processes are to stay ready. until_ordered: see Restart. Refusal: whatever
+        `find` refuses, BUSY, BAD_OPTION for a max_unavailable that is too large, or where a
+        program's own policy makes no sense, and BAD_STATE where there are no descriptors left."""
         members = self._roster.members(find())
-        busy = self._busy_with({member.group for member in members}) if goal is Goal.RESTART else None
+        busy = (
+            self._busy_with({member.group for member in members}) if goal is Goal.RESTART else None
+        )
         if busy is not None and options.if_busy == 'fail':
-            group = next(group for group in busy.groups if any(member.group == group for member in members))
-            raise Refusal(Code.BUSY, f'process group {shown(group)} is being restarted already (restart {busy.id})')
+            group = next(
+                group for group in busy.groups if any(member.group == group for member in members)
+            )
+            raise Refusal(
+                Code.BUSY,
+                f'process group {shown(group)} is being restarted already (restart {busy.id})',
+            )
         if busy is not None and len(self._queue) >= MOST_QUEUED:
-            raise Refusal(Code.BUSY, f'{len(self._queue)} restarts are queued already, and no more can be')
+            raise Refusal(
+                Code.BUSY, f'{len(self._queue)} restarts are queued already, and no more can be'
+            )
         try:
             self._attach()
         except OSError as error:
             raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
-        known = self._roster.survey(members, options) if goal is Goal.RESTART else survey([], [], options)
+        known = (
+            self._roster.survey(members, options)
+            if goal is Goal.RESTART
+            else survey([], [], options)
+        )
         specs = self._roster.specs(known)
         limit = options.limit(0.0 if unless_rolling and known.rolling else default_limit)
-        restart = Restart(members, replace(options, timeout=limit or 0.0), goal=goal, until_ordered=until_ordered,
-                          deadline=None if limit is None else time.monotonic() + limit)
-        run = Run(str(next(_ids)) if goal is Goal.RESTART else '', restart, find, time.time(), specs, options,
-                  known.policies, [*warnings(known), *self._of_files()] if goal is Goal.RESTART else [])
+        restart = Restart(
+            members,
+            replace(options, timeout=limit or 0.0),
+            goal=goal,
+            until_ordered=until_ordered,
+            deadline=None if limit is None else time.monotonic() + limit,
+        )
+        run = Run(
+            str(next(_ids)) if goal is Goal.RESTART else '',
+            restart,
+            find,
+            time.time(),
+            specs,
+            options,
+            known.policies,
+            [*warnings(known), *self._of_files()] if goal is Goal.RESTART else [],
+        )
         if goal is Goal.STOP:
             self._heed([(member.group, member.name) for member in members])
         if busy is None:
             self._begin(run)
             if goal is Goal.STOP:
-                # all of it at once, for a start or restart that comes in the same turn is the newer will
+                # all of it at once, for a start or restart that comes in the same turn is the newer
+                # will
                 self._advance(run, time.monotonic(), math.inf)
         else:
             self._queue.append(run)
@@ -116,9 +160,12 @@ class Service:
         """Cancel the restart with that id; Refusal NO_SUCH_RESTART, or BAD_STATE if it has ended."""
         run = self.get(wanted)
         if run.restart.finished:
-            raise Refusal(Code.BAD_STATE, f'restart {run.id} has ended already: {run.restart.state.value}')
+            raise Refusal(
+                Code.BAD_STATE, f'restart {run.id} has ended already: {run.restart.state.value}'
+            )
         if run.acting:
-            run.to_cancel = True        # by a subscriber that is told of what is being done; that is to be noted first
+            # by a subscriber that is told of what is being done; that is to be noted first
+            run.to_cancel = True
         else:
             self._cancel(run)
 
@@ -130,28 +177,39 @@ class Service:
             self._log(run, 'cancelled; what is down comes back')
 
     def retry(self, wanted: Any, given: Any) -> Run:
-        """A new restart of what failed or was not reached in the one with that id, with its options; those `given`
-        come first.
+        """A new restart of what failed or was not reached in the one with that id, with its
+        options; those `given` come first.
 
-        only_running holds only if it is given: what has failed is mostly not running. Refusal NO_SUCH_RESTART,
-        BAD_STATE if it has not ended or there is nothing to be retried, BAD_GROUP if nothing of that is there any
-        more, and as for request().
-        """
+        only_running holds only if it is given: what has failed is mostly not running. Refusal
+        NO_SUCH_RESTART, BAD_STATE if it has not ended or there is nothing to be retried, BAD_GROUP
+        if nothing of that is there any more, and as for request()."""
         run = self.get(wanted)
         options = with_call(replace(run.asked, only_running=False), given)
         if not run.restart.finished:
-            raise Refusal(Code.BAD_STATE, f'restart {run.id} has not ended yet: {run.restart.state.value}')
+            raise Refusal(
+                Code.BAD_STATE, f'restart {run.id} has not ended yet: {run.restart.state.value}'
+            )
         again = answers.unfinished(run.restart)
         if not again:
-            raise Refusal(Code.BAD_STATE, f'restart {run.id} {run.restart.state.value}: nothing failed or was left out')
+            raise Refusal(
+                Code.BAD_STATE,
+                f'restart {run.id} {run.restart.state.value}: nothing failed or was left out',
+            )
 
         def find() -> list[Match]:
             there = {(group, name) for group, names in self.groups().items() for name in names}
-            found = [Match(*member.match[:2], True, True) for member in again if member.match[:2] in there]
+            found = [
+                Match(*member.match[:2], True, True)
+                for member in again
+                if member.match[:2] in there
+            ]
             if not found:
                 gone = listed(member.namespec for member in again)
-                raise Refusal(Code.BAD_GROUP, f'nothing is there any more of what is to be retried: {gone}')
+                raise Refusal(
+                    Code.BAD_GROUP, f'nothing is there any more of what is to be retried: {gone}'
+                )
             return found
+
         return self.request(Goal.RESTART, find, options, 0.0)
 
     def restarts(self) -> list[Run]:
@@ -159,7 +217,9 @@ class Service:
         return sorted(self._listed(), key=lambda run: int(run.id), reverse=True)
 
     def timer(self, seconds: float) -> Callable[[], bool]:
-        """A question whose answer becomes true after `seconds`; waiting clients are asked again then."""
+        """A question whose answer becomes true after `seconds`; waiting clients are asked again
+        then.
+        """
         at = time.monotonic() + seconds
         self._reactor.alarm(at)
         return lambda: time.monotonic() >= at
@@ -167,9 +227,14 @@ class Service:
     def plan(self, find: Find, options: Options, default_limit: float) -> dict[str, Any]:
         """What a restart would do; nothing is touched. Refusal as for request()."""
         members, obstacles = self._roster.members(find()), Obstacles()
-        planned = plan([self._processes.candidate(member, obstacles) for member in members],
-                       [self._processes.candidate(member, obstacles) for member in self._roster.others(members)],
-                       replace(options, timeout=options.limit(default_limit) or 0.0))
+        planned = plan(
+            [self._processes.candidate(member, obstacles) for member in members],
+            [
+                self._processes.candidate(member, obstacles)
+                for member in self._roster.others(members)
+            ],
+            replace(options, timeout=options.limit(default_limit) or 0.0),
+        )
         planned['warnings'] += self._of_files()
         return planned
 
@@ -190,7 +255,7 @@ class Service:
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             self._abandon_all(SHUTTING_DOWN)
             return 0.0
-        self._attach()                              # others may have thrown ours away
+        self._attach()  # others may have thrown ours away
         now = time.monotonic()
         changed, wait = False, None
         for run in list(self._running):
@@ -212,27 +277,37 @@ class Service:
             self._detach()
         if changed:
             return 0.0
-        wakes = [at - now for at in (run.wake_at() for run in self._running + self._queue) if at is not None]
+        wakes = [
+            at - now
+            for at in (run.wake_at() for run in self._running + self._queue)
+            if at is not None
+        ]
         return min(wakes if wait is None else [*wakes, wait], default=None)
 
     def _advance(self, run: Run, now: float, at_most: float = SLICE) -> float | None:
-        """Drive one run on, with so many seconds of work at the most. Seconds after which orders that are left over
-        can be carried out, None if none are left."""
+        """Drive one run on, with so many seconds of work at the most. Seconds after which orders
+        that are left over can be carried out, None if none are left."""
         again, forgotten, obstacles = None, False, Obstacles()
         run.restart.step(now, self._look(run))
         self._roster.let_sockets_go(run)
         if any(member.order is Order.START for member in run.unseen):
-            # Only now: asked again in every turn, clients that wait for anything would keep the loop from sleeping.
+            # Only now: asked again in every turn, clients that wait for anything would keep the
+            # loop from sleeping.
             self._reactor.poke()
-        until = time.monotonic() + at_most      # not counting the look, or a large group would never get on
+        until = (
+            time.monotonic() + at_most
+        )  # not counting the look, or a large group would never get on
         put_off = False
         for member in run.restart.orders():
             if put_off and member.order is not Order.START:
-                break                           # nothing is taken down before what is down was tried
-            if member.match[:2] in run.wanted_down or not self._processes.is_as_seen(run.handles[member]):
-                return 0.0                      # others were told of the orders before, and have changed things
+                break  # nothing is taken down before what is down was tried
+            if member.match[:2] in run.wanted_down or not self._processes.is_as_seen(
+                run.handles[member]
+            ):
+                return 0.0  # others were told of the orders before, and have changed things
             if member.order is not Order.START and not self._processes.has_become_its_program(
-                    run.handles[member]):
+                run.handles[member]
+            ):
                 again = TOO_YOUNG if again is None else again
                 continue
             if member.order is Order.START and run.is_unseen(member):
@@ -251,7 +326,9 @@ class Service:
         if member.order is Order.START and not member.old_pid:
             failure = self._processes.start_idle(handle, obstacles)
         elif member.order is Order.START:
-            failure = self._processes.start(handle)     # it ran: better an attempt of Supervisor's than none
+            failure = self._processes.start(
+                handle
+            )  # it ran: better an attempt of Supervisor's than none
         elif member.order is Order.SIGNAL:
             failure = self._processes.signal(handle, run.restart.options.signal)
         elif run.restart.goal is Goal.STOP:
@@ -289,8 +366,12 @@ class Service:
         def look(member: Member) -> Observation | None:
             observation = observe(handles[member])
             if observation is not None and run.wanted_down and member.match[:2] in run.wanted_down:
-                if member.phase in SETTLED and member.phase is not Phase.READY and observation.seen in UP:
-                    run.wanted_down.discard(member.match[:2])        # somebody has started it again
+                if (
+                    member.phase in SETTLED
+                    and member.phase is not Phase.READY
+                    and observation.seen in UP
+                ):
+                    run.wanted_down.discard(member.match[:2])  # somebody has started it again
                     return observation
                 return observation._replace(seen=Seen.WANTED_DOWN)
             return observation
@@ -303,7 +384,7 @@ class Service:
         changed = False
         for run in list(self._queue):
             run.restart.step(now, self._look(run))
-            earlier = self._running + self._queue[:self._queue.index(run)]
+            earlier = self._running + self._queue[: self._queue.index(run)]
             if not run.restart.finished:
                 if self._busy_with(set(run.groups), earlier) is not None:
                     continue
@@ -313,7 +394,9 @@ class Service:
                     known = self._roster.survey(run.restart.members, run.asked)
                     run.specs, run.policies = self._roster.specs(known), known.policies
                 except Refusal as refusal:
-                    run.restart.cancel(GROUP_GONE if refusal.code is Code.BAD_GROUP else refusal.text)
+                    run.restart.cancel(
+                        GROUP_GONE if refusal.code is Code.BAD_GROUP else refusal.text
+                    )
                 if self._busy_with(set(run.groups), earlier) is not None:
                     continue
             self._queue.remove(run)
@@ -326,19 +409,30 @@ class Service:
 
     def _begin(self, run: Run) -> None:
         self._roster.hold(run)
-        # A stop that was asked for while the run was queued, and a start since: the start is the newer will.
-        run.wanted_down -= {member.match[:2] for member, handle in run.handles.items() if self._processes.is_up(handle)}
+        # A stop that was asked for while the run was queued, and a start since: the start is the
+        # newer will.
+        run.wanted_down -= {
+            member.match[:2]
+            for member, handle in run.handles.items()
+            if self._processes.is_up(handle)
+        }
         run.started = time.time()
         run.restart.begin(time.monotonic(), self._look(run))
         self._foresee(run)
         run.expect_witnesses()
         self._running.append(run)
         described = run.described()
-        self._log(run, f'begins: {len(run.restart.members)} processes' + (f' ({described})' if described else ''))
+        self._log(
+            run,
+            f'begins: {len(run.restart.members)} processes'
+            + (f' ({described})' if described else ''),
+        )
         announce(run, self._supervisord.options.logger)
 
     def _foresee(self, run: Run) -> None:
-        """Before the first stop: a process that would be stopped and could not be started again has failed already."""
+        """Before the first stop: a process that would be stopped and could not be started again has
+        failed already.
+        """
         obstacles = Obstacles()
         for member in run.restart.to_be_stopped():
             failure = self._processes.obstacle(run.handles[member], obstacles)
@@ -360,28 +454,40 @@ class Service:
     def _tell_end(self, run: Run) -> None:
         restart = run.restart
         failed = listed(f'{member.namespec} ({member.error})' for member in restart.failures)
-        killed = listed(f'{member.namespec} ({member.note})' for member in restart.members if member.killed)
-        self._log(run, f'{restart.state.value} after {answers.between(restart.begun_at or None, run.ended_at):.3f} s: '
-                       f'{restart.done} of {len(restart.members)} done' + (f'; failed: {failed}' if failed else '')
-                  + (f'; killed: {killed}' if killed else ''))
+        killed = listed(
+            f'{member.namespec} ({member.note})' for member in restart.members if member.killed
+        )
+        self._log(
+            run,
+            f'{restart.state.value} after {answers.between(restart.begun_at or None, run.ended_at):.3f} s: '
+            f'{restart.done} of {len(restart.members)} done'
+            + (f'; failed: {failed}' if failed else '')
+            + (f'; killed: {killed}' if killed else ''),
+        )
         announce(run, self._supervisord.options.logger)
 
     def _let_some_go(self) -> None:
-        """Watch only the latest of many starts and stops that have ordered everything, and for which no client waits.
+        """Watch only the latest of many starts and stops that have ordered everything, and for
+        which no client waits.
 
-        The rest is Supervisor's own affair. Somebody may ask for a stop again and again while a process takes an
-        hour to exit, and each run looks at all of its processes in every turn.
-        """
+        The rest is Supervisor's own affair. Somebody may ask for a stop again and again while a
+        process takes an hour to exit, and each run looks at all of its processes in every turn."""
         if len(self._running) > MOST_WATCHED:
-            over = [run for run in self._running if run.restart.goal is not Goal.RESTART and run.restart.ordered
-                    and (run.restart.decided or run.restart.until_ordered)]
+            over = [
+                run
+                for run in self._running
+                if run.restart.goal is not Goal.RESTART
+                and run.restart.ordered
+                and (run.restart.decided or run.restart.until_ordered)
+            ]
             for run in over[:-MOST_WATCHED]:
                 self._retire(run)
 
     def _abandon_all(self, why: str) -> None:
         """End everything at once; no process is touched any more."""
         ending = self._running + self._queue
-        # A subscriber that is told of an end may ask for the next restart, which is not to be swept away with these.
+        # A subscriber that is told of an end may ask for the next restart, which is not to be swept
+        # away with these.
         self._running, self._queue = [], []
         for run in ending:
             run.restart.abandon(why)
@@ -412,12 +518,14 @@ class Service:
     # -- inside ------------------------------------------------------------------------------
 
     def _tell_malformed(self, groups: Iterable[str]) -> None:
-        """Log what is wrong with RESTARTER_READY and its kin, before somebody meets with it at the first restart."""
+        """Log what is wrong with RESTARTER_READY and its kin, before somebody meets with it at the
+        first restart.
+        """
         try:
             for line in self._roster.malformed(groups):
                 self._supervisord.options.logger.warn(f'restarter: {line}')
         except Exception:
-            self._log_error()            # from here it would end supervisord
+            self._log_error()  # from here it would end supervisord
 
     def _of_files(self) -> list[str]:
         """The warning about changed configuration files, if there is one."""
@@ -430,7 +538,11 @@ class Service:
         return None
 
     def _listed(self) -> Iterable[Run]:
-        return (run for run in [*self._running, *self._queue, *self._history] if run.restart.goal is Goal.RESTART)
+        return (
+            run
+            for run in [*self._running, *self._queue, *self._history]
+            if run.restart.goal is Goal.RESTART
+        )
 
     def _attach(self) -> None:
         self._reactor.attach()
@@ -445,4 +557,5 @@ class Service:
     def _log(self, run: Run, text: str) -> None:
         if run.restart.goal is Goal.RESTART:
             self._supervisord.options.logger.info(
-                printable(f'restarter: restart {run.id} of {listed(run.groups)} {text}'))
+                printable(f'restarter: restart {run.id} of {listed(run.groups)} {text}')
+            )

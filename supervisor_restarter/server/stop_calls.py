@@ -7,6 +7,7 @@ is under way, the three stop calls of Supervisor's own interface (the web page u
 therefore tell the service, and report the processes that the restart was stopping as stopped
 when they are. `heed_stops = false` leaves Supervisor's calls as they are.
 """
+
 from __future__ import annotations
 
 import functools
@@ -22,8 +23,8 @@ from supervisor.xmlrpc import Faults, RPCError
 
 from supervisor_restarter.server.hooks import Replacement, replaced
 
-Key = tuple[str, str]                                  # group name, process name
-Heed = Callable[[Iterable[Key]], 'set[Key]']           # returns those that a restart has taken down
+Key = tuple[str, str]  # group name, process name
+Heed = Callable[[Iterable[Key]], 'set[Key]']  # returns those that a restart has taken down
 
 METHODS = ('stopProcess', 'stopProcessGroup', 'stopAllProcesses')
 
@@ -41,8 +42,12 @@ class StopRequests:
         for hook in self._hooks:
             hook.keep()
         if not self._hooks:
-            self._hooks = [replaced(SupervisorNamespaceRPCInterface, name, functools.partial(self._wrapped, name))
-                           for name in METHODS]
+            self._hooks = [
+                replaced(
+                    SupervisorNamespaceRPCInterface, name, functools.partial(self._wrapped, name)
+                )
+                for name in METHODS
+            ]
 
     def remove(self) -> None:
         """Take the wrappers off; nothing if not installed."""
@@ -52,7 +57,10 @@ class StopRequests:
 
     def _wrapped(self, method: str, original: Any) -> Any:
         def stop(interface: Any, *args: Any, **kwargs: Any) -> Any:
-            wait = kwargs.get('wait', args[-1] if len(args) == (1 if method == 'stopAllProcesses' else 2) else True)
+            wait = kwargs.get(
+                'wait',
+                args[-1] if len(args) == (1 if method == 'stopAllProcesses' else 2) else True,
+            )
             keys = self._keys(method, args[0] if args else kwargs.get('name'))
             try:
                 answer = original(interface, *args, **kwargs)
@@ -64,10 +72,14 @@ class StopRequests:
             else:
                 held = self._held(keys)
             return _joined(interface, answer, held, wait) if held else answer
+
         return stop
 
     def _held(self, keys: list[Key]) -> list[Any]:
-        return [self._supervisord.process_groups[group].processes[name] for group, name in sorted(self._heed(keys))]
+        return [
+            self._supervisord.process_groups[group].processes[name]
+            for group, name in sorted(self._heed(keys))
+        ]
 
     def _keys(self, method: str, name: Any) -> list[Key]:
         """The processes that the call is about."""
@@ -76,11 +88,15 @@ class StopRequests:
         if method == 'stopProcess' and isinstance(name, str):
             name, process = split_namespec(name)
             if process is None:
-                return []               # 'web:*': Supervisor passes it on to stopProcessGroup
+                return []  # 'web:*': Supervisor passes it on to stopProcessGroup
         if method != 'stopAllProcesses':
             groups = {name: groups[name]} if isinstance(name, str) and name in groups else {}
-        return [(group_name, member) for group_name, group in groups.items() for member in group.processes
-                if process is None or member == process]
+        return [
+            (group_name, member)
+            for group_name, group in groups.items()
+            for member in group.processes
+            if process is None or member == process
+        ]
 
 
 def _joined(interface: Any, answer: Any, processes: list[Any], wait: Any) -> Any:
@@ -93,17 +109,27 @@ def _joined(interface: Any, answer: Any, processes: list[Any], wait: Any) -> Any
     stopping = [(process, process.pid) for process in processes if wait]
 
     def both() -> Any:
-        stopping[:] = [(process, pid) for process, pid in stopping
-                       if process.pid == pid and process.get_state() not in STOPPED_STATES]
+        stopping[:] = [
+            (process, pid)
+            for process, pid in stopping
+            if process.pid == pid and process.get_state() not in STOPPED_STATES
+        ]
         if answers[0] is NOT_DONE_YET:
             answers[0] = answer()
         if stopping or answers[0] is NOT_DONE_YET:
             return NOT_DONE_YET
         if not isinstance(answers[0], list):
             return answers[0]
-        return answers[0] + [{'name': process.config.name, 'group': process.group.config.name,
-                              'status': Faults.SUCCESS, 'description': 'OK'} for process in processes]
+        return answers[0] + [
+            {
+                'name': process.config.name,
+                'group': process.group.config.name,
+                'status': Faults.SUCCESS,
+                'description': 'OK',
+            }
+            for process in processes
+        ]
 
-    both.delay = 0.05              # type: ignore[attr-defined]
+    both.delay = 0.05  # type: ignore[attr-defined]
     both.rpcinterface = interface  # type: ignore[attr-defined]
     return both

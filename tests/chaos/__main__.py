@@ -1,9 +1,11 @@
-"""Tries to break the plugin: python -m tests.chaos [--seconds 60] [--seed N] [--restarts 10000] [--json FILE]
+"""Tries to break the plugin: python -m tests.chaos [--seconds 60] [--seed N] [--restarts 10000]
+[--json FILE]
 
-A real supervisord with groups of misbehaving programs, clients that ask for everything at random and are killed in the
-middle, kill -9, SIGSTOP and wall-clock steps; after each storm everything is checked. With --restarts instead: one
-restart after the other, and whether supervisord's memory grows.
-"""
+A real supervisord with groups of misbehaving programs, clients that ask for everything at random
+and are killed in the middle, kill -9, SIGSTOP and wall-clock steps; after each storm everything is
+checked. With --restarts instead: one restart after the other, and whether supervisord's memory
+grows."""
+
 from __future__ import annotations
 
 import argparse
@@ -21,11 +23,24 @@ from tests.chaos.run import Chaos
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='python -m tests.chaos', description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('--seconds', type=float, default=60.0, help='how long; the last phase may take longer')
-    parser.add_argument('--seed', type=int, default=None, help='what all decisions come from (default: random)')
-    parser.add_argument('--callers', type=int, default=6, help='how many clients call at random at once')
-    parser.add_argument('--restarts', type=int, default=0, help='look at the memory over so many restarts, and no more')
+    parser = argparse.ArgumentParser(
+        prog='python -m tests.chaos', description=(__doc__ or '').splitlines()[0]
+    )
+    parser.add_argument(
+        '--seconds', type=float, default=60.0, help='how long; the last phase may take longer'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=None, help='what all decisions come from (default: random)'
+    )
+    parser.add_argument(
+        '--callers', type=int, default=6, help='how many clients call at random at once'
+    )
+    parser.add_argument(
+        '--restarts',
+        type=int,
+        default=0,
+        help='look at the memory over so many restarts, and no more',
+    )
     parser.add_argument('--json', type=Path, help='write the figures to this file')
     options = parser.parse_args()
     if options.restarts:
@@ -41,8 +56,10 @@ def main() -> int:
     if not summary.violations:
         return 0
     print('', summary.story, '', *summary.violations, '', sep='\n')
-    print(f'Again: python -m tests.chaos --seconds {options.seconds:g} --seed {seed} '
-          f'--callers {options.callers}')
+    print(
+        f'Again: python -m tests.chaos --seconds {options.seconds:g} --seed {seed} '
+        f'--callers {options.callers}'
+    )
     return 1
 
 

@@ -1,4 +1,5 @@
 """The supervisord that is attacked, with everything that attackers and checks have in common."""
+
 from __future__ import annotations
 
 import os
@@ -28,9 +29,9 @@ RELOAD_SECONDS = 40.0
 class Arena(Server):
     """A running supervisord.
 
-    restarts: the wills behind each restart whose id is known, by process. reloads: when supervisord was on its way
-    down and up again, jumps: when its wall clock was put forward by half an hour or more, by the monotonic clock.
-    """
+    restarts: the wills behind each restart whose id is known, by process. reloads: when supervisord
+    was on its way down and up again, jumps: when its wall clock was put forward by half an hour or
+    more, by the monotonic clock."""
 
     def __init__(self, seed: int, groups: list[Group] | None = None) -> None:
         self.host, self.port = address(), random.randrange(10000, 30000)
@@ -43,11 +44,15 @@ class Arena(Server):
         self.restarts: dict[str, dict[str, Will]] = {}
         self.reloads: list[tuple[float, float]] = []
         self.jumps: list[float] = []
-        self.violations: list[tuple[str, str]] = []       # group or '', and what is wrong
+        self.violations: list[tuple[str, str]] = []  # group or '', and what is wrong
 
     def __enter__(self) -> Arena:
         paths = [path for path in (os.environ.get('PYTHONPATH'), str(ROOT)) if path]
-        ours = {'PYTHONPATH': os.pathsep.join(paths), proc.TAG: self.tag, 'CHAOS_SEED': str(self.seed)}
+        ours = {
+            'PYTHONPATH': os.pathsep.join(paths),
+            proc.TAG: self.tag,
+            'CHAOS_SEED': str(self.seed),
+        }
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         try:
@@ -64,25 +69,36 @@ class Arena(Server):
         self.pulse.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.pulse.close()
         self.journal.close()
         self.set_storm(False)
         super().__exit__(kind, error, trace)
 
     def close(self) -> None:
-        self.thaw()                    # what is frozen could not be stopped in good manner
+        self.thaw()  # what is frozen could not be stopped in good manner
         super().close()
         for process in self.family():
-            kill(process.pid, signal.SIGKILL)      # what a defect has left behind, and children that were to live on
+            kill(
+                process.pid, signal.SIGKILL
+            )  # what a defect has left behind, and children that were to live on
 
     # -- the configuration -------------------------------------------------------------------
 
-    def sections(self, settings: dict[str, dict[str, object]] | None = None, absent: tuple[str, ...] = ()) -> str:
+    def sections(
+        self, settings: dict[str, dict[str, object]] | None = None, absent: tuple[str, ...] = ()
+    ) -> str:
         """The sections of all groups but those that are absent, some with other settings."""
-        return ''.join(group.section(**(settings or {}).get(group.name, {})) for group in self.groups
-                       if group.name not in absent)
+        return ''.join(
+            group.section(**(settings or {}).get(group.name, {}))
+            for group in self.groups
+            if group.name not in absent
+        )
 
     def configure(self, sections: str) -> None:
         """Write another configuration; supervisord must be told to read it."""
@@ -97,18 +113,30 @@ class Arena(Server):
         """Where it can be reached."""
         return [str(self.dir / 'sock'), (self.host, self.port)]
 
-    def call(self, who: str, request: Request, where: Address | None = None, hang_up: float | None = None) -> Outcome:
+    def call(
+        self, who: str, request: Request, where: Address | None = None, hang_up: float | None = None
+    ) -> Outcome:
         """Call it, and note down what was wanted and what became of it."""
         start = time.monotonic()
         arguments = _replaced(request.arguments, list(self.restarts)[-1] if self.restarts else '0')
-        wills = [(process, Will(effect, start, start, how=request.method)) for process, effect in request.effects]
+        wills = [
+            (process, Will(effect, start, start, how=request.method))
+            for process, effect in request.effects
+        ]
         for process, will in wills:
             self.wills.add(process, will)
         self.journal.add(who, f'asks {request.method}{arguments!r}', request.groups)
-        outcome = ask(where or str(self.dir / 'sock'), request.method, arguments, request.deadline, hang_up)
+        outcome = ask(
+            where or str(self.dir / 'sock'), request.method, arguments, request.deadline, hang_up
+        )
         sure = set(confirmed(request, outcome))
-        # Supervisor makes the calls of a multicall one after the other, the last of them at any time until the answer
-        sent = outcome.answered if request.method == 'system.multicall' and outcome.value else outcome.sent
+        # Supervisor makes the calls of a multicall one after the other, the last of them at any
+        # time until the answer
+        sent = (
+            outcome.answered
+            if request.method == 'system.multicall' and outcome.value
+            else outcome.sent
+        )
         for process, will in wills:
             will.sent, will.answered, will.certain = sent, outcome.answered, process in sure
         if request.method == 'restarter.startRestart' and outcome.kind == 'result':
@@ -121,22 +149,29 @@ class Arena(Server):
     def _judge(self, who: str, request: Request, outcome: Outcome, start: float) -> None:
         now = time.monotonic()
         reloading = any(begun <= now and start <= ended for begun, ended in self.reloads)
-        if outcome.kind == 'silent' and request.has_stock_stop and self.excused(request.processes, start):
+        if (
+            outcome.kind == 'silent'
+            and request.has_stock_stop
+            and self.excused(request.processes, start)
+        ):
             return
         if outcome.kind == 'lost' and any(start <= jump for jump in self.jumps):
-            # After each 500th connection Supervisor closes those on which nothing was sent for half an hour, it thinks.
+            # After each 500th connection Supervisor closes those on which nothing was sent for half
+            # an hour, it thinks.
             self.counts["Supervisor's own: a connection closed after a clock step"] += 1
             return
         bad = outcome.kind in ('broken', 'silent') or (outcome.kind == 'lost' and not reloading)
         if bad or (outcome.kind == 'fault' and 'internal error' in outcome.value.faultString):
-            self.fail(f'{who}: {request} got {outcome} after {now - start:.1f} s', min(request.groups, default=''))
+            self.fail(
+                f'{who}: {request} got {outcome} after {now - start:.1f} s',
+                min(request.groups, default=''),
+            )
 
     def excused(self, processes: Iterable[str], since: float, own: Iterable[Will] = ()) -> bool:
         """Whether a stop of these processes that was asked for at that time may wait for ever.
 
-        Supervisor's stop calls wait until they see the process stopped, and miss it if somebody starts it in the same
-        moment. Its own start calls let that happen; restarts must not.
-        """
+        Supervisor's stop calls wait until they see the process stopped, and miss it if somebody
+        starts it in the same moment. Its own start calls let that happen; restarts must not."""
         excuse = self.wills.started_by_supervisor(processes, since, own)
         self.counts["Supervisor's own: a stop call that waits for ever"] += excuse
         return excuse
@@ -172,7 +207,9 @@ class Arena(Server):
             kill(process.pid, signal.SIGCONT)
 
     def reload(self, who: str, absent: tuple[str, ...], by_signal: bool) -> None:
-        """Have supervisord stop everything, read its configuration and start everything; waits for that."""
+        """Have supervisord stop everything, read its configuration and start everything; waits for
+        that.
+        """
         start = time.monotonic()
         self.reloads.append((start, float('inf')))
         wills = []
@@ -182,14 +219,22 @@ class Arena(Server):
                 wills.append(Will(effect, start, float('inf'), certain=True, how='reload'))
                 self.wills.add(process, wills[-1])
         before = self.log_text().count('supervisord started with pid')
-        self.journal.add(who, f'reloads supervisord by {"SIGHUP" if by_signal else "supervisor.restart"}')
+        self.journal.add(
+            who, f'reloads supervisord by {"SIGHUP" if by_signal else "supervisor.restart"}'
+        )
         if by_signal:
             self.process.send_signal(signal.SIGHUP)
         else:
             ask(str(self.dir / 'sock'), 'supervisor.restart')
         try:
-            self.wait_until(lambda: self.log_text().count('supervisord started with pid') > before and self._answers(),
-                            RELOAD_SECONDS, 'end of the reload')
+            self.wait_until(
+                lambda: (
+                    self.log_text().count('supervisord started with pid') > before
+                    and self._answers()
+                ),
+                RELOAD_SECONDS,
+                'end of the reload',
+            )
         except Exception as error:
             self.fail(f'{who}: {error}')
         self.counts['faults: reload'] += 1

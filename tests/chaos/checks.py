@@ -1,4 +1,5 @@
 """What must hold at a quiet moment: no client, no fault, no restart under way."""
+
 from __future__ import annotations
 
 import re
@@ -15,12 +16,16 @@ from tests.chaos.wire import ask
 from tests.chaos.word import Log
 from tests.chaos.worker import Record, records
 
-SETTLE_SECONDS = 60.0       # for restarts to finish, for processes to be what they should be
-LOOK_SECONDS = 2.0          # for which supervisord's use of the processor is watched
-MOST_USED = 0.2             # seconds of processor time in LOOK_SECONDS: a tenth of what a loop that spins would use
+SETTLE_SECONDS = 60.0  # for restarts to finish, for processes to be what they should be
+LOOK_SECONDS = 2.0  # for which supervisord's use of the processor is watched
+MOST_USED = (
+    0.2  # seconds of processor time in LOOK_SECONDS: a tenth of what a loop that spins would use
+)
 POLL = 0.1
 # What supervisord says at each start about root and a server without a password is no news.
-HARMLESS = re.compile(r'CRIT (Supervisor is running as root|Server .* running without any HTTP authentication)')
+HARMLESS = re.compile(
+    r'CRIT (Supervisor is running as root|Server .* running without any HTTP authentication)'
+)
 ENDS = re.compile(r'restarter: restart \d+ of .*? (succeeded|failed|cancelled|timed_out) after ')
 
 
@@ -29,43 +34,60 @@ class Checks:
 
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
-        self.lowest: dict[str, tuple[int, int]] = {}       # group: the fewest ready processes, and what had to be
-        self.taken = 0                                     # how many processes a guarded group was deprived of
+        self.lowest: dict[
+            str, tuple[int, int]
+        ] = {}  # group: the fewest ready processes, and what had to be
+        self.taken = 0  # how many processes a guarded group was deprived of
         self.lost = 0
         self._others: Counter[str] = Counter()
         self._read = 0
         self._log = Log()
-        self._said: list[dict[str, Any]] = []              # restarts that have ended and were not judged yet
+        self._said: list[dict[str, Any]] = []  # restarts that have ended and were not judged yet
 
     # -- becoming quiet ----------------------------------------------------------------------
 
     def settle(self) -> None:
         """Wait until all restarts have ended and every process is in a state that lasts."""
-        self._until(lambda: not self._unfinished(), lambda: f'restarts that do not end: {self._unfinished()}')
+        self._until(
+            lambda: not self._unfinished(),
+            lambda: f'restarts that do not end: {self._unfinished()}',
+        )
         for id, wills in self.arena.restarts.items():
             outcome = ask(str(self.arena.dir / 'sock'), 'restarter.getRestart', (id,))
             if outcome.kind == 'result':
                 self._said.append(outcome.value)
-                ready = {f'{one["group"]}:{one["name"]}' for one in outcome.value['processes']
-                         if one['phase'] == 'ready'}
+                ready = {
+                    f'{one["group"]}:{one["name"]}'
+                    for one in outcome.value['processes']
+                    if one['phase'] == 'ready'
+                }
                 for process, will in wills.items():
                     will.certain = process in ready
         self.arena.restarts.clear()
-        self._until(lambda: not self._unsettled(), lambda: f'states that do not last: {self._unsettled()}')
+        self._until(
+            lambda: not self._unsettled(), lambda: f'states that do not last: {self._unsettled()}'
+        )
 
     def _unfinished(self) -> list[str]:
         found: Any = self.arena.quietly('restarter.listRestarts')
-        return [f'{one["id"]} {one["groups"]} {one["state"]}' for one in found if not one['finished_at']]
+        return [
+            f'{one["id"]} {one["groups"]} {one["state"]}' for one in found if not one['finished_at']
+        ]
 
     def _unsettled(self) -> dict[str, str]:
-        return {name: info['statename'] for name, info in self._infos().items()
-                if info['statename'] not in ('RUNNING', 'STOPPED', 'EXITED', 'FATAL')}
+        return {
+            name: info['statename']
+            for name, info in self._infos().items()
+            if info['statename'] not in ('RUNNING', 'STOPPED', 'EXITED', 'FATAL')
+        }
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         infos: Any = self.arena.quietly('supervisor.getAllProcessInfo')
         return {f'{info["group"]}:{info["name"]}': info for info in infos}
 
-    def _until(self, condition: Callable[[], bool], what: Callable[[], str], group: str = '') -> bool:
+    def _until(
+        self, condition: Callable[[], bool], what: Callable[[], str], group: str = ''
+    ) -> bool:
         """Wait until the condition holds; it is a violation if it does not within its time."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while not condition():
@@ -90,8 +112,12 @@ class Checks:
     def check_supervisord(self) -> None:
         """Its descriptors, threads and children, and that it sleeps."""
         pid = self.arena.process.pid
-        self._until(lambda: not self._descriptor_errors(),
-                    lambda: f'descriptors of supervisord that should not be, or should: {self._descriptor_errors()}')
+        self._until(
+            lambda: not self._descriptor_errors(),
+            lambda: (
+                f'descriptors of supervisord that should not be, or should: {self._descriptor_errors()}'
+            ),
+        )
         if proc.threads(pid) != 1:
             self.arena.fail(f'supervisord has {proc.threads(pid)} threads')
         self._until(lambda: not proc.zombies(pid), lambda: f'zombies {proc.zombies(pid)}')
@@ -99,12 +125,14 @@ class Checks:
             self.arena.fail(f'{self.arena.pulse.silent} calls of getState were not answered')
         before, self.arena.pulse.resting = proc.used(pid), True
         try:
-            time.sleep(LOOK_SECONDS)           # not a wait for anything: it is the span that is measured
+            time.sleep(LOOK_SECONDS)  # not a wait for anything: it is the span that is measured
         finally:
             self.arena.pulse.resting = False
         if proc.used(pid) - before > MOST_USED:
-            self.arena.fail(f'supervisord used {proc.used(pid) - before:.2f} s of the processor in {LOOK_SECONDS:g} s; '
-                            f'now there is: {self.arena.quietly("clock.busy")}')
+            self.arena.fail(
+                f'supervisord used {proc.used(pid) - before:.2f} s of the processor in {LOOK_SECONDS:g} s; '
+                f'now there is: {self.arena.quietly("clock.busy")}'
+            )
 
     def _check_guarded(self, rules: Rules, since: float, written: list[Record]) -> None:
         for name, allowed in rules.guarded.items():
@@ -114,17 +142,24 @@ class Checks:
             this = (verdict.lowest, group.size - allowed)
             self.lowest[name] = min(self.lowest.get(name, this), this)
             if verdict.breach is not None:
-                self.arena.fail(f'max_unavailable = {allowed} of {group.size}: only {verdict.lowest} were ready; the '
-                                f'first time when {verdict.breach.name} was told to stop, at '
-                                f'{verdict.breach.time - since:.3f}', name)
+                self.arena.fail(
+                    f'max_unavailable = {allowed} of {group.size}: only {verdict.lowest} were ready; the '
+                    f'first time when {verdict.breach.name} was told to stop, at '
+                    f'{verdict.breach.time - since:.3f}',
+                    name,
+                )
 
     def _check_doubles(self, written: list[Record]) -> None:
         for record in written:
             if record.what == 'double':
-                self.arena.fail(f'{record.name} was started while another one of it lived', group_of(record.name).name)
+                self.arena.fail(
+                    f'{record.name} was started while another one of it lived',
+                    group_of(record.name).name,
+                )
 
     def _check_states(self) -> None:
         """Everything that should run runs: the newer will wins."""
+
         def wrong() -> dict[str, str]:
             infos = self._infos()
             found = {}
@@ -135,8 +170,11 @@ class Checks:
                     if _as_will(process, state) not in allowed:
                         found[process] = f'{state}, and should be {" or ".join(sorted(allowed))}'
             return found
+
         self.arena.counts['states checked'] += sum(group.size for group in self.arena.groups)
-        if self._until(lambda: not wrong(), lambda: f'processes are not as the newest will has them: {wrong()}'):
+        if self._until(
+            lambda: not wrong(), lambda: f'processes are not as the newest will has them: {wrong()}'
+        ):
             return
         for process, text in wrong().items():
             self.lost += 1
@@ -144,33 +182,46 @@ class Checks:
 
     def _check_family(self) -> None:
         """Every process is there once, is who supervisord says, and there is nobody else."""
+
         def wrong() -> list[str]:
             says = {info['pid']: name for name, info in self._infos().items() if info['pid']}
             lives = {process.pid: process for process in self.arena.family()}
-            found = [f'{name} ({pid}) does not live' for pid, name in says.items() if pid not in lives]
+            found = [
+                f'{name} ({pid}) does not live' for pid, name in says.items() if pid not in lives
+            ]
             for pid, process in lives.items():
                 if pid not in says:
                     found.append(f'{process.name} ({pid}) lives, unknown to supervisord')
                 elif says[pid] != process.name or process.parent != self.arena.process.pid:
-                    found.append(f'{pid} is {process.name}, child of {process.parent}; supervisord says {says[pid]}')
+                    found.append(
+                        f'{pid} is {process.name}, child of {process.parent}; supervisord says {says[pid]}'
+                    )
             return found
-        self._until(lambda: not wrong(), lambda: f'the family is not as supervisord says: {wrong()}')
+
+        self._until(
+            lambda: not wrong(), lambda: f'the family is not as supervisord says: {wrong()}'
+        )
 
     def _check_log(self) -> None:
         self.arena.journal.catch_up()
-        lines = self.arena.journal.lines[self._read:]
+        lines = self.arena.journal.lines[self._read :]
         self._read += len(lines)
         self._log.read(entry.text for entry in lines)
         for restart in self._said:
             untrue = self._log.untrue(restart)
             if untrue:
-                self.arena.fail(f'restart {restart["id"]} calls ready what had died: {untrue}',
-                                untrue[0].partition(':')[0])
+                self.arena.fail(
+                    f'restart {restart["id"]} calls ready what had died: {untrue}',
+                    untrue[0].partition(':')[0],
+                )
         self.arena.counts['words checked'] += len(self._said)
         self._said.clear()
         for entry in lines:
-            if ('Traceback' in entry.text or 'uncaptured' in entry.text or entry.text.startswith('CRIT ')) \
-                    and not HARMLESS.match(entry.text):
+            if (
+                'Traceback' in entry.text
+                or 'uncaptured' in entry.text
+                or entry.text.startswith('CRIT ')
+            ) and not HARMLESS.match(entry.text):
                 self.arena.fail(f'the log says: {entry.text}')
             ended = ENDS.search(entry.text)
             if ended:
@@ -196,7 +247,9 @@ class Checks:
             if info['pid']:
                 group = group_of(name)
                 found['pipe'] += 2 if group.merged else 3
-                found.update([info['stdout_logfile'], *([] if group.merged else [info['stderr_logfile']])])
+                found.update(
+                    [info['stdout_logfile'], *([] if group.merged else [info['stderr_logfile']])]
+                )
                 if group.shared:
                     shared.add(f'listening {self.arena.dir}/{group.name}.sock')
         found.update(shared)
@@ -205,11 +258,18 @@ class Checks:
     def _descriptor_errors(self) -> dict[str, int]:
         """How many there are too many (or, below 0, too few) of each kind."""
         now, due = self._descriptors(), self._others + self._belonging()
-        errors = {kind: now[kind] - due[kind] for kind in now.keys() | due.keys() if now[kind] != due[kind]}
+        errors = {
+            kind: now[kind] - due[kind]
+            for kind in now.keys() | due.keys()
+            if now[kind] != due[kind]
+        }
         # the pulse; and the socket for READY=1 is there since its first use after a start or reload
-        return {kind: count for kind, count in errors.items()
-                if not (kind.startswith('connected ') and count <= 2)
-                and not (kind.startswith('datagrams ') and now[kind] <= 1)}
+        return {
+            kind: count
+            for kind, count in errors.items()
+            if not (kind.startswith('connected ') and count <= 2)
+            and not (kind.startswith('datagrams ') and now[kind] <= 1)
+        }
 
 
 def _as_will(process: str, state: str) -> str:

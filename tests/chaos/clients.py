@@ -1,4 +1,7 @@
-"""Clients of many kinds, each a thread that does what its own generator says until it is told to end."""
+"""Clients of many kinds, each a thread that does what its own generator says until it is told to
+end.
+"""
+
 from __future__ import annotations
 
 import os
@@ -14,15 +17,17 @@ from tests.chaos.calls import SLACK, STOCK_SECONDS, Request, Rules, draw, every,
 from tests.chaos.programs import GROUPS
 from tests.chaos.wills import DOWN, GONE, UP, Will
 
-HALF_AN_HOUR = 1700.0    # seconds, and a little less
-TYPISTS = 2              # a command takes about 0.2 s of the processor
-JOIN_SECONDS = 90.0     # for the call that a client is in to be answered; more than any deadline
+HALF_AN_HOUR = 1700.0  # seconds, and a little less
+TYPISTS = 2  # a command takes about 0.2 s of the processor
+JOIN_SECONDS = 90.0  # for the call that a client is in to be answered; more than any deadline
 
 
 class Client(threading.Thread):
-    """Acts again and again, with pauses, until close(). The generator depends on the seed, the phase and the name."""
+    """Acts again and again, with pauses, until close(). The generator depends on the seed, the
+    phase and the name.
+    """
 
-    pause = 0.3         # seconds at the most between two acts
+    pause = 0.3  # seconds at the most between two acts
 
     def __init__(self, arena: Arena, rules: Rules, name: str) -> None:
         super().__init__(daemon=True, name=name)
@@ -67,7 +72,9 @@ class Caller(Client):
 
 
 class Operator(Client):
-    """Changes the configuration and has it taken over as by `supervisorctl update`; reloads, where that is allowed."""
+    """Changes the configuration and has it taken over as by `supervisorctl update`; reloads, where
+    that is allowed.
+    """
 
     pause = 1.0
     reloaded = False
@@ -75,11 +82,13 @@ class Operator(Client):
     def act(self) -> None:
         guests = [group.name for group in GROUPS if group.guest]
         absent = tuple(name for name in guests if self.random.random() < 0.3)
-        settings: dict[str, dict[str, object]] = {name: {'priority': self.random.randint(1, 4)} for name in guests}
+        settings: dict[str, dict[str, object]] = {
+            name: {'priority': self.random.randint(1, 4)} for name in guests
+        }
         by_signal = self.random.random() < 0.5
         self.arena.configure(self.arena.sections(settings, absent))
         if self.rules.reload and not self.reloaded:
-            self.reloaded = True               # once in a phase: nothing else could live beside it
+            self.reloaded = True  # once in a phase: nothing else could live beside it
             self.arena.reload(self.name, absent, by_signal)
         else:
             update(self.arena, self.name)
@@ -93,8 +102,15 @@ def update(arena: Arena, who: str) -> None:
     added, changed, removed = read.value[0]
     members = {group.name: group.processes for group in arena.groups}
     for name in [*changed, *removed]:
-        arena.call(who, Request('supervisor.stopProcessGroup', (name,), every(members[name], DOWN), STOCK_SECONDS))
-        gone = arena.call(who, Request('supervisor.removeProcessGroup', (name,), every(members[name], GONE)))
+        arena.call(
+            who,
+            Request(
+                'supervisor.stopProcessGroup', (name,), every(members[name], DOWN), STOCK_SECONDS
+            ),
+        )
+        gone = arena.call(
+            who, Request('supervisor.removeProcessGroup', (name,), every(members[name], GONE))
+        )
         arena.counts['groups removed'] += gone.kind == 'result'
     for name in [*changed, *added]:
         arena.call(who, Request('supervisor.addProcessGroup', (name,), every(members[name], UP)))
@@ -113,47 +129,77 @@ class Typist(Client):
         if rolling:
             group = guarded
             number = str(self.rules.guarded[group.name])
-            command, effects = [_restarter(), '--max-unavailable', number, '--ready-timeout', '5', group.name], [UP]
+            command, effects = (
+                [_restarter(), '--max-unavailable', number, '--ready-timeout', '5', group.name],
+                [UP],
+            )
         patience = self.random.uniform(0.15, 0.8) if self.random.random() < 0.75 else 60.0
         start = time.monotonic()
         how = 'supervisor.start' if command[1] in ('start', 'restart') else command[1]
-        wills = [(process, Will(effect, start, float('inf'), how=how))
-                 for process in group.processes for effect in effects]
+        wills = [
+            (process, Will(effect, start, float('inf'), how=how))
+            for process in group.processes
+            for effect in effects
+        ]
         for process, will in wills:
             self.arena.wills.add(process, will)
-        self.arena.journal.add(self.name, f'runs {os.path.basename(command[0])} {" ".join(command[1:])}, '
-                                          f'for {patience:.2f} s at the most', {group.name})
-        in_time = self._run([command[0], '-c', str(self.arena.conf), *command[1:]], patience, group.name)
+        self.arena.journal.add(
+            self.name,
+            f'runs {os.path.basename(command[0])} {" ".join(command[1:])}, '
+            f'for {patience:.2f} s at the most',
+            {group.name},
+        )
+        in_time = self._run(
+            [command[0], '-c', str(self.arena.conf), *command[1:]], patience, group.name
+        )
         ended = time.monotonic()
-        if not in_time and not (command[1] in ('stop', 'restart') and self.arena.excused(
-                group.processes, start, [will for _, will in wills])):
+        if not in_time and not (
+            command[1] in ('stop', 'restart')
+            and self.arena.excused(group.processes, start, [will for _, will in wills])
+        ):
             self.arena.fail(f'{self.name}: {command} did not end', group.name)
         for _, will in wills:
             will.sent = ended
 
     def _command(self, group: str) -> tuple[list[str], list[str]]:
         ctl = script('supervisorctl')
-        return self.random.choice([
-            ([_restarter(), group], [UP]), ([_restarter(), '--queue', '--timeout', '3', group], [UP]),
-            ([_restarter(), '--rolling', '--quiet', '--ready-timeout', '5', group], [UP]),
-            ([ctl, 'quickrestart', f'{group}:'], [UP]), ([ctl, 'quickstop', f'{group}:'], [DOWN]),
-            ([ctl, 'restart', f'{group}:*'], [DOWN, UP]), ([ctl, 'stop', f'{group}:*'], [DOWN]),
-            ([ctl, 'start', f'{group}:*'], [UP]), ([ctl, 'status'], [])])
+        return self.random.choice(
+            [
+                ([_restarter(), group], [UP]),
+                ([_restarter(), '--queue', '--timeout', '3', group], [UP]),
+                ([_restarter(), '--rolling', '--quiet', '--ready-timeout', '5', group], [UP]),
+                ([ctl, 'quickrestart', f'{group}:'], [UP]),
+                ([ctl, 'quickstop', f'{group}:'], [DOWN]),
+                ([ctl, 'restart', f'{group}:*'], [DOWN, UP]),
+                ([ctl, 'stop', f'{group}:*'], [DOWN]),
+                ([ctl, 'start', f'{group}:*'], [UP]),
+                ([ctl, 'status'], []),
+            ]
+        )
 
     def _run(self, command: list[str], patience: float, group: str) -> bool:
         """Whether it ended when it had to, by itself or by us."""
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True) as process:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
             try:
                 said = process.communicate(timeout=patience)[0]
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate(timeout=SLACK)
                 self.arena.counts['clients killed'] += 1
-                self.arena.journal.add(self.name, f'is killed (SIGKILL) with {os.path.basename(command[0])}', {group})
+                self.arena.journal.add(
+                    self.name, f'is killed (SIGKILL) with {os.path.basename(command[0])}', {group}
+                )
                 return patience != 60.0
         self.arena.counts['commands ended'] += 1
-        self.arena.journal.add(self.name, f'has exit status {process.returncode}: {said.strip()[-300:]!r}', {group})
+        self.arena.journal.add(
+            self.name, f'has exit status {process.returncode}: {said.strip()[-300:]!r}', {group}
+        )
         if 'Traceback' in said:
             self.arena.fail(f'{self.name}: {command} said {said}', group)
         return True
@@ -170,12 +216,14 @@ class Saboteur(Client):
 
     def act(self) -> None:
         victim = self.random.choice(pick_group(self.random, self.rules.free()).processes)
-        kind = self.random.choices(['kill -9', 'SIGSTOP', 'clock step'], [3, 2, 2 if self.rules.clock else 0])[0]
+        kind = self.random.choices(
+            ['kill -9', 'SIGSTOP', 'clock step'], [3, 2, 2 if self.rules.clock else 0]
+        )[0]
         seconds = self.random.uniform(0.1, 1.5)
         step = self.random.choice([-1, 1]) * self.random.choice([0.5, 3.0, 60.0, 4000.0, 10.0**6])
         if kind == 'clock step':
             if step > HALF_AN_HOUR:
-                self.arena.jumps.append(time.monotonic() + SLACK)      # it may be answered so late
+                self.arena.jumps.append(time.monotonic() + SLACK)  # it may be answered so late
             self.arena.call(self.name, Request('clock.step', (step,)))
             if step > HALF_AN_HOUR:
                 self.arena.jumps[-1] = time.monotonic()
@@ -199,6 +247,9 @@ class Saboteur(Client):
 
 def crowd(arena: Arena, rules: Rules, callers: int) -> list[Client]:
     """The clients of one phase."""
-    return [*(Caller(arena, rules, f'caller {number}') for number in range(callers)),
-            *(Typist(arena, rules, f'typist {number}') for number in range(TYPISTS)),
-            Operator(arena, rules, 'operator'), Saboteur(arena, rules, 'saboteur')]
+    return [
+        *(Caller(arena, rules, f'caller {number}') for number in range(callers)),
+        *(Typist(arena, rules, f'typist {number}') for number in range(TYPISTS)),
+        Operator(arena, rules, 'operator'),
+        Saboteur(arena, rules, 'saboteur'),
+    ]

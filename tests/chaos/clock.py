@@ -3,9 +3,10 @@
     [rpcinterface:clock]
     supervisor.rpcinterface_factory = tests.chaos.clock:make_clock
 
-The repository must be on supervisord's PYTHONPATH. Every time.time() of supervisord, and so of the plugin, is then the
-real one plus an offset, which `clock.step(seconds)` changes; the monotonic clock goes on as it does on a real machine.
-"""
+The repository must be on supervisord's PYTHONPATH. Every time.time() of supervisord, and so of the
+plugin, is then the real one plus an offset, which `clock.step(seconds)` changes; the monotonic
+clock goes on as it does on a real machine."""
+
 from __future__ import annotations
 
 import os
@@ -27,21 +28,27 @@ class ClockRPCInterface:
         self._supervisord = supervisord
 
     def busy(self) -> str:
-        """ Tell what the loop would find to do at this moment, beside answering this
+        """Tell what the loop would find to do at this moment, beside answering this
 
         @return string what   The descriptors that are ready, whose they are, and the dispatchers with a delay.
         """
         options = self._supervisord.options
         dispatchers = {**options.get_socket_map(), **self._supervisord.get_process_map()}
         ready = type(options.poller).poll(options.poller, 0)
-        lines = [f'{what} {fd} {os.path.realpath(f"/proc/self/fd/{fd}")} {type(dispatchers.get(fd)).__name__}'
-                 for what, found in zip(('read', 'write'), ready) for fd in found]
-        waiting = [f'{fd} asks again every {dispatcher.delay} s' for fd, dispatcher in dispatchers.items()
-                   if hasattr(dispatcher, 'delay') and dispatcher.producer_fifo]
+        lines = [
+            f'{what} {fd} {os.path.realpath(f"/proc/self/fd/{fd}")} {type(dispatchers.get(fd)).__name__}'
+            for what, found in zip(('read', 'write'), ready)
+            for fd in found
+        ]
+        waiting = [
+            f'{fd} asks again every {dispatcher.delay} s'
+            for fd, dispatcher in dispatchers.items()
+            if hasattr(dispatcher, 'delay') and dispatcher.producer_fifo
+        ]
         return '; '.join([*lines, *waiting, f'poll is {options.poller.poll!r}'])
 
     def step(self, seconds: float) -> float:
-        """ Put the clock forward (or back, if negative)
+        """Put the clock forward (or back, if negative)
 
         @param double seconds   By how much.
         @return double offset   What it is off by, from now on.

@@ -1,4 +1,7 @@
-"""Who did what when, what supervisord logged and what its programs wrote down: the story of a group."""
+"""Who did what when, what supervisord logged and what its programs wrote down: the story of a
+group.
+"""
+
 from __future__ import annotations
 
 import re
@@ -11,8 +14,8 @@ from typing import NamedTuple
 from tests.chaos.programs import BY_NAME
 from tests.chaos.worker import Record
 
-LOOK = 0.02             # seconds between two looks at the log
-MOST_LINES = 400        # of one story
+LOOK = 0.02  # seconds between two looks at the log
+MOST_LINES = 400  # of one story
 STAMP = re.compile(r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ')
 
 
@@ -28,9 +31,8 @@ class Entry(NamedTuple):
 class Journal(threading.Thread):
     """Takes entries from all threads, and reads supervisord's log along.
 
-    The lines of the log get the monotonic time at which they were seen, as supervisord's own clock is not to be
-    trusted here.
-    """
+    The lines of the log get the monotonic time at which they were seen, as supervisord's own clock
+    is not to be trusted here."""
 
     def __init__(self, log: Path) -> None:
         super().__init__(daemon=True)
@@ -61,8 +63,10 @@ class Journal(threading.Thread):
         whole = text.rpartition(b'\n')[0] + b'\n' if b'\n' in text else b''
         self._read += len(whole)
         now = time.monotonic()
-        self.lines += [Entry(now, 'supervisord', STAMP.sub('', line), _groups_in(line))
-                       for line in whole.decode('utf-8', 'replace').splitlines()]
+        self.lines += [
+            Entry(now, 'supervisord', STAMP.sub('', line), _groups_in(line))
+            for line in whole.decode('utf-8', 'replace').splitlines()
+        ]
 
     def close(self) -> None:
         """Read no more."""
@@ -72,11 +76,21 @@ class Journal(threading.Thread):
 
     def story(self, group: str, since: float, records: Iterable[Record]) -> str:
         """What has happened to the group since that time; all groups, if it is ''."""
-        told = [entry for entry in self.entries + self.lines if not group or not entry.groups or group in entry.groups]
-        told += [Entry(record.time, f'{record.name} ({record.pid})', record.what) for record in records
-                 if not group or record.name.startswith(f'{group}:')]
-        lines = [f'{entry.time - since:9.3f}  {entry.who:<24}  {entry.text}' for entry in sorted(told)
-                 if entry.time >= since]
+        told = [
+            entry
+            for entry in self.entries + self.lines
+            if not group or not entry.groups or group in entry.groups
+        ]
+        told += [
+            Entry(record.time, f'{record.name} ({record.pid})', record.what)
+            for record in records
+            if not group or record.name.startswith(f'{group}:')
+        ]
+        lines = [
+            f'{entry.time - since:9.3f}  {entry.who:<24}  {entry.text}'
+            for entry in sorted(told)
+            if entry.time >= since
+        ]
         if len(lines) > MOST_LINES:
             lines = [f'... {len(lines) - MOST_LINES} lines before ...', *lines[-MOST_LINES:]]
         return '\n'.join(lines)

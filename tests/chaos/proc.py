@@ -1,4 +1,5 @@
 """What the kernel says of supervisord and its family, read from /proc."""
+
 from __future__ import annotations
 
 import os
@@ -8,12 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 TICKS = os.sysconf('SC_CLK_TCK')
-TAG = 'CHAOS_TAG'          # in the environment of supervisord, and so of everything that comes from it
-LISTENING = {'01': 'listening', '0A': 'listening'}      # the state of a unix, and of a TCP socket; see proc(5)
+TAG = 'CHAOS_TAG'  # in the environment of supervisord, and so of everything that comes from it
+LISTENING = {
+    '01': 'listening',
+    '0A': 'listening',
+}  # the state of a unix, and of a TCP socket; see proc(5)
 
 
 class Process(NamedTuple):
-    """A process that is alive. name: group:process as supervisord has told it, '' for supervisord's own."""
+    """A process that is alive. name: group:process as supervisord has told it, '' for supervisord's
+    own.
+    """
 
     pid: int
     parent: int
@@ -34,9 +40,11 @@ def family(tag: str) -> list[Process]:
                 continue
             state, parent, born = stat(int(directory.name))
         except (OSError, ValueError):
-            continue                     # it is gone, or somebody else's
+            continue  # it is gone, or somebody else's
         if state not in 'ZX':
-            name = f'{environment["SUPERVISOR_GROUP_NAME"]}:{environment["SUPERVISOR_PROCESS_NAME"]}'
+            name = (
+                f'{environment["SUPERVISOR_GROUP_NAME"]}:{environment["SUPERVISOR_PROCESS_NAME"]}'
+            )
             found.append(Process(int(directory.name), parent, name, born))
     return found
 

@@ -1,4 +1,5 @@
 """The groups of the storm: what their processes do wrong, and what may be asked of them."""
+
 from __future__ import annotations
 
 import sys
@@ -12,11 +13,11 @@ WORKER = Path(__file__).with_name('worker.py')
 class Group:
     """A process group.
 
-    traits: of its workers, see worker.py. guarded: in some phases it is restarted only by rolling restarts, and
-    max_unavailable is checked. probed: it says itself when it is ready. leaves: EXITED is as good as RUNNING.
-    shared: its processes have a listening socket in common. guest: it is added and removed while supervisord runs.
-    merged: its output and its errors go through one pipe.
-    """
+    traits: of its workers, see worker.py. guarded: in some phases it is restarted only by rolling
+    restarts, and max_unavailable is checked. probed: it says itself when it is ready. leaves:
+    EXITED is as good as RUNNING. shared: its processes have a listening socket in common. guest: it
+    is added and removed while supervisord runs. merged: its output and its errors go through one
+    pipe."""
 
     name: str
     size: int
@@ -37,25 +38,53 @@ class Group:
     def section(self, **more: object) -> str:
         """Its section of the configuration."""
         settings = {
-            'command': f'{sys.executable} -S -E {WORKER} %(here)s {self.traits}', 'numprocs': self.size,
-            'process_name': '%(program_name)s%(process_num)d', 'autorestart': 'true', 'startsecs': 0,
-            'startretries': 10, 'stopwaitsecs': 3, 'stdout_logfile': f'%(here)s/{self.name}%(process_num)d.out',
-            'stderr_logfile': f'%(here)s/{self.name}%(process_num)d.err', 'stdout_logfile_maxbytes': '3MB',
-            'stdout_logfile_backups': 1, **self.settings, **more}
+            'command': f'{sys.executable} -S -E {WORKER} %(here)s {self.traits}',
+            'numprocs': self.size,
+            'process_name': '%(program_name)s%(process_num)d',
+            'autorestart': 'true',
+            'startsecs': 0,
+            'startretries': 10,
+            'stopwaitsecs': 3,
+            'stdout_logfile': f'%(here)s/{self.name}%(process_num)d.out',
+            'stderr_logfile': f'%(here)s/{self.name}%(process_num)d.err',
+            'stdout_logfile_maxbytes': '3MB',
+            'stdout_logfile_backups': 1,
+            **self.settings,
+            **more,
+        }
         if self.merged:
             settings.update(redirect_stderr='true')
             del settings['stderr_logfile']
         kind = 'fcgi-program' if self.shared else 'program'
-        return '\n'.join([f'[{kind}:{self.name}]', *(f'{key}={value}' for key, value in settings.items()), '', ''])
+        return '\n'.join(
+            [
+                f'[{kind}:{self.name}]',
+                *(f'{key}={value}' for key, value in settings.items()),
+                '',
+                '',
+            ]
+        )
 
 
 SOCKET = '%(here)s/%(group_name)s.%(process_num)d'
 
 GROUPS = [
-    Group('web', 4, f'--slow 0.3 --stop 0.3 --renew --unix {SOCKET}',
-          {'environment': f'RESTARTER_READY="unix://{SOCKET}"'}, guarded=True, probed=True),
-    Group('bell', 3, '--slow 0.3 --stop 0.2 --renew --notify', {'environment': 'RESTARTER_READY="notify"'},
-          guarded=True, probed=True),
+    Group(
+        'web',
+        4,
+        f'--slow 0.3 --stop 0.3 --renew --unix {SOCKET}',
+        {'environment': f'RESTARTER_READY="unix://{SOCKET}"'},
+        guarded=True,
+        probed=True,
+    ),
+    Group(
+        'bell',
+        3,
+        '--slow 0.3 --stop 0.2 --renew --notify',
+        {'environment': 'RESTARTER_READY="notify"'},
+        guarded=True,
+        probed=True,
+    ),
     Group('plain', 4, '--stop 0.5 --counts 0.5', {'startsecs': 1}, guarded=True),
     Group('deaf', 2, '--deaf', {'stopwaitsecs': 1}),
     Group('mortal', 3, '--mortal --frail', {'startsecs': 1}),

@@ -1,4 +1,5 @@
 """A client that does nothing but ask how supervisord is, all the time."""
+
 from __future__ import annotations
 
 import bisect
@@ -7,8 +8,8 @@ import time
 
 from tests.chaos.wire import Address, ask
 
-PAUSE = 0.05      # seconds between two questions
-DEADLINE = 30.0   # seconds within which an answer has to come
+PAUSE = 0.05  # seconds between two questions
+DEADLINE = 30.0  # seconds within which an answer has to come
 
 
 class Pulse(threading.Thread):
@@ -20,7 +21,7 @@ class Pulse(threading.Thread):
         self._over = threading.Event()
         self.beats: list[tuple[float, float]] = []
         self.silent = 0
-        self.resting = False              # it asks nothing for a while
+        self.resting = False  # it asks nothing for a while
 
     def run(self) -> None:
         while not self._over.wait(PAUSE):
@@ -40,9 +41,8 @@ class Pulse(threading.Thread):
     def processed(self, sent: float) -> float:
         """When supervisord had surely taken in a call that was sent by then.
 
-        It takes connections in as they come. A group call of Supervisor's own begins its work in the turn after that,
-        so it is the second later question whose answer counts.
-        """
+        It takes connections in as they come. A group call of Supervisor's own begins its work in
+        the turn after that, so it is the second later question whose answer counts."""
         second = bisect.bisect_right(self.beats, (sent, float('inf'))) + 1
         return self.beats[second][1] if second < len(self.beats) else float('inf')
 

@@ -1,4 +1,5 @@
 """The whole of it: phases of storm and quiet moments, until the time is over or something is wrong."""
+
 from __future__ import annotations
 
 import time
@@ -14,10 +15,14 @@ from tests.chaos.programs import BY_NAME, GROUPS
 from tests.chaos.wills import DOWN, UP
 from tests.chaos.worker import records
 
-LAST_WORDS = [('restarter.quickStop', DOWN), ('supervisor.stopProcessGroup', DOWN),
-              ('restarter.quickStart', UP), ('supervisor.startProcessGroup', UP)]
-PAUSE_SECONDS = (0.0, 0.6)     # between the beginning of a restart and the last word about its group
-STORM_SECONDS = (4.0, 9.0)     # how long one phase's storm lasts
+LAST_WORDS = [
+    ('restarter.quickStop', DOWN),
+    ('supervisor.stopProcessGroup', DOWN),
+    ('restarter.quickStart', UP),
+    ('supervisor.startProcessGroup', UP),
+]
+PAUSE_SECONDS = (0.0, 0.6)  # between the beginning of a restart and the last word about its group
+STORM_SECONDS = (4.0, 9.0)  # how long one phase's storm lasts
 
 
 @dataclass
@@ -40,32 +45,51 @@ class Summary:
         return {name: value for name, value in vars(self).items() if name != 'story'}
 
     def __str__(self) -> str:
-        rows = {'seconds': f'{self.seconds:.0f}', 'phases': self.phases, **dict(sorted(self.counts.items())),
-                'taken down in turn': self.taken_down_in_turn, **{f'lowest ready of {group}': text for group, text
-                                                                   in self.lowest_ready.items()},
-                'longest answer': f'{self.longest_answer:.2f} s', 'processes lost': self.lost,
-                'violations': len(self.violations)}
+        rows = {
+            'seconds': f'{self.seconds:.0f}',
+            'phases': self.phases,
+            **dict(sorted(self.counts.items())),
+            'taken down in turn': self.taken_down_in_turn,
+            **{f'lowest ready of {group}': text for group, text in self.lowest_ready.items()},
+            'longest answer': f'{self.longest_answer:.2f} s',
+            'processes lost': self.lost,
+            'violations': len(self.violations),
+        }
         return '\n'.join(f'{name:<28}{value}' for name, value in rows.items())
 
 
 def rules_of(seed: int, number: int) -> Rules:
-    """What the phase of that number is like. The first three are one of each kind, then chance decides."""
+    """What the phase of that number is like. The first three are one of each kind, then chance
+    decides.
+    """
     random = Random(f'{seed} rules {number}')
     kind = number % 3 if number < 3 else random.randrange(3)
     limits = {group.name: random.choice([1, 1, 2]) for group in GROUPS if group.guarded}
     if kind == 0:
-        return Rules(number, limits, wounded=tuple(name for name in limits if random.random() < 0.5))
+        return Rules(
+            number, limits, wounded=tuple(name for name in limits if random.random() < 0.5)
+        )
     if kind == 2:
         # a step of the clock ends startsecs early: what has no probe cannot be judged then
-        return Rules(number, {name: limit for name, limit in limits.items() if name != 'plain'}, clock=True)
+        return Rules(
+            number, {name: limit for name, limit in limits.items() if name != 'plain'}, clock=True
+        )
     return Rules(number, clock=random.random() < 0.5, reload=True)
 
 
 class Chaos:
     """One run. storms: how many phases there are at the most. scale: of the length of each storm."""
 
-    def __init__(self, seed: int, seconds: float, callers: int = 6, storms: int = 10**6, scale: float = 1.0) -> None:
-        self.seed, self.seconds, self.callers, self.storms, self.scale = seed, seconds, callers, storms, scale
+    def __init__(
+        self, seed: int, seconds: float, callers: int = 6, storms: int = 10**6, scale: float = 1.0
+    ) -> None:
+        self.seed, self.seconds, self.callers, self.storms, self.scale = (
+            seed,
+            seconds,
+            callers,
+            storms,
+            scale,
+        )
         self.summary = Summary(seed)
 
     def run(self) -> Summary:
@@ -77,7 +101,9 @@ class Chaos:
             self.checks.remember()
             while True:
                 since = time.monotonic()
-                self._guarded(arena, lambda: self._phase(arena, rules_of(self.seed, self.summary.phases)))
+                self._guarded(
+                    arena, lambda: self._phase(arena, rules_of(self.seed, self.summary.phases))
+                )
                 self.summary.phases += 1
                 over = self.summary.phases >= self.storms or time.monotonic() > begun + self.seconds
                 if not over and not arena.violations:
@@ -105,7 +131,9 @@ class Chaos:
         random = Random(f'{self.seed} length {rules.number}')
         for name in rules.wounded:
             victim = BY_NAME[name].processes[0]
-            arena.call('chaos', Request('supervisor.stopProcess', (victim, True), every([victim], DOWN)))
+            arena.call(
+                'chaos', Request('supervisor.stopProcess', (victim, True), every([victim], DOWN))
+            )
         since = time.monotonic()
         clients = crowd(arena, rules, self.callers)
         arena.set_storm(True)
@@ -124,20 +152,27 @@ class Chaos:
 
     @staticmethod
     def _last_words(arena: Arena, rules: Rules, random: Random) -> None:
-        """A last will for most groups, in the middle of a restart: so it is certain what must be, and nothing that
-        is asked for later brings back what was lost."""
+        """A last will for most groups, in the middle of a restart: so it is certain what must be,
+        and nothing that is asked for later brings back what was lost."""
         for group in GROUPS:
             if group.guest or random.random() < 0.3:
                 continue
             options = {'max_unavailable': rules.guarded.get(group.name, '100%')}
-            arena.call('last word', Request('restarter.startRestart', (group.name, options),
-                                            every(group.processes, UP)))
+            arena.call(
+                'last word',
+                Request(
+                    'restarter.startRestart', (group.name, options), every(group.processes, UP)
+                ),
+            )
             time.sleep(random.uniform(*PAUSE_SECONDS))
             method, effect = random.choice(LAST_WORDS)
             if group.name in rules.guarded or random.random() < 0.3:
                 arena.call('last word', Request('restarter.cancelRestart', (LATEST,)))
             else:
-                arena.call('last word', Request(method, (group.name, True), every(group.processes, effect), 60.0))
+                arena.call(
+                    'last word',
+                    Request(method, (group.name, True), every(group.processes, effect), 60.0),
+                )
 
     def _restore(self, arena: Arena) -> None:
         """Have everything run, for the next phase."""
@@ -153,8 +188,9 @@ class Chaos:
     def _all_ready(arena: Arena) -> bool:
         infos: Any = arena.quietly('supervisor.getAllProcessInfo')
         ready = {record.pid for record in records(arena.dir) if record.what == 'ready'}
-        return (len(infos) == sum(group.size for group in arena.groups)
-                and all(info['statename'] == 'RUNNING' and info['pid'] in ready for info in infos))
+        return len(infos) == sum(group.size for group in arena.groups) and all(
+            info['statename'] == 'RUNNING' and info['pid'] in ready for info in infos
+        )
 
     # -- what came of it ---------------------------------------------------------------------
 
@@ -163,8 +199,10 @@ class Chaos:
         summary.counts = dict(arena.counts)
         summary.lost, summary.taken_down_in_turn = self.checks.lost, self.checks.taken
         summary.longest_answer = round(arena.pulse.longest, 3)
-        summary.lowest_ready = {group: f'{lowest}, and {must} had to be' for group, (lowest, must)
-                                in sorted(self.checks.lowest.items())}
+        summary.lowest_ready = {
+            group: f'{lowest}, and {must} had to be'
+            for group, (lowest, must) in sorted(self.checks.lowest.items())
+        }
 
     def _tell(self, arena: Arena, since: float) -> None:
         self.summary.violations = [f'{group or "all"}: {what}' for group, what in arena.violations]

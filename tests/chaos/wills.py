@@ -1,9 +1,10 @@
 """Who wanted what of a process, and what may have become of it: the newer will wins. Pure.
 
-A will reached supervisord at some moment of a span: from just before it was sent until it was answered, or until a
-later call of somebody else was. Of two wills whose spans overlap either may be the newer one. A will that was not
-confirmed (a fault, no answer) may have been in vain, so that it allows something and rules nothing out.
-"""
+A will reached supervisord at some moment of a span: from just before it was sent until it was
+answered, or until a later call of somebody else was. Of two wills whose spans overlap either may be
+the newer one. A will that was not confirmed (a fault, no answer) may have been in vain, so that it
+allows something and rules nothing out."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -18,9 +19,8 @@ NEVER = float('inf')
 class Will:
     """What one client wanted of one process.
 
-    start: before it was sent. sent: it was sent by then. answered: infinite without an answer. certain: it was
-    confirmed. how: by which method.
-    """
+    start: before it was sent. sent: it was sent by then. answered: infinite without an answer.
+    certain: it was confirmed. how: by which method."""
 
     effect: str
     start: float
@@ -50,13 +50,20 @@ class Wills:
         """Somebody wants something of the process."""
         self._wills.setdefault(process, []).append(will)
 
-    def started_by_supervisor(self, processes: Iterable[str], since: float, own: Iterable[Will] = ()) -> bool:
-        """Whether one of these processes may have been started since then by one of Supervisor's own calls, beside
-        the asker's own."""
+    def started_by_supervisor(
+        self, processes: Iterable[str], since: float, own: Iterable[Will] = ()
+    ) -> bool:
+        """Whether one of these processes may have been started since then by one of Supervisor's
+        own calls, beside the asker's own."""
         own = set(own)
-        return any(will.how.startswith('supervisor.start') and will.effect == UP and will not in own
-                   and min(will.answered, self._processed(will.sent)) >= since
-                   for process in processes for will in self._wills.get(process, []))
+        return any(
+            will.how.startswith('supervisor.start')
+            and will.effect == UP
+            and will not in own
+            and min(will.answered, self._processed(will.sent)) >= since
+            for process in processes
+            for will in self._wills.get(process, [])
+        )
 
     def allowed(self, process: str) -> set[str]:
         """What the process may be now."""
@@ -64,5 +71,8 @@ class Wills:
         newest = max((will.start for will in wills if will.certain), default=None)
         if newest is None:
             return {self._base.get(process, UP), *(will.effect for will in wills)}
-        return {will.effect for will in wills
-                if min(will.answered, self._processed(will.sent)) >= newest}
+        return {
+            will.effect
+            for will in wills
+            if min(will.answered, self._processed(will.sent)) >= newest
+        }

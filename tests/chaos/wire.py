@@ -1,4 +1,5 @@
 """One XML-RPC call on a connection of its own, with everything that can become of it."""
+
 from __future__ import annotations
 
 import http.client
@@ -8,17 +9,16 @@ import xmlrpc.client
 from typing import Any, NamedTuple, Union
 from xml.parsers.expat import ExpatError
 
-Address = Union[str, tuple[str, int]]      # a unix socket, or host and port
+Address = Union[str, tuple[str, int]]  # a unix socket, or host and port
 
 
 class Outcome(NamedTuple):
     """What became of a call.
 
-    kind: 'result' and 'fault' are answers; 'lost' (refused, or closed without an answer), 'broken' (an answer that is
-    none: HTTP 500, no XML), 'silent' (nothing within the deadline), and 'hung up' by ourselves.
-    sent, answered: monotonic times; without an answer, answered is infinite. A call that was hung up may have come to
-    act until then.
-    """
+    kind: 'result' and 'fault' are answers; 'lost' (refused, or closed without an answer), 'broken'
+    (an answer that is none: HTTP 500, no XML), 'silent' (nothing within the deadline), and 'hung
+    up' by ourselves. sent, answered: monotonic times; without an answer, answered is infinite. A
+    call that was hung up may have come to act until then."""
 
     kind: str
     value: Any
@@ -30,15 +30,24 @@ class Outcome(NamedTuple):
         return f'{self.kind} {text if len(text) <= 300 else text[:300] + "..."}'
 
 
-def ask(address: Address, method: str, arguments: tuple[Any, ...] = (), deadline: float = 30.0,
-        hang_up: float | None = None) -> Outcome:
-    """Call the method. hang_up: seconds after which the connection is closed, without reading the answer."""
+def ask(
+    address: Address,
+    method: str,
+    arguments: tuple[Any, ...] = (),
+    deadline: float = 30.0,
+    hang_up: float | None = None,
+) -> Outcome:
+    """Call the method. hang_up: seconds after which the connection is closed, without reading the
+    answer.
+    """
     sent = time.monotonic()
     try:
         with _connected(address, deadline) as connection:
             body = xmlrpc.client.dumps(arguments, method).encode()
-            connection.sendall(b'POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nConnection: close\r\n'
-                               b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
+            connection.sendall(
+                b'POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nConnection: close\r\n'
+                b'Content-Length: %d\r\n\r\n%s' % (len(body), body)
+            )
             sent = time.monotonic()
             if hang_up is not None:
                 time.sleep(hang_up)

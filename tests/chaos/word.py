@@ -1,4 +1,7 @@
-"""Whether a restart's word is true: what it calls ready at its end has not died before, by supervisord's log. Pure."""
+"""Whether a restart's word is true: what it calls ready at its end has not died before, by
+supervisord's log. Pure.
+"""
+
 from __future__ import annotations
 
 import re
@@ -15,8 +18,8 @@ class Log:
 
     def __init__(self) -> None:
         self._pids: dict[str, int] = {}
-        self._died: dict[int, int] = {}         # pid: number of the line
-        self._ended: dict[str, int] = {}        # restart: number of the line
+        self._died: dict[int, int] = {}  # pid: number of the line
+        self._ended: dict[str, int] = {}  # restart: number of the line
         self._lines = 0
 
     def read(self, lines: Iterable[str]) -> None:
@@ -33,5 +36,8 @@ class Log:
     def untrue(self, restart: dict[str, Any]) -> list[str]:
         """The processes that the restart calls ready though they had died when it ended."""
         ended = self._ended.get(restart['id'], 0)
-        return [f'{one["group"]}:{one["name"]} ({one["new_pid"]})' for one in restart['processes']
-                if one['phase'] == 'ready' and 0 < self._died.get(one['new_pid'], ended) < ended]
+        return [
+            f'{one["group"]}:{one["name"]} ({one["new_pid"]})'
+            for one in restart['processes']
+            if one['phase'] == 'ready' and 0 < self._died.get(one['new_pid'], ended) < ended
+        ]

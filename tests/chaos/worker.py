@@ -2,9 +2,10 @@
 
 worker.py DIR [trait ...]
 
-Its name, group:process, is what supervisord says in its environment. It appends 'TIME PID PPID NAME WHAT' (TIME
-monotonic) to DIR/records when it is 'up', 'ready' (a moment before others can see it), has got SIGTERM ('term') or
-SIGHUP ('hup'; it is not ready then), and when it finds that another process of its name is alive ('double').
+Its name, group:process, is what supervisord says in its environment. It appends 'TIME PID PPID NAME
+WHAT' (TIME monotonic) to DIR/records when it is 'up', 'ready' (a moment before others can see it),
+has got SIGTERM ('term') or SIGHUP ('hup'; it is not ready then), and when it finds that another
+process of its name is alive ('double').
 
 --deaf          ignores SIGTERM
 --stop S        takes up to S seconds to stop
@@ -21,6 +22,7 @@ SIGHUP ('hup'; it is not ready then), and when it finds that another process of 
 --counts S      has no probe: the time of its 'up' is S seconds after its birth. supervisord calls it RUNNING after
                 startsecs, whether Python has come to its first line by then or not
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,11 +38,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-TURN = 0.1            # seconds between two looks at the weather
+TURN = 0.1  # seconds between two looks at the weather
 LOUD = b'x' * 999 + b'\n'
 
 
 # -- for the observer ------------------------------------------------------------------------
+
 
 class Record(NamedTuple):
     """What a worker has written down."""
@@ -62,6 +65,7 @@ def records(directory: Path) -> Iterator[Record]:
 
 # -- the program -----------------------------------------------------------------------------
 
+
 class Worker:
     """Lives until it is stopped, or its traits say otherwise."""
 
@@ -72,8 +76,10 @@ class Worker:
         self.records = os.open(self.directory / 'records', os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self.listener: socket.socket | None = None
         self.renewing = False
-        self.lock = os.open(self.directory / f'lock.{self.name}', os.O_RDWR | os.O_APPEND | os.O_CREAT)
-        self.start = os.fstat(self.lock).st_size               # which of its starts this is
+        self.lock = os.open(
+            self.directory / f'lock.{self.name}', os.O_RDWR | os.O_APPEND | os.O_CREAT
+        )
+        self.start = os.fstat(self.lock).st_size  # which of its starts this is
         self.random = random.Random(f'{os.environ.get("CHAOS_SEED")} {self.name} {self.start}')
 
     @property
@@ -83,11 +89,13 @@ class Worker:
     def record(self, what: str, at: float | None = None) -> None:
         at = time.monotonic() if at is None else at
         # one write with O_APPEND: records of several processes do not mix
-        os.write(self.records, f'{at:.6f} {os.getpid()} {os.getppid()} {self.name} {what}\n'.encode())
+        os.write(
+            self.records, f'{at:.6f} {os.getpid()} {os.getppid()} {self.name} {what}\n'.encode()
+        )
 
     def claim(self) -> None:
-        """Nobody else may live under this name. The kernel gives the lock back before a parent can learn of the end
-        of its child, and forked children do not inherit it."""
+        """Nobody else may live under this name. The kernel gives the lock back before a parent can
+        learn of the end of its child, and forked children do not inherit it."""
         try:
             fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -108,10 +116,12 @@ class Worker:
     def run(self) -> int:
         options = self.options
         signal.signal(signal.SIGTERM, signal.SIG_IGN if options.deaf else self.stop)
-        signal.signal(signal.SIGHUP, self.renew if options.renew else signal.SIG_DFL if options.frail
-                      else signal.SIG_IGN)
+        signal.signal(
+            signal.SIGHUP,
+            self.renew if options.renew else signal.SIG_DFL if options.frail else signal.SIG_IGN,
+        )
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)           # children of its own leave no zombies
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children of its own leave no zombies
         self.claim()
         self.record('up', None if options.counts is None else born() + options.counts)
         if options.third and self.storm and self.start % 3 == 2:
@@ -188,7 +198,17 @@ def born() -> float:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument('directory')
-    for flag in ('deaf', 'renew', 'frail', 'mortal', 'leave', 'third', 'children', 'loud', 'notify'):
+    for flag in (
+        'deaf',
+        'renew',
+        'frail',
+        'mortal',
+        'leave',
+        'third',
+        'children',
+        'loud',
+        'notify',
+    ):
         parser.add_argument(f'--{flag}', action='store_true')
     for seconds in ('stop', 'slow'):
         parser.add_argument(f'--{seconds}', type=float, default=0.0)

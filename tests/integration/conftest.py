@@ -10,10 +10,14 @@ from tests.integration.server import Server
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Any]]:
-    """start(programs, restarter='', extra='') gives a running Server; its log is checked at the end."""
+    """start(programs, restarter='', extra='') gives a running Server; its log is checked at the
+    end.
+    """
     servers: list[Server] = []
 
-    def begin(programs: str, restarter: str = '', extra: str = '', kind: type[Server] = Server) -> Server:
+    def begin(
+        programs: str, restarter: str = '', extra: str = '', kind: type[Server] = Server
+    ) -> Server:
         server = kind(programs, restarter, extra)
         servers.append(server)
         server.__enter__()

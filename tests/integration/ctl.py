@@ -1,4 +1,7 @@
-"""supervisorctl with our plugin: servers of both kinds, commands in the background, and sessions on a terminal."""
+"""supervisorctl with our plugin: servers of both kinds, commands in the background, and sessions on
+a terminal.
+"""
+
 from __future__ import annotations
 
 import fcntl
@@ -39,15 +42,26 @@ KINDS = [Ours, Stock]
 class Session:
     """supervisorctl's interactive shell, or another program, on a terminal of its own."""
 
-    def __init__(self, conf: Path, *arguments: str, program: str = 'supervisorctl', columns: int = 150,
-                 term: str = 'dumb') -> None:
+    def __init__(
+        self,
+        conf: Path,
+        *arguments: str,
+        program: str = 'supervisorctl',
+        columns: int = 150,
+        term: str = 'dumb',
+    ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, columns, 0, 0))
         self._text = ''
         self.process = subprocess.Popen(
-            [script(program), '-c', str(conf), *arguments], stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**os.environ, 'TERM': term, 'INPUTRC': os.devnull, 'NO_COLOR': ''})
+            [script(program), '-c', str(conf), *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={**os.environ, 'TERM': term, 'INPUTRC': os.devnull, 'NO_COLOR': ''},
+        )
         os.close(slave)
 
     def __enter__(self) -> Session:
@@ -67,7 +81,7 @@ class Session:
         deadline = time.monotonic() + SECONDS
         while not (found := re.search(pattern, self._text)):
             assert self._read(deadline), f'no {pattern!r} in {self._text!r}'
-        text, self._text = self._text[:found.end()], self._text[found.end():]
+        text, self._text = self._text[: found.end()], self._text[found.end() :]
         return text
 
     def run(self, line: str) -> list[str]:
@@ -91,7 +105,7 @@ class Session:
         ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
         try:
             text = os.read(self._master, 65536).decode() if ready else ''
-        except OSError:                # the other end is closed
+        except OSError:  # the other end is closed
             text = ''
         self._text += text
         return bool(text)

@@ -1,7 +1,9 @@
-"""Calls to the restarter namespace as no client should send them: strategies for hypothesis, and a server for them.
+"""Calls to the restarter namespace as no client should send them: strategies for hypothesis, and a
+server for them.
 
 Values are XML and not Python's, so that they can also be what xmlrpc.client would refuse to send.
 """
+
 from __future__ import annotations
 
 import base64
@@ -18,18 +20,28 @@ from supervisor_restarter.options import DECLARED
 from tests.integration.server import SECONDS, Server, free_port, program
 
 USER, PASSWORD = 'user', 'secret'
-PATIENT = 0.3       # seconds after which a call that waits is helped to its end, by cancelling what it waits for
+# seconds after which a call that waits is helped to its end, by cancelling what it waits for
+PATIENT = 0.3
 ARGUMENTS = {
-    'restartProcessGroup': ['group', 'options'], 'quickStop': ['names', 'wait'], 'quickStart': ['names', 'wait'],
-    'quickRestart': ['names', 'wait'], 'startRestart': ['names', 'options'], 'planRestart': ['names', 'options'],
+    'restartProcessGroup': ['group', 'options'],
+    'quickStop': ['names', 'wait'],
+    'quickStart': ['names', 'wait'],
+    'quickRestart': ['names', 'wait'],
+    'startRestart': ['names', 'options'],
+    'planRestart': ['names', 'options'],
     'retryRestart': ['id', 'options'],
-    'getRestart': ['id'], 'waitRestart': ['id', 'version', 'seconds'], 'cancelRestart': ['id'],
-    'listRestarts': [], 'getPluginVersion': [], 'getAPIVersion': [],
+    'getRestart': ['id'],
+    'waitRestart': ['id', 'version', 'seconds'],
+    'cancelRestart': ['id'],
+    'listRestarts': [],
+    'getPluginVersion': [],
+    'getAPIVersion': [],
 }
 PROGRAMS = program(count=2, stopwaitsecs=1) + program('lone', stopwaitsecs=1)
 
 
 # -- values ----------------------------------------------------------------------------------
+
 
 def scalar(kind: str, text: object) -> str:
     return f'<value><{kind}>{text}</{kind}></value>'
@@ -57,64 +69,163 @@ def strings(*samples: str) -> st.SearchStrategy[str]:
     return st.sampled_from(samples).map(lambda text: scalar('string', carried(text)))
 
 
-in_xml = st.characters(exclude_categories=['Cs'], exclude_characters='\ufffe\uffff',
-                       min_codepoint=0x20) | st.sampled_from('\r\n\t\x7f\x9b\u2028\u202e*?[]:%')
+in_xml = st.characters(
+    exclude_categories=['Cs'], exclude_characters='\ufffe\uffff', min_codepoint=0x20
+) | st.sampled_from('\r\n\t\x7f\x9b\u2028\u202e*?[]:%')
 texts = st.text(in_xml, max_size=30).map(carried)
 # What XML cannot carry, or carries in another way.
-raw = st.sampled_from(['\x00', '&#0;', '\x1b[31m', '&#27;', '&#xD800;', '&#xFFFE;', '&nbsp;', '<', '&', ']]>',
-                       '<![CDATA[web]]>', '<!-- web -->', '<b>web</b>', '\ufffe', '<?php web ?>'])
+raw = st.sampled_from(
+    [
+        '\x00',
+        '&#0;',
+        '\x1b[31m',
+        '&#27;',
+        '&#xD800;',
+        '&#xFFFE;',
+        '&nbsp;',
+        '<',
+        '&',
+        ']]>',
+        '<![CDATA[web]]>',
+        '<!-- web -->',
+        '<b>web</b>',
+        '\ufffe',
+        '<?php web ?>',
+    ]
+)
 numbers = st.one_of(
-    st.integers(-5, 5), st.integers(), st.sampled_from([2**31, -2**31 - 1, 2**63, 10**7, 10**7 + 1, 10**308, 10**4000]),
-    st.sampled_from(['9' * 5000, '', ' 1 ', '1_0', '0x1', '+1', '1.0', '\u0661', 'one']))
+    st.integers(-5, 5),
+    st.integers(),
+    st.sampled_from([2**31, -(2**31) - 1, 2**63, 10**7, 10**7 + 1, 10**308, 10**4000]),
+    st.sampled_from(['9' * 5000, '', ' 1 ', '1_0', '0x1', '+1', '1.0', '\u0661', 'one']),
+)
 doubles = st.one_of(
-    st.floats().map(repr), st.sampled_from(['nan', '-inf', '1e400', '-0.0', '', '1,5', '0x1p3', '1e-320']))
+    st.floats().map(repr),
+    st.sampled_from(['nan', '-inf', '1e400', '-0.0', '', '1,5', '0x1p3', '1e-320']),
+)
 leaves = st.one_of(
-    numbers.flatmap(lambda number: st.sampled_from(['int', 'i4', 'i8']).map(lambda kind: scalar(kind, number))),
+    numbers.flatmap(
+        lambda number: st.sampled_from(['int', 'i4', 'i8']).map(lambda kind: scalar(kind, number))
+    ),
     doubles.map(lambda text: scalar('double', text)),
     st.sampled_from(['0', '1', '2', 'true', '', '-1']).map(lambda text: scalar('boolean', text)),
-    texts.map(lambda text: scalar('string', text)), texts.map(lambda text: f'<value>{text}</value>'),
+    texts.map(lambda text: scalar('string', text)),
+    texts.map(lambda text: f'<value>{text}</value>'),
     raw.map(lambda text: scalar('string', text)),
     st.binary(max_size=20).map(lambda data: scalar('base64', base64.b64encode(data).decode())),
     st.sampled_from(['20260131T23:59:59', '20261331T23:59:59', '', '0', '00000000T00:00:00']).map(
-        lambda text: scalar('dateTime.iso8601', text)),
-    st.sampled_from(['<value><nil/></value>', '<value/>', '<value></value>', '', '<nil/>', '<int>1</int>',
-                     scalar('complex', '1j'), '<value><int>1</int><int>2</int></value>', scalar('base64', '%%%'),
-                     '<value><array/></value>', '<value><struct><member/></struct></value>',
-                     struct([('a', '')]), scalar('methodName', 'supervisor.shutdown'), scalar('params', ''),
-                     scalar('string', 'x' * 50_000), array([scalar('int', 1)] * 2000), nested(1000)]))
+        lambda text: scalar('dateTime.iso8601', text)
+    ),
+    st.sampled_from(
+        [
+            '<value><nil/></value>',
+            '<value/>',
+            '<value></value>',
+            '',
+            '<nil/>',
+            '<int>1</int>',
+            scalar('complex', '1j'),
+            '<value><int>1</int><int>2</int></value>',
+            scalar('base64', '%%%'),
+            '<value><array/></value>',
+            '<value><struct><member/></struct></value>',
+            struct([('a', '')]),
+            scalar('methodName', 'supervisor.shutdown'),
+            scalar('params', ''),
+            scalar('string', 'x' * 50_000),
+            array([scalar('int', 1)] * 2000),
+            nested(1000),
+        ]
+    ),
+)
 values = st.recursive(
-    leaves, lambda inner: st.one_of(
+    leaves,
+    lambda inner: st.one_of(
         st.lists(inner, max_size=4).map(array),
-        st.lists(st.tuples(texts | st.sampled_from(list(DECLARED)), inner), max_size=4).map(struct)),
-    max_leaves=8)
+        st.lists(st.tuples(texts | st.sampled_from(list(DECLARED)), inner), max_size=4).map(struct),
+    ),
+    max_leaves=8,
+)
 
-names = strings('web', 'web:', 'web:*', 'web:0', 'web:1', 'we*', 'lone', '*', 'all', '[w]eb:0', 'WEB', ' web', 'web ',
-                'web\n', 'web:9', 'web:0:1', 'web:\x7f', 'nope', '', ':', '[', 'web:[z-a]', 'w?b', 'web/0')
+names = strings(
+    'web',
+    'web:',
+    'web:*',
+    'web:0',
+    'web:1',
+    'we*',
+    'lone',
+    '*',
+    'all',
+    '[w]eb:0',
+    'WEB',
+    ' web',
+    'web ',
+    'web\n',
+    'web:9',
+    'web:0:1',
+    'web:\x7f',
+    'nope',
+    '',
+    ':',
+    '[',
+    'web:[z-a]',
+    'w?b',
+    'web/0',
+)
 seconds = st.one_of(
     st.sampled_from(['0', '0.01', '0.2', '1', '9999999.5', '10000001', '-0.1', 'nan', 'inf']).map(
-        lambda text: scalar('double', text)),
-    st.sampled_from([0, 1, 10_000_000, 10_000_001, -1]).map(lambda number: scalar('int', number)))
-flags = st.sampled_from(['0', '1']).map(lambda text: scalar('boolean', text)) | st.sampled_from([0, 1, 2]).map(
-    lambda number: scalar('int', number))
+        lambda text: scalar('double', text)
+    ),
+    st.sampled_from([0, 1, 10_000_000, 10_000_001, -1]).map(lambda number: scalar('int', number)),
+)
+flags = st.sampled_from(['0', '1']).map(lambda text: scalar('boolean', text)) | st.sampled_from(
+    [0, 1, 2]
+).map(lambda number: scalar('int', number))
 NEARLY: dict[str, st.SearchStrategy[str]] = {
     **dict.fromkeys(['delay', 'timeout', 'min_ready', 'ready_timeout', 'stop_timeout'], seconds),
-    'stagger_factor': st.sampled_from([0, 1, 2, 10_000, 10_001, True]).map(lambda number: scalar('int', number)),
-    'max_unavailable': st.sampled_from([0, 1, 2, 10_000]).map(lambda number: scalar('int', number)) | strings(
-        '50%', '1%', '100%', '0%', '101%', '050%', '\u0665\u0660%', '50%\n', '1'),
-    'method': strings('restart', 'signal:CONT', 'signal:sigcont', 'signal:', 'signal:0', 'signal:18', 'signal:RTMIN+1',
-                      'signal:CONT:', 'Restart'),
+    'stagger_factor': st.sampled_from([0, 1, 2, 10_000, 10_001, True]).map(
+        lambda number: scalar('int', number)
+    ),
+    'max_unavailable': st.sampled_from([0, 1, 2, 10_000]).map(lambda number: scalar('int', number))
+    | strings('50%', '1%', '100%', '0%', '101%', '050%', '\u0665\u0660%', '50%\n', '1'),
+    'method': strings(
+        'restart',
+        'signal:CONT',
+        'signal:sigcont',
+        'signal:',
+        'signal:0',
+        'signal:18',
+        'signal:RTMIN+1',
+        'signal:CONT:',
+        'Restart',
+    ),
     'on_failure': strings('abort', 'continue', 'ABORT', ''),
     'if_busy': strings('fail', 'queue', 'queue '),
     'only_running': flags,
 }
-options = st.lists(st.sampled_from(sorted(NEARLY)).flatmap(
-    lambda key: st.tuples(st.just(key), st.one_of(NEARLY[key], NEARLY[key], values))) | st.tuples(
-        st.sampled_from(['history', 'fast_spawn', 'Delay', 'delay ', '__class__', '', 'self']), values),
-    max_size=4).map(struct)
-ids = st.integers(0, 30).map(lambda number: scalar('string', number)) | strings('01', ' 1', '\u0661', '1.0', '')
+options = st.lists(
+    st.sampled_from(sorted(NEARLY)).flatmap(
+        lambda key: st.tuples(st.just(key), st.one_of(NEARLY[key], NEARLY[key], values))
+    )
+    | st.tuples(
+        st.sampled_from(['history', 'fast_spawn', 'Delay', 'delay ', '__class__', '', 'self']),
+        values,
+    ),
+    max_size=4,
+).map(struct)
+ids = st.integers(0, 30).map(lambda number: scalar('string', number)) | strings(
+    '01', ' 1', '\u0661', '1.0', ''
+)
 nearly: dict[str, st.SearchStrategy[str]] = {
-    'group': names, 'names': names | st.lists(names, max_size=4).map(array), 'options': options, 'wait': flags,
-    'id': ids, 'version': st.sampled_from([0, 1, -1, 2**31 - 1, 2**70]).map(lambda number: scalar('int', number)),
+    'group': names,
+    'names': names | st.lists(names, max_size=4).map(array),
+    'options': options,
+    'wait': flags,
+    'id': ids,
+    'version': st.sampled_from([0, 1, -1, 2**31 - 1, 2**70]).map(
+        lambda number: scalar('int', number)
+    ),
     'seconds': seconds,
 }
 
@@ -128,28 +239,38 @@ class Request(NamedTuple):
     def body(self, method: str = '') -> bytes:
         """The call in XML, or the same parameters for another method."""
         params = ''.join(f'<param>{value}</param>' for value in self.values)
-        return (f'<?xml version="1.0"?><methodCall><methodName>{method or self.method}</methodName>'
-                f'<params>{params}</params></methodCall>').encode('utf-8', 'surrogatepass')
+        return (
+            f'<?xml version="1.0"?><methodCall><methodName>{method or self.method}</methodName>'
+            f'<params>{params}</params></methodCall>'
+        ).encode('utf-8', 'surrogatepass')
 
 
 @st.composite
 def requests(draw: Any) -> Request:
     """A call of a published method whose parameters are nearly right, or anything."""
     method = draw(st.sampled_from(sorted(ARGUMENTS)))
-    given = [draw(st.one_of(nearly[argument], nearly[argument], values)) for argument in ARGUMENTS[method]]
+    given = [
+        draw(st.one_of(nearly[argument], nearly[argument], values))
+        for argument in ARGUMENTS[method]
+    ]
     extra = draw(st.sampled_from([0, 0, 0, 0, 1, -1, -2]))
-    given = given[:len(given) + extra] if extra < 0 else given + [draw(values) for _ in range(extra)]
+    given = (
+        given[: len(given) + extra] if extra < 0 else given + [draw(values) for _ in range(extra)]
+    )
     return Request(f'restarter.{method}', given)
 
 
 # -- the server ------------------------------------------------------------------------------
+
 
 class Fuzzed(Server):
     """The server that gets it all, over a unix socket and, with a password, over inet."""
 
     calm: Any = None
 
-    def __init__(self, programs: str = PROGRAMS, restarter: str = 'history=10', extra: str = '') -> None:
+    def __init__(
+        self, programs: str = PROGRAMS, restarter: str = 'history=10', extra: str = ''
+    ) -> None:
         self.port = free_port()
         inet = f'[inet_http_server]\nport=127.0.0.1:{self.port}\nusername={USER}\npassword={PASSWORD}\n\n'
         super().__init__(programs, restarter, extra + inet)
@@ -171,8 +292,10 @@ class Fuzzed(Server):
         """HTTP status and body of the answer. One that does not come at once is helped on."""
         authorization = base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()
         with self.connect(inet) as connection:
-            connection.sendall(b'POST /RPC2 HTTP/1.1\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n%s' % (
-                authorization.encode(), len(body), body))
+            connection.sendall(
+                b'POST /RPC2 HTTP/1.1\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n%s'
+                % (authorization.encode(), len(body), body)
+            )
             connection.settimeout(PATIENT)
             try:
                 connection.recv(1, socket.MSG_PEEK)
@@ -185,18 +308,26 @@ class Fuzzed(Server):
 
     def cancel_all(self) -> None:
         """Cancel every restart, and wait until all have come to their end."""
+
         def over() -> bool:
-            unfinished = [struct for struct in self.rpc().restarter.listRestarts() if not struct['finished_at']]
+            unfinished = [
+                struct
+                for struct in self.rpc().restarter.listRestarts()
+                if not struct['finished_at']
+            ]
             for struct in unfinished:
-                with contextlib.suppress(xmlrpc.client.Fault):        # it has just ended
+                with contextlib.suppress(xmlrpc.client.Fault):  # it has just ended
                     self.rpc().restarter.cancelRestart(struct['id'])
             return not unfinished
+
         self.wait(over, 'end of all restarts')
 
     def look(self) -> Any:
         """The state and pid of every process."""
-        return [(info['group'], info['name'], info['statename'], info['pid'])
-                for info in self.rpc().supervisor.getAllProcessInfo()]
+        return [
+            (info['group'], info['name'], info['statename'], info['pid'])
+            for info in self.rpc().supervisor.getAllProcessInfo()
+        ]
 
     def settle(self) -> None:
         """Bring everything back to where all processes run, and remember their pids."""
@@ -205,6 +336,7 @@ class Fuzzed(Server):
         def up() -> bool:
             self.rpc().restarter.quickStart('all', True)
             return {state for _, _, state, _ in self.look()} == {'RUNNING'}
+
         self.wait(up, 'return of every process')
         self.calm = self.look()
 

@@ -1,8 +1,8 @@
 """A worker that uses memory: grower.py FILE KEEPER.
 
-It keeps as many megabytes as stand in FILE.<its SUPERVISOR_PROCESS_NAME> (none without it), looked at ten times a
-second; `self`: itself, `child`: a child of a child of it does.
-"""
+It keeps as many megabytes as stand in FILE.<its SUPERVISOR_PROCESS_NAME> (none without it), looked
+at ten times a second; `self`: itself, `child`: a child of a child of it does."""
+
 from __future__ import annotations
 
 import os
@@ -15,14 +15,14 @@ MEGABYTE = 1024 * 1024
 
 
 def main() -> None:
-    file = Path(f"{sys.argv[1]}.{os.environ['SUPERVISOR_PROCESS_NAME']}")
+    file = Path(f'{sys.argv[1]}.{os.environ["SUPERVISOR_PROCESS_NAME"]}')
     if sys.argv[2] != 'self':
         below = {'child': 'grandchild', 'grandchild': 'self'}[sys.argv[2]]
         subprocess.run([sys.executable, __file__, sys.argv[1], below], check=False)
         return
     kept = b''
     parent = os.getppid()
-    while os.getppid() == parent:       # a child ends with its parent
+    while os.getppid() == parent:  # a child ends with its parent
         wanted = int(file.read_text() or 0) * MEGABYTE if file.exists() else 0
         if len(kept) != wanted:
             kept = b'x' * wanted

@@ -5,6 +5,7 @@
 
 The repository must be on supervisord's PYTHONPATH.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -15,7 +16,7 @@ from typing import Any, Callable
 from supervisor import events
 
 SECTION = '[rpcinterface:hoarder]\nsupervisor.rpcinterface_factory=tests.integration.hoarder:make_hoarder\n\n'
-MOST = 100        # descriptors that supervisord may have open while it is short of them
+MOST = 100  # descriptors that supervisord may have open while it is short of them
 NOBODY = 65534
 
 
@@ -24,7 +25,10 @@ class HoarderRPCInterface:
 
     def __init__(self) -> None:
         self._taken: list[int] = []
-        self._limits = resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_NPROC)
+        self._limits = (
+            resource.getrlimit(resource.RLIMIT_NOFILE),
+            resource.getrlimit(resource.RLIMIT_NPROC),
+        )
         self._user = os.getuid()
         self._at_start: Callable[[], object] | None = None
         events.subscribe(events.ProcessStateStartingEvent, self._starting)
@@ -40,7 +44,9 @@ class HoarderRPCInterface:
         return True
 
     def takeForks(self) -> bool:
-        """From now on no fork succeeds. The kernel forbids it to no process of root's: supervisord becomes nobody."""
+        """From now on no fork succeeds. The kernel forbids it to no process of root's: supervisord
+        becomes nobody.
+        """
         resource.setrlimit(resource.RLIMIT_NPROC, (0, self._limits[1][1]))
         if self._user == 0:
             os.setresuid(NOBODY, NOBODY, 0)

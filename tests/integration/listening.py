@@ -1,5 +1,6 @@
-"""supervisor_restart_listener with the test in supervisord's place at its stdin and stdout: the test decides which
-events come, and when; its calls go to a real supervisord."""
+"""supervisor_restart_listener with the test in supervisord's place at its stdin and stdout: the
+test decides which events come, and when; its calls go to a real supervisord."""
+
 from __future__ import annotations
 
 import os
@@ -15,16 +16,25 @@ TICK = 'TICK_5'
 
 
 class Hand:
-    """A listener at hand. arguments: its rules. command: the program. url: what it calls instead of the server."""
+    """A listener at hand. arguments: its rules. command: the program. url: what it calls instead of
+    the server.
+    """
 
-    def __init__(self, server: Server, *arguments: str, command: tuple[str, ...] = (), url: str = '') -> None:
+    def __init__(
+        self, server: Server, *arguments: str, command: tuple[str, ...] = (), url: str = ''
+    ) -> None:
         environment = {**os.environ, 'SUPERVISOR_SERVER_URL': url or f'unix://{server.dir}/sock'}
         self._errors: Path = server.dir / f'listener.{id(self)}'
         self._server = server
         with self._errors.open('wb') as stderr:
             program = command or (script('supervisor_restart_listener'),)
-            self.process = subprocess.Popen([*program, *arguments], env=environment,
-                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+            self.process = subprocess.Popen(
+                [*program, *arguments],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
         self._serial = 0
         # No read may wait for ever.
         self._alarm = threading.Timer(3 * SECONDS, self.process.kill)
@@ -42,12 +52,16 @@ class Hand:
                 pipe.close()
 
     def send(self, event: str = TICK, payload: str = 'when:1') -> list[str]:
-        """Send an event, as Supervisor does, when the listener is ready for it; what it says until it has obeyed."""
+        """Send an event, as Supervisor does, when the listener is ready for it; what it says until
+        it has obeyed.
+        """
         before = len(self.lines())
         self.expect(b'READY\n')
         self._serial += 1
-        self.write(f'ver:3.0 server:supervisor serial:{self._serial} pool:x poolserial:{self._serial} '
-                   f'eventname:{event} len:{len(payload)}\n{payload}'.encode())
+        self.write(
+            f'ver:3.0 server:supervisor serial:{self._serial} pool:x poolserial:{self._serial} '
+            f'eventname:{event} len:{len(payload)}\n{payload}'.encode()
+        )
         self.expect(b'RESULT 2\nOK')
         return self.lines()[before:]
 
@@ -78,5 +92,6 @@ class Hand:
         def said() -> bool:
             found.extend(line for line in self.send(**event) if words in line)
             return bool(found)
+
         self._server.wait(said, f'line with {words!r}')
         return found[0]

@@ -1,4 +1,5 @@
-"""Another plugin beside ours, for tests: it wraps what we wrap, and takes part in what happens inside supervisord.
+"""Another plugin beside ours, for tests: it wraps what we wrap, and takes part in what happens
+inside supervisord.
 
     [rpcinterface:neighbour]
     supervisor.rpcinterface_factory = tests.integration.neighbour:make_neighbour
@@ -6,6 +7,7 @@
 
 The repository must be on supervisord's PYTHONPATH.
 """
+
 from __future__ import annotations
 
 import functools
@@ -20,11 +22,13 @@ STOPS = ('stopProcess', 'stopProcessGroup', 'stopAllProcesses')
 
 
 def files() -> list[str]:
-    """The functions that are being called, from the innermost on, each as file:name without the directories."""
+    """The functions that are being called, from the innermost on, each as file:name without the
+    directories.
+    """
     found, frame = [], sys._getframe(2)
     while frame is not None:
         found.append(f'{frame.f_code.co_filename.rpartition("/")[2]}:{frame.f_code.co_name}')
-        frame = frame.f_back       # type: ignore[assignment]
+        frame = frame.f_back  # type: ignore[assignment]
     return found
 
 
@@ -37,7 +41,7 @@ class NeighbourRPCInterface:
         self._found: list[tuple[Any, str, Any]] = []
         self._places = [(supervisord.options.poller, 'poll')]
         self._places += [(SupervisorNamespaceRPCInterface, name) for name in STOPS]
-        self._note_chain(type(supervisord.options.poller), 'poll')       # the very bottom
+        self._note_chain(type(supervisord.options.poller), 'poll')  # the very bottom
         for name in STOPS:
             self._note_chain(SupervisorNamespaceRPCInterface, name)
 
@@ -50,9 +54,9 @@ class NeighbourRPCInterface:
 
     def putBack(self) -> bool:
         """Put back what was found by the last wrap(), without a look at what is there by now."""
-        for obj, name, found in self._found[-len(self._places):]:
+        for obj, name, found in self._found[-len(self._places) :]:
             setattr(obj, name, found)
-        del self._found[-len(self._places):]
+        del self._found[-len(self._places) :]
         return True
 
     def calls(self) -> dict[str, int]:
@@ -73,13 +77,18 @@ class NeighbourRPCInterface:
 
     def onTop(self) -> list[str]:
         """What is ours on top of the four."""
-        return [name for obj, name in self._places if getattr(obj, name).__code__.co_filename.endswith('hooks.py')]
+        return [
+            name
+            for obj, name in self._places
+            if getattr(obj, name).__code__.co_filename.endswith('hooks.py')
+        ]
 
     def _counting(self, name: str, below: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(below)
         def counted(*args: Any, **kwargs: Any) -> Any:
             self._calls[name] += 1
             return below(*args, **kwargs)
+
         return counted
 
     def _note_chain(self, kind: type, name: str) -> None:
@@ -88,6 +97,7 @@ class NeighbourRPCInterface:
         def noted(*args: Any, **kwargs: Any) -> Any:
             self._chains[name] = files()
             return bottom(*args, **kwargs)
+
         noted.__doc__ = bottom.__doc__
         setattr(kind, name, noted)
 

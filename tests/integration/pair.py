@@ -1,7 +1,9 @@
-"""Two supervisords with the same programs, one with the plugin and one without, which are told and asked the same.
+"""Two supervisords with the same programs, one with the plugin and one without, which are told and
+asked the same.
 
-What no two supervisords have in common, as pids and times, is made alike before answers are compared.
-"""
+What no two supervisords have in common, as pids and times, is made alike before answers are
+compared."""
+
 from __future__ import annotations
 
 import http.client
@@ -14,26 +16,52 @@ from typing import Any
 from bench.lab import CTLPLUGIN
 from tests.integration.server import Call, Server, free_port, program
 
-ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
-PROGRAMS = ''.join([
-    program(count=2), program('busy', count=2), program('lone', autorestart='false'),
-    program('echo', '/bin/cat', stdout_logfile='%(here)s/echo.out', stderr_logfile='%(here)s/echo.err'),
-    program('missing', '/nonexistent', autostart='false', startretries=0),
-    program('false', '/bin/false', autostart='false', startretries=0, startsecs=5, autorestart='false'),
-    program('done', '/bin/sleep 0.3', autorestart='false', exitcodes=0),
-    program('slow', startsecs=3, autostart='false'),
-    program('front') + program('back') + '[group:site]\nprograms=front,back\n\n',
-    program('ears', kind='eventlistener', events='TICK_3600'),
-])
+ENDLESS = {
+    'stagger_factor': 2,
+    'delay': 3600,
+}  # for two processes: the second one's turn does not come
+PROGRAMS = ''.join(
+    [
+        program(count=2),
+        program('busy', count=2),
+        program('lone', autorestart='false'),
+        program(
+            'echo',
+            '/bin/cat',
+            stdout_logfile='%(here)s/echo.out',
+            stderr_logfile='%(here)s/echo.err',
+        ),
+        program('missing', '/nonexistent', autostart='false', startretries=0),
+        program(
+            'false',
+            '/bin/false',
+            autostart='false',
+            startretries=0,
+            startsecs=5,
+            autorestart='false',
+        ),
+        program('done', '/bin/sleep 0.3', autorestart='false', exitcodes=0),
+        program('slow', startsecs=3, autostart='false'),
+        program('front') + program('back') + '[group:site]\nprograms=front,back\n\n',
+        program('ears', kind='eventlistener', events='TICK_3600'),
+    ]
+)
 ADDED = program('added')
 SAME = [
-    (re.compile(r'\bpid \d+'), 'pid N'), (re.compile(r'uptime (\d+ days?, )?\d+:\d\d:\d\d'), 'uptime T'),
-    (re.compile(r'\w{3} \d\d \d\d:\d\d [AP]M'), 'WHEN'), (re.compile(r'\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}'), 'WHEN'),
-    (re.compile(r'\w{3}(%20|\+)\w{3}(%20|\+)+\d+(%20|\+)\d\d(:|%3A)\d\d(:|%3A)\d\d(%20|\+)\d{4}'), 'WHEN'),
+    (re.compile(r'\bpid \d+'), 'pid N'),
+    (re.compile(r'uptime (\d+ days?, )?\d+:\d\d:\d\d'), 'uptime T'),
+    (re.compile(r'\w{3} \d\d \d\d:\d\d [AP]M'), 'WHEN'),
+    (re.compile(r'\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}'), 'WHEN'),
+    (
+        re.compile(
+            r'\w{3}(%20|\+)\w{3}(%20|\+)+\d+(%20|\+)\d\d(:|%3A)\d\d(:|%3A)\d\d(%20|\+)\d{4}'
+        ),
+        'WHEN',
+    ),
     (re.compile(r'\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT'), 'WHEN'),
     (re.compile(r'supervisor-\w{8}\.log'), 'supervisor-X.log'),
 ]
-NUMBERS = ('pid', 'start', 'stop', 'now')          # of a process's struct: 0, or a number that differs
+NUMBERS = ('pid', 'start', 'stop', 'now')  # of a process's struct: 0, or a number that differs
 
 
 class Half(Server):
@@ -41,7 +69,9 @@ class Half(Server):
 
     def __init__(self) -> None:
         self.port = free_port()
-        super().__init__(PROGRAMS, '', f'[inet_http_server]\nport=127.0.0.1:{self.port}\n\n' + CTLPLUGIN)
+        super().__init__(
+            PROGRAMS, '', f'[inet_http_server]\nport=127.0.0.1:{self.port}\n\n' + CTLPLUGIN
+        )
 
     def __enter__(self) -> Half:
         super().__enter__()
@@ -49,9 +79,17 @@ class Half(Server):
 
     def wait_calm(self) -> None:
         """Wait until every process is where it stays."""
+
         def calm() -> bool:
-            states = {info['name']: info['statename'] for info in self.rpc().supervisor.getAllProcessInfo()}
-            return not {'STARTING', 'STOPPING', 'BACKOFF'} & set(states.values()) and states['done'] != 'RUNNING'
+            states = {
+                info['name']: info['statename']
+                for info in self.rpc().supervisor.getAllProcessInfo()
+            }
+            return (
+                not {'STARTING', 'STOPPING', 'BACKOFF'} & set(states.values())
+                and states['done'] != 'RUNNING'
+            )
+
         self.wait(calm, 'calm')
 
     def restore(self) -> None:
@@ -69,7 +107,9 @@ class Half(Server):
         rpc.supervisor.clearProcessLogs('echo')
 
     def begin(self) -> str:
-        """Begin a restart of `busy` that does not come to its end: the plugin is hooked in as it can be."""
+        """Begin a restart of `busy` that does not come to its end: the plugin is hooked in as it
+        can be.
+        """
         id = str(self.restarter.startRestart('busy', ENDLESS))
         self.wait(lambda: self.rpc().restarter.getRestart(id)['done'] == 1, 'the first process')
         return id
@@ -110,10 +150,15 @@ class Half(Server):
             return answer
         if isinstance(answer, (list, tuple)):
             if all(isinstance(item, dict) and 'status' in item for item in answer):
-                answer = sorted(answer, key=lambda row: (row['group'], row['name']))   # they come as they were done
+                answer = sorted(
+                    answer, key=lambda row: (row['group'], row['name'])
+                )  # they come as they were done
             return [self.alike(item) for item in answer]
         if isinstance(answer, dict):
-            return {key: bool(item) if key in NUMBERS else self.alike(item) for key, item in answer.items()}
+            return {
+                key: bool(item) if key in NUMBERS else self.alike(item)
+                for key, item in answer.items()
+            }
         return answer
 
 
@@ -146,8 +191,10 @@ class Pair:
 
     def both(self, ask: Callable[[Half], Any]) -> tuple[Any, Any]:
         """The answers of both, asked at the same time, made alike."""
+
         def begin(half: Half) -> Call:
             return half.in_background(lambda: half.alike(ask(half)))
+
         ours, stock = begin(self.ours), begin(self.stock)
         return ours.result(), stock.result()
 
@@ -166,7 +213,9 @@ def pair() -> Iterator[Pair]:
         both.both(lambda half: half.restore())
         yield both
         # Supervisor itself meets some strange arguments with HTTP 500 and a traceback.
-        assert len({half.log_text().count('Traceback') for half in (ours, stock)}) == 1, ours.log_text()
+        assert len({half.log_text().count('Traceback') for half in (ours, stock)}) == 1, (
+            ours.log_text()
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@
 
 The repository must be on supervisord's PYTHONPATH.
 """
+
 from __future__ import annotations
 
 import os
@@ -31,13 +32,20 @@ class ProbeRPCInterface:
         wake_up_fd = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(wake_up_fd, warn_on_full_buffer=False)
         return {
-            'descriptors': len(os.listdir('/proc/self/fd')) - self._count(dispatchers, deferring_http_channel),
+            'descriptors': len(os.listdir('/proc/self/fd'))
+            - self._count(dispatchers, deferring_http_channel),
             'wake_up_fd': wake_up_fd,
             'poll_is_wrapped': 'poll' in vars(options.poller),
-            'foreign_dispatchers': sum(1 for one in dispatchers if not type(one).__module__.startswith('supervisor.')),
-            'stand_ins': len(options.pidhistory) - self._count(options.pidhistory.values(), Subprocess),
-            'wrapped_calls': sum(1 for value in vars(SupervisorNamespaceRPCInterface).values()
-                                 if hasattr(value, '__wrapped__')),
+            'foreign_dispatchers': sum(
+                1 for one in dispatchers if not type(one).__module__.startswith('supervisor.')
+            ),
+            'stand_ins': len(options.pidhistory)
+            - self._count(options.pidhistory.values(), Subprocess),
+            'wrapped_calls': sum(
+                1
+                for value in vars(SupervisorNamespaceRPCInterface).values()
+                if hasattr(value, '__wrapped__')
+            ),
         }
 
     def breakSteps(self, times: int) -> bool:

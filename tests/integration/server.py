@@ -1,4 +1,7 @@
-"""A real supervisord for one test: any configuration, any way of starting it, and what can be asked of it."""
+"""A real supervisord for one test: any configuration, any way of starting it, and what can be asked
+of it.
+"""
+
 from __future__ import annotations
 
 import http.client
@@ -22,22 +25,29 @@ from bench.lab import Lab, script
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name('worker.py')
-SECONDS = 60.0   # the deadline of every wait; far more than anything here takes
+SECONDS = 60.0  # the deadline of every wait; far more than anything here takes
 CONNECTED = '03'  # of /proc/net/unix
 
 
 def worker(*arguments: str) -> str:
     """The command of a worker that misbehaves as told; see worker.py and Server.wait_workers."""
-    return ' '.join([sys.executable, '-S', '-E', str(WORKER), '--touch', '%(here)s/workers', *arguments])
+    return ' '.join(
+        [sys.executable, '-S', '-E', str(WORKER), '--touch', '%(here)s/workers', *arguments]
+    )
 
 
-# A worker that stops when the test says so, with Server.let_stop(): whatever has to happen while it is stopping happens
-# however slow the machine is.
+# A worker that stops when the test says so, with Server.let_stop(): whatever has to happen while it
+# is stopping happens however slow the machine is.
 HELD = worker('--hold', '%(here)s/may-stop')
 
 
-def program(name: str = 'web', command: str = '/bin/sleep 1000', count: int = 1, kind: str = 'program',
-            **settings: object) -> str:
+def program(
+    name: str = 'web',
+    command: str = '/bin/sleep 1000',
+    count: int = 1,
+    kind: str = 'program',
+    **settings: object,
+) -> str:
     """A [program:x] section; startsecs is 0 unless set, so that tests need not wait for it."""
     settings = {'startsecs': 0, 'stopwaitsecs': 10, **settings}
     lines = [f'[{kind}:{name}]', f'command={command}']
@@ -54,16 +64,15 @@ def held(name: str = 'web', count: int = 1, **settings: object) -> str:
 class Server(Lab):
     """A running supervisord; after the test its log must hold no traceback.
 
-    programs: sections of the configuration. restarter: lines for [rpcinterface:restarter]; `scout` is 0 unless set.
-    extra: more sections, such as an [inet_http_server].
-    """
+    programs: sections of the configuration. restarter: lines for [rpcinterface:restarter]; `scout`
+    is 0 unless set. extra: more sections, such as an [inet_http_server]."""
 
-    interface = True    # whether it has the restarter interface
+    interface = True  # whether it has the restarter interface
 
     def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
         super().__init__('', interface=self.interface)
         if self.interface and 'scout' not in restarter:
-            restarter += '\nscout=0'     # tests that are not about it need not wait for it
+            restarter += '\nscout=0'  # tests that are not about it need not wait for it
         self._text = self._text.rstrip() + f'\n{restarter}\n\n{extra}\n{programs}'
         self._threads: list[Call] = []
 
@@ -86,7 +95,9 @@ class Server(Lab):
 
     def proxy(self) -> Any:
         """A connection as supervisorctl makes it, without a time limit of its own."""
-        return xmlrpc.client.ServerProxy('http://127.0.0.1', SupervisorTransport(None, None, f'unix://{self.dir}/sock'))
+        return xmlrpc.client.ServerProxy(
+            'http://127.0.0.1', SupervisorTransport(None, None, f'unix://{self.dir}/sock')
+        )
 
     @property
     def restarter(self) -> Any:
@@ -100,8 +111,11 @@ class Server(Lab):
 
     def pids(self, group: str = 'web') -> dict[str, int]:
         """The pid of each process of the group by its name."""
-        return {info['name']: info['pid'] for info in self.rpc().supervisor.getAllProcessInfo()
-                if info['group'] == group}
+        return {
+            info['name']: info['pid']
+            for info in self.rpc().supervisor.getAllProcessInfo()
+            if info['group'] == group
+        }
 
     def state(self, name: str) -> str:
         """The state of one process, such as 'RUNNING'."""
@@ -122,34 +136,49 @@ class Server(Lab):
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run supervisorctl to its end."""
-        return subprocess.run([script('supervisorctl'), '-c', str(self.conf), *arguments],
-                              capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            [script('supervisorctl'), '-c', str(self.conf), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def begin_ctl(self, *arguments: str) -> subprocess.Popen[str]:
         """Start supervisorctl and do not wait; its output, with that for errors, comes as .stdout."""
         usual = {key: value for key, value in os.environ.items() if key != 'PYTHONUNBUFFERED'}
-        return subprocess.Popen([script('supervisorctl'), '-c', str(self.conf), *arguments], text=True, env=usual,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            [script('supervisorctl'), '-c', str(self.conf), *arguments],
+            text=True,
+            env=usual,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def let_stop(self) -> None:
         """Let HELD workers stop, those that are told to now and all later ones."""
         (self.dir / 'may-stop').touch()
 
     def descriptors(self) -> int:
-        """How many descriptors supervisord has open, apart from clients' connections to its unix socket.
+        """How many descriptors supervisord has open, apart from clients' connections to its unix
+        socket.
 
         It closes those in its own time after the client has.
         """
-        path = str(self.dir / 'sock')       # which is a link to the one that it is bound to, sock.<pid>
+        path = str(self.dir / 'sock')  # which is a link to the one that it is bound to, sock.<pid>
         rows = [line.split() for line in Path('/proc/net/unix').read_text().splitlines()]
-        connections = {f'socket:[{row[6]}]' for row in rows
-                       if row[5] == CONNECTED and ''.join(row[7:]).startswith(path)}
+        connections = {
+            f'socket:[{row[6]}]'
+            for row in rows
+            if row[5] == CONNECTED and ''.join(row[7:]).startswith(path)
+        }
         found = 0
         for descriptor in Path(f'/proc/{self.pid}/fd').iterdir():
             try:
                 found += os.readlink(descriptor) not in connections
             except OSError:
-                pass               # it has just been closed
+                pass  # it has just been closed
         return found
 
     # -- waiting -----------------------------------------------------------------------------
@@ -161,18 +190,27 @@ class Server(Lab):
     def wait_state(self, group: str = 'web', *states: str) -> None:
         """Wait until every process of the group is in one of the states (default: RUNNING)."""
         wanted = set(states or ['RUNNING'])
-        self.wait(lambda: bool(self.states(group)) and set(self.states(group).values()) <= wanted,
-                  f'{group} in {wanted}; it is {self.states(group)}')
+        self.wait(
+            lambda: bool(self.states(group)) and set(self.states(group).values()) <= wanted,
+            f'{group} in {wanted}; it is {self.states(group)}',
+        )
 
     def wait_workers(self, group: str = 'web', *states: str) -> None:
-        """Wait until every process of the group is RUNNING (or in `states`) and, being a worker, has set itself up."""
+        """Wait until every process of the group is RUNNING (or in `states`) and, being a worker,
+        has set itself up.
+        """
         self.wait_state(group, *states)
         pids = {str(pid) for pid in self.pids(group).values()}
         self.wait(lambda: pids <= set((self.dir / 'workers').read_text().split()), 'workers')
 
     def wait_call(self, method: str, mark: int = 0) -> None:
-        """Wait until supervisord, a Telling one, has got a call of this method ('stopProcess') since the mark."""
-        self.wait(lambda: f'XML-RPC method called: supervisor.{method}()' in self.log_text(mark), f'call of {method}')
+        """Wait until supervisord, a Telling one, has got a call of this method ('stopProcess')
+        since the mark.
+        """
+        self.wait(
+            lambda: f'XML-RPC method called: supervisor.{method}()' in self.log_text(mark),
+            f'call of {method}',
+        )
 
     def wait_phase(self, id: str, *phases: str) -> dict[str, Any]:
         """Wait until some process of the restart is in one of the phases; the restart then."""
@@ -181,6 +219,7 @@ class Server(Lab):
         def seen() -> bool:
             found.update(self.rpc().restarter.getRestart(id))
             return any(process['phase'] in phases for process in found['processes'])
+
         self.wait(seen, f'a process in {phases}')
         return found
 
@@ -191,6 +230,7 @@ class Server(Lab):
         def over() -> bool:
             found.update(self.rpc().restarter.getRestart(id))
             return bool(found['finished_at'])
+
         self.wait(over, f'an end of restart {id}')
         return found
 
@@ -241,7 +281,7 @@ class Daemon(Server):
         try:
             with_process(self)
         finally:
-            self._process = None   # the one that was started has handed over to the daemon
+            self._process = None  # the one that was started has handed over to the daemon
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
@@ -250,7 +290,7 @@ class Daemon(Server):
                 if condition():
                     return
             except (OSError, xmlrpc.client.Error):
-                pass               # not up yet
+                pass  # not up yet
             assert time.monotonic() < deadline, f'no {what} within {seconds} s'
             time.sleep(0.05)
 
@@ -266,8 +306,9 @@ class Daemon(Server):
 def wait_for_exec(supervisord: int) -> None:
     """Wait until every child of supervisord has become its program.
 
-    One that gets its SIGTERM before would live on until its SIGKILL, and the end of the test with it.
-    """
+    One that gets its SIGTERM before would live on until its SIGKILL, and the end of the test with
+    it."""
+
     def command(pid: str | int) -> bytes:
         return Path(f'/proc/{pid}/cmdline').read_bytes()
 
@@ -277,11 +318,13 @@ def wait_for_exec(supervisord: int) -> None:
             while command(child) == command(supervisord) and time.monotonic() < deadline:
                 time.sleep(0.005)
     except OSError:
-        pass                       # one of them is gone, or the kernel does not tell children
+        pass  # one of them is gone, or the kernel does not tell children
 
 
 @contextmanager
-def shared(programs: str, restarter: str = '', extra: str = '', kind: type[Server] = Server) -> Iterator[Any]:
+def shared(
+    programs: str, restarter: str = '', extra: str = '', kind: type[Server] = Server
+) -> Iterator[Any]:
     """A server for a fixture that lives longer than one test; its log is checked at the end."""
     server = kind(programs, restarter, extra)
     with server:
@@ -292,17 +335,17 @@ def shared(programs: str, restarter: str = '', extra: str = '', kind: type[Serve
 def lines_of(file: Path) -> list[str]:
     """The lines of a text file that somebody is writing; one that is not complete yet is left out."""
     text = file.read_text(encoding='utf-8', errors='replace') if file.exists() else ''
-    return text[:text.rfind('\n') + 1].splitlines()
+    return text[: text.rfind('\n') + 1].splitlines()
 
 
-_reserved: list[socket.socket] = []     # for as long as this process lives
+_reserved: list[socket.socket] = []  # for as long as this process lives
 
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that is free, and that no other test gets.
 
-    It is below those that the kernel gives to clients, and reserved by an abstract unix socket of its number.
-    """
+    It is below those that the kernel gives to clients, and reserved by an abstract unix socket of
+    its number."""
     while True:
         port = random.SystemRandom().randrange(10_000, 30_000)
         lock = socket.socket(socket.AF_UNIX)
@@ -355,8 +398,10 @@ class RudeClient:
     def call(self, method: str, *arguments: Any) -> None:
         """Send the call."""
         body = xmlrpc.client.dumps(arguments, method).encode()
-        self._socket.sendall(b'POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n'
-                             b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
+        self._socket.sendall(
+            b'POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n'
+            b'Content-Length: %d\r\n\r\n%s' % (len(body), body)
+        )
 
     def answer(self) -> Any:
         """The answer to the call, or the fault it raises."""

@@ -2,9 +2,10 @@
 
 service.py NAME DIR [option ...]
 
-NAME stands in DIR/marks, where it appends 'TIME PID NAME WHAT' (TIME monotonic) when it is 'ready', 'stopped' (has got
-SIGTERM), 'signalled' (SIGHUP), 'renewed' (ready again after it) or 'dying'; before it becomes so, or at once after.
-Options in the file DIR/orders.NAME hold too, so that a new process can behave unlike the old one.
+NAME stands in DIR/marks, where it appends 'TIME PID NAME WHAT' (TIME monotonic) when it is 'ready',
+'stopped' (has got SIGTERM), 'signalled' (SIGHUP), 'renewed' (ready again after it) or 'dying';
+before it becomes so, or at once after. Options in the file DIR/orders.NAME hold too, so that a new
+process can behave unlike the old one.
 
 --tcp HOST:PORT, --unix PATH   where it listens once it is ready; a port that is in use is tried again and again
 --fd                           it listens at the socket that is its stdin
@@ -22,6 +23,7 @@ Options in the file DIR/orders.NAME hold too, so that a new process can behave u
 --hup HOW                      on SIGHUP: renew (not ready for --slow seconds), or an answer as above from then on;
                                prompt: it says READY=1 as fast as it can, and does nothing else any more
 """
+
 from __future__ import annotations
 
 import argparse
@@ -38,10 +40,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RETRY = 0.02      # seconds until a port that is in use is tried again
+RETRY = 0.02  # seconds until a port that is in use is tried again
 
 
 # -- for tests -------------------------------------------------------------------------------
+
 
 def service(*options: str, name: str = '%(group_name)s:%(process_num)d') -> str:
     """The command of a service in a configuration file."""
@@ -49,7 +52,9 @@ def service(*options: str, name: str = '%(group_name)s:%(process_num)d') -> str:
 
 
 def unix() -> dict[str, str]:
-    """The settings of a program whose processes listen at a unix socket each, by which they are ready."""
+    """The settings of a program whose processes listen at a unix socket each, by which they are
+    ready.
+    """
     path = '%(here)s/%(group_name)s.%(process_num)d'
     return {'command': service('--unix', path), 'environment': f'RESTARTER_READY="unix://{path}"'}
 
@@ -88,8 +93,10 @@ def marks(directory: Path, what: str = '') -> list[Mark]:
     """What services have done, in order; only this, if given."""
     # A line that is being written is left out.
     text = (directory / 'marks').read_text() if (directory / 'marks').exists() else ''
-    lines = text[:text.rfind('\n') + 1].splitlines()
-    found = [Mark(float(time), int(pid), name, done) for time, pid, name, done in map(str.split, lines)]
+    lines = text[: text.rfind('\n') + 1].splitlines()
+    found = [
+        Mark(float(time), int(pid), name, done) for time, pid, name, done in map(str.split, lines)
+    ]
     return sorted(mark for mark in found if what in ('', mark.what))
 
 
@@ -99,9 +106,11 @@ def mark(directory: str | Path, pid: int, name: str, what: str) -> None:
         file.write(f'{time.monotonic():.6f} {pid} {name} {what}\n'.encode())
 
 
-def ready_after(directory: Path, group: str = 'web', what: str = 'stopped', since: float = 0.0) -> list[int]:
-    """How many processes of the group were ready after each one that was ready and then, after the monotonic time
-    `since`, became `what`."""
+def ready_after(
+    directory: Path, group: str = 'web', what: str = 'stopped', since: float = 0.0
+) -> list[int]:
+    """How many processes of the group were ready after each one that was ready and then, after the
+    monotonic time `since`, became `what`."""
     ready: set[int] = set()
     counts = []
     for one in marks(directory):
@@ -118,6 +127,7 @@ def ready_after(directory: Path, group: str = 'web', what: str = 'stopped', sinc
 
 # -- the program -----------------------------------------------------------------------------
 
+
 class Service:
     """Serves one connection after the other."""
 
@@ -126,11 +136,12 @@ class Service:
         self.began = time.monotonic()
         self.answer = options.answer
         self.renewing = False
-        self.silent: list[socket.socket] = []      # connections that are kept open without an answer
+        self.silent: list[socket.socket] = []  # connections that are kept open without an answer
         self.listener: socket.socket | None = None
         self.tls: Any = None
         if options.tls:
             import ssl
+
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(options.tls)
 
@@ -203,7 +214,7 @@ class Service:
         self.renewing = False
         if self.options.fd:
             self.listener = socket.socket(fileno=os.dup(0))
-            self.listener.setblocking(False)       # several processes are woken by one connection
+            self.listener.setblocking(False)  # several processes are woken by one connection
         elif self.options.unix or self.options.tcp:
             self.listener = self.bound()
         self.mark(what)
@@ -238,11 +249,16 @@ class Service:
     def notify(self) -> None:
         path, parent = os.environ.get('NOTIFY_SOCKET'), os.getpid()
         if path and (self.options.by != 'child' or os.fork() == 0):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):
-                sender.sendto(b'STATUS=up\nREADY=1\n', path)      # that nobody listens is no error for sd_notify
+            with (
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+                contextlib.suppress(OSError),
+            ):
+                sender.sendto(
+                    b'STATUS=up\nREADY=1\n', path
+                )  # that nobody listens is no error for sd_notify
             if self.options.by == 'child':
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                while os.getppid() == parent:      # nobody else would end it
+                while os.getppid() == parent:  # nobody else would end it
                     time.sleep(0.05)
                 os._exit(0)
 
@@ -256,7 +272,7 @@ class Service:
                     connection.settimeout(5.0)
                     connection = self.tls.wrap_socket(connection, server_side=True)
             except OSError:
-                return                             # another process has taken it, or it is no good
+                return  # another process has taken it, or it is no good
             ANSWERS[self.how()](self, connection)
 
     def how(self) -> str:
@@ -283,9 +299,9 @@ def respond(connection: socket.socket, answer: bytes) -> None:
             connection.shutdown(socket.SHUT_WR)
             connection.settimeout(0.2)
             while connection.recv(65536):
-                pass                               # closed with something unread, it would be a reset
+                pass  # closed with something unread, it would be a reset
         except OSError:
-            pass                                   # the other end needs no more
+            pass  # the other end needs no more
 
 
 def silent(service: Service, connection: socket.socket) -> None:
@@ -298,7 +314,12 @@ def reset(service: Service, connection: socket.socket) -> None:
 
 
 ANSWERS: dict[str, Callable[[Service, socket.socket], None]] = {
-    'ok': ok, 'busy': busy, 'garbage': garbage, 'silent': silent, 'reset': reset}
+    'ok': ok,
+    'busy': busy,
+    'garbage': garbage,
+    'silent': silent,
+    'reset': reset,
+}
 
 
 def main() -> int:

@@ -5,6 +5,7 @@
 
 The repository must be on supervisord's PYTHONPATH.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -23,12 +24,16 @@ class SubscriberRPCInterface:
     """Does what it was told to do when an event comes."""
 
     def __init__(self, supervisord: Any) -> None:
-        self._interfaces = {'restarter': make_rpcinterface(supervisord),
-                            'supervisor': SupervisorNamespaceRPCInterface(supervisord)}
+        self._interfaces = {
+            'restarter': make_rpcinterface(supervisord),
+            'supervisor': SupervisorNamespaceRPCInterface(supervisord),
+        }
         self._results: list[str] = []
 
     def when(self, event: str, process: str, method: str, arguments: list[Any]) -> bool:
-        """When the event comes, of this process ('' for any or none): call 'supervisor.stopProcess' or so. Once."""
+        """When the event comes, of this process ('' for any or none): call 'supervisor.stopProcess'
+        or so. Once.
+        """
         namespace, name = method.split('.')
         done: list[bool] = []
 
@@ -41,6 +46,7 @@ class SubscriberRPCInterface:
             except RPCError as error:
                 result = error.text
             self._results.append(str(result))
+
         events.subscribe(getattr(events.EventTypes, event), act)
         return True
 
@@ -49,7 +55,9 @@ class SubscriberRPCInterface:
         return self._results
 
     def breakTurns(self, times: int) -> bool:
-        """Have the next turns meet with an error that no single restart is to blame for, so many times."""
+        """Have the next turns meet with an error that no single restart is to blame for, so many
+        times.
+        """
         sound, left = Service._let_some_go, [times]
 
         def broken(service: Any) -> None:

@@ -1,4 +1,7 @@
-"""What could not be started again is not stopped: whatever can be known before the first stop is known then."""
+"""What could not be started again is not stopped: whatever can be known before the first stop is
+known then.
+"""
+
 from __future__ import annotations
 
 import os
@@ -15,7 +18,9 @@ from tests.integration.server import held, program
 ROOT = os.geteuid() == 0
 LINUX = sys.platform == 'linux'
 needs_root = pytest.mark.skipif(not ROOT, reason='only root can run programs as another user')
-needs_linux = pytest.mark.skipif(not LINUX, reason='only on Linux it is known what the kernel executes')
+needs_linux = pytest.mark.skipif(
+    not LINUX, reason='only on Linux it is known what the kernel executes'
+)
 
 INTERPRETER = '#!%s/venv/sh\nexec sleep 1000\n'
 LEFT = 'START_FAILED: left as it is, for it could not be started again: '
@@ -61,7 +66,7 @@ def make_it_a_directory(path):
 def change_loader(path):
     """A copy of a real program, for a C library that is not installed."""
     content = Path('/bin/sleep').read_bytes()
-    loader = content[content.index(b'/lib'):].split(b'\0')[0]
+    loader = content[content.index(b'/lib') :].split(b'\0')[0]
     write(path, content.replace(loader, b'/lib/ld-gone'.ljust(len(loader), b'x')))
 
 
@@ -69,82 +74,117 @@ def change_loader(path):
 EVERYBODY = {
     'the link to the directory dangles': (
         lambda place: move_away(place / 'releases/1'),
-        "couldn't chdir to {place}/current: ENOENT (No such file or directory)"),
+        "couldn't chdir to {place}/current: ENOENT (No such file or directory)",
+    ),
     'the directory is a file': (
         lambda place: make_it_a_file(place / 'releases/1'),
-        "couldn't chdir to {place}/current: ENOTDIR (Not a directory)"),
+        "couldn't chdir to {place}/current: ENOTDIR (Not a directory)",
+    ),
     'the interpreter is gone': (
         lambda place: move_away(place / 'venv/copy'),
-        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: ENOENT (No such file or directory)"),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: ENOENT (No such file or directory)",
+    ),
     'the interpreter is a directory': (
         lambda place: make_it_a_directory(place / 'venv/copy'),
-        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied)"),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied)",
+    ),
     'the interpreter cannot be executed': (
         lambda place: (place / 'venv/copy').chmod(0o644),
-        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied)"),
+        "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied)",
+    ),
     'the line of the interpreter ends as in DOS': (
         lambda place: write(place / 'bin/app', '#!/bin/sh\r\nexec sleep 1000\r\n'),
-        "couldn't exec {place}/bin/app: its interpreter /bin/sh\\r: ENOENT (No such file or directory)"),
+        "couldn't exec {place}/bin/app: its interpreter /bin/sh\\r: ENOENT (No such file or directory)",
+    ),
     'env finds nothing': (
-        lambda place: (write(place / 'bin/app', '#!/usr/bin/env named\n'), move_away(place / 'bin/named')),
-        "couldn't exec {place}/bin/app: env finds no named in its PATH"),
+        lambda place: (
+            write(place / 'bin/app', '#!/usr/bin/env named\n'),
+            move_away(place / 'bin/named'),
+        ),
+        "couldn't exec {place}/bin/app: env finds no named in its PATH",
+    ),
     'the file is empty': (
         lambda place: write(place / 'bin/app', ''),
-        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is empty"),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is empty",
+    ),
     'the file is a text': (
         lambda place: write(place / 'bin/app', 'echo hello\n'),
-        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is a text that does not begin with #!"),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is a text that does not begin with #!",
+    ),
     'the file begins with a mark of UTF-8': (
         lambda place: write(place / 'bin/app', b'\xef\xbb\xbf#!/bin/sh\nexec sleep 1000\n'),
-        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is a text that does not begin with #!"),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it is a text that does not begin with #!",
+    ),
     'the file was written in part': (
         lambda place: write(place / 'bin/app', b'\x7fELF\x02\x01\x01'),
-        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it ends within its header"),
+        "couldn't exec {place}/bin/app: ENOEXEC (Exec format error): it ends within its header",
+    ),
     'there is no loader': (
         lambda place: change_loader(place / 'bin/app'),
-        "couldn't exec {place}/bin/app: its loader /lib/ld-gonex"),
+        "couldn't exec {place}/bin/app: its loader /lib/ld-gonex",
+    ),
     'the directory of the log is gone': (
         lambda place: move_away(place / 'log'),
-        "couldn't open its log {place}/log/out: ENOENT (No such file or directory)"),
+        "couldn't open its log {place}/log/out: ENOENT (No such file or directory)",
+    ),
     'the log is a directory': (
         lambda place: make_it_a_directory(place / 'log/out'),
-        "couldn't open its log {place}/log/out: EISDIR (Is a directory)"),
+        "couldn't open its log {place}/log/out: EISDIR (Is a directory)",
+    ),
 }
 NOBODY = {
     'it may not enter the directory': (
         lambda place: (place / 'releases/1').chmod(0o700),
-        "couldn't chdir to {place}/current: EACCES (Permission denied): user nobody may not enter {place}/releases/1"),
+        "couldn't chdir to {place}/current: EACCES (Permission denied): user nobody may not enter {place}/releases/1",
+    ),
     'it may not reach the directory': (
         lambda place: (place / 'releases').chmod(0o744),
-        "couldn't chdir to {place}/current: EACCES (Permission denied): user nobody may not enter {place}/releases"),
+        "couldn't chdir to {place}/current: EACCES (Permission denied): user nobody may not enter {place}/releases",
+    ),
     'it may not execute the file': (
         lambda place: (place / 'bin/app').chmod(0o744),
-        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not execute {place}/bin/app"),
+        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not execute {place}/bin/app",
+    ),
     'it may not reach the file': (
         lambda place: (place / 'bin').chmod(0o700),
-        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not enter {place}/bin"),
+        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not enter {place}/bin",
+    ),
     'it may not read the script': (
         lambda place: (place / 'bin/app').chmod(0o711),
-        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not read {place}/bin/app"),
+        "couldn't exec {place}/bin/app: EACCES (Permission denied): user nobody may not read {place}/bin/app",
+    ),
     'it may not execute the interpreter': (
         lambda place: (place / 'venv/copy').chmod(0o700),
         "couldn't exec {place}/bin/app: its interpreter {place}/venv/sh: EACCES (Permission denied): "
-        'user nobody may not execute {place}/venv/copy'),
+        'user nobody may not execute {place}/venv/copy',
+    ),
 }
 
 
 def app(place, name='web', **settings):
     """A section of the program; all of it can be taken away."""
-    settings = {'directory': place / 'current', 'stdout_logfile': place / 'log/out', 'count': 3,
-                'environment': f'PATH="{place}/bin:/usr/bin:/bin"', **settings}
+    settings = {
+        'directory': place / 'current',
+        'stdout_logfile': place / 'log/out',
+        'count': 3,
+        'environment': f'PATH="{place}/bin:/usr/bin:/bin"',
+        **settings,
+    }
     return program(name, f'{place}/bin/app', **settings)
 
 
 def running(server, group='web'):
-    """Wait until all processes of the group have become sleepers: their scripts are read to the end."""
+    """Wait until all processes of the group have become sleepers: their scripts are read to the
+    end.
+    """
     server.wait_state(group)
-    server.wait(lambda: all(Path(f'/proc/{pid}/comm').read_text() == 'sleep\n' for pid in server.pids(group).values()),
-                'sleepers')
+    server.wait(
+        lambda: all(
+            Path(f'/proc/{pid}/comm').read_text() == 'sleep\n'
+            for pid in server.pids(group).values()
+        ),
+        'sleepers',
+    )
 
 
 def refused(server, reason, names='web', **options):
@@ -153,8 +193,13 @@ def refused(server, reason, names='web', **options):
     failures = server.restarter.restartProcessGroup(names, options)
     assert server.pids() == pids
     assert set(server.states('web').values()) == {'RUNNING'}
-    assert [failure['text'] for failure in failures if failure['text'].startswith(LEFT + reason)], failures
-    assert any(f'cannot be started: {reason}' in warning for warning in server.restarter.planRestart(names)['warnings'])
+    assert [failure['text'] for failure in failures if failure['text'].startswith(LEFT + reason)], (
+        failures
+    )
+    assert any(
+        f'cannot be started: {reason}' in warning
+        for warning in server.restarter.planRestart(names)['warnings']
+    )
     return failures
 
 
@@ -172,7 +217,7 @@ def test_what_has_gone_is_seen_before_anything_is_stopped(start, place, what):
         refused(server, reason, max_unavailable=1)
         assert len(refused(server, reason, on_failure='continue')) == 3
 
-        shutil.rmtree(place)                        # repaired
+        shutil.rmtree(place)  # repaired
     finally:
         place.with_name(f'{place.name}-before').rename(place)
     assert server.restarter.planRestart('web')['batches'][0]['processes'][0]['action'] == 'restart'
@@ -197,6 +242,7 @@ def test_what_the_user_of_a_program_may_not_is_seen_before_anything_is_stopped(s
 
 # -- when it is asked ------------------------------------------------------------------------
 
+
 def test_what_comes_first_is_not_stopped_either(start, place):
     """Not even what would have had its turn before the one that could not be started again."""
     group = '[group:web]\nprograms=a,b,c\n'
@@ -205,7 +251,10 @@ def test_what_comes_first_is_not_stopped_either(start, place):
     before = server.pids()
     move_away(place / 'releases/1')
     assert [failure['name'] for failure in refused(server, "couldn't chdir")] == ['b']
-    assert any('nothing would be stopped' in text for text in server.restarter.planRestart('web')['warnings'])
+    assert any(
+        'nothing would be stopped' in text
+        for text in server.restarter.planRestart('web')['warnings']
+    )
     # with its own call a process can still be restarted
     assert server.restarter.quickRestart('web:a', True)[0]['description'] == 'OK'
 
@@ -221,7 +270,7 @@ def test_quick_restarts_ask_and_stops_do_not(start, place):
     running(server)
     before = server.pids()
     move_away(place / 'log')
-    result, = server.restarter.quickRestart('web:1', True)
+    (result,) = server.restarter.quickRestart('web:1', True)
     assert "couldn't open its log" in result['description']
     assert server.pids() == before
     results = server.restarter.quickStop('web:*', True)
@@ -232,7 +281,10 @@ def test_a_restart_that_waited_asks_when_it_begins(start, place):
     programs = app(place, 'b', count=1) + program('a', priority=1) + held('slow')
     server = start(programs + '[group:web]\nprograms=a,b,slow\n')
     server.wait_state()
-    server.wait(lambda: str(server.pids()['slow']) in (server.dir / 'workers').read_text().split(), 'the slow one')
+    server.wait(
+        lambda: str(server.pids()['slow']) in (server.dir / 'workers').read_text().split(),
+        'the slow one',
+    )
     before = server.pids()
     first = server.restarter.startRestart('web:slow')
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
@@ -261,12 +313,17 @@ def test_a_signal_needs_no_second_start(start, place):
     server = start(app(place))
     running(server)
     move_away(place / 'releases/1')
-    assert server.restarter.restartProcessGroup('web', {'method': 'signal:CONT', 'timeout': 20}) is True
+    assert (
+        server.restarter.restartProcessGroup('web', {'method': 'signal:CONT', 'timeout': 20})
+        is True
+    )
 
 
 @pytest.mark.parametrize('state', ['STOPPED', 'FATAL'])
 def test_what_is_down_already_tries_out_whether_a_start_works(start, tmp_path, state):
-    """Its start comes before the first stop, whatever the order, so that its failure ends the taking down."""
+    """Its start comes before the first stop, whatever the order, so that its failure ends the
+    taking down.
+    """
     command = tmp_path / 'command'
     down = program('z', f'{command} 1000', autostart=str(state == 'FATAL').lower(), startretries=0)
     server = start(program('a') + program('b') + down + '[group:web]\nprograms=a,b,z\n')
@@ -282,6 +339,7 @@ def test_what_is_down_already_tries_out_whether_a_start_works(start, tmp_path, s
 
 
 # -- what an attempt would cost --------------------------------------------------------------
+
 
 def descriptors(server):
     """What supervisord has open, but for connections of clients."""
@@ -312,10 +370,15 @@ def test_a_log_directory_that_is_gone_costs_no_descriptors(start, place, up):
     before, pids = descriptors(server), server.pids()
     for _ in range(5):
         failures = server.restarter.restartProcessGroup('web')
-        assert all(f"couldn't open its log {place}/log/out: ENOENT" in failure['text'] for failure in failures)
+        assert all(
+            f"couldn't open its log {place}/log/out: ENOENT" in failure['text']
+            for failure in failures
+        )
         assert len(failures) == (1 if up else 3)
         server.restarter.quickStart('web')
-    server.wait(lambda: descriptors(server) == before, 'as many descriptors as before')    # it wakes itself by a pipe
+    server.wait(
+        lambda: descriptors(server) == before, 'as many descriptors as before'
+    )  # it wakes itself by a pipe
     assert server.pids() == pids
     assert set(server.states('web').values()) == {'RUNNING' if up else 'STOPPED'}
     (place / 'elsewhere').rename(place / 'log')
@@ -325,7 +388,9 @@ def test_a_log_directory_that_is_gone_costs_no_descriptors(start, place, up):
 @needs_linux
 @pytest.mark.parametrize('up', [True, False])
 def test_what_would_be_started_again_and_again_is_not_started(start, place, up):
-    """With startsecs = 0 Supervisor takes a child that could not execute its program for one that ran, and ended."""
+    """With startsecs = 0 Supervisor takes a child that could not execute its program for one that
+    ran, and ended.
+    """
     server = start(app(place))
     running(server)
     if not up:
@@ -336,15 +401,21 @@ def test_what_would_be_started_again_and_again_is_not_started(start, place, up):
     assert all('ENOEXEC' in failure['text'] for failure in failures)
     assert server.pids() == pids
     began, used = time.monotonic(), ticks(server.process.pid)
-    server.wait(lambda: time.monotonic() - began > 1.5, 'a moment')    # Supervisor tries again after a second
+    server.wait(
+        lambda: time.monotonic() - began > 1.5, 'a moment'
+    )  # Supervisor tries again after a second
     assert ticks(server.process.pid) - used < 0.15 * 1.5 * os.sysconf('SC_CLK_TCK')
     assert 'spawned' not in server.log_text(mark)
-    children = Path(f'/proc/{server.process.pid}/task/{server.process.pid}/children').read_text().split()
+    children = (
+        Path(f'/proc/{server.process.pid}/task/{server.process.pid}/children').read_text().split()
+    )
     assert {int(child) for child in children} == set(pids.values()) - {0}
 
 
 def test_what_was_taken_down_is_tried_all_the_same(start, place):
-    """It may be that its log directory comes back; then Supervisor's own attempts bring the process back."""
+    """It may be that its log directory comes back; then Supervisor's own attempts bring the process
+    back.
+    """
     stopping = '#!/bin/sh\ntrap "sleep 1; exit" TERM\nwhile :; do sleep 0.05; done\n'
     write(place / 'bin/app', stopping)
     server = start(app(place, count=1, startretries=20))
@@ -360,17 +431,24 @@ def test_what_was_taken_down_is_tried_all_the_same(start, place):
 
 # -- what is not said ------------------------------------------------------------------------
 
+
 def test_nothing_is_said_where_it_is_not_certain(start, place):
     """Strange, but they work."""
     write(place / 'bin/app', f'#! \t{place}/bin/again\nexec sleep 1000\n')
     write(place / 'bin/again', '#!/bin/sh -e\nexec sleep 1000\n')
     (place / 'releases/1/link').symlink_to('../../current')
     directory = place / 'current/link/../1/./'
-    server = start(app(place, directory=directory, stdout_logfile='/dev/null', stderr_logfile='NONE')
-                   + app(place, 'env', count=1, stdout_logfile=place / 'log/new'))
+    server = start(
+        app(place, directory=directory, stdout_logfile='/dev/null', stderr_logfile='NONE')
+        + app(place, 'env', count=1, stdout_logfile=place / 'log/new')
+    )
     running(server)
     (place / 'log/new').unlink()
     (place / 'log/new').symlink_to('newer')
     for name in ('web', 'env'):
-        assert not [text for text in server.restarter.planRestart(name)['warnings'] if 'cannot be started' in text]
+        assert not [
+            text
+            for text in server.restarter.planRestart(name)['warnings']
+            if 'cannot be started' in text
+        ]
         assert server.restarter.restartProcessGroup(name) is True

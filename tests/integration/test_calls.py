@@ -1,7 +1,8 @@
 """The methods of the restarter namespace: what they return, and how they refuse.
 
-quickStop, quickStart and quickRestart are in test_quick_calls.py, planRestart and options in test_plans.py.
-"""
+quickStop, quickStart and quickRestart are in test_quick_calls.py, planRestart and options in
+test_plans.py."""
+
 from __future__ import annotations
 
 import os
@@ -20,20 +21,43 @@ from tests.integration.server import HELD, RudeClient, Server, held, program, sh
 STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
 PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
 RESTART = {
-    'id': str, 'groups': list, 'state': str, 'version': int, 'requested_at': str, 'started_at': str,
-    'finished_at': str, 'duration': float, 'options': dict, 'total': int, 'done': int, 'failed': int,
-    'killed': int, 'lowest_ready': int,
+    'id': str,
+    'groups': list,
+    'state': str,
+    'version': int,
+    'requested_at': str,
+    'started_at': str,
+    'finished_at': str,
+    'duration': float,
+    'options': dict,
+    'total': int,
+    'done': int,
+    'failed': int,
+    'killed': int,
+    'lowest_ready': int,
 }
-IN_FULL = {'processes': list, 'policies': list, 'warnings': list}      # not in a list of restarts
+IN_FULL = {'processes': list, 'policies': list, 'warnings': list}  # not in a list of restarts
 PROCESS = {
-    'group': str, 'name': str, 'phase': str, 'old_pid': int, 'new_pid': int, 'stop_seconds': float,
-    'down_seconds': float, 'ready_seconds': float, 'error': str,
-    'stop_limit': float, 'killed': bool, 'note': str,
+    'group': str,
+    'name': str,
+    'phase': str,
+    'old_pid': int,
+    'new_pid': int,
+    'stop_seconds': float,
+    'down_seconds': float,
+    'ready_seconds': float,
+    'error': str,
+    'stop_limit': float,
+    'killed': bool,
+    'note': str,
 }
 ISO = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)')
 SLOW = worker('--stop', '0.6')
-ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
-NO_LIMIT_HERE = 60          # seconds; for calls whose answer must come long before
+ENDLESS = {
+    'stagger_factor': 2,
+    'delay': 3600,
+}  # for two processes: the second one's turn does not come
+NO_LIMIT_HERE = 60  # seconds; for calls whose answer must come long before
 
 
 def shape(struct):
@@ -54,6 +78,7 @@ def assert_restart(struct, with_processes=True):
 
 # -- the struct of a restart -----------------------------------------------------------------
 
+
 def test_struct_of_a_running_and_a_finished_restart(start):
     server = start(held(command=f'{HELD} --stop 0.6', count=2))
     server.wait_workers()
@@ -62,16 +87,27 @@ def test_struct_of_a_running_and_a_finished_restart(start):
     running = server.wait_phase(id, 'stopping')
     server.let_stop()
     assert_restart(running)
-    assert (running['id'], running['groups'], running['state'], running['total']) == (id, ['web'], 'running', 2)
+    assert (running['id'], running['groups'], running['state'], running['total']) == (
+        id,
+        ['web'],
+        'running',
+        2,
+    )
     assert running['requested_at'] <= running['started_at']
     assert (running['finished_at'], running['done']) == ('', 0)
     assert [(process['old_pid'], process['new_pid']) for process in running['processes']] == [
-        (old[name], 0) for name in ('0', '1')]
+        (old[name], 0) for name in ('0', '1')
+    ]
 
     finished = server.wait_finished(id)
     assert_restart(finished)
     assert finished['state'] == 'succeeded'
-    assert (finished['total'], finished['done'], finished['failed'], finished['lowest_ready']) == (2, 2, 0, 0)
+    assert (finished['total'], finished['done'], finished['failed'], finished['lowest_ready']) == (
+        2,
+        2,
+        0,
+        0,
+    )
     assert finished['version'] > running['version']
     assert finished['started_at'] < finished['finished_at']
     assert finished['duration'] >= 0.6
@@ -79,7 +115,10 @@ def test_struct_of_a_running_and_a_finished_restart(start):
     for process in finished['processes']:
         assert process['group'] == 'web'
         assert (process['phase'], process['error']) == ('ready', '')
-        assert (process['old_pid'], process['new_pid']) == (old[process['name']], new[process['name']])
+        assert (process['old_pid'], process['new_pid']) == (
+            old[process['name']],
+            new[process['name']],
+        )
         assert 0.6 <= process['stop_seconds'] <= finished['duration']
         assert 0 < process['down_seconds'] <= finished['duration']
         assert 0 <= process['ready_seconds'] <= finished['duration']
@@ -92,7 +131,12 @@ def test_struct_of_a_queued_restart(start):
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
     queued = server.restarter.getRestart(second)
     assert_restart(queued)
-    assert (queued['state'], queued['started_at'], queued['finished_at'], queued['duration']) == ('queued', '', '', 0)
+    assert (queued['state'], queued['started_at'], queued['finished_at'], queued['duration']) == (
+        'queued',
+        '',
+        '',
+        0,
+    )
     assert [process['phase'] for process in queued['processes']] == ['waiting']
     assert [struct['id'] for struct in server.restarter.listRestarts()] == [second, first]
     server.let_stop()
@@ -105,13 +149,22 @@ def test_struct_of_a_failed_restart(start):
     id = server.restarter.startRestart(['api', 'web'], {'on_failure': 'continue'})
     struct = server.wait_finished(id)
     assert_restart(struct)
-    assert (struct['state'], struct['groups'], struct['failed'], struct['done']) == ('failed', ['api', 'web'], 1, 1)
-    assert {process['group']: process['phase'] for process in struct['processes']} == {'api': 'ready', 'web': 'failed'}
+    assert (struct['state'], struct['groups'], struct['failed'], struct['done']) == (
+        'failed',
+        ['api', 'web'],
+        1,
+        1,
+    )
+    assert {process['group']: process['phase'] for process in struct['processes']} == {
+        'api': 'ready',
+        'web': 'failed',
+    }
     assert "can't find command '/nonexistent'" in struct['processes'][1]['error']
     assert struct['processes'][1]['new_pid'] == 0
 
 
 # -- listRestarts ----------------------------------------------------------------------------
+
 
 def test_list_has_running_restarts_and_a_bounded_history_newest_first(start):
     server = start(program() + program('two', count=2), restarter='history=2')
@@ -126,7 +179,9 @@ def test_list_has_running_restarts_and_a_bounded_history_newest_first(start):
         assert_restart(struct, with_processes=False)
     assert [struct['id'] for struct in listed] == [ids[2], ids[1], running]
     assert [struct['state'] for struct in listed] == ['succeeded', 'succeeded', 'running']
-    assert server.fault(lambda: server.restarter.getRestart(ids[0])).faultCode == Code.NO_SUCH_RESTART
+    assert (
+        server.fault(lambda: server.restarter.getRestart(ids[0])).faultCode == Code.NO_SUCH_RESTART
+    )
 
 
 def test_no_history(start):
@@ -135,15 +190,16 @@ def test_no_history(start):
     id = server.restarter.startRestart('web')
     assert [struct['id'] for struct in server.restarter.listRestarts()] == [id]
     client = RudeClient(server, 'restarter.waitRestart', id, 2**31 - 1, NO_LIMIT_HERE)
-    server.rpc().supervisor.getState()                                # by now it has got the call
+    server.rpc().supervisor.getState()  # by now it has got the call
     server.let_stop()
-    assert client.answer()['state'] == 'succeeded'                    # who waits is told
+    assert client.answer()['state'] == 'succeeded'  # who waits is told
     client.hang_up()
     assert server.restarter.listRestarts() == []
     assert server.fault(lambda: server.restarter.getRestart(id)).faultCode == Code.NO_SUCH_RESTART
 
 
 # -- waitRestart -----------------------------------------------------------------------------
+
 
 def test_wait_restart(start):
     server = start(held() + program('two', count=2))
@@ -153,7 +209,7 @@ def test_wait_restart(start):
     stuck = restarter.startRestart('two', ENDLESS)
     version = server.wait_phase(stuck, 'ready')['version']
     began = time.monotonic()
-    assert restarter.waitRestart(stuck, version - 1, 50)['version'] == version            # is known already
+    assert restarter.waitRestart(stuck, version - 1, 50)['version'] == version  # is known already
     assert restarter.waitRestart(stuck, version, 0)['version'] == version
     assert time.monotonic() - began < 50
     began = time.monotonic()
@@ -166,23 +222,26 @@ def test_wait_restart(start):
     version = server.wait_phase(id, 'stopping')['version']
     to_the_end = server.in_background(lambda: server.restarter.waitRestart(id, 2**31 - 1, 50))
     server.let_stop()
-    struct = restarter.waitRestart(id, version, 50)                                       # a change
+    struct = restarter.waitRestart(id, version, 50)  # a change
     assert struct['version'] > version
     assert struct['processes'][0]['phase'] != 'stopping'
     ended = to_the_end.result()
     assert_restart(ended)
     assert (ended['state'], ended['processes'][0]['phase']) == ('succeeded', 'ready')
     began = time.monotonic()
-    assert restarter.waitRestart(id, 2**31 - 1, 50) == ended                              # it has ended
+    assert restarter.waitRestart(id, 2**31 - 1, 50) == ended  # it has ended
     assert restarter.waitRestart(id, ended['version'], 50) == ended == restarter.getRestart(id)
     assert time.monotonic() - began < 50
 
 
 # -- refusals --------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope='module')
 def busy():
-    """A server with a restart of `two` that does not come to its end, and one of `web` that has (its id)."""
+    """A server with a restart of `two` that does not come to its end, and one of `web` that has
+    (its id).
+    """
     with shared(program(count=2) + program('two', count=2)) as server:
         server.wait_state()
         server.wait_state('two')
@@ -192,28 +251,31 @@ def busy():
         yield server, id
 
 
-@pytest.mark.parametrize(('code', 'text', 'method', 'arguments'), [
-    ('BAD_GROUP', "no process group named 'nope'", 'restartProcessGroup', ['nope']),
-    ('BAD_GROUP', "'web:*'", 'restartProcessGroup', ['web:*']),
-    ('BAD_GROUP', "'nope', 'no*'", 'startRestart', [['web', 'nope', 'no*']]),
-    ('BAD_GROUP', "'web:2'", 'planRestart', ['web:2']),
-    ('BAD_GROUP', 'no names', 'quickStop', [[]]),
-    ('BAD_GROUP', "''", 'quickStart', ['']),
-    ('BAD_OPTION', 'speed', 'restartProcessGroup', ['web', {'speed': 9}]),
-    ('BAD_OPTION', 'delay', 'startRestart', ['web', {'delay': 'soon'}]),
-    ('BAD_OPTION', 'on_failure', 'planRestart', ['web', {'on_failure': 'ignore'}]),
-    ('BAD_OPTION', 'history', 'startRestart', ['web', {'history': 3}]),
-    ('BAD_OPTION', 'wait', 'quickStop', ['web', 'yes']),
-    ('BAD_OPTION', 'seconds', 'waitRestart', ['{id}', 0, -1]),
-    ('BAD_OPTION', 'version', 'waitRestart', ['{id}', '0', 1]),
-    ('BUSY', "'two'", 'restartProcessGroup', ['two']),
-    ('BUSY', "'two'", 'startRestart', ['all']),
-    ('BUSY', "'two'", 'quickRestart', ['two:1']),
-    ('NO_SUCH_RESTART', "'999999'", 'getRestart', ['999999']),
-    ('NO_SUCH_RESTART', "'999999'", 'waitRestart', ['999999', 0, 0]),
-    ('NO_SUCH_RESTART', "'999999'", 'cancelRestart', ['999999']),
-    ('BAD_STATE', 'succeeded', 'cancelRestart', ['{id}']),
-])
+@pytest.mark.parametrize(
+    ('code', 'text', 'method', 'arguments'),
+    [
+        ('BAD_GROUP', "no process group named 'nope'", 'restartProcessGroup', ['nope']),
+        ('BAD_GROUP', "'web:*'", 'restartProcessGroup', ['web:*']),
+        ('BAD_GROUP', "'nope', 'no*'", 'startRestart', [['web', 'nope', 'no*']]),
+        ('BAD_GROUP', "'web:2'", 'planRestart', ['web:2']),
+        ('BAD_GROUP', 'no names', 'quickStop', [[]]),
+        ('BAD_GROUP', "''", 'quickStart', ['']),
+        ('BAD_OPTION', 'speed', 'restartProcessGroup', ['web', {'speed': 9}]),
+        ('BAD_OPTION', 'delay', 'startRestart', ['web', {'delay': 'soon'}]),
+        ('BAD_OPTION', 'on_failure', 'planRestart', ['web', {'on_failure': 'ignore'}]),
+        ('BAD_OPTION', 'history', 'startRestart', ['web', {'history': 3}]),
+        ('BAD_OPTION', 'wait', 'quickStop', ['web', 'yes']),
+        ('BAD_OPTION', 'seconds', 'waitRestart', ['{id}', 0, -1]),
+        ('BAD_OPTION', 'version', 'waitRestart', ['{id}', '0', 1]),
+        ('BUSY', "'two'", 'restartProcessGroup', ['two']),
+        ('BUSY', "'two'", 'startRestart', ['all']),
+        ('BUSY', "'two'", 'quickRestart', ['two:1']),
+        ('NO_SUCH_RESTART', "'999999'", 'getRestart', ['999999']),
+        ('NO_SUCH_RESTART', "'999999'", 'waitRestart', ['999999', 0, 0]),
+        ('NO_SUCH_RESTART', "'999999'", 'cancelRestart', ['999999']),
+        ('BAD_STATE', 'succeeded', 'cancelRestart', ['{id}']),
+    ],
+)
 def test_faults(busy, code, text, method, arguments):
     server, id = busy
     pids = server.pids()
@@ -238,37 +300,46 @@ def test_cancelled_fault(start):
 
 def test_entries_of_failed_processes(start):
     server = start(program(command='/nonexistent', autostart='false'))
-    assert server.restarter.restartProcessGroup('web') == [{
-        'group': 'web', 'name': 'web', 'code': Code.START_FAILED,
-        'text': "START_FAILED: can't find command '/nonexistent'; state BACKOFF"}]
+    assert server.restarter.restartProcessGroup('web') == [
+        {
+            'group': 'web',
+            'name': 'web',
+            'code': Code.START_FAILED,
+            'text': "START_FAILED: can't find command '/nonexistent'; state BACKOFF",
+        }
+    ]
 
 
 @pytest.fixture
 def powerless(tmp_path, monkeypatch):
     """A server that may not send signals to its process of another user."""
     wrapper = tmp_path / 'supervisord'
-    wrapper.write_text(f'#!/bin/sh\nexec setpriv --bounding-set -kill -- {script("supervisord")} "$@"\n')
+    wrapper.write_text(
+        f'#!/bin/sh\nexec setpriv --bounding-set -kill -- {script("supervisord")} "$@"\n'
+    )
     wrapper.chmod(0o755)
     monkeypatch.setattr(bench.lab, 'script', lambda name: str(wrapper))
-    with Server(program(user='nobody')) as server:        # Supervisor itself logs a traceback here
+    with Server(program(user='nobody')) as server:  # Supervisor itself logs a traceback here
         yield server
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which('setpriv'), reason='needs root, and setpriv of Linux')
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which('setpriv'), reason='needs root, and setpriv of Linux'
+)
 def test_entry_of_a_process_that_cannot_be_stopped(powerless):
     powerless.wait_state()
     pid = powerless.pids()['web']
-    entry, = powerless.restarter.restartProcessGroup('web')
+    (entry,) = powerless.restarter.restartProcessGroup('web')
     assert (entry['name'], entry['code']) == ('web', Code.STOP_FAILED)
     assert entry['text'].startswith('STOP_FAILED: ')
     assert 'Operation not permitted' in entry['text']
     assert 'Traceback' not in entry['text']
     assert os.path.exists(f'/proc/{pid}')
     assert powerless.state('web') == 'UNKNOWN'
-    entry, = powerless.restarter.restartProcessGroup('web')
+    (entry,) = powerless.restarter.restartProcessGroup('web')
     assert entry['code'] == Code.BAD_STATE
-    assert 'UNKNOWN' in entry['text']                     # a reason is given
-    row, = powerless.restarter.quickStop('web')
+    assert 'UNKNOWN' in entry['text']  # a reason is given
+    (row,) = powerless.restarter.quickStop('web')
     assert (row['status'], 'UNKNOWN' in row['description']) == (30, True)
 
 
@@ -295,7 +366,8 @@ def test_introspection_and_versions(start):
     server = start(program())
     system = server.proxy().system
     assert [name for name in system.listMethods() if name.startswith('restarter.')] == sorted(
-        f'restarter.{name}' for name in SIGNATURES)
+        f'restarter.{name}' for name in SIGNATURES
+    )
     for name, signature in SIGNATURES.items():
         assert system.methodSignature(f'restarter.{name}') == signature, name
         assert len(system.methodHelp(f'restarter.{name}').strip().splitlines()[0]) > 10, name

@@ -1,4 +1,5 @@
 """Two short storms, one of them with a reload and wall-clock steps; `make chaos` is the long one."""
+
 from __future__ import annotations
 
 from tests.chaos.run import Chaos
@@ -6,8 +7,15 @@ from tests.chaos.run import Chaos
 
 def test_nothing_is_lost():
     summary = Chaos(seed=7, seconds=60.0, callers=4, storms=2, scale=0.5).run()
-    assert not summary.violations, '\n'.join([
-        summary.story, '', *summary.violations, '', f'Longer: make chaos SECONDS=120 SEED={summary.seed}'])
+    assert not summary.violations, '\n'.join(
+        [
+            summary.story,
+            '',
+            *summary.violations,
+            '',
+            f'Longer: make chaos SECONDS=120 SEED={summary.seed}',
+        ]
+    )
     assert summary.phases == 2
     assert summary.lost == 0
     # how much is done depends on the machine; that something was done does not

@@ -1,5 +1,7 @@
-"""What clients, and other users of the machine, can cost the others at most. Ratios, for machines differ, and of
-supervisord's time on a processor, which does not grow with what else the machine does."""
+"""What clients, and other users of the machine, can cost the others at most. Ratios, for machines
+differ, and of supervisord's time on a processor, which does not grow with what else the machine
+does."""
+
 from __future__ import annotations
 
 import os
@@ -21,7 +23,7 @@ from tests.integration.server import RudeClient, Server, program, worker
 from tests.integration.service import service
 
 CLIENTS = 1000
-MONTHS = 10_000_000            # seconds, the longest that waitRestart accepts
+MONTHS = 10_000_000  # seconds, the longest that waitRestart accepts
 FUTURE = 2**31 - 1
 NOBODY = 65534
 
@@ -40,8 +42,8 @@ def spent(server):
 
 
 def cost(server, calls=60):
-    """The seconds that supervisord spends for one call of Supervisor's own getState, and whatever else it does
-    meanwhile."""
+    """The seconds that supervisord spends for one call of Supervisor's own getState, and whatever
+    else it does meanwhile."""
     proxy, before = server.rpc(), spent(server)
     for _ in range(calls):
         proxy.supervisor.getState()
@@ -80,12 +82,14 @@ def test_a_thousand_clients_that_wait(start):
         idle = cost(server)
         for client in crowd:
             client.call('restarter.waitRestart', id, FUTURE, MONTHS)
-        cost(server)                                       # until all have been read
+        cost(server)  # until all have been read
         assert cost(server) < 4 * idle
         began = spent(server)
         assert server.restarter.cancelRestart(id) is True
         assert {client.answer()['state'] for client in crowd} == {'cancelled'}
-        assert spent(server) - began < 3 * stock           # no more than if all had asked for what supervisorctl shows
+        assert (
+            spent(server) - began < 3 * stock
+        )  # no more than if all had asked for what supervisorctl shows
     server.wait(lambda: server.descriptors() == before, 'end of the connections')
 
 
@@ -97,9 +101,12 @@ def test_clients_that_vanish_leave_nothing_behind(start, method):
     id = server.restarter.startRestart('two', ENDLESS)
     server.wait(lambda: server.rpc().restarter.getRestart(id)['done'] == 1, 'the first process')
     before, idle = server.descriptors(), cost(server)
-    call = ('waitRestart', id, FUTURE, MONTHS) if method == 'waitRestart' else (
-        'restartProcessGroup', 'web', {**ENDLESS, 'timeout': 0})
-    for _ in range(3):                     # of the second kind only the first is not refused
+    call = (
+        ('waitRestart', id, FUTURE, MONTHS)
+        if method == 'waitRestart'
+        else ('restartProcessGroup', 'web', {**ENDLESS, 'timeout': 0})
+    )
+    for _ in range(3):  # of the second kind only the first is not refused
         with clients(server) as crowd:
             for client in crowd:
                 client.call(f'restarter.{call[0]}', *call[1:])
@@ -113,20 +120,29 @@ def test_clients_that_vanish_leave_nothing_behind(start, method):
     assert server.restarter.cancelRestart(id) is True
 
 
-@pytest.mark.parametrize('names', [['x'] * 100_000, ['all'] * 100_000, ['*'] * 10_000, '[' * 1_000_000,
-                                   [f'w*{number}' for number in range(100_000)],
-                                   [f'nothing{number}' for number in range(10_000)]], ids=lambda names: names[0])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['x'] * 100_000,
+        ['all'] * 100_000,
+        ['*'] * 10_000,
+        '[' * 1_000_000,
+        [f'w*{number}' for number in range(100_000)],
+        [f'nothing{number}' for number in range(10_000)],
+    ],
+    ids=lambda names: names[0],
+)
 def test_huge_names(start, names):
     server = start(program(count=16))
     server.wait_state()
     taken = {}
     for namespace, method in (('supervisor', 'getProcessInfo'), ('restarter', 'planRestart')):
         began = spent(server)
-        with suppress(Exception):          # Supervisor's own call answers an array with HTTP 500
+        with suppress(Exception):  # Supervisor's own call answers an array with HTTP 500
             getattr(getattr(server.proxy(), namespace), method)(names)
         taken[namespace] = spent(server) - began
     assert taken['restarter'] < 3 * taken['supervisor'] + 0.5
-    server.log.write_text('')              # of Supervisor's traceback
+    server.log.write_text('')  # of Supervisor's traceback
     assert server.state('web:0') == 'RUNNING'
 
 
@@ -135,22 +151,34 @@ def test_what_is_queued_is_bounded(start):
     server.wait_state('two')
     id = server.restarter.startRestart('two', ENDLESS)
     idle = cost(server)
-    queued = [server.restarter.startRestart('two', {'if_busy': 'queue'}) for _ in range(MOST_QUEUED)]
+    queued = [
+        server.restarter.startRestart('two', {'if_busy': 'queue'}) for _ in range(MOST_QUEUED)
+    ]
     for call in (server.restarter.startRestart, server.restarter.restartProcessGroup):
         fault = server.fault(lambda call=call: call('two', {'if_busy': 'queue'}))
         assert (fault.faultCode, fault.faultString) == (
-            Code.BUSY, f'BUSY: {MOST_QUEUED} restarts are queued already, and no more can be')
+            Code.BUSY,
+            f'BUSY: {MOST_QUEUED} restarts are queued already, and no more can be',
+        )
     assert cost(server) < 10 * idle
     for one in [*queued, id]:
         assert server.restarter.cancelRestart(one) is True
-    server.wait(lambda: all(one['finished_at'] for one in server.rpc().restarter.listRestarts()), 'an end')
+    server.wait(
+        lambda: all(one['finished_at'] for one in server.rpc().restarter.listRestarts()), 'an end'
+    )
     assert server.restarter.restartProcessGroup('two') is True
 
 
 @pytest.mark.parametrize('method', ['quickStop', 'quickStart'])
 def test_calls_that_are_made_again_and_again_do_not_pile_up(start, method):
-    settings: dict[str, Any] = {'command': worker('--deaf'), 'count': 20, 'stopwaitsecs': 3600, 'startsecs': 3600,
-                                'startretries': 0, 'autorestart': 'false'}
+    settings: dict[str, Any] = {
+        'command': worker('--deaf'),
+        'count': 20,
+        'stopwaitsecs': 3600,
+        'startsecs': 3600,
+        'startretries': 0,
+        'autorestart': 'false',
+    }
     server = start(program(**settings))
     server.wait_state('web', 'STARTING')
     idle = cost(server)
@@ -195,10 +223,14 @@ def flood(path):
 @contextmanager
 def sink(path):
     """A socket that somebody else reads, for the same load on the machine."""
-    command = ('import os, socket, sys; reader = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n'
-               'reader.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o666); print(1, flush=True)\n'
-               'while True: reader.recv(100)')
-    with subprocess.Popen([sys.executable, '-S', '-E', '-c', command, str(path)], stdout=subprocess.PIPE) as reader:
+    command = (
+        'import os, socket, sys; reader = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n'
+        'reader.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o666); print(1, flush=True)\n'
+        'while True: reader.recv(100)'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-S', '-E', '-c', command, str(path)], stdout=subprocess.PIPE
+    ) as reader:
         try:
             assert reader.stdout is not None
             reader.stdout.readline()
@@ -215,7 +247,9 @@ def test_a_flood_of_the_notify_socket_makes_nobody_ready_and_supervisord_serves_
     server.wait_state()
     before = server.pids()
     id = server.restarter.startRestart('web', {'ready_timeout': 60})
-    server.wait(lambda: server.pids() != before and server.state('web') == 'RUNNING', 'the new process')
+    server.wait(
+        lambda: server.pids() != before and server.state('web') == 'RUNNING', 'the new process'
+    )
     environment = Path(f'/proc/{server.pids()["web"]}/environ').read_bytes().split(b'\0')
     path = os.fsdecode(next(one[14:] for one in environment if one.startswith(b'NOTIFY_SOCKET=')))
     os.chmod(server.dir, 0o755)
@@ -226,5 +260,5 @@ def test_a_flood_of_the_notify_socket_makes_nobody_ready_and_supervisord_serves_
         assert sender.poll() is None
     assert flooded < 20 * loaded + 0.02
     struct = server.restarter.getRestart(id)
-    assert struct['processes'][0]['phase'] == 'starting'            # a stranger has said that it is ready
-    os.kill(server.pids()['web'], signal.SIGKILL)     # or the end of supervisord would wait for it
+    assert struct['processes'][0]['phase'] == 'starting'  # a stranger has said that it is ready
+    os.kill(server.pids()['web'], signal.SIGKILL)  # or the end of supervisord would wait for it

@@ -1,4 +1,7 @@
-"""The keys of an [rpcinterface:x] section: which are taken, and what supervisord says of those that are not."""
+"""The keys of an [rpcinterface:x] section: which are taken, and what supervisord says of those that
+are not.
+"""
+
 from __future__ import annotations
 
 import subprocess
@@ -19,13 +22,19 @@ TEXTS = {
     'delay': NUMBERS,
     'timeout': UNSET,
     'stagger_factor': (['1', '50'], ['', '0', '-1', '1.5', 'all'], 'whole number'),
-    'max_unavailable': (['1', '10000', '1%', '25%', '100%'], ['', '0', '-1', '10001', '1.5', '0%', '101%', '%', 'half'],
-                        'a count from 1 to 10000, or a percentage from 1% to 100%'),
+    'max_unavailable': (
+        ['1', '10000', '1%', '25%', '100%'],
+        ['', '0', '-1', '10001', '1.5', '0%', '101%', '%', 'half'],
+        'a count from 1 to 10000, or a percentage from 1% to 100%',
+    ),
     'scout': NUMBERS,
     'min_ready': NUMBERS,
     'ready_timeout': NUMBERS,
-    'method': (['restart', 'signal:HUP', 'signal:sigusr2'], ['', 'reload', 'HUP', 'signal:', 'signal:1', 'signal:NONE'],
-               'restart, or signal: and the name of a signal'),
+    'method': (
+        ['restart', 'signal:HUP', 'signal:sigusr2'],
+        ['', 'reload', 'HUP', 'signal:', 'signal:1', 'signal:NONE'],
+        'restart, or signal: and the name of a signal',
+    ),
     'stop_timeout': UNSET,
     'on_failure': (['abort', 'continue', 'Abort'], ['', 'ignore', '1'], 'abort or continue'),
     'if_busy': (['fail', 'queue'], ['', 'wait'], 'fail or queue'),
@@ -48,8 +57,10 @@ def known(texts):
 
 def test_all_valid_values(start):
     """One supervisord with a section for each of the values."""
-    sections = [SECTION.replace('careful', f'section{number}') + written(key, text)
-                for number, (key, text) in enumerate(known(lambda texts: texts[0]))]
+    sections = [
+        SECTION.replace('careful', f'section{number}') + written(key, text)
+        for number, (key, text) in enumerate(known(lambda texts: texts[0]))
+    ]
     server = start(program(), extra='\n'.join(sections))
     server.wait_state()
     for number in range(len(sections)):
@@ -58,21 +69,37 @@ def test_all_valid_values(start):
 
 
 def test_a_plan_shows_what_is_configured(start):
-    server = start(program(), restarter=''.join([
-        written('max_unavailable', '025%'), written('min_ready', '2'), written('ready_timeout', '0'),
-        written('method', 'signal:sighup')]))
+    server = start(
+        program(),
+        restarter=''.join(
+            [
+                written('max_unavailable', '025%'),
+                written('min_ready', '2'),
+                written('ready_timeout', '0'),
+                written('method', 'signal:sighup'),
+            ]
+        ),
+    )
     server.wait_state()
     options = server.restarter.planRestart('web')['options']
-    assert {key: options[key] for key in ('max_unavailable', 'min_ready', 'ready_timeout', 'method')} == {
-        'max_unavailable': '25%', 'min_ready': 2.0, 'ready_timeout': 0.0, 'method': 'signal:HUP'}
+    assert {
+        key: options[key] for key in ('max_unavailable', 'min_ready', 'ready_timeout', 'method')
+    } == {'max_unavailable': '25%', 'min_ready': 2.0, 'ready_timeout': 0.0, 'method': 'signal:HUP'}
 
 
 def refused(directory, section, nodaemon='true'):
     """What supervisord says on stderr, where it must not start because of the section."""
     conf = directory / 'conf'
-    conf.write_text(CONF.format(minfds=1024).replace('nodaemon=true', f'nodaemon={nodaemon}') + section)
-    done = subprocess.run([script('supervisord'), '-c', str(conf)], capture_output=True, text=True, timeout=30,
-                          check=False)
+    conf.write_text(
+        CONF.format(minfds=1024).replace('nodaemon=true', f'nodaemon={nodaemon}') + section
+    )
+    done = subprocess.run(
+        [script('supervisord'), '-c', str(conf)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     assert done.returncode == 2
     assert 'Traceback' not in done.stdout + done.stderr
     log = directory / 'supervisord.log'
@@ -86,17 +113,22 @@ def refused(directory, section, nodaemon='true'):
 @pytest.mark.parametrize(('key', 'text'), known(lambda texts: texts[1]))
 def test_bad_value(tmp_path, key, text):
     line = refused(tmp_path, SECTION + written(key, text))
-    assert line.startswith(f"Error: [rpcinterface:careful] {key} = '{text}' is not allowed: it must be ")
+    assert line.startswith(
+        f"Error: [rpcinterface:careful] {key} = '{text}' is not allowed: it must be "
+    )
     assert TEXTS[key][2] in line.partition(' is not allowed: ')[2]
 
 
 @pytest.mark.parametrize('nodaemon', ['true', 'false'])
-@pytest.mark.parametrize(('setting', 'words'), [
-    ('timeout=soon', ['timeout', "'soon'", 'number of seconds']),
-    ('max_unavailable=0%%', ['max_unavailable', "'0%'", '1% to 100%']),
-    ('timout=3', ["'timout'", "'3'", 'known are', *KNOWN]),
-    ('größe=groß', ["'größe'", "'groß'", 'known are', *KNOWN]),
-])
+@pytest.mark.parametrize(
+    ('setting', 'words'),
+    [
+        ('timeout=soon', ['timeout', "'soon'", 'number of seconds']),
+        ('max_unavailable=0%%', ['max_unavailable', "'0%'", '1% to 100%']),
+        ('timout=3', ["'timout'", "'3'", 'known are', *KNOWN]),
+        ('größe=groß', ["'größe'", "'groß'", 'known are', *KNOWN]),
+    ],
+)
 def test_in_foreground_and_as_a_daemon(tmp_path, nodaemon, setting, words):
     line = refused(tmp_path, f'{SECTION}{setting}\n', nodaemon)
     for word in ['[rpcinterface:careful]', *words]:

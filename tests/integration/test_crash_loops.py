@@ -1,4 +1,7 @@
-"""A release that is ready for a moment and dies: nothing further is taken down, and nobody says that it succeeded."""
+"""A release that is ready for a moment and dies: nothing further is taken down, and nobody says
+that it succeeded.
+"""
+
 from __future__ import annotations
 
 import os
@@ -12,7 +15,8 @@ from tests.integration.server import program, worker
 from tests.integration.service import address, close_gate, marks, open_gate, order, service, unix
 from tests.integration.test_group_events import listener, wait_events
 
-# Dies two seconds after its start, once the file exists; startsecs is 1, so that it counts as ready before.
+# Dies two seconds after its start, once the file exists; startsecs is 1, so that it counts as ready
+# before.
 CRASHES = "/bin/sh -c 'test -f %(here)s/broken && { sleep 2; exit 1; }; exec sleep 1000'"
 CALL = {'max_unavailable': 1, 'timeout': 0}
 
@@ -42,8 +46,12 @@ def errors(struct):
 
 
 @pytest.mark.parametrize('autorestart', ['true', 'unexpected', 'false'])
-def test_a_rolling_restart_stops_at_the_first_process_that_dies_after_it_was_ready(start, autorestart):
-    server = start(program(command=CRASHES, count=5, startsecs=1, autorestart=autorestart), restarter='scout=4')
+def test_a_rolling_restart_stops_at_the_first_process_that_dies_after_it_was_ready(
+    start, autorestart
+):
+    server = start(
+        program(command=CRASHES, count=5, startsecs=1, autorestart=autorestart), restarter='scout=4'
+    )
     server.wait_state()
     before = server.pids()
     break_it(server)
@@ -55,7 +63,8 @@ def test_a_rolling_restart_stops_at_the_first_process_that_dies_after_it_was_rea
     assert errors(restart)[1] == 'not reached: web:0 failed first (on_failure = abort)'
     assert restart['lowest_ready'] == 4
     assert {name: pid for name, pid in server.pids().items() if name != '0'} == {
-        name: pid for name, pid in before.items() if name != '0'}
+        name: pid for name, pid in before.items() if name != '0'
+    }
 
 
 def test_without_a_scout_it_stops_as_soon_as_the_first_has_died(start):
@@ -69,12 +78,19 @@ def test_without_a_scout_it_stops_as_soon_as_the_first_has_died(start):
 
 
 def test_the_command_says_so_by_its_exit_status_and_the_event_by_its_name(start):
-    server = start(listener() + program(command=CRASHES, count=3, startsecs=1, autorestart='true'),
-                   restarter='scout=4')
+    server = start(
+        listener() + program(command=CRASHES, count=3, startsecs=1, autorestart='true'),
+        restarter='scout=4',
+    )
     server.wait_state()
     break_it(server)
-    done = subprocess.run([script('supervisorctl_restart_group'), '-c', str(server.conf), '--rolling', 'web'],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [script('supervisorctl_restart_group'), '-c', str(server.conf), '--rolling', 'web'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 1, done
     assert 'web:0' in done.stderr
     _, failed = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_FAILED')
@@ -83,8 +99,11 @@ def test_the_command_says_so_by_its_exit_status_and_the_event_by_its_name(start)
 
 def test_an_end_as_exitcodes_say_is_no_failure_unless_the_process_is_to_run_always(start):
     jobs = "/bin/sh -c 'test -f %(here)s/broken && { sleep 1.5; exit 0; }; exec sleep 1000'"
-    server = start(program('once', jobs, startsecs=1) + program('always', jobs, startsecs=1, autorestart='true')
-                   + program('slow', startsecs=4))         # the restart still lasts when the jobs end
+    server = start(
+        program('once', jobs, startsecs=1)
+        + program('always', jobs, startsecs=1, autorestart='true')
+        + program('slow', startsecs=4)
+    )  # the restart still lasts when the jobs end
     for group in ('once', 'always', 'slow'):
         server.wait_state(group)
     break_it(server)
@@ -99,10 +118,27 @@ def test_an_end_as_exitcodes_say_is_no_failure_unless_the_process_is_to_run_alwa
 @pytest.mark.parametrize('kind', ['unix', 'tcp', 'http', 'notify'])
 def test_one_whose_probe_says_yes_and_that_dies_after_that_is_the_only_one_that_goes(start, kind):
     where, path = f'{address()}:9%(process_num)03d', '%(here)s/%(group_name)s.%(process_num)d'
-    listens = {'unix': f'--unix {path}', 'tcp': f'--tcp {where}', 'http': f'--tcp {where}', 'notify': '--notify'}[kind]
-    ready = {'unix': f'unix://{path}', 'tcp': f'tcp://{where}', 'http': f'http://{where}/', 'notify': 'notify'}[kind]
-    server = start(program(command=service(listens), count=4, environment=f'RESTARTER_READY="{ready}"',
-                           autorestart='true'), restarter='scout=4')
+    listens = {
+        'unix': f'--unix {path}',
+        'tcp': f'--tcp {where}',
+        'http': f'--tcp {where}',
+        'notify': '--notify',
+    }[kind]
+    ready = {
+        'unix': f'unix://{path}',
+        'tcp': f'tcp://{where}',
+        'http': f'http://{where}/',
+        'notify': 'notify',
+    }[kind]
+    server = start(
+        program(
+            command=service(listens),
+            count=4,
+            environment=f'RESTARTER_READY="{ready}"',
+            autorestart='true',
+        ),
+        restarter='scout=4',
+    )
     wait_ready(server, 4)
     before = server.pids()
     for name in '0123':
@@ -117,8 +153,14 @@ def test_one_whose_probe_says_yes_and_that_dies_after_that_is_the_only_one_that_
 
 def test_one_that_is_ready_and_does_not_answer_any_more_has_failed(start):
     where = f'{address()}:9%(process_num)03d'
-    server = start(program(command=service('--tcp', where), count=3, environment=f'RESTARTER_READY="http://{where}/"'),
-                   restarter='scout=4')
+    server = start(
+        program(
+            command=service('--tcp', where),
+            count=3,
+            environment=f'RESTARTER_READY="http://{where}/"',
+        ),
+        restarter='scout=4',
+    )
     wait_ready(server, 3)
     before = server.pids()
     order(server.dir, 'web:0', '--first', 'ok', '--until', '1', '--answer', 'busy')
@@ -132,8 +174,15 @@ def test_one_that_is_ready_and_does_not_answer_any_more_has_failed(start):
 
 def test_one_that_is_not_ready_for_a_moment_has_not_failed(start):
     where = f'{address()}:9%(process_num)03d'
-    server = start(program(command=service('--tcp', where, '--gate', '--hup', 'renew'), count=2,
-                           environment=f'RESTARTER_READY="tcp://{where}"', autostart='false'), restarter='scout=8')
+    server = start(
+        program(
+            command=service('--tcp', where, '--gate', '--hup', 'renew'),
+            count=2,
+            environment=f'RESTARTER_READY="tcp://{where}"',
+            autostart='false',
+        ),
+        restarter='scout=8',
+    )
     open_gate(server.dir)
     server.restarter.quickStart('web')
     wait_ready(server, 2)

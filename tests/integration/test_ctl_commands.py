@@ -1,4 +1,5 @@
 """supervisorctl's new commands, on servers with and without the restarter interface."""
+
 from __future__ import annotations
 
 import re
@@ -19,8 +20,16 @@ WEB = ['web:0', 'web:1', 'web:2']
 APP = ['app:10', 'app:11', 'app:9']
 PROGRAMS = program(count=3) + program('app', count=3, numprocs_start=9) + program('lone')
 FORMS = [
-    (['web:1'], ['web:1']), (['web:'], WEB), (['web:*'], WEB), (['web'], WEB), (['we*'], WEB), (['app:1?'], APP[:2]),
-    (['lone'], ['lone']), (['*:1'], ['web:1']), (['all'], [*APP, 'lone', *WEB]), (['*'], [*APP, 'lone', *WEB]),
+    (['web:1'], ['web:1']),
+    (['web:'], WEB),
+    (['web:*'], WEB),
+    (['web'], WEB),
+    (['we*'], WEB),
+    (['app:1?'], APP[:2]),
+    (['lone'], ['lone']),
+    (['*:1'], ['web:1']),
+    (['all'], [*APP, 'lone', *WEB]),
+    (['*'], [*APP, 'lone', *WEB]),
     (['lone', 'web:0', 'app:1*', 'web:0'], ['lone', 'web:0', *APP[:2]]),
 ]
 
@@ -34,8 +43,13 @@ def running(request):
 
 def everything(server):
     """{spec: (state, pid)}"""
-    return {info['name'] if info['name'] == info['group'] else f'{info["group"]}:{info["name"]}':
-            (info['statename'], info['pid']) for info in server.rpc().supervisor.getAllProcessInfo()}
+    return {
+        info['name'] if info['name'] == info['group'] else f'{info["group"]}:{info["name"]}': (
+            info['statename'],
+            info['pid'],
+        )
+        for info in server.rpc().supervisor.getAllProcessInfo()
+    }
 
 
 def changed(before, after):
@@ -43,6 +57,7 @@ def changed(before, after):
 
 
 # -- forms of names ------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize(('names', 'meant'), FORMS)
 def test_quickrestart(running, names, meant):
@@ -60,7 +75,9 @@ def test_quickstop_and_quickstart(running, names, meant):
     done = running.ctl('quickstop', *names)
     assert sorted(done.stdout.splitlines()) == sorted(f'{name}: stopped' for name in meant)
     assert (done.returncode, done.stderr) == (0, '')
-    assert {name for name, (state, _) in everything(running).items() if state == 'STOPPED'} == set(meant)
+    assert {name for name, (state, _) in everything(running).items() if state == 'STOPPED'} == set(
+        meant
+    )
     done = running.ctl('quickstart', *names)
     assert sorted(done.stdout.splitlines()) == sorted(f'{name}: started' for name in meant)
     assert (done.returncode, done.stderr) == (0, '')
@@ -68,9 +85,15 @@ def test_quickstop_and_quickstart(running, names, meant):
 
 
 @pytest.mark.parametrize('command', ['quickstart', 'quickstop', 'quickrestart'])
-@pytest.mark.parametrize(('names', 'missing'), [
-    (['foo'], "'foo'"), (['foo', 'web:1'], "'foo'"), (['web:1', 'web:7', 'lone', 'x*'], "'web:7', 'x*'"),
-    (['foo:'], "'foo:'")])
+@pytest.mark.parametrize(
+    ('names', 'missing'),
+    [
+        (['foo'], "'foo'"),
+        (['foo', 'web:1'], "'foo'"),
+        (['web:1', 'web:7', 'lone', 'x*'], "'web:7', 'x*'"),
+        (['foo:'], "'foo:'"),
+    ],
+)
 def test_if_one_name_matches_nothing_nothing_is_done(running, command, names, missing):
     before = everything(running)
     done = running.ctl(command, *names)
@@ -88,21 +111,26 @@ def test_no_names(running, command):
 
 # -- what is as wanted already -------------------------------------------------------------------
 
+
 @both
 def test_what_is_as_wanted_already(start, kind):
     server = start(program(count=2) + program('off', count=2, autostart='false'), kind=kind)
     server.wait_state()
-    for arguments, said in [(['quickstart', 'web:0', 'off:0'], ['off:0: started', 'web:0: ERROR (already started)']),
-                            (['quickstart', 'web', 'off:0'], ['off:0: ERROR (already started)',
-                                                              'web:0, web:1: already started']),
-                            (['quickstart', 'web:'], ['web:0, web:1: already started']),
-                            (['quickstart', 'web:', 'off:1'], ['off:1: started', 'web:0, web:1: already started']),
-                            (['quickstop', 'off:1'], ['off:1: stopped']),
-                            (['quickstop', 'off:1', 'off:0'], ['off:0: stopped', 'off:1: ERROR (not running)']),
-                            (['quickstop', 'off:'], ['off:0, off:1: not running'])]:
+    for arguments, said in [
+        (['quickstart', 'web:0', 'off:0'], ['off:0: started', 'web:0: ERROR (already started)']),
+        (
+            ['quickstart', 'web', 'off:0'],
+            ['off:0: ERROR (already started)', 'web:0, web:1: already started'],
+        ),
+        (['quickstart', 'web:'], ['web:0, web:1: already started']),
+        (['quickstart', 'web:', 'off:1'], ['off:1: started', 'web:0, web:1: already started']),
+        (['quickstop', 'off:1'], ['off:1: stopped']),
+        (['quickstop', 'off:1', 'off:0'], ['off:0: stopped', 'off:1: ERROR (not running)']),
+        (['quickstop', 'off:'], ['off:0, off:1: not running']),
+    ]:
         done = server.ctl(*arguments)
         assert sorted(done.stdout.splitlines()) == said
-        assert done.returncode == 0        # as with supervisorctl's own start and stop
+        assert done.returncode == 0  # as with supervisorctl's own start and stop
     assert server.states('off') == dict.fromkeys('01', 'STOPPED')
 
 
@@ -111,14 +139,20 @@ def test_quickrestart_leaves_alone_what_was_stopped_on_purpose(start, kind):
     server = start(program(count=2) + program('other'), kind=kind)
     server.wait_state()
     server.ctl('stop', 'web:1')
-    for names, said in [(['all'], ['other: started', 'web:0: started']), (['we*'], ['web:0: started']),
-                        (['*:1'], [])]:
+    for names, said in [
+        (['all'], ['other: started', 'web:0: started']),
+        (['we*'], ['web:0: started']),
+        (['*:1'], []),
+    ]:
         done = server.ctl('quickrestart', *names)
         assert (sorted(done.stdout.splitlines()), done.returncode) == (said, 0)
         assert server.state('web:1') == 'STOPPED'
     assert server.ctl('quickrestart', 'web:1', 'all').stdout.count('web:1: started') == 1
     server.ctl('stop', 'web:1')
-    assert sorted(server.ctl('quickrestart', 'web:').stdout.splitlines()) == ['web:0: started', 'web:1: started']
+    assert sorted(server.ctl('quickrestart', 'web:').stdout.splitlines()) == [
+        'web:0: started',
+        'web:1: started',
+    ]
     assert server.states('web') == dict.fromkeys('01', 'RUNNING')
 
 
@@ -126,13 +160,25 @@ def test_quickrestart_leaves_alone_what_was_stopped_on_purpose(start, kind):
 
 SCRIPT = f'{sys.executable} -S -E -c'
 FAILING = {
-    'quits': program('quits', f'{SCRIPT} "raise SystemExit(3)"', startsecs=60, startretries=9, autostart='false'),
+    'quits': program(
+        'quits', f'{SCRIPT} "raise SystemExit(3)"', startsecs=60, startretries=9, autostart='false'
+    ),
     'gone': program('gone', '/no/such/file', autostart='false'),
     'plain': program('plain', '%(here)s/conf', autostart='false'),
-    'brief': program('brief', f'{SCRIPT} "import time; time.sleep(0.3); raise SystemExit(3)"', startsecs=0,
-                     autostart='false', autorestart='false'),
-    'once': program('once', f'{SCRIPT} "import time; time.sleep(0.3)"', startsecs=0, autostart='false',
-                    autorestart='false'),
+    'brief': program(
+        'brief',
+        f'{SCRIPT} "import time; time.sleep(0.3); raise SystemExit(3)"',
+        startsecs=0,
+        autostart='false',
+        autorestart='false',
+    ),
+    'once': program(
+        'once',
+        f'{SCRIPT} "import time; time.sleep(0.3)"',
+        startsecs=0,
+        autostart='false',
+        autorestart='false',
+    ),
 }
 
 
@@ -145,7 +191,7 @@ def test_failures_are_told_in_supervisorctls_words_and_exit_statuses(start, kind
     server.ctl('stop', name)
     done = server.ctl(command, name)
     [line] = done.stdout.splitlines()
-    assert line.startswith(stock.stdout.strip() + ': ')      # the stock line, and then the reason
+    assert line.startswith(stock.stdout.strip() + ': ')  # the stock line, and then the reason
     assert (done.returncode, done.stderr) == (stock.returncode, '')
     assert done.returncode in (1, 7)
 
@@ -156,12 +202,14 @@ def test_a_failed_process_is_told_at_once_while_supervisor_goes_on_trying(start,
     done = server.ctl('quickstart', 'quits')
     assert done.stdout.startswith('quits: ERROR (spawn error): ')
     assert done.returncode == 7
-    assert server.state('quits') in ('BACKOFF', 'STARTING')      # and far from FATAL, after 9 retries
+    assert server.state('quits') in ('BACKOFF', 'STARTING')  # and far from FATAL, after 9 retries
 
 
 @both
 def test_a_fatal_process_is_started_anew(start, kind):
-    server = start(program('web', worker('--unless', '%(here)s/ok'), startsecs=1, startretries=0), kind=kind)
+    server = start(
+        program('web', worker('--unless', '%(here)s/ok'), startsecs=1, startretries=0), kind=kind
+    )
     server.wait_state('web', 'FATAL')
     (server.dir / 'ok').touch()
     assert server.ctl('quickrestart', 'all').stdout == 'web: started\n'
@@ -180,8 +228,11 @@ def test_one_failure_among_others(start, kind):
     server = start(program(count=2) + FAILING['gone'] + FAILING['quits'], kind=kind)
     done = server.ctl('quickstart', 'gone', 'web', 'quits')
     assert [line.split(': ')[:2] for line in sorted(done.stdout.splitlines())] == [
-        ['gone', 'ERROR (no such file)'], ['quits', 'ERROR (spawn error)'], ['web:0, web:1', 'already started']]
-    assert done.returncode == 7        # that of what failed last, as with supervisorctl's own start
+        ['gone', 'ERROR (no such file)'],
+        ['quits', 'ERROR (spawn error)'],
+        ['web:0, web:1', 'already started'],
+    ]
+    assert done.returncode == 7  # that of what failed last, as with supervisorctl's own start
 
 
 @both
@@ -194,11 +245,13 @@ def test_names_beyond_ascii(start, kind):
 
 # -- in parallel, and few requests -----------------------------------------------------------------
 
+
 @both
 @pytest.mark.parametrize('command', ['quickstop', 'quickrestart'])
 def test_lines_come_as_processes_get_there(start, kind, command):
-    server = start(program('fast', worker()) + held('slow')
-                   + '[group:web]\nprograms=fast,slow\n', kind=kind)
+    server = start(
+        program('fast', worker()) + held('slow') + '[group:web]\nprograms=fast,slow\n', kind=kind
+    )
     server.wait_workers()
     running = server.begin(command, 'web:')
     with running:
@@ -222,13 +275,15 @@ def test_without_the_interface_a_restart_costs_a_handful_of_requests(start):
     done = server.ctl('quickrestart', 'web:')
     assert done.stdout.count(': started') == 32
     log = server.log_text(mark)
-    # upcheck, the question for the interface, the first look, all stops, all starts, and looks for one second
+    # upcheck, the question for the interface, the first look, all stops, all starts, and looks for
+    # one second
     assert 5 <= log.count('POST /RPC2') <= 5 + 12 + 4 * LONGEST_PAUSE * 4
-    assert log.count('supervisor.stopProcess') <= 1        # in one system.multicall
+    assert log.count('supervisor.stopProcess') <= 1  # in one system.multicall
     assert len(re.findall("spawned: '", log)) == 32
 
 
 # -- other wills -----------------------------------------------------------------------------------
+
 
 def test_without_the_interface_a_stop_by_somebody_else_holds(start):
     server = start(program('web', worker(), startsecs=3600), kind=Stock)
@@ -238,7 +293,10 @@ def test_without_the_interface_a_stop_by_somebody_else_holds(start):
     with running:
         server.wait(lambda: server.info('web')['pid'] not in (0, pid), 'a new process')
         server.rpc().supervisor.stopProcess('web')
-        assert running.stdout.read() == 'web: ERROR (somebody else stopped it meanwhile; it was left so)\n'
+        assert (
+            running.stdout.read()
+            == 'web: ERROR (somebody else stopped it meanwhile; it was left so)\n'
+        )
     assert running.returncode == 1
     assert server.state('web') == 'STOPPED'
 
@@ -267,7 +325,10 @@ def interrupted(server, command='quickrestart'):
     """The command, with all processes of web being stopped by it; Ctrl-C is not sent yet."""
     server.wait_workers()
     running = server.begin(command, 'web:')
-    server.wait(lambda: set(server.states('web').values()) == {'STOPPING'}, 'processes that are being stopped')
+    server.wait(
+        lambda: set(server.states('web').values()) == {'STOPPING'},
+        'processes that are being stopped',
+    )
     return running
 
 
@@ -280,8 +341,10 @@ def test_without_the_interface_an_interrupt_leaves_nothing_down(start, number):
         lines = [running.stdout.readline().rstrip()]
         server.let_stop()
         lines += running.stdout.read().splitlines()
-    assert lines == ['interrupted: waiting for 2 to stop, to start them again; Ctrl-C leaves them down',
-                     'Error: interrupted; what was stopped is started again']
+    assert lines == [
+        'interrupted: waiting for 2 to stop, to start them again; Ctrl-C leaves them down',
+        'Error: interrupted; what was stopped is started again',
+    ]
     assert running.returncode == (1 if number == signal.SIGINT else -number)
     assert set(server.states('web').values()) <= {'STARTING', 'RUNNING'}
     assert not before & server_pids(server)
@@ -311,7 +374,8 @@ def test_with_the_interface_an_interrupt_ends_only_the_watching(start):
         running.send_signal(signal.SIGINT)
         assert running.stdout.read() == (
             f'Error: interrupted; restart {id} goes on; to wait for it: waitrestart {id}; '
-            f'to cancel it: cancelrestart {id}\n')
+            f'to cancel it: cancelrestart {id}\n'
+        )
     assert running.returncode == 1
     server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
@@ -330,8 +394,12 @@ def test_an_interrupted_quickstop_goes_on(start, kind):
 
 @both
 def test_an_output_that_nobody_reads_leaves_nothing_down(start, kind):
-    server = start(program('fast', worker(), startsecs=0) + program('slow', worker('--stop', '1'))
-                   + '[group:web]\nprograms=fast,slow\n', kind=kind)
+    server = start(
+        program('fast', worker(), startsecs=0)
+        + program('slow', worker('--stop', '1'))
+        + '[group:web]\nprograms=fast,slow\n',
+        kind=kind,
+    )
     server.wait_workers()
     before = server_pids(server)
     with server.begin('quickrestart', 'web:') as running:
@@ -341,6 +409,7 @@ def test_an_output_that_nobody_reads_leaves_nothing_down(start, kind):
 
 
 # -- servers that go away or do not let us in ------------------------------------------------------
+
 
 @both
 def test_a_server_that_is_killed_meanwhile(start, kind):
@@ -373,33 +442,50 @@ def test_a_server_that_shuts_down_meanwhile(start, kind, command):
 @both
 def test_no_server(start, kind, tmp_path):
     server = start(program(), kind=kind)
-    for url, said in [(f'unix://{tmp_path}/none', 'no such file'), (f'http://127.0.0.1:{free_port()}', 'refused')]:
+    for url, said in [
+        (f'unix://{tmp_path}/none', 'no such file'),
+        (f'http://127.0.0.1:{free_port()}', 'refused'),
+    ]:
         for command in ['quickrestart web', 'restarts', 'rolling web']:
             done = server.ctl('-s', url, *command.split())
             stock = server.ctl('-s', url, 'restart', 'web')
             assert said in done.stdout
-            assert (done.stdout, done.returncode, done.stderr) == (stock.stdout, stock.returncode, stock.stderr)
+            assert (done.stdout, done.returncode, done.stderr) == (
+                stock.stdout,
+                stock.returncode,
+                stock.stderr,
+            )
 
 
 @both
 def test_tcp_with_a_password(start, kind):
     port = free_port()
-    server = start(program(count=2), kind=kind,
-                   extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n')
+    server = start(
+        program(count=2),
+        kind=kind,
+        extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n',
+    )
     server.wait_state()
     url = ['-s', f'http://127.0.0.1:{port}', '-u', 'me', '-p']
     done = server.ctl(*url, 'secret', 'quickrestart', 'web:')
-    assert (sorted(done.stdout.splitlines()), done.returncode) == (['web:0: started', 'web:1: started'], 0)
+    assert (sorted(done.stdout.splitlines()), done.returncode) == (
+        ['web:0: started', 'web:1: started'],
+        0,
+    )
     before = everything(server)
     for command in ['quickrestart', 'quickstop', 'restarts', 'rolling', 'cancelrestart']:
         done, stock = (server.ctl(*url, 'wrong', name, 'web:') for name in (command, 'restart'))
         assert done.stdout.startswith('Server requires authentication\n')
-        assert (done.stdout.count('\n'), done.returncode) == (stock.stdout.count('\n'), stock.returncode)
+        assert (done.stdout.count('\n'), done.returncode) == (
+            stock.stdout.count('\n'),
+            stock.returncode,
+        )
         assert 'Traceback' not in done.stdout + done.stderr
     assert everything(server) == before
 
 
 # -- restarts, cancelrestart, rolling ----------------------------------------------------------------
+
 
 def test_restarts_and_cancelrestart(start):
     server = start(SLOW, kind=Ours)
@@ -411,7 +497,9 @@ def test_restarts_and_cancelrestart(start):
         assert re.search(rf'^{id} +running +0/2 ', server.ctl('restarts').stdout, re.MULTILINE)
         done = server.ctl('cancelrestart', id)
         assert (done.stdout, done.returncode) == (f'{id}: cancelled\n', 0)
-        assert re.match(r'web:0: ERROR \(cancelled\): (stopping|starting); what is down', running.stdout.read())
+        assert re.match(
+            r'web:0: ERROR \(cancelled\): (stopping|starting); what is down', running.stdout.read()
+        )
     assert running.returncode == 1
     server.let_stop()
     server.wait_finished(id)
@@ -422,7 +510,7 @@ def test_restarts_and_cancelrestart(start):
         done = server.ctl(command, '12345')
         assert done.stdout.startswith('Error: ')
         assert (len(done.stdout.splitlines()), done.returncode) == (1, 2)
-    assert server.ctl('cancelrestart', id).returncode == 1        # it has ended
+    assert server.ctl('cancelrestart', id).returncode == 1  # it has ended
 
 
 def test_a_group_that_is_being_restarted_is_refused(start):
@@ -435,8 +523,10 @@ def test_a_group_that_is_being_restarted_is_refused(start):
         assert running.stdout.read().count('started') == 2
 
 
-@pytest.mark.parametrize(('arguments', 'sent', 'allowed'), [
-    (['web:'], 1, 1), (['2', 'web:'], 2, 2), (['50%', 'web'], '50%', 2), (['1%', 'w*'], '1%', 1)])
+@pytest.mark.parametrize(
+    ('arguments', 'sent', 'allowed'),
+    [(['web:'], 1, 1), (['2', 'web:'], 2, 2), (['50%', 'web'], '50%', 2), (['1%', 'w*'], '1%', 1)],
+)
 def test_rolling(start, arguments, sent, allowed):
     server = start(program(count=4, startsecs=1), kind=Ours)
     server.wait_state()
@@ -447,16 +537,21 @@ def test_rolling(start, arguments, sent, allowed):
     [struct] = server.rpc().restarter.listRestarts()
     assert struct['options']['max_unavailable'] == sent
     assert 4 - allowed <= struct['lowest_ready'] < 4
-    assert re.fullmatch(r'web: restarted 4 processes in \d+\.\d\ds, at least '
-                        f"{struct['lowest_ready']} of 4 ready throughout", last)
+    assert re.fullmatch(
+        r'web: restarted 4 processes in \d+\.\d\ds, at least '
+        f'{struct["lowest_ready"]} of 4 ready throughout',
+        last,
+    )
     assert (done.returncode, done.stderr) == (0, '')
     assert not before & server_pids(server)
-    assert server.ctl('restarts').stdout.splitlines()[1].split()[4] == f"{struct['lowest_ready']}/4"
+    assert server.ctl('restarts').stdout.splitlines()[1].split()[4] == f'{struct["lowest_ready"]}/4'
 
 
 def test_rolling_goes_no_further_after_a_failure(start):
     able = worker('--unless', '%(here)s/ok%(process_num)d')
-    server = start(program(command=able, count=5, startsecs=1, startretries=0, autostart='false'), kind=Ours)
+    server = start(
+        program(command=able, count=5, startsecs=1, startretries=0, autostart='false'), kind=Ours
+    )
     for number in range(5):
         (server.dir / f'ok{number}').touch()
     server.ctl('start', 'web:*')
@@ -479,8 +574,10 @@ def test_rolling_goes_no_further_after_a_failure(start):
 def test_rolling_with_a_limit_that_is_not_allowed(start, limit):
     server = start(program(), kind=Ours)
     done = server.ctl('rolling', limit, 'web')
-    assert done.stdout == (f"Error: max_unavailable = {limit if limit == '0' else repr(limit)} is not allowed: it must "
-                           'be a count from 1 to 10000, or a percentage from 1% to 100%\n')
+    assert done.stdout == (
+        f'Error: max_unavailable = {limit if limit == "0" else repr(limit)} is not allowed: it must '
+        'be a count from 1 to 10000, or a percentage from 1% to 100%\n'
+    )
     assert (done.returncode, done.stderr) == (2, '')
     assert server.rpc().restarter.listRestarts() == []
 
@@ -490,25 +587,39 @@ def test_what_needs_the_interface(start, line):
     server = start(program(), kind=Stock)
     done = server.ctl(*line.split())
     command = line.split()[0]
-    assert done.stdout == (f'Error: {command} needs the restarter interface, which this supervisord does not have: its '
-                           'configuration needs a section [rpcinterface:restarter], and then a reload\n')
+    assert done.stdout == (
+        f'Error: {command} needs the restarter interface, which this supervisord does not have: its '
+        'configuration needs a section [rpcinterface:restarter], and then a reload\n'
+    )
     assert (done.returncode, done.stderr) == (3, '')
 
 
 def test_an_unknown_key_in_the_configuration_is_one_line(start):
-    server = start(program(), kind=Server, extra='[ctlplugin:restarter]\n'
-                   'supervisor.ctl_factory = supervisor_restarter:make_ctlplugin\ncolour=red\n')
+    server = start(
+        program(),
+        kind=Server,
+        extra='[ctlplugin:restarter]\n'
+        'supervisor.ctl_factory = supervisor_restarter:make_ctlplugin\ncolour=red\n',
+    )
     done = server.ctl('status')
     assert done.returncode == 2
-    assert "[ctlplugin:restarter] has no key 'colour': only supervisor.ctl_factory" in done.stdout + done.stderr
+    assert (
+        "[ctlplugin:restarter] has no key 'colour': only supervisor.ctl_factory"
+        in done.stdout + done.stderr
+    )
     assert 'Traceback' not in done.stdout + done.stderr
 
 
 def test_the_plugin_is_loaded_without_tqdm_and_the_servers_parts(start):
     server = start(program(), kind=Ours)
-    code = ('import runpy, sys, atexit; atexit.register(lambda: print(sorted('
-            "{'tqdm', 'supervisor_restarter.server.service', 'supervisor_restarter.client.ctlplugin'} & set(sys.modules))))\n"
-            f"sys.argv = ['supervisorctl', '-c', {str(server.conf)!r}, 'quickrestart', 'web']\n"
-            f"runpy.run_path({script('supervisorctl')!r}, run_name='__main__')")
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=SECONDS, check=False)
+    code = (
+        'import runpy, sys, atexit; atexit.register(lambda: print(sorted('
+        "{'tqdm', 'supervisor_restarter.server.service', "
+        "'supervisor_restarter.client.ctlplugin'} & set(sys.modules))))\n"
+        f"sys.argv = ['supervisorctl', '-c', {str(server.conf)!r}, 'quickrestart', 'web']\n"
+        f"runpy.run_path({script('supervisorctl')!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     assert done.stdout == "web: started\n['supervisor_restarter.client.ctlplugin']\n"

@@ -1,4 +1,7 @@
-"""supervisorctl with the plugin loaded: sessions on a terminal, and all its other commands as they were."""
+"""supervisorctl with the plugin loaded: sessions on a terminal, and all its other commands as they
+were.
+"""
+
 from __future__ import annotations
 
 import re
@@ -27,12 +30,14 @@ def open_session():
         session.__enter__()
         session.expect('supervisor> $')
         return session
+
     yield begin
     for session in sessions:
         session.__exit__()
 
 
 # -- Tab -------------------------------------------------------------------------------------------
+
 
 @both
 def test_tab(start, open_session, kind):
@@ -43,15 +48,20 @@ def test_tab(start, open_session, kind):
     session.type('quickst\t\t')
     session.expect(r'quickstart +quickstop')
     session.type('op ap\t')
-    session.expect('p:')                         # what all of them begin with
+    session.expect('p:')  # what all of them begin with
     session.type('\t\t')
     listed = session.expect(r'supervisor> quickstop app:$')
     assert [word for word in listed.split() if word.startswith('app:')][:5] == [
-        'app:', 'app:*', 'app:10', 'app:11', 'app:9']
+        'app:',
+        'app:*',
+        'app:10',
+        'app:11',
+        'app:9',
+    ]
     session.type('9\t\n')
     assert 'app:9: stopped' in session.expect('supervisor> $')
     assert server.states('app') == {'10': 'RUNNING', '11': 'RUNNING', '9': 'STOPPED'}
-    session.type('restart we\t')                 # and supervisorctl's own
+    session.type('restart we\t')  # and supervisorctl's own
     session.expect('restart web ')
 
 
@@ -69,16 +79,20 @@ def test_tab_completes_the_ids_of_running_restarts(start, open_session):
 
 # -- on a terminal -----------------------------------------------------------------------------------
 
+
 @both
 def test_a_bar_with_the_lines_above_it(start, open_session, kind):
     server = start(program(count=3), kind=kind)
     server.wait_state()
     shown = ' '.join(open_session(server).run('quickrestart web:'))
-    assert {f'web:{number}: started' for number in range(3)} <= set(re.findall(r'web:\d: started', shown))
+    assert {f'web:{number}: started' for number in range(3)} <= set(
+        re.findall(r'web:\d: started', shown)
+    )
     assert re.search(r'quickrestart +\|#+\| 3/3 ', shown.replace('█', '#'))
 
 
 # -- Ctrl-C ------------------------------------------------------------------------------------------
+
 
 def test_ctrl_c_with_the_interface_lets_the_restart_go_on(start, open_session):
     server = start(SLOW, kind=Ours)
@@ -88,13 +102,15 @@ def test_ctrl_c_with_the_interface_lets_the_restart_go_on(start, open_session):
     id = server.only_restart()
     server.wait_phase(id, 'stopping')
     session.type('\x03')
-    session.expect(f'interrupted; restart {id} goes on; to wait for it: waitrestart {id}; '
-                   f'to cancel it: cancelrestart {id}')
+    session.expect(
+        f'interrupted; restart {id} goes on; to wait for it: waitrestart {id}; '
+        f'to cancel it: cancelrestart {id}'
+    )
     session.expect('supervisor> $')
     server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert server.states('web') == dict.fromkeys('01', 'RUNNING')
-    assert session.run(f'restarts {id}')[-1].startswith('web:1: restarted (')       # the shell is alive
+    assert session.run(f'restarts {id}')[-1].startswith('web:1: restarted (')  # the shell is alive
 
 
 def test_ctrl_c_without_the_interface_leaves_nothing_down(start, open_session):
@@ -103,7 +119,10 @@ def test_ctrl_c_without_the_interface_leaves_nothing_down(start, open_session):
     before = set(server.pids().values())
     session = open_session(server)
     session.type('quickrestart web:\n')
-    server.wait(lambda: set(server.states('web').values()) == {'STOPPING'}, 'processes that are being stopped')
+    server.wait(
+        lambda: set(server.states('web').values()) == {'STOPPING'},
+        'processes that are being stopped',
+    )
     session.type('\x03')
     session.expect('interrupted: waiting for 2 to stop, to start them again')
     server.let_stop()
@@ -119,7 +138,10 @@ def test_ctrl_c_twice_without_the_interface_names_what_is_down(start, open_sessi
     server.wait_workers()
     session = open_session(server)
     session.type('quickrestart web:\n')
-    server.wait(lambda: set(server.states('web').values()) == {'STOPPING'}, 'processes that are being stopped')
+    server.wait(
+        lambda: set(server.states('web').values()) == {'STOPPING'},
+        'processes that are being stopped',
+    )
     session.type('\x03')
     session.expect('interrupted: waiting for 2')
     session.type('\x03')
@@ -135,7 +157,10 @@ def test_the_terminal_of_a_session_goes_away(start, kind):
     with Session(server.conf) as session:
         session.expect('supervisor> $')
         session.type('quickrestart web:\n')
-        server.wait(lambda: set(server.states('web').values()) == {'STOPPING'}, 'processes that are being stopped')
+        server.wait(
+            lambda: set(server.states('web').values()) == {'STOPPING'},
+            'processes that are being stopped',
+        )
         session.process.send_signal(signal.SIGHUP)
         server.let_stop()
         session.process.wait(SECONDS)
@@ -145,14 +170,22 @@ def test_the_terminal_of_a_session_goes_away(start, kind):
 
 # -- servers of both kinds in one session ------------------------------------------------------------
 
+
 def test_one_session_with_servers_of_both_kinds(start, open_session):
     servers, urls = [], []
     for kind in KINDS:
         port = free_port()
-        servers.append(start(program(count=2), kind=kind, extra=f'[inet_http_server]\nport=127.0.0.1:{port}\n'))
+        servers.append(
+            start(program(count=2), kind=kind, extra=f'[inet_http_server]\nport=127.0.0.1:{port}\n')
+        )
         urls.append(f'http://127.0.0.1:{port}')
     session = open_session(servers[0])
-    for url, has_it in [(urls[1], False), (urls[0], True), (urls[1], False), (f'unix://{servers[0].dir}/sock', True)]:
+    for url, has_it in [
+        (urls[1], False),
+        (urls[0], True),
+        (urls[1], False),
+        (f'unix://{servers[0].dir}/sock', True),
+    ]:
         session.run(f'open {url}')
         shown = '\n'.join(session.run('quickrestart web:0 web:1'))
         assert 'web:0: started' in shown
@@ -163,10 +196,15 @@ def test_one_session_with_servers_of_both_kinds(start, open_session):
 
 def test_a_wrong_password_is_asked_for_again(start, open_session):
     port = free_port()
-    server = start(program(), extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n',
-                   kind=Ours)
-    with Session(server.conf, '-s', f'http://127.0.0.1:{port}', '-u', 'me', '-p', 'wrong') as session:
-        session.expect('Username:')              # for the status at the beginning
+    server = start(
+        program(),
+        extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n',
+        kind=Ours,
+    )
+    with Session(
+        server.conf, '-s', f'http://127.0.0.1:{port}', '-u', 'me', '-p', 'wrong'
+    ) as session:
+        session.expect('Username:')  # for the status at the beginning
         session.type('me\n')
         session.expect('Password:')
         session.type('wrong again\n')
@@ -181,14 +219,61 @@ def test_a_wrong_password_is_asked_for_again(start, open_session):
 # -- supervisorctl's own commands --------------------------------------------------------------------
 
 TALKER = "/bin/sh -c 'echo said; exec sleep 1000'"
-# Each of them in turn, on a server of its own with and without the plugin; those that end the server come last.
+# Each of them in turn, on a server of its own with and without the plugin; those that end the
+# server come last.
 EACH = [
-    'status', 'status web:0', 'status nope', 'avail', 'avail x', 'pid web:9', 'tail web:0', 'tail nope',
-    'tail -3 web:0 stderr', 'tail', 'maintail x', 'clear web:0', 'clear nope', 'clear', 'start web:0', 'start nope',
-    'start', 'stop web:0', 'stop web:0', 'stop', 'start web:0', 'restart web:*', 'restart', 'signal HUP nope',
-    'signal HUP', 'signal USR7 web:0', 'fg nope', 'fg', 'fg web:0 web:1', 'reread', 'reread x', 'add nope', 'add web',
-    'remove nope', 'remove web', 'update', 'update nope', 'version', 'version x', 'open nope', 'help', 'help start',
-    'help quit', 'help nope', 'quit', 'exit', 'nope', 'stop all', 'remove web', 'add web', 'reload x', 'shutdown x',
+    'status',
+    'status web:0',
+    'status nope',
+    'avail',
+    'avail x',
+    'pid web:9',
+    'tail web:0',
+    'tail nope',
+    'tail -3 web:0 stderr',
+    'tail',
+    'maintail x',
+    'clear web:0',
+    'clear nope',
+    'clear',
+    'start web:0',
+    'start nope',
+    'start',
+    'stop web:0',
+    'stop web:0',
+    'stop',
+    'start web:0',
+    'restart web:*',
+    'restart',
+    'signal HUP nope',
+    'signal HUP',
+    'signal USR7 web:0',
+    'fg nope',
+    'fg',
+    'fg web:0 web:1',
+    'reread',
+    'reread x',
+    'add nope',
+    'add web',
+    'remove nope',
+    'remove web',
+    'update',
+    'update nope',
+    'version',
+    'version x',
+    'open nope',
+    'help',
+    'help start',
+    'help quit',
+    'help nope',
+    'quit',
+    'exit',
+    'nope',
+    'stop all',
+    'remove web',
+    'add web',
+    'reload x',
+    'shutdown x',
 ]
 
 
@@ -197,7 +282,9 @@ class Plain(Server):
 
 
 def comparable(text):
-    """Without our part in the list of commands, and what differs between any two servers: directories, numbers."""
+    """Without our part in the list of commands, and what differs between any two servers:
+    directories, numbers.
+    """
     text = re.sub(r'/[^ ]*/restarter-\w+', 'DIR', text)
     text = re.sub(r'\nrestarter commands.*\n=+\n(.+\n)+\n', '', text)
     return re.sub(r'\d+', '#', re.sub(r'\w{3} \d\d \d\d:\d\d [AP]M', 'WHEN', text))
@@ -214,11 +301,15 @@ def test_each_command_prints_and_exits_as_without_the_plugin(start):
     for kind in (Plain, Ours):
         server = start(program(command=TALKER, count=2), kind=kind)
         server.wait_state()
-        server.wait(lambda server=server: 'said' in server.ctl('tail', 'web:0').stdout, 'something to show')
+        server.wait(
+            lambda server=server: 'said' in server.ctl('tail', 'web:0').stdout, 'something to show'
+        )
         shown[kind] = []
         for line in [*EACH, 'reload']:
             done = server.ctl(*line.split())
-            shown[kind].append((line, comparable(done.stdout), comparable(done.stderr), done.returncode))
+            shown[kind].append(
+                (line, comparable(done.stdout), comparable(done.stderr), done.returncode)
+            )
         server.wait_state()
         done = server.ctl('shutdown')
         shown[kind].append(('shutdown', done.stdout, done.stderr, done.returncode))
@@ -226,16 +317,30 @@ def test_each_command_prints_and_exits_as_without_the_plugin(start):
 
 
 def test_an_interactive_session_shows_the_same_as_without_the_plugin(start):
-    script_of_it = '\n'.join([line for line in EACH if line not in ('quit', 'exit')]
-                             + ['', 'shutdown', 'n', 'reload', 'n', 'EOF'])
+    script_of_it = '\n'.join(
+        [line for line in EACH if line not in ('quit', 'exit')]
+        + ['', 'shutdown', 'n', 'reload', 'n', 'EOF']
+    )
     shown: dict = {}
     for kind in (Plain, Ours):
         server = start(program(command=TALKER, count=2), kind=kind)
         server.wait_state()
-        server.wait(lambda server=server: 'said' in server.ctl('tail', 'web:0').stdout, 'something to show')
-        done = subprocess.run([script('supervisorctl'), '-c', str(server.conf)], input=script_of_it, text=True,
-                              capture_output=True, timeout=60, check=False)
-        shown[kind] = (comparable(done.stdout).splitlines(), comparable(done.stderr), done.returncode)
+        server.wait(
+            lambda server=server: 'said' in server.ctl('tail', 'web:0').stdout, 'something to show'
+        )
+        done = subprocess.run(
+            [script('supervisorctl'), '-c', str(server.conf)],
+            input=script_of_it,
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        shown[kind] = (
+            comparable(done.stdout).splitlines(),
+            comparable(done.stderr),
+            done.returncode,
+        )
     assert shown[Ours] == shown[Plain]
 
 

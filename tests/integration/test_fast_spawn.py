@@ -1,7 +1,8 @@
 """Processes that a restart starts cannot tell that Supervisor's own fork did not start them.
 
-In these tests supervisord itself starts the programs first, with its own fork; then they are restarted.
-"""
+In these tests supervisord itself starts the programs first, with its own fork; then they are
+restarted."""
+
 from __future__ import annotations
 
 import itertools
@@ -24,7 +25,7 @@ from tests.integration.server import ROOT, Server, free_port, lines_of, program
 
 WITNESS = f'{sys.executable} -S -E {witness.__file__}'
 FAST = sys.version_info >= (3, 11)
-FORK, IN_C = 'os.fork', 'subprocess.Popen'    # what Python says when it starts a child
+FORK, IN_C = 'os.fork', 'subprocess.Popen'  # what Python says when it starts a child
 needs_fast = pytest.mark.skipif(not FAST, reason='there is no fast way before Python 3.11')
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason='only root can become another user')
 
@@ -34,22 +35,44 @@ KINDS: dict[str, dict[str, Any]] = {
     'umask': {'umask': '027'},
     'directory': {'directory': '%(here)s'},
     'relative': {'directory': 'tests/../tests', 'command': '../bin/sleep 1000'},
-    'environment': {'environment': 'ONE="1",PATH="/bin:/x",EMPTY="",UML="\u00e4\u4e2d",SUPERVISOR_ENABLED="x",C="a=b"'},
+    'environment': {
+        'environment': 'ONE="1",PATH="/bin:/x",EMPTY="",UML="\u00e4\u4e2d",SUPERVISOR_ENABLED="x",C="a=b"'
+    },
     'redirect_stderr': {'redirect_stderr': 'true'},
     'stdout_syslog': {'stdout_syslog': 'true', 'stderr_syslog': 'true', 'stdout_logfile': 'NONE'},
     'no_logs': {'stdout_logfile': 'NONE', 'stderr_logfile': 'NONE'},
     'numprocs': {'count': 3},
     'serverurl': {'serverurl': 'http://elsewhere:9001'},
-    'all_of_it': {'directory': '%(here)s', 'umask': '077', 'environment': 'A="b"', 'redirect_stderr': 'true'},
+    'all_of_it': {
+        'directory': '%(here)s',
+        'umask': '077',
+        'environment': 'A="b"',
+        'redirect_stderr': 'true',
+    },
     'tcp': {'kind': 'fcgi-program', 'socket': 'tcp://127.0.0.1:{port}'},
-    'unix': {'kind': 'fcgi-program', 'socket': 'unix://%(here)s/fcgi', 'count': 2, 'redirect_stderr': 'true'},
+    'unix': {
+        'kind': 'fcgi-program',
+        'socket': 'unix://%(here)s/fcgi',
+        'count': 2,
+        'redirect_stderr': 'true',
+    },
     'listener': {'kind': 'eventlistener', 'events': 'TICK_3600'},
 }
 AS_USER = {
     'root': {'user': 'root', 'directory': '/'},
     'user': {'user': 'nobody'},
-    'user_directory': {'user': 'nobody', 'directory': '/usr/lib', 'umask': '007', 'environment': 'HOME="/x"'},
-    'user_fcgi': {'user': 'nobody', 'kind': 'fcgi-program', 'socket': 'unix://%(here)s/as_user', 'count': 2},
+    'user_directory': {
+        'user': 'nobody',
+        'directory': '/usr/lib',
+        'umask': '007',
+        'environment': 'HOME="/x"',
+    },
+    'user_fcgi': {
+        'user': 'nobody',
+        'kind': 'fcgi-program',
+        'socket': 'unix://%(here)s/as_user',
+        'count': 2,
+    },
 }
 
 
@@ -59,8 +82,10 @@ class Normal(Server):
     strange = 'false'
 
     def __init__(self, programs, restarter='', extra=''):
-        interface = ('[rpcinterface:strange]\nsupervisor.rpcinterface_factory=tests.integration.witness:'
-                     f'make_surroundings\nstrange={self.strange}\n\n')
+        interface = (
+            '[rpcinterface:strange]\nsupervisor.rpcinterface_factory=tests.integration.witness:'
+            f'make_surroundings\nstrange={self.strange}\n\n'
+        )
         super().__init__(programs, restarter, interface + extra)
         self._text = self._text.replace('nodaemon=true', 'nodaemon=true\nloglevel=debug')
 
@@ -79,8 +104,15 @@ class Normal(Server):
         def settled():
             seen.update({name: witness.portrait(pid) for name, pid in pids.items()})
             # at its start it reads libraries and locales
-            return all(one['comm'] == 'sleep\n' and not any(what.startswith(('/usr', '/lib', '/etc'))
-                       for what in one['descriptors'].values()) for one in seen.values())
+            return all(
+                one['comm'] == 'sleep\n'
+                and not any(
+                    what.startswith(('/usr', '/lib', '/etc'))
+                    for what in one['descriptors'].values()
+                )
+                for one in seen.values()
+            )
+
         self.wait(settled, 'sleepers')
         return seen
 
@@ -91,17 +123,26 @@ class Normal(Server):
 
     def busy(self, seconds):
         """The part of so many seconds in which supervisord uses a processor."""
+
         def used():
-            fields = witness.text(Path(f'/proc/{self.process.pid}/stat')).rpartition(') ')[2].split()
+            fields = (
+                witness.text(Path(f'/proc/{self.process.pid}/stat')).rpartition(') ')[2].split()
+            )
             return int(fields[11]) + int(fields[12])
+
         before, began = used(), time.monotonic()
         time.sleep(seconds)
         return (used() - before) / os.sysconf('SC_CLK_TCK') / (time.monotonic() - began)
 
     def children(self):
         """The pid and the state (Z is a zombie) of each child."""
-        pids = Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children').read_text().split()
-        return {int(pid): witness.text(Path(f'/proc/{pid}/stat')).rpartition(') ')[2][:1] for pid in pids}
+        pids = (
+            Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children').read_text().split()
+        )
+        return {
+            int(pid): witness.text(Path(f'/proc/{pid}/stat')).rpartition(') ')[2][:1]
+            for pid in pids
+        }
 
 
 class Strange(Normal):
@@ -113,21 +154,29 @@ class Strange(Normal):
 @pytest.fixture(autouse=True)
 def _around_supervisord(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv('PYTHONPATH', str(ROOT))    # for the witness
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))  # for the witness
     monkeypatch.setenv('UML\u00c4UT', '\u00e4')
 
 
 def sections(kinds):
     port = free_port()
-    text = '\n'.join(program(name, **{'command': '/bin/sleep 1000', **settings}) for name, settings in kinds.items())
-    return text.replace('{port}', str(port)).replace('../bin/sleep', os.path.relpath('/bin/sleep', ROOT / 'tests'))
+    text = '\n'.join(
+        program(name, **{'command': '/bin/sleep 1000', **settings})
+        for name, settings in kinds.items()
+    )
+    return text.replace('{port}', str(port)).replace(
+        '../bin/sleep', os.path.relpath('/bin/sleep', ROOT / 'tests')
+    )
 
 
 def differences(before, after, where=''):
     """In which places two portraits differ, and how."""
     if isinstance(before, dict) and isinstance(after, dict):
-        return [found for key in before | after
-                for found in differences(before.get(key), after.get(key), f'{where}/{key}')]
+        return [
+            found
+            for key in before | after
+            for found in differences(before.get(key), after.get(key), f'{where}/{key}')
+        ]
     return [] if before == after else [f'{where}: {before!r} is now {after!r}']
 
 
@@ -176,12 +225,15 @@ def test_nor_can_one_that_becomes_another_user(start, kind):
 
 @pytest.mark.parametrize('kind', [Normal, Strange])
 def test_a_program_says_the_same_of_itself(start, kind):
-    kinds = {name: {**KINDS[name], 'command': WITNESS, 'stdout_logfile': f'%(here)s/{name}.out'}
-             for name in ('plain', 'all_of_it', 'environment')}
+    kinds = {
+        name: {**KINDS[name], 'command': WITNESS, 'stdout_logfile': f'%(here)s/{name}.out'}
+        for name in ('plain', 'all_of_it', 'environment')
+    }
     server = start(sections(kinds), kind=kind)
 
     def statements(name):
         return [json.loads(line) for line in lines_of(server.dir / f'{name}.out')]
+
     for name in kinds:
         server.wait(lambda name=name: len(statements(name)) == 1, f'statement of {name}')
     server.restart()
@@ -190,7 +242,11 @@ def test_a_program_says_the_same_of_itself(start, kind):
         first, second = statements(name)
         assert differences(first, second) == []
         assert first['leads_its_group']
-        assert first['terminal'] == 'there is one' if kind is Strange else 'No such' in first['terminal']
+        assert (
+            first['terminal'] == 'there is one'
+            if kind is Strange
+            else 'No such' in first['terminal']
+        )
 
 
 def test_without_fast_spawn_everything_is_forked(start):
@@ -200,7 +256,9 @@ def test_without_fast_spawn_everything_is_forked(start):
 @needs_fast
 @needs_root
 def test_a_directory_that_the_user_may_not_enter_is_left_to_supervisor(start):
-    server = start(sections({'web': {'user': 'nobody', 'startretries': 0, 'startsecs': 1}}), kind=Normal)
+    server = start(
+        sections({'web': {'user': 'nobody', 'startretries': 0, 'startsecs': 1}}), kind=Normal
+    )
     server.wait_state()
     os.mkdir(server.dir / 'closed', 0o700)
     text = server.conf.read_text().replace('user=nobody', 'user=nobody\ndirectory=%(here)s/closed')
@@ -217,21 +275,35 @@ def test_a_directory_that_the_user_may_not_enter_is_left_to_supervisor(start):
 @needs_fast
 @needs_root
 def test_who_may_enter_is_as_the_kernel_has_it(tmp_path):
-    top = Path(f'/tmp/restarter-{os.getpid()}')    # tmp_path is closed to others
+    top = Path(f'/tmp/restarter-{os.getpid()}')  # tmp_path is closed to others
     user = Identity(65534, 65534, [65534, 1])
     top.mkdir()
     try:
-        for number, (mode, owner, group) in enumerate(itertools.product(
-                (0o700, 0o070, 0o007, 0o001, 0o010, 0o755, 0o666), (0, user.uid), (0, 65534, 1))):
+        for number, (mode, owner, group) in enumerate(
+            itertools.product(
+                (0o700, 0o070, 0o007, 0o001, 0o010, 0o755, 0o666), (0, user.uid), (0, 65534, 1)
+            )
+        ):
             directory = top / str(number)
             (directory / 'inner').mkdir(parents=True)
             os.chown(directory, owner, group)
             directory.chmod(mode)
             (top / f'link{number}').symlink_to(f'{number}/inner')
             for place in (directory, directory / 'inner', top / f'link{number}', directory / '..'):
-                tried = subprocess.run(['/bin/sh', '-c', 'cd -P "$1"', '-', place], capture_output=True, check=False,
-                                       user=user.uid, group=user.gid, extra_groups=user.groups)
-                assert may_enter(str(place), user) is (tried.returncode == 0), (oct(mode), owner, group, place)
+                tried = subprocess.run(
+                    ['/bin/sh', '-c', 'cd -P "$1"', '-', place],
+                    capture_output=True,
+                    check=False,
+                    user=user.uid,
+                    group=user.gid,
+                    extra_groups=user.groups,
+                )
+                assert may_enter(str(place), user) is (tried.returncode == 0), (
+                    oct(mode),
+                    owner,
+                    group,
+                    place,
+                )
     finally:
         shutil.rmtree(top)
 
@@ -243,11 +315,14 @@ def test_a_program_that_the_user_may_not_execute_is_said_at_once(start, tmp_path
     file = tmp_path / 'app'
     file.write_text('#!/bin/sh\n')
     file.chmod(0o755)
-    server = start(program('web', str(file), user='nobody', autostart='false', startretries=0, startsecs=1),
-                   kind=Normal)
+    server = start(
+        program('web', str(file), user='nobody', autostart='false', startretries=0, startsecs=1),
+        kind=Normal,
+    )
     failures = server.restarter.restartProcessGroup('web')
     assert [failure['text'] for failure in failures] == [
-        f"START_FAILED: couldn't exec {file}: EACCES (Permission denied); state BACKOFF"]
+        f"START_FAILED: couldn't exec {file}: EACCES (Permission denied); state BACKOFF"
+    ]
 
 
 SCRIPTS = {
@@ -267,29 +342,38 @@ def test_what_cannot_be_executed_is_said_at_once(start, tmp_path, what, redirect
     file = tmp_path / 'app'
     file.write_text('#!/bin/sh\nexec sleep 1000\n')
     file.chmod(file.stat().st_mode | stat.S_IXUSR)
-    server = start(program('web', str(file), startretries=0, startsecs=1, redirect_stderr=redirect) + program('other'),
-                   kind=Normal)
+    server = start(
+        program('web', str(file), startretries=0, startsecs=1, redirect_stderr=redirect)
+        + program('other'),
+        kind=Normal,
+    )
     server.wait_state()
     server.wait_state('other')
-    server.rpc().supervisor.stopProcess('web')      # what runs would not be stopped for this
+    server.rpc().supervisor.stopProcess('web')  # what runs would not be stopped for this
     before = server.descriptors()
     with file.open('r+') as writer:
         if content is not None:
             writer.truncate(0)
             writer.write(content)
             writer.close()
-        failures = server.restarter.restartProcessGroup('web')     # at once, or it would be a TIMEOUT
-    assert [f['text'] for f in failures] == [f"START_FAILED: couldn't exec {file}: {reason}; state BACKOFF"]
+        failures = server.restarter.restartProcessGroup('web')  # at once, or it would be a TIMEOUT
+    assert [f['text'] for f in failures] == [
+        f"START_FAILED: couldn't exec {file}: {reason}; state BACKOFF"
+    ]
     server.wait_state('web', 'FATAL')
     assert server.info('web')['spawnerr'] == f"couldn't exec {file}: {reason}"
-    log, = server.dir.glob('web-stdout*' if redirect == 'true' else 'web-stderr*')
+    (log,) = server.dir.glob('web-stdout*' if redirect == 'true' else 'web-stderr*')
     server.wait(lambda: 'was not spawned' in log.read_text(), 'log')
-    assert log.read_text() == (f"supervisor: couldn't exec {file}: {reason.split()[0]}\n"
-                               'supervisor: child process was not spawned\n')
-    # nothing is left behind: no zombie, no pipe, no log, nothing that the loop polls without a pause
+    assert log.read_text() == (
+        f"supervisor: couldn't exec {file}: {reason.split()[0]}\n"
+        'supervisor: child process was not spawned\n'
+    )
+    # nothing is left behind: no zombie, no pipe, no log, nothing that the loop polls without a
+    # pause
     other = server.pids('other')['other']
     server.wait(lambda: server.children() == {other: 'S'}, 'children without a zombie')
-    # it may hold fewer: what belonged to the process that was stopped before is closed in supervisord's own time
+    # it may hold fewer: what belonged to the process that was stopped before is closed in
+    # supervisord's own time
     server.wait(lambda: server.descriptors() <= before, 'as many descriptors')
     assert server.busy(0.5) < 0.1
 
@@ -298,13 +382,16 @@ def test_what_cannot_be_executed_is_said_at_once(start, tmp_path, what, redirect
 def test_a_missing_directory_is_said_at_once_and_the_next_start_works(start, tmp_path):
     place = tmp_path / 'place'
     place.mkdir()
-    server = start(program('web', directory=place, count=3, startretries=0, startsecs=1), kind=Normal)
+    server = start(
+        program('web', directory=place, count=3, startretries=0, startsecs=1), kind=Normal
+    )
     server.wait_state()
     server.rpc().supervisor.stopProcessGroup('web')
     place.rmdir()
     failures = server.restarter.restartProcessGroup('web')
     assert {failure['text'] for failure in failures} == {
-        f"START_FAILED: couldn't chdir to {place}: ENOENT (No such file or directory); state BACKOFF"}
+        f"START_FAILED: couldn't chdir to {place}: ENOENT (No such file or directory); state BACKOFF"
+    }
     server.wait_state('web', 'FATAL')
     place.mkdir()
     server.restart('web')
@@ -326,18 +413,29 @@ def test_three_hundred_starts_leave_nothing_behind(start):
 
 
 def test_only_supervisord_reaps(start):
-    """Those that are gone at once are the ones that Popen would reap on behalf of their predecessors."""
-    server = start(program('web', '/bin/sh -c "exit 3"', 20, autorestart='false', autostart='false', exitcodes=3),
-                   kind=Normal)
+    """Those that are gone at once are the ones that Popen would reap on behalf of their
+    predecessors.
+    """
+    server = start(
+        program(
+            'web', '/bin/sh -c "exit 3"', 20, autorestart='false', autostart='false', exitcodes=3
+        ),
+        kind=Normal,
+    )
     for round in range(1, 4):
         server.restarter.quickRestart('web', False)
-        server.wait(lambda round=round: server.log_text().count('(exit status 3; expected)') == 20 * round, 'exits')
+        server.wait(
+            lambda round=round: server.log_text().count('(exit status 3; expected)') == 20 * round,
+            'exits',
+        )
     server.wait(lambda: server.children() == {}, 'no children')
     assert 'reaped unknown' not in server.log_text()
 
 
 class Roomy(Normal):
-    """A supervisord whose own fork closes so many descriptors that its children can be caught in between."""
+    """A supervisord whose own fork closes so many descriptors that its children can be caught in
+    between.
+    """
 
     def __init__(self, programs, restarter='', extra=''):
         super().__init__(programs, restarter, extra)
@@ -351,5 +449,7 @@ def test_a_stop_that_follows_at_once_is_not_swallowed(start):
     server.wait_state()
     for _ in range(3):
         server.restarter.quickRestart('web', False)
-        server.proxy().supervisor.stopProcessGroup('web')  # Supervisor's own: it does not wait for an exec
+        server.proxy().supervisor.stopProcessGroup(
+            'web'
+        )  # Supervisor's own: it does not wait for an exec
     assert 'SIGKILL' not in server.log_text()

@@ -1,4 +1,7 @@
-"""[fcgi-program:x] on a real supervisord: the shared socket stays open through every kind of restart (promise 8)."""
+"""[fcgi-program:x] on a real supervisord: the shared socket stays open through every kind of
+restart (promise 8).
+"""
+
 from __future__ import annotations
 
 import socket
@@ -37,7 +40,8 @@ class Client(threading.Thread):
                     connection.sendall(b'GET / HTTP/1.0\r\n\r\n')
                     self.answers += connection.recv(100).startswith(b'HTTP/1.0 200')
             except ConnectionResetError:
-                pass               # an old process has exited with the connection accepted: not refused, but too late
+                # an old process has exited with the connection accepted: not refused, but too late
+                pass
             except OSError as error:
                 self.refused.append(repr(error))
 
@@ -49,7 +53,14 @@ def fcgi(at, count=3, **settings):
 
 def holding(at):
     """Two processes that stop when they are let."""
-    return program('web', service('--fd', '--hold'), 2, 'fcgi-program', socket=f'tcp://{at}:8000', stopwaitsecs=600)
+    return program(
+        'web',
+        service('--fd', '--hold'),
+        2,
+        'fcgi-program',
+        socket=f'tcp://{at}:8000',
+        stopwaitsecs=600,
+    )
 
 
 def served(server, at, count=3):
@@ -60,7 +71,9 @@ def is_open(at, port=8000):
     """Whether somebody listens there."""
     wanted = ''.join(f'{int(part):02X}' for part in reversed(at.split('.'))) + f':{port:04X}'
     with open('/proc/net/tcp') as table:
-        return any(line.split()[1] == wanted and line.split()[3] == LISTENING for line in list(table)[1:])
+        return any(
+            line.split()[1] == wanted and line.split()[3] == LISTENING for line in list(table)[1:]
+        )
 
 
 def restart_all(server):
@@ -93,7 +106,7 @@ def test_no_connection_is_refused_and_the_socket_closes_as_always_after(start, r
         server.wait(lambda: client.answers > answered, 'another answer')
     assert client.refused == []
     assert not set(server.pids().values()) & set(before.values())
-    assert f'socket tcp://{at}' not in server.log_text(mark)         # neither closed nor created anew
+    assert f'socket tcp://{at}' not in server.log_text(mark)  # neither closed nor created anew
 
     server.ctl('stop', 'web:*')
     assert server.log_text(mark).count(f'Closing socket tcp://{at}') == 1
@@ -134,7 +147,7 @@ def test_stop_in_the_middle_of_a_restart_closes_the_socket_when_that_is_over(sta
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
     client = RudeClient(server, 'supervisor.stopProcessGroup', 'web')
-    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.rpc().supervisor.getState()  # by now it has got the call
     server.let_stop()
     client.answer()
     client.hang_up()
@@ -155,25 +168,49 @@ def test_processes_of_a_group_that_is_down_share_one_socket_after_a_restart(star
 
 
 def test_a_rolling_restart_by_notify_keeps_enough_processes_at_the_socket(start):
-    """At the shared socket every connection succeeds: only the process itself can tell that it is ready."""
+    """At the shared socket every connection succeeds: only the process itself can tell that it is
+    ready.
+    """
     at = address()
-    server = start(program('web', service('--fd', '--notify', '--slow', '0.2'), 4, 'fcgi-program',
-                           socket=f'tcp://{at}:8000', environment='RESTARTER_READY="notify"'))
+    server = start(
+        program(
+            'web',
+            service('--fd', '--notify', '--slow', '0.2'),
+            4,
+            'fcgi-program',
+            socket=f'tcp://{at}:8000',
+            environment='RESTARTER_READY="notify"',
+        )
+    )
     served(server, at, 4)
     with Client(at) as client:
         server.wait(lambda: client.answers > 0, 'an answer')
-        assert server.restarter.restartProcessGroup('web', {'max_unavailable': '50%', 'timeout': 0}) is True
+        assert (
+            server.restarter.restartProcessGroup('web', {'max_unavailable': '50%', 'timeout': 0})
+            is True
+        )
     assert client.refused == []
     assert min(ready_after(server.dir)) >= 2
 
 
 def test_update_works_when_the_group_is_done_and_others_of_the_restart_are_not(start):
     at = address()
-    server = start(fcgi(at, 1) + program('slow', service('--stop', '60', name='slow'), stopwaitsecs=60))
+    server = start(
+        fcgi(at, 1) + program('slow', service('--stop', '60', name='slow'), stopwaitsecs=60)
+    )
     served(server, at, 2)
     id = server.restarter.startRestart(['web', 'slow'])
-    server.wait(lambda: [p['phase'] for p in server.restarter.getRestart(id)['processes']
-                         if p['group'] == 'web'] == ['ready'], 'web ready')
+    server.wait(
+        lambda: (
+            [
+                p['phase']
+                for p in server.restarter.getRestart(id)['processes']
+                if p['group'] == 'web'
+            ]
+            == ['ready']
+        ),
+        'web ready',
+    )
     text = server.conf.read_text()
     server.conf.write_text(text.replace('--slow 0.2', '--slow 0.1'))
     result = server.ctl('update')

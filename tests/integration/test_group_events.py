@@ -1,4 +1,5 @@
 """The GROUP_RESTART events, as an event listener in plain shell gets them."""
+
 from __future__ import annotations
 
 import os
@@ -28,7 +29,9 @@ def make(supervisord, **config):
 
 
 def listener(events='GROUP_RESTART'):
-    return program('recorder', f'/bin/sh {RECORDER} %(here)s/events', kind='eventlistener', events=events)
+    return program(
+        'recorder', f'/bin/sh {RECORDER} %(here)s/events', kind='eventlistener', events=events
+    )
 
 
 def recorded(server):
@@ -36,7 +39,9 @@ def recorded(server):
     file = server.dir / 'events'
     parts = file.read_text().split('\n--\n')[:-1] if file.exists() else []
     headers = [part.partition('\n') for part in parts]
-    return [(childutils.get_headers(header)['eventname'], payload) for header, _, payload in headers]
+    return [
+        (childutils.get_headers(header)['eventname'], payload) for header, _, payload in headers
+    ]
 
 
 def wait_events(server, *names):
@@ -53,22 +58,35 @@ def test_a_restart_is_two_events(start):
     id = server.restarter.startRestart('web', {'max_unavailable': 2})
     began, ended = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED')
     duration = r'duration:\d+\.\d{3} killed:0'
-    assert re.fullmatch(rf'id:{id} groupname:web total:4 done:0 failed:0 lowest_ready:4 {duration}', began)
-    assert re.fullmatch(rf'id:{id} groupname:web total:4 done:4 failed:0 lowest_ready:2 {duration}', ended)
-    assert childutils.get_headers(ended)['duration'] == f"{server.restarter.getRestart(id)['duration']:.3f}"
+    assert re.fullmatch(
+        rf'id:{id} groupname:web total:4 done:0 failed:0 lowest_ready:4 {duration}', began
+    )
+    assert re.fullmatch(
+        rf'id:{id} groupname:web total:4 done:4 failed:0 lowest_ready:2 {duration}', ended
+    )
+    assert (
+        childutils.get_headers(ended)['duration']
+        == f'{server.restarter.getRestart(id)["duration"]:.3f}'
+    )
 
 
 def test_a_shell_script_reads_who_failed_and_why(start):
-    programs = program('good', priority=1) + program('bad', worker('--die', '0', '--exit', '3'), startsecs=60,
-                                                     startretries=0)
+    programs = program('good', priority=1) + program(
+        'bad', worker('--die', '0', '--exit', '3'), startsecs=60, startretries=0
+    )
     server = start(listener('GROUP_RESTART_FAILED') + programs + '[group:web]\nprograms=good,bad\n')
     server.wait_state('web', 'RUNNING', 'FATAL')
     entries = server.restarter.restartProcessGroup('web', {'timeout': 20})
-    payload, = wait_events(server, 'GROUP_RESTART_FAILED')
+    (payload,) = wait_events(server, 'GROUP_RESTART_FAILED')
     header, failures = childutils.eventdata(payload)
-    assert (header['groupname'], header['total'], header['done'], header['failed']) == ('web', '2', '1', '1')
+    assert (header['groupname'], header['total'], header['done'], header['failed']) == (
+        'web',
+        '2',
+        '1',
+        '1',
+    )
     assert failures.startswith('web:bad START_FAILED: exit status 3')
-    assert failures == f"web:bad {entries[0]['text']}\n"
+    assert failures == f'web:bad {entries[0]["text"]}\n'
 
 
 def test_a_restart_that_times_out_has_failed_when_everything_is_back(start):
@@ -112,8 +130,12 @@ def test_the_quick_calls_are_events_only_if_they_restart(start):
 
 def test_a_restart_of_many_groups_does_not_flood_a_listener(start):
     server = start(listener() + ''.join(program(f'app{number}') for number in range(25)))
-    server.wait(lambda: all(server.states(f'app{number}') == {f'app{number}': 'RUNNING'} for number in range(25)),
-                'running programs')
+    server.wait(
+        lambda: all(
+            server.states(f'app{number}') == {f'app{number}': 'RUNNING'} for number in range(25)
+        ),
+        'running programs',
+    )
     server.wait_finished(server.restarter.startRestart('app*'))
     payload = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED')[-1]
     assert len(childutils.get_headers(payload)['groupname'].split(',')) == 25
@@ -121,9 +143,12 @@ def test_a_restart_of_many_groups_does_not_flood_a_listener(start):
 
 
 def test_a_long_list_of_failures_arrives_whole(start):
-    server = start(listener('GROUP_RESTART_FAILED') + program(count=60, command='/nonexistent/ü', autostart='false'))
+    server = start(
+        listener('GROUP_RESTART_FAILED')
+        + program(count=60, command='/nonexistent/ü', autostart='false')
+    )
     server.restarter.restartProcessGroup('web', {'on_failure': 'continue', 'timeout': 20})
-    payload, = wait_events(server, 'GROUP_RESTART_FAILED')
+    (payload,) = wait_events(server, 'GROUP_RESTART_FAILED')
     assert len(payload.splitlines()) == 61
     assert "can't find command '/nonexistent/\\xfc'" in payload
 
@@ -134,8 +159,13 @@ def test_the_events_are_known_after_a_reload_too(start):
     before = server.restarter.startRestart('web')
     wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED')
     server.ctl('reload')
-    server.wait(lambda: 'RUNNING' in server.rpc().supervisor.getState().values()
-                and before not in [restart['id'] for restart in server.rpc().restarter.listRestarts()], 'reload')
+    server.wait(
+        lambda: (
+            'RUNNING' in server.rpc().supervisor.getState().values()
+            and before not in [restart['id'] for restart in server.rpc().restarter.listRestarts()]
+        ),
+        'reload',
+    )
     server.wait_state()
     server.restarter.startRestart('web')
     wait_events(server, *['GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED'] * 2)
@@ -156,12 +186,17 @@ def test_a_restart_that_ends_with_supervisord_is_cancelled(start, how):
     else:
         server.wait(lambda: 'RPC interface' in server.log_text(mark), 'reload')
     assert 'cancelled' in server.log_text(mark)
-    assert re.findall('eventname:(\\w+)', events.read_text()) == ['GROUP_RESTART_STARTED', 'GROUP_RESTART_CANCELLED']
+    assert re.findall('eventname:(\\w+)', events.read_text()) == [
+        'GROUP_RESTART_STARTED',
+        'GROUP_RESTART_CANCELLED',
+    ]
 
 
 def test_a_subscriber_of_another_plugin_that_raises_harms_no_restart(tmp_path, monkeypatch):
     (tmp_path / 'bad_plugin.py').write_text(BAD_PLUGIN)
-    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(filter(None, [str(tmp_path), os.environ.get('PYTHONPATH')])))
+    monkeypatch.setenv(
+        'PYTHONPATH', os.pathsep.join(filter(None, [str(tmp_path), os.environ.get('PYTHONPATH')]))
+    )
     section = '[rpcinterface:bad]\nsupervisor.rpcinterface_factory=bad_plugin:make\n'
     with Server(program(count=3), extra=section) as server:
         server.wait_state()

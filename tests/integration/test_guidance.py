@@ -1,4 +1,5 @@
 """What is said to those who ask for a restart: the warnings, the log, and what they may have meant."""
+
 from __future__ import annotations
 
 import os
@@ -22,13 +23,18 @@ def restarted(server, names='web', options=None):
 
 # -- warnings ------------------------------------------------------------------------------------
 
+
 def test_a_restart_has_the_warnings_of_its_plan_but_for_what_was_asked_for_as_of_its_request(start):
     server = start(program(count=2) + program('api', startsecs=1, autorestart='false'))
     server.wait_state()
     server.wait_state('api')
     planned = server.restarter.planRestart('all')['warnings']
     assert len(planned) == 4
-    warnings = [text for text in planned if 'at once' not in text and 'no process would keep running' not in text]
+    warnings = [
+        text
+        for text in planned
+        if 'at once' not in text and 'no process would keep running' not in text
+    ]
     assert len(warnings) == 2
     id = server.restarter.startRestart('all')
     assert server.restarter.getRestart(id)['warnings'] == warnings
@@ -43,11 +49,13 @@ def test_a_configuration_file_that_has_changed_is_told(start):
     server.wait_state()
     assert file_warnings(restarted(server)) == []
     server.conf.write_text(server.conf.read_text() + program('more'))
-    told = [f'the configuration file {server.conf} has changed since supervisord read it; a restart does not apply '
-            'that (supervisorctl update does)']
+    told = [
+        f'the configuration file {server.conf} has changed since supervisord read it; a restart does not apply '
+        'that (supervisorctl update does)'
+    ]
     assert file_warnings(restarted(server)) == told
     assert file_warnings(server.restarter.planRestart('web')) == told
-    server.ctl('reread')                  # from here on nobody knows what has changed since
+    server.ctl('reread')  # from here on nobody knows what has changed since
     assert file_warnings(restarted(server)) == []
 
 
@@ -71,7 +79,8 @@ def test_included_files_are_looked_at(start, tmp_path):
     (tmp_path / 'b.conf').unlink()
     assert file_warnings(restarted(server)) == [
         f'the configuration files {tmp_path}/a.conf, {tmp_path}/b.conf have changed since supervisord read them; a '
-        'restart does not apply that (supervisorctl update does)']
+        'restart does not apply that (supervisorctl update does)'
+    ]
 
 
 def test_with_very_many_included_files_only_the_main_one_is_looked_at(start, tmp_path):
@@ -87,35 +96,53 @@ def test_with_very_many_included_files_only_the_main_one_is_looked_at(start, tmp
 
 # -- the log -------------------------------------------------------------------------------------
 
+
 def test_the_log_tells_the_options_that_are_not_the_defaults(start):
-    server = start(program(count=2) + program('api', environment='RESTARTER_MIN_READY="0.1"'),
-                   restarter='stop_timeout=3')
+    server = start(
+        program(count=2) + program('api', environment='RESTARTER_MIN_READY="0.1"'),
+        restarter='stop_timeout=3',
+    )
     server.wait_state()
     server.wait_state('api')
-    restarted(server, 'web', {'max_unavailable': 1, 'min_ready': 0.25, 'only_running': True, 'on_failure': 'abort'})
+    restarted(
+        server,
+        'web',
+        {'max_unavailable': 1, 'min_ready': 0.25, 'only_running': True, 'on_failure': 'abort'},
+    )
     restarted(server, ['web', 'api'], {'max_unavailable': '50%'})
     server.restarter.restartProcessGroup('web')
-    begins = [line.partition('restarter: ')[2] for line in server.log_text().splitlines() if ' begins: ' in line]
+    begins = [
+        line.partition('restarter: ')[2]
+        for line in server.log_text().splitlines()
+        if ' begins: ' in line
+    ]
     assert [line.partition(' begins: ')[2] for line in begins] == [
         '2 processes (max_unavailable = 1, scout = 0, min_ready = 0.25, stop_timeout = 3, only_running = true)',
         '3 processes (max_unavailable = 50%, scout = 0, stop_timeout = 3; api: min_ready = 0.1)',
-        '2 processes (scout = 0, stop_timeout = 3)']
+        '2 processes (scout = 0, stop_timeout = 3)',
+    ]
 
 
 def test_a_group_that_is_added_with_nonsense_is_logged(start):
     server = start(program())
     server.wait_state()
-    server.conf.write_text(server.conf.read_text() + program('api', environment='RESTARTER_MIN_READY="soon"') +
-                           program('fine', environment='RESTARTER_MIN_READY="1"'))
+    server.conf.write_text(
+        server.conf.read_text()
+        + program('api', environment='RESTARTER_MIN_READY="soon"')
+        + program('fine', environment='RESTARTER_MIN_READY="1"')
+    )
     server.ctl('update')
     server.wait_state('api')
     lines = [line for line in server.log_text().splitlines() if 'WARN restarter' in line]
     assert [line.partition(' WARN restarter: ')[2] for line in lines] == [
-        "api: RESTARTER_MIN_READY = 'soon' is not allowed: it must be a number of seconds from 0 to 10000000"]
+        "api: RESTARTER_MIN_READY = 'soon' is not allowed: it must be a number of seconds from 0 to 10000000"
+    ]
 
 
 def test_one_line_is_logged_for_all_processes_with_the_same_nonsense(start):
-    server = start(program(count=12, autostart='false', environment='RESTARTER_READY="tcp://web:1"'))
+    server = start(
+        program(count=12, autostart='false', environment='RESTARTER_READY="tcp://web:1"')
+    )
     lines = [line for line in server.log_text().splitlines() if 'WARN restarter' in line]
     assert len(lines) == 1
     assert 'web:0, web:1, web:2, ' in lines[0]
@@ -126,10 +153,17 @@ def test_one_line_is_logged_for_all_processes_with_the_same_nonsense(start):
 
 # -- what may have been meant --------------------------------------------------------------------
 
-@pytest.mark.parametrize(('method', 'arguments', 'meant'), [
-    ('startRestart', ('wep',), 'web'), ('quickStop', ('wep:1',), 'web:1'), ('planRestart', ('wep:*',), 'web:*'),
-    ('restartProcessGroup', ('wep',), 'web'), ('quickStart', (['web', 'ngixn'],), 'nginx'),
-])
+
+@pytest.mark.parametrize(
+    ('method', 'arguments', 'meant'),
+    [
+        ('startRestart', ('wep',), 'web'),
+        ('quickStop', ('wep:1',), 'web:1'),
+        ('planRestart', ('wep:*',), 'web:*'),
+        ('restartProcessGroup', ('wep',), 'web'),
+        ('quickStart', (['web', 'ngixn'],), 'nginx'),
+    ],
+)
 def test_a_name_that_is_not_known(start, method, arguments, meant):
     server = start(program(count=2) + program('nginx'))
     fault = server.fault(lambda: getattr(server.restarter, method)(*arguments))

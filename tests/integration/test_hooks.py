@@ -1,4 +1,7 @@
-"""Another plugin that wraps what we wrap, at every moment: both go on working, and nothing piles up."""
+"""Another plugin that wraps what we wrap, at every moment: both go on working, and nothing piles
+up.
+"""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +13,11 @@ from tests.integration.neighbour import SECTION, STOPS
 from tests.integration.server import ROOT, program, worker
 
 HELD = worker('--hold', '%(here)s/may-stop')
-PROGRAMS = program(command=HELD, count=2, stopwaitsecs=600) + program('quick') + program('idle', autostart='false')
+PROGRAMS = (
+    program(command=HELD, count=2, stopwaitsecs=600)
+    + program('quick')
+    + program('idle', autostart='false')
+)
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +28,7 @@ def _path(monkeypatch):
 @pytest.fixture
 def begin(start):
     """begin(wraps='true') gives a server with both plugins and everything running."""
+
     def run(wraps='false'):
         server = start(PROGRAMS, extra=f'{SECTION}wraps={wraps}\n\n')
         servers.append(server)
@@ -65,13 +73,19 @@ def in_the_middle(server, act=lambda: None):
 
 def assert_theirs_is_called(server):
     before = neighbour(server).calls()
-    server.wait(lambda: neighbour(server).calls().get('poll', 0) > before.get('poll', 0) + 1, 'calls of their poll')
+    server.wait(
+        lambda: neighbour(server).calls().get('poll', 0) > before.get('poll', 0) + 1,
+        'calls of their poll',
+    )
     stop_idle(server)
     assert neighbour(server).calls()['stopProcess'] == before.get('stopProcess', 0) + 1
 
 
 def stop_idle(server):
-    assert server.fault(lambda: server.proxy().supervisor.stopProcess('idle')).faultCode == Faults.NOT_RUNNING
+    assert (
+        server.fault(lambda: server.proxy().supervisor.stopProcess('idle')).faultCode
+        == Faults.NOT_RUNNING
+    )
 
 
 def assert_ours_works(server):
@@ -122,7 +136,9 @@ def test_a_wrapper_that_comes_in_the_middle_stays(begin):
     assert_theirs_is_called(server)
     assert_ours_works(server)
     assert_theirs_is_called(server)
-    assert chains(server) == like('ours', 'theirs')          # ours passes on; it cannot be taken out from beneath
+    assert chains(server) == like(
+        'ours', 'theirs'
+    )  # ours passes on; it cannot be taken out from beneath
 
 
 def test_a_wrapper_that_goes_in_the_middle_takes_ours_with_it_only_for_a_moment(begin):
@@ -142,7 +158,7 @@ def test_a_stop_is_heard_after_a_wrapper_has_gone_in_the_middle(begin):
 def test_a_wrapper_that_came_in_the_middle_goes_later(begin):
     server = begin()
     in_the_middle(server, neighbour(server).wrap)
-    neighbour(server).putBack()                              # what it had found: ours, which only passes on
+    neighbour(server).putBack()  # what it had found: ours, which only passes on
     assert_ours_works(server)
     assert chains(server) == like()
 
@@ -155,9 +171,15 @@ def test_a_wrapper_that_came_in_one_restart_goes_in_the_next(begin):
     assert chains(server) == like()
 
 
-@pytest.mark.parametrize(('wraps', 'middle', 'chain'), [
-    ('false', False, []), ('true', False, ['theirs']), ('false', True, ['ours', 'theirs']),
-    ('true', True, ['theirs', 'ours', 'theirs'])])
+@pytest.mark.parametrize(
+    ('wraps', 'middle', 'chain'),
+    [
+        ('false', False, []),
+        ('true', False, ['theirs']),
+        ('false', True, ['ours', 'theirs']),
+        ('true', True, ['theirs', 'ours', 'theirs']),
+    ],
+)
 def test_a_hundred_restarts_do_not_deepen_the_chain(begin, wraps, middle, chain):
     server = begin(wraps)
     in_the_middle(server, neighbour(server).wrap if middle else lambda: None)

@@ -1,4 +1,7 @@
-"""Other wills in the middle of a restart: stop, remove, update, reload, shutdown, cancel, other clients."""
+"""Other wills in the middle of a restart: stop, remove, update, reload, shutdown, cancel, other
+clients.
+"""
+
 from __future__ import annotations
 
 import os
@@ -26,7 +29,9 @@ def stopping(start, count=3, kind=Telling, **settings):
 
 
 def let_stop_after(server, method, *arguments):
-    """Run supervisorctl; the processes stop only once supervisord has got its call. What it came to."""
+    """Run supervisorctl; the processes stop only once supervisord has got its call. What it came
+    to.
+    """
     mark = server.log_size()
     with server.begin_ctl(*arguments) as ctl:
         server.wait_call(method, mark)
@@ -45,11 +50,15 @@ def errors(struct):
 
 # -- stop ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('names', 'method', 'stopped'), [
-    ('web:*', 'stopProcessGroup', {'0', '1', '2'}),
-    ('all', 'stopAllProcesses', {'0', '1', '2'}),
-    ('web:1', 'stopProcess', {'1'}),
-])
+
+@pytest.mark.parametrize(
+    ('names', 'method', 'stopped'),
+    [
+        ('web:*', 'stopProcessGroup', {'0', '1', '2'}),
+        ('all', 'stopAllProcesses', {'0', '1', '2'}),
+        ('web:1', 'stopProcess', {'1'}),
+    ],
+)
 def test_supervisorctl_stop_while_processes_are_stopping(start, names, method, stopped):
     server, id = stopping(start)
     status, shown = let_stop_after(server, method, 'stop', names)
@@ -58,8 +67,12 @@ def test_supervisorctl_stop_while_processes_are_stopping(start, names, method, s
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert phases(struct) == {name: 'skipped' if name in stopped else 'ready' for name in '012'}
-    assert {name for name, error in errors(struct).items() if 'somebody else stopped it' in error} == stopped
-    assert server.states('web') == {name: 'STOPPED' if name in stopped else 'RUNNING' for name in '012'}
+    assert {
+        name for name, error in errors(struct).items() if 'somebody else stopped it' in error
+    } == stopped
+    assert server.states('web') == {
+        name: 'STOPPED' if name in stopped else 'RUNNING' for name in '012'
+    }
 
 
 def test_supervisorctl_stop_while_processes_are_starting(start):
@@ -104,7 +117,7 @@ def test_the_array_names_what_somebody_else_stopped(start):
 def test_heed_stops_can_be_switched_off(start):
     server, id = stopping(start, count=1, restarter='heed_stops=false')
     fault = server.fault(lambda: server.rpc().supervisor.stopProcess('web'))
-    assert fault.faultCode == Faults.NOT_RUNNING          # as Supervisor has it
+    assert fault.faultCode == Faults.NOT_RUNNING  # as Supervisor has it
     server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert server.state('web') == 'RUNNING'
@@ -123,11 +136,13 @@ def test_stock_calls_are_untouched_when_no_restart_runs(start):
 def test_quick_stop_ends_a_restart(start):
     server, id = stopping(start, count=2)
     client = RudeClient(server, 'restarter.quickStop', 'web:1')
-    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.rpc().supervisor.getState()  # by now it has got the call
     server.let_stop()
     rows = client.answer()
     client.hang_up()
-    assert [(row['name'], row['status'], row['description']) for row in rows] == [('1', Faults.SUCCESS, 'OK')]
+    assert [(row['name'], row['status'], row['description']) for row in rows] == [
+        ('1', Faults.SUCCESS, 'OK')
+    ]
     assert phases(server.wait_finished(id)) == {'0': 'ready', '1': 'skipped'}
     assert server.states('web') == {'0': 'RUNNING', '1': 'STOPPED'}
 
@@ -135,21 +150,30 @@ def test_quick_stop_ends_a_restart(start):
 def test_quick_start_during_a_restart_starts_nothing_twice(start):
     server, id = stopping(start, count=2)
     client = RudeClient(server, 'restarter.quickStart', 'web', True)
-    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.rpc().supervisor.getState()  # by now it has got the call
     server.let_stop()
     rows = client.answer()
     client.hang_up()
-    assert {row['name']: row['status'] for row in rows} == {'0': Faults.SUCCESS, '1': Faults.SUCCESS}
+    assert {row['name']: row['status'] for row in rows} == {
+        '0': Faults.SUCCESS,
+        '1': Faults.SUCCESS,
+    }
     assert server.wait_finished(id)['state'] == 'succeeded'
-    assert server.log_text().count("spawned: '0'") == 2     # at the beginning, and by one of the two
+    assert server.log_text().count("spawned: '0'") == 2  # at the beginning, and by one of the two
 
 
-@pytest.mark.parametrize('stop', [
-    lambda server: server.proxy().supervisor.stopProcess('web:0'),
-    lambda server: server.proxy().supervisor.stopProcessGroup('web'),
-], ids=['process', 'group'])
+@pytest.mark.parametrize(
+    'stop',
+    [
+        lambda server: server.proxy().supervisor.stopProcess('web:0'),
+        lambda server: server.proxy().supervisor.stopProcessGroup('web'),
+    ],
+    ids=['process', 'group'],
+)
 def test_a_stop_that_waits_is_answered_although_a_restart_starts_the_process_again(start, stop):
-    """Supervisor's stop calls wait until they see the process stopped, and for ever if they miss it."""
+    """Supervisor's stop calls wait until they see the process stopped, and for ever if they miss
+    it.
+    """
     server = start(held(count=2))
     server.wait_workers()
     call = server.in_background(lambda: stop(server))
@@ -193,8 +217,13 @@ def test_a_process_that_somebody_restarts_in_the_middle_is_no_failure(start, nam
     server = start(program(command=worker(), count=3, startsecs=1))
     server.wait_workers()
     before = server.pids()
-    id = server.restarter.startRestart('web', {'stagger_factor': 3, 'delay': 3})    # 0 at once, 1 after 3 s
-    server.wait(lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING', 'the first')
+    id = server.restarter.startRestart(
+        'web', {'stagger_factor': 3, 'delay': 3}
+    )  # 0 at once, 1 after 3 s
+    server.wait(
+        lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING',
+        'the first',
+    )
     meant = server.pids()[name[-1]]
     assert server.ctl('restart', name).returncode == 0
     restarted = server.pids()[name[-1]]
@@ -204,7 +233,7 @@ def test_a_process_that_somebody_restarts_in_the_middle_is_no_failure(start, nam
     process = restart['processes'][int(name[-1])]
     assert (process['phase'], process['error'], process['new_pid']) == ('ready', '', restarted)
     assert 'somebody else restarted it meanwhile' in process['note']
-    assert server.pids()[name[-1]] == restarted             # and it was not restarted once more
+    assert server.pids()[name[-1]] == restarted  # and it was not restarted once more
 
 
 def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(start):
@@ -212,7 +241,10 @@ def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(
     server.wait_workers()
     before = server.pids()
     id = server.restarter.startRestart('web', {'stagger_factor': 2, 'delay': 3})
-    server.wait(lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING', 'the first')
+    server.wait(
+        lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING',
+        'the first',
+    )
     assert server.ctl('stop', 'web:0').returncode == 0
     restart = server.wait_finished(id)
     assert restart['state'] == 'succeeded'
@@ -222,17 +254,37 @@ def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(
     assert server.state('web:0') == 'STOPPED'
 
 
-@pytest.mark.parametrize(('command', 'shown'), [
-    (['supervisorctl', 'quickrestart', 'web:'], 'web:quick: started (somebody else restarted it meanwhile)'),
-    (['supervisorctl_restart_group', 'web'], 'web:quick: restarted (somebody else restarted it meanwhile, ')])
+@pytest.mark.parametrize(
+    ('command', 'shown'),
+    [
+        (
+            ['supervisorctl', 'quickrestart', 'web:'],
+            'web:quick: started (somebody else restarted it meanwhile)',
+        ),
+        (
+            ['supervisorctl_restart_group', 'web'],
+            'web:quick: restarted (somebody else restarted it meanwhile, ',
+        ),
+    ],
+)
 def test_a_process_that_somebody_restarts_is_told_of_when_it_is_back(start, command, shown):
     """Whoever watches sees it down for a while: that is not what has become of it."""
-    server = start(held('slow', priority=1) + program('quick', priority=2) + '[group:web]\nprograms=slow,quick\n',
-                   restarter='stagger_factor = 2\ndelay = 600', extra=CTLPLUGIN, kind=Telling)
+    server = start(
+        held('slow', priority=1)
+        + program('quick', priority=2)
+        + '[group:web]\nprograms=slow,quick\n',
+        restarter='stagger_factor = 2\ndelay = 600',
+        extra=CTLPLUGIN,
+        kind=Telling,
+    )
     server.wait_state()
     server.wait(lambda: (server.dir / 'workers').exists(), 'worker')
-    with subprocess.Popen([script(command[0]), '-c', str(server.conf), *command[1:]], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+    with subprocess.Popen(
+        [script(command[0]), '-c', str(server.conf), *command[1:]],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as client:
         try:
             server.wait(lambda: server.restarter.listRestarts() != [], 'restart')
             id = server.only_restart()
@@ -240,7 +292,10 @@ def test_a_process_that_somebody_restarts_is_told_of_when_it_is_back(start, comm
             server.proxy().supervisor.stopProcess('web:quick')
             server.wait_phase(id, 'skipped')
             mark = server.log_size()
-            server.wait(lambda: server.log_text(mark).count('restarter.waitRestart()') >= 3, 'look of the client')
+            server.wait(
+                lambda: server.log_text(mark).count('restarter.waitRestart()') >= 3,
+                'look of the client',
+            )
             server.proxy().supervisor.startProcess('web:quick')
             server.wait_phase(id, 'ready')
             server.let_stop()
@@ -248,10 +303,13 @@ def test_a_process_that_somebody_restarts_is_told_of_when_it_is_back(start, comm
         finally:
             client.kill()
     assert client.returncode == 0, lines
-    assert [line.startswith(shown) for line in lines if line.startswith('web:quick: ')] == [True], lines
+    assert [line.startswith(shown) for line in lines if line.startswith('web:quick: ')] == [True], (
+        lines
+    )
 
 
 # -- a process that dies meanwhile -----------------------------------------------------------
+
 
 def test_a_new_process_killed_while_starting_is_a_failure_with_its_signal(start):
     server = start(program(command=worker(), startsecs=5, startretries=0))
@@ -275,6 +333,7 @@ def test_a_process_killed_while_stopping_comes_back(start):
 
 
 # -- remove, update --------------------------------------------------------------------------
+
 
 def test_remove_in_the_middle_is_refused_by_supervisor_and_harmless(start):
     server, id = stopping(start, count=1)
@@ -300,9 +359,11 @@ def test_group_removed_while_its_processes_wait_for_their_wave(start):
     server.wait_workers()
     call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'ready')
-    server.wait_workers()                                 # a stop in its first milliseconds would be lost
+    server.wait_workers()  # a stop in its first milliseconds would be lost
     calls = [{'methodName': 'supervisor.stopProcess', 'params': [f'web:{name}']} for name in '01']
-    server.rpc().system.multicall([*calls, {'methodName': 'supervisor.removeProcessGroup', 'params': ['web']}])
+    server.rpc().system.multicall(
+        [*calls, {'methodName': 'supervisor.removeProcessGroup', 'params': ['web']}]
+    )
     assert [(entry['name'], entry['code']) for entry in call.result()] == [('1', Code.CANCELLED)]
     assert server.states('web') == {}
 
@@ -323,6 +384,7 @@ def test_update_in_the_middle_brings_up_the_new_configuration(start):
 
 # -- reload, shutdown ------------------------------------------------------------------------
 
+
 def test_reload_in_the_middle(start):
     server = start(held(count=2), kind=Telling)
     server.wait_workers()
@@ -338,7 +400,7 @@ def test_reload_in_the_middle(start):
     assert not set(server.pids().values()) & set(before.values())
     assert server.restarter.listRestarts() == []
     assert server.restarter.restartProcessGroup('web') is True
-    assert server.restarter.listRestarts()[0]['id'] == '2'      # an id does not come back
+    assert server.restarter.listRestarts()[0]['id'] == '2'  # an id does not come back
 
 
 def test_shutdown_in_the_middle(start):
@@ -360,6 +422,7 @@ def test_shutdown_in_the_middle(start):
 
 
 # -- cancel ----------------------------------------------------------------------------------
+
 
 def test_cancel_answers_the_waiting_call_and_brings_back_what_is_down(start):
     server = start(held(count=2), restarter='delay=3600\nstagger_factor=2')
@@ -383,14 +446,19 @@ def test_cancel_answers_the_waiting_call_and_brings_back_what_is_down(start):
 
 # -- several clients -------------------------------------------------------------------------
 
+
 def test_two_clients_on_one_group(start):
     server = start(held(count=2))
     server.wait_workers()
-    first = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
+    first = server.in_background(
+        lambda: server.restarter.restartProcessGroup('web', {'timeout': 0})
+    )
     id = server.only_restart()
     fault = server.fault(lambda: server.restarter.restartProcessGroup('web'))
     assert fault.faultCode == Code.BUSY
-    assert fault.faultString == f"BUSY: process group 'web' is being restarted already (restart {id})"
+    assert (
+        fault.faultString == f"BUSY: process group 'web' is being restarted already (restart {id})"
+    )
     assert server.fault(lambda: server.restarter.quickRestart('web:1')).faultCode == Code.BUSY
     server.let_stop()
     assert first.result() is True
@@ -401,10 +469,18 @@ def test_two_clients_on_two_groups_run_side_by_side(start):
     server = start(held('web') + held('app'))
     server.wait_workers('web')
     server.wait_workers('app')
-    calls = [server.in_background(lambda name=name: server.restarter.restartProcessGroup(name, {'timeout': 0}))
-             for name in ('web', 'app')]
-    server.wait(lambda: len([one for one in server.restarter.listRestarts() if one['state'] == 'running']) == 2,
-                'two restarts at once')
+    calls = [
+        server.in_background(
+            lambda name=name: server.restarter.restartProcessGroup(name, {'timeout': 0})
+        )
+        for name in ('web', 'app')
+    ]
+    server.wait(
+        lambda: (
+            len([one for one in server.restarter.listRestarts() if one['state'] == 'running']) == 2
+        ),
+        'two restarts at once',
+    )
     server.let_stop()
     assert [call.result() for call in calls] == [True, True]
 
@@ -420,8 +496,14 @@ def test_a_queued_restart_runs_afterwards(start):
     assert [struct['state'] for struct in structs] == ['succeeded'] * 3
     times = [struct[key] for struct in structs for key in ('started_at', 'finished_at')]
     assert times == sorted(times)
-    new = [{process['name']: process['new_pid'] for process in struct['processes']} for struct in structs]
-    old = [{process['name']: process['old_pid'] for process in struct['processes']} for struct in structs]
+    new = [
+        {process['name']: process['new_pid'] for process in struct['processes']}
+        for struct in structs
+    ]
+    old = [
+        {process['name']: process['old_pid'] for process in struct['processes']}
+        for struct in structs
+    ]
     assert new[0] == old[1]
     assert new[1]['0'] == old[2]['0']
 
@@ -431,7 +513,9 @@ def test_a_queued_restart_can_be_cancelled_or_time_out_without_touching_anything
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
     assert server.restarter.cancelRestart(second) is True
     assert server.wait_finished(second)['state'] == 'cancelled'
-    fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'if_busy': 'queue', 'timeout': 0.2}))
+    fault = server.fault(
+        lambda: server.restarter.restartProcessGroup('web', {'if_busy': 'queue', 'timeout': 0.2})
+    )
     assert fault.faultCode == Code.TIMEOUT
     server.let_stop()
     assert server.wait_finished(first)['state'] == 'succeeded'

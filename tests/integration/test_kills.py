@@ -1,4 +1,7 @@
-"""Processes that do not heed their stop signal: that they were killed is said, everywhere, and only of them."""
+"""Processes that do not heed their stop signal: that they were killed is said, everywhere, and only
+of them.
+"""
+
 from __future__ import annotations
 
 import os
@@ -23,11 +26,14 @@ def test_a_worker_that_was_killed_is_named_with_its_limit(start):
     assert restart['killed'] == 1
     deaf, web = (processes(restart)[name] for name in ('deaf', 'web'))
     assert (deaf['killed'], deaf['stop_limit'], deaf['phase']) == (True, 2.0, 'ready')
-    assert deaf['note'] == f"killed after {round(deaf['stop_seconds'], 1):g} s: did not stop within stopwaitsecs"
+    assert (
+        deaf['note']
+        == f'killed after {round(deaf["stop_seconds"], 1):g} s: did not stop within stopwaitsecs'
+    )
     assert (web['killed'], web['note']) == (False, '')
     _, done = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED')
     assert done.endswith(' killed:1')
-    assert f"killed: deaf ({deaf['note']})" in server.log_text()
+    assert f'killed: deaf ({deaf["note"]})' in server.log_text()
 
 
 def test_stop_timeout_is_named_where_it_was_the_limit(start):
@@ -56,16 +62,19 @@ def test_a_stop_signal_that_is_sigkill_is_none(start):
     assert (web['killed'], web['note']) == (False, '')
 
 
-def test_a_process_that_is_still_stopping_at_the_end_of_a_restart_keeps_the_longer_stop_timeout(start):
-    # Its own stopwaitsecs is shorter: back in force, Supervisor would take the rest for a clock that was put back.
+def test_a_process_that_is_still_stopping_at_the_end_of_a_restart_keeps_the_longer_stop_timeout(
+    start,
+):
+    # Its own stopwaitsecs is shorter: back in force, Supervisor would take the rest for a clock
+    # that was put back.
     server = start(held('slow', command=f'{HELD} --stop 2', stopwaitsecs=1), kind=Telling)
     server.wait_workers('slow')
     pid = server.pids('slow')['slow']
     id = server.restarter.startRestart('slow', {'stop_timeout': 600})
     server.wait_phase(id, 'stopping')
-    with server.begin_ctl('stop', 'slow') as ctl:               # the newer will: the restart is over at once
+    with server.begin_ctl('stop', 'slow') as ctl:  # the newer will: the restart is over at once
         server.wait_call('stopProcess')
-        server.let_stop()                                       # and it takes twice its own stopwaitsecs
+        server.let_stop()  # and it takes twice its own stopwaitsecs
         ctl.communicate()
     assert ctl.returncode == 0
     server.wait_state('slow', 'STOPPED')
@@ -76,6 +85,6 @@ def test_a_process_that_is_still_stopping_at_the_end_of_a_restart_keeps_the_long
     server.wait_workers('slow')
     assert server.rpc().supervisor.reloadConfig() == [[[], [], []]]
     assert server.pids('slow')['slow'] != pid
-    (server.dir / 'may-stop').unlink()                          # it would not stop by itself
+    (server.dir / 'may-stop').unlink()  # it would not stop by itself
     assert server.proxy().supervisor.stopProcess('slow') is True
     assert 'with SIGKILL' in server.log_text()

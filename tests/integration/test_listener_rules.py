@@ -1,4 +1,5 @@
 """Each rule of supervisor_restart_listener on a real supervisord; the test sends the events."""
+
 from __future__ import annotations
 
 import signal
@@ -30,17 +31,25 @@ def changed(before, after):
 
 # -- memory ----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('keeper', ['self', 'child'])
 def test_processes_that_grow_are_restarted_alone_and_together(start, keeper):
-    server = start(program(command=f'{sys.executable} {GROWER} %(here)s/size {keeper}', count=4, stopasgroup='true'))
+    server = start(
+        program(
+            command=f'{sys.executable} {GROWER} %(here)s/size {keeper}', count=4, stopasgroup='true'
+        )
+    )
     server.wait_state()
     before = server.pids()
     with Hand(server, '--memory', 'web=100MB') as hand:
-        assert hand.send() == []                                   # they are small
+        assert hand.send() == []  # they are small
         grow(server, '1', 150)
         grow(server, '3', 150)
-        server.wait(lambda: min(measure([before['1'], before['3']]).values()) > 150 * MEGABYTE, 'two large processes')
-        line, = hand.send()
+        server.wait(
+            lambda: min(measure([before['1'], before['3']]).values()) > 150 * MEGABYTE,
+            'two large processes',
+        )
+        (line,) = hand.send()
         (server.dir / 'size.1').unlink()
         (server.dir / 'size.3').unlink()
         id = line.partition(': restart ')[2].split()[0]
@@ -54,7 +63,9 @@ def test_processes_that_grow_are_restarted_alone_and_together(start, keeper):
 def test_a_process_that_is_still_there_is_not_asked_for_again(start):
     server = start(program(command=f'{sys.executable} {GROWER} %(here)s/size self', count=2))
     server.wait_state()
-    server.proxy().supervisor.stopProcess('web:1')         # so that max_unavailable has no room for the other one
+    server.proxy().supervisor.stopProcess(
+        'web:1'
+    )  # so that max_unavailable has no room for the other one
     before = server.pids()
     grow(server, '0', 60)
     with Hand(server, '--memory', 'web=40MB') as hand:
@@ -67,12 +78,13 @@ def test_a_process_that_is_still_there_is_not_asked_for_again(start):
 
 # -- age -------------------------------------------------------------------------------------
 
+
 def test_old_processes_are_recycled_one_by_one(start):
     server = start(program(count=3))
     server.wait_state()
     before = server.pids()
     with Hand(server, '--age', 'web=10s') as hand:
-        assert hand.send() == []                                   # they are young
+        assert hand.send() == []  # they are young
         replaced: list[str] = []
         while len(replaced) < 3:
             line = hand.until(' s old ')
@@ -85,7 +97,9 @@ def test_old_processes_are_recycled_one_by_one(start):
 
 def test_no_process_follows_one_that_did_not_come_up(start):
     command = worker('--unless', '%(here)s/good')
-    server = start(program(command=command, count=3, startsecs=1, startretries=1, autostart='false'))
+    server = start(
+        program(command=command, count=3, startsecs=1, startretries=1, autostart='false')
+    )
     (server.dir / 'good').touch()
     server.restarter.quickStart('web', True)
     before = server.pids()
@@ -103,15 +117,20 @@ def test_no_process_follows_one_that_did_not_come_up(start):
 
 # -- fatal -----------------------------------------------------------------------------------
 
+
 def test_a_fatal_process_is_started_again(start):
-    server = start(program(command=worker('--unless', '%(here)s/good'), count=2, startsecs=1, startretries=0)
-                   + program('app', command=worker('--unless', '%(here)s/good'), startsecs=1, startretries=0))
+    server = start(
+        program(command=worker('--unless', '%(here)s/good'), count=2, startsecs=1, startretries=0)
+        + program('app', command=worker('--unless', '%(here)s/good'), startsecs=1, startretries=0)
+    )
     server.wait_state('web', 'FATAL')
     server.wait_state('app', 'FATAL')
     with Hand(server, '--fatal', 'web=1s') as hand:
         hand.send()
         line = hand.until('FATAL')
-        assert line.startswith('web:0 has been FATAL for 1 s, web:1 has been FATAL for 1 s: restart ')
+        assert line.startswith(
+            'web:0 has been FATAL for 1 s, web:1 has been FATAL for 1 s: restart '
+        )
         server.wait_finished(line.partition(': restart ')[2].split()[0])
         (server.dir / 'good').touch()
         assert 'has been FATAL for 2 s' in hand.until('FATAL')
@@ -121,13 +140,16 @@ def test_a_fatal_process_is_started_again(start):
 
 # -- when ------------------------------------------------------------------------------------
 
+
 def test_an_event_restarts_a_group(start):
     server = start(program(count=2) + program('app'))
     server.wait_state()
     app, web = server.pids('app'), server.pids()
     with Hand(server, '--when', 'REMOTE_COMMUNICATION=web') as hand:
         assert hand.send() == []
-        assert hand.send('REMOTE_COMMUNICATION', 'type:deploy\nnow') == ['REMOTE_COMMUNICATION came: restart 1 of web']
+        assert hand.send('REMOTE_COMMUNICATION', 'type:deploy\nnow') == [
+            'REMOTE_COMMUNICATION came: restart 1 of web'
+        ]
         restart = server.wait_finished('1')
     assert (restart['state'], restart['lowest_ready']) == ('succeeded', 1)
     assert changed(web, server.pids()) == {'0', '1'}
@@ -138,7 +160,10 @@ def test_an_event_about_the_group_itself_does_not(start):
     server = start(program(count=2))
     server.wait_state()
     with Hand(server, '--when', 'PROCESS_STATE=we*', '--when', 'GROUP_RESTART=we*') as hand:
-        line, = hand.send('PROCESS_STATE_EXITED', 'processname:0 groupname:web from_state:RUNNING expected:0 pid:1')
+        (line,) = hand.send(
+            'PROCESS_STATE_EXITED',
+            'processname:0 groupname:web from_state:RUNNING expected:0 pid:1',
+        )
         assert 'is not obeyed' in line
         hand.send('GROUP_RESTART_FAILED', 'id:1 groupname:web total:1')
     assert server.restarter.listRestarts() == []
@@ -146,20 +171,25 @@ def test_an_event_about_the_group_itself_does_not(start):
 
 # -- common ----------------------------------------------------------------------------------
 
+
 def test_a_busy_group_is_asked_for_again(start):
     server = start(program(command=worker('--stop', '0.5'), count=2))
     server.wait_workers()
     first = server.restarter.startRestart('web', {'stagger_factor': 2, 'delay': 60})
     with Hand(server, '--when', 'REMOTE_COMMUNICATION=web', '--memory', 'web:1=1KB') as hand:
-        line, = hand.send('REMOTE_COMMUNICATION')
-        assert line == ("REMOTE_COMMUNICATION came: restart of web refused: BUSY: process group 'web' is being "
-                        f'restarted already (restart {first}); tried again at the next tick or event')
-        line, = hand.send()
+        (line,) = hand.send('REMOTE_COMMUNICATION')
+        assert line == (
+            "REMOTE_COMMUNICATION came: restart of web refused: BUSY: process group 'web' is being "
+            f'restarted already (restart {first}); tried again at the next tick or event'
+        )
+        (line,) = hand.send()
         assert "restart of web:1 refused: BUSY: process group 'web'" in line
-        assert hand.send() == []                              # it is refused again, which has been said
+        assert hand.send() == []  # it is refused again, which has been said
         server.restarter.cancelRestart(first)
         server.wait_finished(first)
-        second = hand.until('REMOTE_COMMUNICATION came: restart ').partition(': restart ')[2].split()[0]
+        second = (
+            hand.until('REMOTE_COMMUNICATION came: restart ').partition(': restart ')[2].split()[0]
+        )
         assert server.wait_finished(second)['total'] == 2
         hand.until('web:1 uses ')
 
@@ -168,7 +198,9 @@ def test_a_dry_run_touches_nothing(start):
     server = start(program(count=2) + program('bad', '/nonexistent', startretries=0))
     server.wait_state()
     server.wait_state('bad', 'FATAL')
-    with Hand(server, '--when', 'TICK_5=bad', '--memory', 'web=1KB', '--fatal', 'bad=1s', '--dry-run') as hand:
+    with Hand(
+        server, '--when', 'TICK_5=bad', '--memory', 'web=1KB', '--fatal', 'bad=1s', '--dry-run'
+    ) as hand:
         lines = hand.send()
         assert len(lines) == 2
         assert all(line.endswith(' (dry run)') for line in lines)
@@ -183,7 +215,8 @@ def test_wrong_names_get_a_line_each(start):
         assert hand.send() == [
             "TICK_5 came: restart of wbe refused: BAD_GROUP: nothing is named or matched by 'wbe'; did you mean "
             "'web'?",
-            "--age wbe:*=1s: BAD_GROUP: nothing is named or matched by 'wbe:*'; did you mean 'web:*'?"]
+            "--age wbe:*=1s: BAD_GROUP: nothing is named or matched by 'wbe:*'; did you mean 'web:*'?",
+        ]
 
 
 def test_a_supervisord_that_is_gone_gets_a_line(start):
@@ -192,14 +225,17 @@ def test_a_supervisord_that_is_gone_gets_a_line(start):
     with Hand(server, '--age', 'web=1h') as hand:
         server.process.terminate()
         server.process.wait(20)
-        line, = hand.send()
+        (line,) = hand.send()
         assert line.startswith(f'unix://{server.dir}/sock ')
         assert line.endswith('; tried again at the next tick or event')
         assert hand.hang_up() == 0
         assert len(hand.lines()) == 1
 
 
-IMPATIENT = 'import sys; from supervisor_restarter.listener import program as l; l.CALL_SECONDS = 0.5; sys.exit(l.main())'
+IMPATIENT = (
+    'import sys; from supervisor_restarter.listener import program as p; '
+    'p.CALL_SECONDS = 0.5; sys.exit(p.main())'
+)
 
 
 def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(start):
@@ -208,23 +244,33 @@ def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(start):
         silent.bind(str(server.dir / 'silent'))
         silent.listen()
         url = f'unix://{server.dir}/silent'
-        with Hand(server, '--when', 'TICK=web', command=(sys.executable, '-c', IMPATIENT), url=url) as hand:
-            assert hand.send() == [f'TICK_5 came: restart of web refused: {url} timed out; '
-                                   'tried again at the next tick or event']
+        with Hand(
+            server, '--when', 'TICK=web', command=(sys.executable, '-c', IMPATIENT), url=url
+        ) as hand:
+            assert hand.send() == [
+                f'TICK_5 came: restart of web refused: {url} timed out; '
+                'tried again at the next tick or event'
+            ]
 
 
 def test_a_password_is_sent_and_a_wrong_one_gets_a_line(start, monkeypatch):
     port = free_port()
-    server = start(program(), extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=ann\npassword=good\n')
+    server = start(
+        program(), extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=ann\npassword=good\n'
+    )
     monkeypatch.setenv('SUPERVISOR_USERNAME', 'ann')
-    for password, words in (('good', 'TICK_5 came: restart 1 of web'), ('bad', 'requires authentication')):
+    for password, words in (
+        ('good', 'TICK_5 came: restart 1 of web'),
+        ('bad', 'requires authentication'),
+    ):
         monkeypatch.setenv('SUPERVISOR_PASSWORD', password)
         with Hand(server, '--when', 'TICK=web', url=f'http://127.0.0.1:{port}') as hand:
-            line, = hand.send()
+            (line,) = hand.send()
             assert words in line
 
 
 # -- the protocol ----------------------------------------------------------------------------
+
 
 def test_a_malformed_header_ends_it(start):
     with Hand(start(program()), '--age', 'web=1h') as hand:
@@ -243,7 +289,9 @@ def test_an_oversized_payload_ends_it(start):
 
 
 def test_a_sigterm_waits_until_the_event_is_answered(start):
-    """Or the event would be sent again, to the next one; here it comes while the listener waits for an answer."""
+    """Or the event would be sent again, to the next one; here it comes while the listener waits for
+    an answer.
+    """
     server = start(program())
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(server.dir / 'silent'))

@@ -1,4 +1,7 @@
-"""planRestart, and the options of a call against those of the configuration, as the plan shows them."""
+"""planRestart, and the options of a call against those of the configuration, as the plan shows
+them.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -6,11 +9,16 @@ import pytest
 from supervisor_restarter.faults import Code
 from tests.integration.server import program, shared
 
-PLANNED = ''.join([
-    program('late', priority=20), program('early', priority=10), '[group:mixed]\nprograms=late,early\npriority=500\n\n',
-    program('app', count=12), program('asleep', autostart='false'),
-    program('broken', '/nonexistent', autostart='false'),
-])
+PLANNED = ''.join(
+    [
+        program('late', priority=20),
+        program('early', priority=10),
+        '[group:mixed]\nprograms=late,early\npriority=500\n\n',
+        program('app', count=12),
+        program('asleep', autostart='false'),
+        program('broken', '/nonexistent', autostart='false'),
+    ]
+)
 
 
 def shape(struct):
@@ -23,6 +31,7 @@ def order(batch):
 
 # -- planRestart -----------------------------------------------------------------------------
 
+
 def test_plan_tells_everything_and_touches_nothing(start):
     server = start(PLANNED)
     server.wait_state('app')
@@ -30,31 +39,60 @@ def test_plan_tells_everything_and_touches_nothing(start):
     before = server.rpc().supervisor.getAllProcessInfo()
     pids = {**server.pids('app'), **server.pids('mixed')}
 
-    plan = server.restarter.planRestart(['app', 'mixed:*', 'a*'], {'stagger_factor': 3, 'delay': 1.5})
-    assert shape(plan) == {'groups': list, 'options': dict, 'total': int, 'batches': list, 'left': list,
-                           'warnings': list, 'policies': list}
-    apps = [f'app:{number}' for number in range(12)]             # 10 after 9
+    plan = server.restarter.planRestart(
+        ['app', 'mixed:*', 'a*'], {'stagger_factor': 3, 'delay': 1.5}
+    )
+    assert shape(plan) == {
+        'groups': list,
+        'options': dict,
+        'total': int,
+        'batches': list,
+        'left': list,
+        'warnings': list,
+        'policies': list,
+    }
+    apps = [f'app:{number}' for number in range(12)]  # 10 after 9
     assert [order(batch) for batch in plan['batches']] == [
-        ['mixed:early', 'mixed:late', *apps[:3]], apps[3:8], apps[8:]]
-    assert [(batch['number'], batch['after']) for batch in plan['batches']] == [(1, 0.0), (2, 1.5), (3, 3.0)]
+        ['mixed:early', 'mixed:late', *apps[:3]],
+        apps[3:8],
+        apps[8:],
+    ]
+    assert [(batch['number'], batch['after']) for batch in plan['batches']] == [
+        (1, 0.0),
+        (2, 1.5),
+        (3, 3.0),
+    ]
     assert (plan['groups'], plan['total']) == (['mixed', 'app', 'asleep'], 14)
-    assert [warning for warning in plan['warnings'] if 'may be down at once' in warning and 'app: all 12' in warning]
+    assert [
+        warning
+        for warning in plan['warnings']
+        if 'may be down at once' in warning and 'app: all 12' in warning
+    ]
     process = plan['batches'][0]['processes'][0]
-    assert process == {'group': 'mixed', 'name': 'early', 'state': 'RUNNING', 'pid': pids['early'],
-                       'action': 'restart'}
+    assert process == {
+        'group': 'mixed',
+        'name': 'early',
+        'state': 'RUNNING',
+        'pid': pids['early'],
+        'action': 'restart',
+    }
     assert [shape(process) for process in plan['left']] == [
-        {'group': str, 'name': str, 'state': str, 'pid': int, 'reason': str}]
+        {'group': str, 'name': str, 'state': str, 'pid': int, 'reason': str}
+    ]
     assert (plan['left'][0]['name'], plan['left'][0]['state']) == ('asleep', 'STOPPED')
     assert 'stopped on purpose' in plan['left'][0]['reason']
 
     plan = server.restarter.planRestart(['asleep', 'broken'])
     assert [process['action'] for process in plan['batches'][0]['processes']] == ['start', 'start']
-    assert [warning for warning in plan['warnings']
-            if 'broken' in warning and "can't find command '/nonexistent'" in warning]
+    assert [
+        warning
+        for warning in plan['warnings']
+        if 'broken' in warning and "can't find command '/nonexistent'" in warning
+    ]
     plan = server.restarter.planRestart('asleep', {'only_running': True})
     assert (plan['total'], plan['batches'], plan['left'][0]['reason']) == (0, [], 'not running')
 
-    volatile = ('now', 'description')                             # times
+    volatile = ('now', 'description')  # times
     after = server.rpc().supervisor.getAllProcessInfo()
     for info in before + after:
         for key in volatile:
@@ -71,8 +109,11 @@ def test_a_restart_goes_as_planned(start):
     first, second = map(order, server.restarter.planRestart(['app', 'mixed'], options)['batches'])
     id = server.restarter.startRestart(['app', 'mixed'], options)
     server.wait(lambda: server.restarter.getRestart(id)['done'] == len(first), 'the first batch')
-    ended = [f'{process["group"]}:{process["name"]}' for process in server.restarter.getRestart(id)['processes']
-             if process['phase'] == 'ready']
+    ended = [
+        f'{process["group"]}:{process["name"]}'
+        for process in server.restarter.getRestart(id)['processes']
+        if process['phase'] == 'ready'
+    ]
     assert ended == first
     assert len(second) == 14 - len(first)
 
@@ -84,7 +125,10 @@ def test_a_plan_of_a_rolling_restart_tells_its_batches_and_what_is_in_its_way(st
     options = {'max_unavailable': '50%', 'min_ready': 2}
     plan = server.restarter.planRestart(['app', 'mixed'], options)
     apps = [f'app:{number}' for number in range(12)]
-    assert [order(batch) for batch in plan['batches']] == [['mixed:early', *apps[:6]], ['mixed:late', *apps[6:]]]
+    assert [order(batch) for batch in plan['batches']] == [
+        ['mixed:early', *apps[:6]],
+        ['mixed:late', *apps[6:]],
+    ]
     assert [batch['after'] for batch in plan['batches']] == [0.0, 2.0]
     assert all('startsecs=0' in warning for warning in plan['warnings'])
 
@@ -92,31 +136,61 @@ def test_a_plan_of_a_rolling_restart_tells_its_batches_and_what_is_in_its_way(st
     first = server.restarter.planRestart('app', options)['batches'][0]
     assert (first['processes'][0]['name'], first['processes'][0]['action']) == ('7', 'start')
     plan = server.restarter.planRestart(['app:1', 'app:2'], {'max_unavailable': 1})
-    assert (plan['total'], plan['batches'], [process['name'] for process in plan['left']]) == (0, [], ['1', '2'])
+    assert (plan['total'], plan['batches'], [process['name'] for process in plan['left']]) == (
+        0,
+        [],
+        ['1', '2'],
+    )
     assert 'app:7' in plan['left'][0]['reason']
 
 
 # -- options of a call -----------------------------------------------------------------------
 
-CONFIGURED = {'delay': 7.0, 'timeout': 7.0, 'stagger_factor': 7, 'stop_timeout': 7.0, 'on_failure': 'continue',
-              'if_busy': 'queue', 'only_running': True, 'max_unavailable': '50%', 'min_ready': 0.1,
-              'ready_timeout': 7.0}
+CONFIGURED = {
+    'delay': 7.0,
+    'timeout': 7.0,
+    'stagger_factor': 7,
+    'stop_timeout': 7.0,
+    'on_failure': 'continue',
+    'if_busy': 'queue',
+    'only_running': True,
+    'max_unavailable': '50%',
+    'min_ready': 0.1,
+    'ready_timeout': 7.0,
+}
 
 
 @pytest.fixture(scope='module')
 def configured():
     """A server with a configuration in which every option differs from its default."""
-    with shared(program(), restarter='\n'.join(f'{key}={value}' for key, value in CONFIGURED.items())
-                .replace('%', '%%')) as server:
+    with shared(
+        program(),
+        restarter='\n'.join(f'{key}={value}' for key, value in CONFIGURED.items()).replace(
+            '%', '%%'
+        ),
+    ) as server:
         server.wait_state()
         yield server
 
 
-@pytest.mark.parametrize('given', [
-    {}, {'delay': 0.5}, {'timeout': 0}, {'stagger_factor': 2}, {'stop_timeout': 0.5}, {'on_failure': 'abort'},
-    {'if_busy': 'fail'}, {'only_running': False}, {'max_unavailable': 1}, {'max_unavailable': '100%'}, {'min_ready': 0},
-    {'ready_timeout': 0}, {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
-])
+@pytest.mark.parametrize(
+    'given',
+    [
+        {},
+        {'delay': 0.5},
+        {'timeout': 0},
+        {'stagger_factor': 2},
+        {'stop_timeout': 0.5},
+        {'on_failure': 'abort'},
+        {'if_busy': 'fail'},
+        {'only_running': False},
+        {'max_unavailable': 1},
+        {'max_unavailable': '100%'},
+        {'min_ready': 0},
+        {'ready_timeout': 0},
+        {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
+    ],
+)
 def test_options_of_a_call_override_the_configuration(configured, given):
     restarter = configured.restarter
     expected = {**CONFIGURED, **given}
@@ -126,7 +200,9 @@ def test_options_of_a_call_override_the_configuration(configured, given):
 
     assert shown(restarter.planRestart('web', given)) == expected
     for method in (restarter.startRestart, restarter.restartProcessGroup):
-        configured.wait(lambda: all(struct['finished_at'] for struct in restarter.listRestarts()), 'an end')
+        configured.wait(
+            lambda: all(struct['finished_at'] for struct in restarter.listRestarts()), 'an end'
+        )
         method('web', given)
         assert shown(restarter.listRestarts()[0]) == expected
 
@@ -134,6 +210,8 @@ def test_options_of_a_call_override_the_configuration(configured, given):
 def test_options_of_a_call_are_obeyed(start):
     server = start(program(count=2), restarter='stagger_factor=2\ndelay=60\ntimeout=0.3')
     server.wait_state()
-    assert server.fault(lambda: server.restarter.restartProcessGroup('web')).faultCode == Code.TIMEOUT
+    assert (
+        server.fault(lambda: server.restarter.restartProcessGroup('web')).faultCode == Code.TIMEOUT
+    )
     assert server.restarter.restartProcessGroup('web', {'stagger_factor': 1, 'timeout': 0}) is True
     assert server.restarter.restartProcessGroup('web', {'delay': 0, 'timeout': 20}) is True

@@ -1,4 +1,7 @@
-"""RESTARTER_MAX_UNAVAILABLE, RESTARTER_MIN_READY and RESTARTER_READY_TIMEOUT of a program, on a real supervisord."""
+"""RESTARTER_MAX_UNAVAILABLE, RESTARTER_MIN_READY and RESTARTER_READY_TIMEOUT of a program, on a
+real supervisord.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -24,28 +27,43 @@ def origins(struct, group='web'):
 def test_a_forgotten_rolling_takes_nothing_down(start):
     server = start(program(count=4, startsecs=1, environment=says(max_unavailable='25%%')))
     server.wait_state()
-    assert server.restarter.restartProcessGroup('web') is True        # also: four seconds are not too long
+    assert (
+        server.restarter.restartProcessGroup('web') is True
+    )  # also: four seconds are not too long
     (restart,) = server.restarter.listRestarts()
     assert restart['lowest_ready'] == 3
     assert 'policies' not in restart
     restart = server.restarter.getRestart(restart['id'])
     assert policy(restart) == {
-        'group': 'web', 'size': 4, 'allowed': 1, 'max_unavailable': '25%', 'min_ready': 0.0, 'ready_timeout': 30.0,
-        'from': {'max_unavailable': 'program', 'min_ready': 'default', 'ready_timeout': 'default'}}
-    assert restart['options']['max_unavailable'] == '100%'            # what the call and the configuration say
+        'group': 'web',
+        'size': 4,
+        'allowed': 1,
+        'max_unavailable': '25%',
+        'min_ready': 0.0,
+        'ready_timeout': 30.0,
+        'from': {'max_unavailable': 'program', 'min_ready': 'default', 'ready_timeout': 'default'},
+    }
+    assert (
+        restart['options']['max_unavailable'] == '100%'
+    )  # what the call and the configuration say
     assert policy(server.restarter.planRestart('web')) == policy(restart)
 
 
-@pytest.mark.parametrize(('call', 'least'), [
-    (lambda restarter: restarter.restartProcessGroup('web'), 2),
-    (lambda restarter: restarter.quickRestart('all', True), 2),
-    (lambda restarter: restarter.restartProcessGroup('web', {'method': 'signal:CONT'}), 2),
-    (lambda restarter: restarter.restartProcessGroup('web', {'max_unavailable': 2}), 1),
-    (lambda restarter: restarter.restartProcessGroup('web', {'max_unavailable': '100%'}), 0),
-])
+@pytest.mark.parametrize(
+    ('call', 'least'),
+    [
+        (lambda restarter: restarter.restartProcessGroup('web'), 2),
+        (lambda restarter: restarter.quickRestart('all', True), 2),
+        (lambda restarter: restarter.restartProcessGroup('web', {'method': 'signal:CONT'}), 2),
+        (lambda restarter: restarter.restartProcessGroup('web', {'max_unavailable': 2}), 1),
+        (lambda restarter: restarter.restartProcessGroup('web', {'max_unavailable': '100%'}), 0),
+    ],
+)
 def test_it_holds_for_every_way_to_restart_unless_the_call_says_otherwise(start, call, least):
-    server = start(program(count=3, startsecs=1, environment=says(max_unavailable=1)),
-                   restarter='max_unavailable=100%%')
+    server = start(
+        program(count=3, startsecs=1, environment=says(max_unavailable=1)),
+        restarter='max_unavailable=100%%',
+    )
     server.wait_state()
     call(server.restarter)
     assert server.restarter.listRestarts()[0]['lowest_ready'] == least
@@ -61,8 +79,11 @@ def test_no_time_limit_holds_for_a_group_that_its_program_has_rolled(start):
 
 
 def test_the_call_comes_before_the_program_and_the_program_before_the_configuration(start):
-    server = start(program(count=3, environment=says(max_unavailable=2, min_ready='0.2', ready_timeout=7)) +
-                   program('api'), restarter='max_unavailable=1\nmin_ready=0.1\nready_timeout=9')
+    server = start(
+        program(count=3, environment=says(max_unavailable=2, min_ready='0.2', ready_timeout=7))
+        + program('api'),
+        restarter='max_unavailable=1\nmin_ready=0.1\nready_timeout=9',
+    )
     server.wait_state()
     server.wait_state('api')
     plan = server.restarter.planRestart('all')
@@ -78,23 +99,32 @@ def test_the_call_comes_before_the_program_and_the_program_before_the_configurat
 
 def test_in_a_group_of_programs_the_strictest_limit_holds_and_each_keeps_its_own_times(start):
     server = start(
-        program('slow', environment=says(max_unavailable=2, min_ready='1.5')) +
-        program('fast', environment=says(max_unavailable=1)) + program('third') +
-        '[group:web]\nprograms=slow,fast,third\n')
+        program('slow', environment=says(max_unavailable=2, min_ready='1.5'))
+        + program('fast', environment=says(max_unavailable=1))
+        + program('third')
+        + '[group:web]\nprograms=slow,fast,third\n'
+    )
     server.wait_state()
     restart = server.wait_finished(server.restarter.startRestart('web'))
     assert (restart['state'], restart['lowest_ready']) == ('succeeded', 2)
     seconds = {process['name']: process['ready_seconds'] for process in restart['processes']}
     assert all((seconds[name] >= 1.5) == name.startswith('slow') for name in seconds), seconds
     shown = policy(restart)
-    assert (shown['max_unavailable'], shown['allowed'], shown['size'], shown['min_ready']) == (1, 1, 3, 1.5)
+    assert (shown['max_unavailable'], shown['allowed'], shown['size'], shown['min_ready']) == (
+        1,
+        1,
+        3,
+        1.5,
+    )
 
 
 def test_each_process_fails_by_its_own_limit(start):
     nobody = 'RESTARTER_READY="unix:///nonexistent/sock"'
-    server = start(program('quick', environment=f'{nobody},{says(ready_timeout="0.3")}') +
-                   program('slow', environment=f'{nobody},{says(ready_timeout="1.2")}') +
-                   '[group:web]\nprograms=quick,slow\n')
+    server = start(
+        program('quick', environment=f'{nobody},{says(ready_timeout="0.3")}')
+        + program('slow', environment=f'{nobody},{says(ready_timeout="1.2")}')
+        + '[group:web]\nprograms=quick,slow\n'
+    )
     server.wait_state()
     restart = server.wait_finished(server.restarter.startRestart('web', {'on_failure': 'continue'}))
     errors = {process['name']: process['error'] for process in restart['processes']}
@@ -103,18 +133,22 @@ def test_each_process_fails_by_its_own_limit(start):
 
 
 def test_one_group_rolls_while_another_restarts_at_once(start):
-    server = start(program(count=3, startsecs=1, environment=says(max_unavailable=1)) +
-                   program('api', count=3, startsecs=1))
+    server = start(
+        program(count=3, startsecs=1, environment=says(max_unavailable=1))
+        + program('api', count=3, startsecs=1)
+    )
     server.wait_state()
     server.wait_state('api')
     plan = server.restarter.planRestart('all')
-    assert [[(process['group'], process['name']) for process in batch['processes']] for batch in plan['batches']] == [
-        [('api', '0'), ('api', '1'), ('api', '2'), ('web', '0')], [('web', '1')], [('web', '2')]]
+    assert [
+        [(process['group'], process['name']) for process in batch['processes']]
+        for batch in plan['batches']
+    ] == [[('api', '0'), ('api', '1'), ('api', '2'), ('web', '0')], [('web', '1')], [('web', '2')]]
     id = server.restarter.startRestart('all')
     server.wait(lambda: 'RUNNING' not in server.states('api').values(), 'all of api on their way')
     restart = server.wait_finished(id)
     assert (restart['state'], restart['done']) == ('succeeded', 6)
-    assert restart['lowest_ready'] == 2                                 # of web's three, and none of api's
+    assert restart['lowest_ready'] == 2  # of web's three, and none of api's
 
 
 def test_those_beside_the_restart_count_where_the_program_says_how_many_may_be_down(start):
@@ -125,7 +159,8 @@ def test_those_beside_the_restart_count_where_the_program_says_how_many_may_be_d
     assert (plan['total'], plan['left'][0]['name']) == (0, '0')
     restart = server.wait_finished(server.restarter.startRestart('web:0'))
     assert restart['processes'][0]['error'] == (
-        'left as it is: not ready are web:2 (STOPPED), and max_unavailable = 1 allows 1')
+        'left as it is: not ready are web:2 (STOPPED), and max_unavailable = 1 allows 1'
+    )
     assert restart['warnings'][0].startswith('web: would be left as it is: not ready are web:2')
 
 
@@ -134,29 +169,47 @@ class EveryProgram(Server):
 
     def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
         super().__init__(programs, restarter, extra)
-        self._text = self._text.replace('[supervisord]', f'[supervisord]\nenvironment={says(max_unavailable=1)}')
+        self._text = self._text.replace(
+            '[supervisord]', f'[supervisord]\nenvironment={says(max_unavailable=1)}'
+        )
 
 
 def test_a_policy_of_the_supervisord_section_holds_for_all_programs(start):
-    server = start(program(count=2) + program('api', count=2, environment=says(max_unavailable=2)), kind=EveryProgram)
+    server = start(
+        program(count=2) + program('api', count=2, environment=says(max_unavailable=2)),
+        kind=EveryProgram,
+    )
     server.wait_state()
     plan = server.restarter.planRestart('all')
     assert (policy(plan)['max_unavailable'], policy(plan, 'api')['max_unavailable']) == (1, 2)
 
 
-@pytest.mark.parametrize(('given', 'text'), [
-    (25, "max_unavailable = 25 is more than 'web' has (4 processes): give at most 4, or a percentage such as 25%"),
-    (5, "max_unavailable = 5 is more than 'web' has (4 processes): give at most 4, or a percentage such as 5%"),
-])
+@pytest.mark.parametrize(
+    ('given', 'text'),
+    [
+        (
+            25,
+            "max_unavailable = 25 is more than 'web' has (4 processes): give at most 4, or a percentage such as 25%",
+        ),
+        (
+            5,
+            "max_unavailable = 5 is more than 'web' has (4 processes): give at most 4, or a percentage such as 5%",
+        ),
+    ],
+)
 def test_a_count_that_the_group_does_not_have_is_refused(start, given, text):
     server = start(program(count=4) + program('api', count=30), restarter='max_unavailable=10000')
     server.wait_state()
     pids = server.pids()
     for method in ('restartProcessGroup', 'startRestart', 'planRestart'):
-        fault = server.fault(lambda: getattr(server.restarter, method)('web', {'max_unavailable': given}))  # noqa: B023
+        fault = server.fault(
+            lambda: getattr(server.restarter, method)('web', {'max_unavailable': given})  # noqa: B023
+        )
         assert (fault.faultCode, fault.faultString) == (Code.BAD_OPTION, f'BAD_OPTION: {text}')
     assert (server.pids(), server.restarter.listRestarts()) == (pids, [])
     assert server.restarter.planRestart('web', {'max_unavailable': 4})['total'] == 4
     assert server.restarter.planRestart('web:0', {'max_unavailable': 4})['total'] == 1
     assert server.restarter.planRestart('all', {'max_unavailable': 25})['total'] == 34
-    assert server.restarter.planRestart('web')['total'] == 4             # a count of the configuration is no slip
+    assert (
+        server.restarter.planRestart('web')['total'] == 4
+    )  # a count of the configuration is no slip

@@ -1,4 +1,7 @@
-"""Probes on a real supervisord: what counts as ready, and that nothing the other end does holds supervisord up."""
+"""Probes on a real supervisord: what counts as ready, and that nothing the other end does holds
+supervisord up.
+"""
+
 from __future__ import annotations
 
 import os
@@ -18,10 +21,14 @@ from tests.integration.server import SECONDS, program, shared
 from tests.integration.service import address, marks, order, service, unix
 
 AT = address()
-TCP = {'command': service('--tcp', f'{AT}:80%(process_num)02d'),
-       'environment': f'RESTARTER_READY="tcp://{AT}:80%(process_num)02d"'}
-HTTP = {'command': service('--tcp', f'{AT}:81%(process_num)02d'),
-        'environment': f'RESTARTER_READY="http://{AT}:81%(process_num)02d/health"'}
+TCP = {
+    'command': service('--tcp', f'{AT}:80%(process_num)02d'),
+    'environment': f'RESTARTER_READY="tcp://{AT}:80%(process_num)02d"',
+}
+HTTP = {
+    'command': service('--tcp', f'{AT}:81%(process_num)02d'),
+    'environment': f'RESTARTER_READY="http://{AT}:81%(process_num)02d/health"',
+}
 NOTIFY = {'command': service('--notify'), 'environment': 'RESTARTER_READY="notify"'}
 KINDS = {'tcp': TCP, 'unix': unix(), 'http': HTTP, 'notify': NOTIFY}
 
@@ -29,8 +36,10 @@ KINDS = {'tcp': TCP, 'unix': unix(), 'http': HTTP, 'notify': NOTIFY}
 @pytest.fixture(scope='module')
 def every_kind():
     """A server with a group of two processes for each kind of probe."""
-    sections = [program(name, count=2, **{**settings, 'process_name': '%(process_num)d'})
-                for name, settings in KINDS.items()]
+    sections = [
+        program(name, count=2, **{**settings, 'process_name': '%(process_num)d'})
+        for name, settings in KINDS.items()
+    ]
     with shared(''.join(sections), restarter='ready_timeout=3') as server:
         server.wait(lambda: len(marks(server.dir, 'ready')) == 2 * len(KINDS), 'services')
         yield server
@@ -38,11 +47,14 @@ def every_kind():
 
 def restart_of_0(server, group, **options):
     """Restart the group, one process after the other; how the first one ended."""
-    result = server.restarter.restartProcessGroup(group, {'max_unavailable': 1, 'timeout': 0, **options})
+    result = server.restarter.restartProcessGroup(
+        group, {'max_unavailable': 1, 'timeout': 0, **options}
+    )
     return result if result is True else result[0]['text']
 
 
 # -- each kind -----------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('rolling', [1, '100%'])
 @pytest.mark.parametrize('kind', list(KINDS))
@@ -50,19 +62,28 @@ def test_a_process_is_ready_when_its_probe_says_so_and_not_before(every_kind, ki
     order(every_kind.dir, f'{kind}:0', '--slow', '0.25')
     began = time.monotonic()
     try:
-        assert restart_of_0(every_kind, kind, max_unavailable=rolling, ready_timeout=SECONDS) is True
+        assert (
+            restart_of_0(every_kind, kind, max_unavailable=rolling, ready_timeout=SECONDS) is True
+        )
     finally:
         order(every_kind.dir, f'{kind}:0')
     new = [mark for mark in marks(every_kind.dir, 'ready') if mark.time > began]
     assert sorted(mark.name for mark in new) == [f'{kind}:0', f'{kind}:1']
-    process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])['processes'][0]
+    process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])[
+        'processes'
+    ][0]
     assert process['ready_seconds'] >= 0.25
 
 
-@pytest.mark.parametrize(('kind', 'reason'), [
-    ('tcp', 'connection refused'), ('unix', 'connection refused'), ('http', 'connection refused'),
-    ('notify', 'no READY=1 has come'),
-])
+@pytest.mark.parametrize(
+    ('kind', 'reason'),
+    [
+        ('tcp', 'connection refused'),
+        ('unix', 'connection refused'),
+        ('http', 'connection refused'),
+        ('notify', 'no READY=1 has come'),
+    ],
+)
 def test_a_process_that_never_becomes_ready_fails_with_the_last_error(every_kind, kind, reason):
     order(every_kind.dir, f'{kind}:0', '--never')
     before = every_kind.pids(kind)
@@ -72,8 +93,8 @@ def test_a_process_that_never_becomes_ready_fails_with_the_last_error(every_kind
         order(every_kind.dir, f'{kind}:0')
     assert text.startswith('START_FAILED: not ready within 3 s: ')
     assert text.endswith(reason)
-    assert every_kind.pids(kind)['1'] == before['1']             # on_failure = abort
-    assert restart_of_0(every_kind, kind) is True                # what is not ready can be restarted
+    assert every_kind.pids(kind)['1'] == before['1']  # on_failure = abort
+    assert restart_of_0(every_kind, kind) is True  # what is not ready can be restarted
 
 
 def test_http_counts_only_from_the_first_good_answer(every_kind):
@@ -82,14 +103,21 @@ def test_http_counts_only_from_the_first_good_answer(every_kind):
         assert restart_of_0(every_kind, 'http', ready_timeout=SECONDS) is True
     finally:
         order(every_kind.dir, 'http:0')
-    process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])['processes'][0]
+    process = every_kind.restarter.getRestart(every_kind.restarter.listRestarts()[0]['id'])[
+        'processes'
+    ][0]
     assert process['ready_seconds'] >= 0.3
 
 
-@pytest.mark.parametrize(('answer', 'reason'), [
-    ('busy', 'answered 503'), ('silent', 'not ready within 3 s: http://'),
-    ('garbage', 'answered with something that is not HTTP'), ('reset', 'connection reset by peer'),
-])
+@pytest.mark.parametrize(
+    ('answer', 'reason'),
+    [
+        ('busy', 'answered 503'),
+        ('silent', 'not ready within 3 s: http://'),
+        ('garbage', 'answered with something that is not HTTP'),
+        ('reset', 'connection reset by peer'),
+    ],
+)
 def test_http_answers_that_are_none_leave_a_process_not_ready(every_kind, answer, reason):
     order(every_kind.dir, 'http:0', '--answer', answer)
     try:
@@ -102,8 +130,13 @@ def test_http_answers_that_are_none_leave_a_process_not_ready(every_kind, answer
 def test_a_process_that_answers_no_longer_counts_as_not_ready(start):
     """One that runs and is silent takes up the room of a restart that does not concern it."""
     at = address()
-    server = start(program(count=3, command=service('--tcp', f'{at}:81%(process_num)02d', '--hup', 'busy'),
-                           environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"'))
+    server = start(
+        program(
+            count=3,
+            command=service('--tcp', f'{at}:81%(process_num)02d', '--hup', 'busy'),
+            environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"',
+        )
+    )
     server.wait(lambda: len(marks(server.dir, 'ready')) == 3, 'services')
     server.rpc().supervisor.signalProcess('web:2', 'HUP')
     server.wait(lambda: bool(marks(server.dir, 'signalled')), 'signal')
@@ -116,11 +149,17 @@ def test_a_process_that_answers_no_longer_counts_as_not_ready(start):
 
 # -- nothing holds supervisord up ----------------------------------------------------------------
 
+
 @pytest.mark.parametrize('answer', ['silent', 'busy', 'garbage', 'reset'])
 def test_while_probes_fail_others_are_served_and_supervisord_sleeps(start, answer):
     at = address()
-    server = start(program(count=5, command=service('--tcp', f'{at}:81%(process_num)02d'),
-                           environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"'))
+    server = start(
+        program(
+            count=5,
+            command=service('--tcp', f'{at}:81%(process_num)02d'),
+            environment=f'RESTARTER_READY="http://{at}:81%(process_num)02d/health"',
+        )
+    )
     server.wait(lambda: len(marks(server.dir, 'ready')) == 5, 'services')
     supervisord = server.process.pid
     before = server.descriptors()
@@ -129,18 +168,22 @@ def test_while_probes_fail_others_are_served_and_supervisord_sleeps(start, answe
     id = server.restarter.startRestart('web', {'ready_timeout': 5, 'on_failure': 'continue'})
     server.wait(lambda: len(marks(server.dir, 'ready')) == 10, 'new services')
     began, spent = time.monotonic(), used(supervisord)
-    waited = server.restarter.waitRestart(id, 10 ** 6, 0.8)
+    waited = server.restarter.waitRestart(id, 10**6, 0.8)
     assert not waited['finished_at']
     assert (used(supervisord) - spent) / (time.monotonic() - began) < 0.1
     assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
-    assert not server.restarter.getRestart(id)['finished_at']     # it was answered before the probes were given up
+    assert not server.restarter.getRestart(id)[
+        'finished_at'
+    ]  # it was answered before the probes were given up
     struct = server.wait_finished(id)
     assert struct['failed'] == 5
     server.wait(lambda: server.descriptors() == before, 'the same number of descriptors')
 
 
 def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
-    """The queue of a socket that somebody else listens at is full: a connect neither succeeds nor fails."""
+    """The queue of a socket that somebody else listens at is full: a connect neither succeeds nor
+    fails.
+    """
     with socket.socket() as listener:
         at = address()
         listener.bind((at, 8000))
@@ -149,13 +192,18 @@ def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
         for client in clients:
             client.setblocking(False)
             client.connect_ex((at, 8000))
-        server = start(program(command='/bin/sleep 1000', environment=f'RESTARTER_READY="tcp://{at}:8000"'))
+        server = start(
+            program(command='/bin/sleep 1000', environment=f'RESTARTER_READY="tcp://{at}:8000"')
+        )
         server.wait_state()
-        call = server.in_background(lambda: server.restarter.restartProcessGroup(
-            'web', {'timeout': 0, 'ready_timeout': 3}))
+        call = server.in_background(
+            lambda: server.restarter.restartProcessGroup('web', {'timeout': 0, 'ready_timeout': 3})
+        )
         server.wait_phase(server.only_restart(), 'starting')
         assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
-        assert not server.restarter.listRestarts()[0]['finished_at']  # it was answered before the probe was given up
+        assert not server.restarter.listRestarts()[0][
+            'finished_at'
+        ]  # it was answered before the probe was given up
         assert f'tcp://{at}:8000: no answer yet' in call.result()[0]['text']
         for client in clients:
             client.close()
@@ -163,7 +211,7 @@ def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
 
 def test_restarts_leave_no_descriptor_behind(every_kind):
     for kind in KINDS:
-        restart_of_0(every_kind, kind)                           # from the first one on there is a socket for READY=1
+        restart_of_0(every_kind, kind)  # from the first one on there is a socket for READY=1
     before = every_kind.descriptors()
     for kind in KINDS:
         restart_of_0(every_kind, kind)
@@ -171,6 +219,7 @@ def test_restarts_leave_no_descriptor_behind(every_kind):
 
 
 # -- READY=1 ---------------------------------------------------------------------------------------
+
 
 def notify_socket(pid):
     """The NOTIFY_SOCKET of a process."""
@@ -203,7 +252,9 @@ def test_ready_of_a_foreign_process_is_ignored(start):
         say_ready(notify_socket(server.pids()['0']), text)
     struct = server.wait_finished(id)
     assert [process['error'][:40] for process in struct['processes']] == [
-        'not ready within 5 s: notify: no READY=1', 'not reached: web:0 failed first (on_fail']
+        'not ready within 5 s: notify: no READY=1',
+        'not reached: web:0 failed first (on_fail',
+    ]
 
 
 def test_ready_of_one_process_is_not_taken_for_that_of_another(start):
@@ -218,7 +269,13 @@ def python_for_nobody():
     """A Python that the user nobody can execute, '' if there is none."""
     for python in (sys.executable, '/usr/bin/python3', '/usr/local/bin/python3'):
         try:
-            subprocess.run([python, '-S', '-E', '-c', ''], user='nobody', check=True, capture_output=True, timeout=20)
+            subprocess.run(
+                [python, '-S', '-E', '-c', ''],
+                user='nobody',
+                check=True,
+                capture_output=True,
+                timeout=20,
+            )
         except (OSError, LookupError, subprocess.SubprocessError):
             continue
         return python
@@ -227,20 +284,30 @@ def python_for_nobody():
 
 @pytest.fixture
 def as_nobody(start):
-    """as_nobody(): a server with a group of two that run as another user and say READY=1; none is started yet."""
+    """as_nobody(): a server with a group of two that run as another user and say READY=1; none is
+    started yet.
+    """
     python = python_for_nobody() if os.geteuid() == 0 else ''
     if not python:
         pytest.skip('only root can run programs as another user, and that one must have a Python')
     command = f'{python} -S -E %(here)s/open/service.py %(group_name)s:%(process_num)d %(here)s/open --notify'
 
     def begin():
-        server = start(program(count=2, command=command, user='nobody', environment='RESTARTER_READY="notify"',
-                               autostart='false'))
+        server = start(
+            program(
+                count=2,
+                command=command,
+                user='nobody',
+                environment='RESTARTER_READY="notify"',
+                autostart='false',
+            )
+        )
         (server.dir / 'open').mkdir()
         (server.dir / 'open').chmod(0o777)
         server.dir.chmod(0o755)
         shutil.copy(Path(__file__).with_name('service.py'), server.dir / 'open')
         return server
+
     return begin
 
 
@@ -250,12 +317,18 @@ def test_ready_of_a_program_that_runs_as_another_user(as_nobody):
     assert len(marks(server.dir / 'open', 'ready')) == 2
 
 
-def test_ready_of_another_user_arrives_although_supervisords_own_tmpdir_is_private(as_nobody, monkeypatch):
+def test_ready_of_another_user_arrives_although_supervisords_own_tmpdir_is_private(
+    as_nobody, monkeypatch
+):
     """As pam_tmpdir makes it."""
-    with tempfile.TemporaryDirectory(prefix='t-') as private:    # 0700; its name is short enough for a socket
-        monkeypatch.setenv('TMPDIR', private)                    # of this process, it is known already
+    with tempfile.TemporaryDirectory(
+        prefix='t-'
+    ) as private:  # 0700; its name is short enough for a socket
+        monkeypatch.setenv('TMPDIR', private)  # of this process, it is known already
         server = as_nobody()
-        assert server.restarter.restartProcessGroup('web', {'ready_timeout': 10, 'timeout': 0}) is True
+        assert (
+            server.restarter.restartProcessGroup('web', {'ready_timeout': 10, 'timeout': 0}) is True
+        )
         assert len(marks(server.dir / 'open', 'ready')) == 2
         assert not notify_socket(server.pids()['0']).startswith(private)
 
@@ -278,21 +351,40 @@ def test_a_process_that_supervisor_started_without_the_socket_is_ready_when_it_i
     assert server.restarter.restartProcessGroup('web') is True
     assert not set(server.pids().values()) & set(before.values())
     assert min(mark.time for mark in marks(server.dir, 'stopped') if mark.name == 'web:1') > max(
-        mark.time for mark in marks(server.dir, 'ready') if mark.name == 'web:0')
+        mark.time for mark in marks(server.dir, 'ready') if mark.name == 'web:0'
+    )
 
 
 # -- what makes no sense -----------------------------------------------------------------------------
 
-MALFORMED = ['', 'tcp://', 'tcp://example.com:80', 'https://127.0.0.1:0/', 'https://example.com/', 'http+unix://x:/',
-             'http+unix:///x:', 'exec:', "exec:a 'b", 'notify:x', 'unix://x', 'http://127.0.0.1:99999/',
-             'tcp://127.0.0.1:80 tcp://127.0.0.1:81']
+MALFORMED = [
+    '',
+    'tcp://',
+    'tcp://example.com:80',
+    'https://127.0.0.1:0/',
+    'https://example.com/',
+    'http+unix://x:/',
+    'http+unix:///x:',
+    'exec:',
+    "exec:a 'b",
+    'notify:x',
+    'unix://x',
+    'http://127.0.0.1:99999/',
+    'tcp://127.0.0.1:80 tcp://127.0.0.1:81',
+]
 
 
 @pytest.fixture(scope='module')
 def malformed():
-    """A server with a group for each malformed text, of a process that has it and one that has none."""
-    sections = [program(f'bad{number}', environment=f'RESTARTER_READY="{text}"') + program(f'good{number}')
-                + f'[group:web{number}]\nprograms=bad{number},good{number}\n' for number, text in enumerate(MALFORMED)]
+    """A server with a group for each malformed text, of a process that has it and one that has
+    none.
+    """
+    sections = [
+        program(f'bad{number}', environment=f'RESTARTER_READY="{text}"')
+        + program(f'good{number}')
+        + f'[group:web{number}]\nprograms=bad{number},good{number}\n'
+        for number, text in enumerate(MALFORMED)
+    ]
     with shared(''.join(sections) + program('other')) as server:
         server.wait_state('other')
         yield server
@@ -303,12 +395,16 @@ def test_a_malformed_text_refuses_the_restart_and_stops_nothing(malformed, numbe
     group, server = f'web{number}', malformed
     server.wait_state(group)
     before = server.pids(group)
-    for call in (lambda: server.restarter.restartProcessGroup(group),
-                 lambda: server.restarter.quickRestart(f'{group}:*'),
-                 lambda: server.restarter.startRestart(f'{group}:good{number}', {'max_unavailable': 1})):
+    for call in (
+        lambda: server.restarter.restartProcessGroup(group),
+        lambda: server.restarter.quickRestart(f'{group}:*'),
+        lambda: server.restarter.startRestart(f'{group}:good{number}', {'max_unavailable': 1}),
+    ):
         fault = server.fault(call)
         assert fault.faultCode == Code.BAD_OPTION
-        assert fault.faultString.startswith(f'BAD_OPTION: {group}:bad{number}: RESTARTER_READY = {text!r}: ')
+        assert fault.faultString.startswith(
+            f'BAD_OPTION: {group}:bad{number}: RESTARTER_READY = {text!r}: '
+        )
         assert 'allowed: tcp://host:port' in fault.faultString
     assert server.pids(group) == before
     plan = server.restarter.planRestart(group)

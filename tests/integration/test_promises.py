@@ -1,4 +1,5 @@
 """The promises of a restart, on a real supervisord."""
+
 from __future__ import annotations
 
 import os
@@ -23,6 +24,7 @@ def test_every_process_is_a_new_one_and_running(start):
 
 
 # -- promise 1: the server owns it -----------------------------------------------------------
+
 
 def test_client_killed_while_processes_are_stopping(start):
     server = start(held(count=3))
@@ -55,7 +57,7 @@ def test_clients_of_quick_calls_killed_in_the_middle(start, method):
         server.let_stop()
         server.restarter.quickStop('web')
     client = RudeClient(server, f'restarter.{method}', 'web', True)
-    time_of_call = server.rpc().supervisor.getState()     # the call before it has been taken
+    time_of_call = server.rpc().supervisor.getState()  # the call before it has been taken
     assert time_of_call
     client.hang_up()
     server.let_stop()
@@ -63,6 +65,7 @@ def test_clients_of_quick_calls_killed_in_the_middle(start, method):
 
 
 # -- promise 2: a process starts as soon as it has stopped -----------------------------------
+
 
 def test_nobody_waits_for_the_slowest(start):
     programs = program('fast', worker()) + held('slow')
@@ -92,6 +95,7 @@ def test_starts_wait_for_no_wave(start):
 
 # -- promise 3: time limits end the taking down ----------------------------------------------
 
+
 def test_timeout_while_one_process_ignores_sigterm(start):
     programs = program('good', worker()) + program('deaf', worker('--deaf'), stopwaitsecs=600)
     server = start(programs + '[group:web]\nprograms=good,deaf\n')
@@ -101,11 +105,13 @@ def test_timeout_while_one_process_ignores_sigterm(start):
     fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 1}))
     waited = time.monotonic() - began
     assert fault.faultCode == Code.TIMEOUT
-    assert fault.faultString.startswith('TIMEOUT: 1 of 2 processes were pending: web:deaf (it is still stopping')
+    assert fault.faultString.startswith(
+        'TIMEOUT: 1 of 2 processes were pending: web:deaf (it is still stopping'
+    )
     assert waited >= 1.0
     assert server.state('web:deaf') == 'STOPPING'
     os.kill(before['deaf'], signal.SIGKILL)
-    server.wait_state()                                   # by itself
+    server.wait_state()  # by itself
     assert not set(server.pids().values()) & set(before.values())
     assert server.wait_finished(server.only_restart())['state'] == 'timed_out'
 
@@ -123,11 +129,18 @@ def test_timeout_takes_no_further_process_down(start):
 
 
 def test_timeout_after_a_failure_gives_the_array(start):
-    programs = program('bad', '/nonexistent/command') + program('deaf', worker('--deaf'), stopwaitsecs=3)
+    programs = program('bad', '/nonexistent/command') + program(
+        'deaf', worker('--deaf'), stopwaitsecs=3
+    )
     server = start(programs + '[group:web]\nprograms=bad,deaf\n', restarter='on_failure=continue')
-    server.wait(lambda: str(server.pids()['deaf']) in (server.dir / 'workers').read_text(), 'deaf worker')
+    server.wait(
+        lambda: str(server.pids()['deaf']) in (server.dir / 'workers').read_text(), 'deaf worker'
+    )
     entries = server.restarter.restartProcessGroup('web', {'timeout': 0.5})
-    assert {entry['name']: entry['code'] for entry in entries} == {'bad': Code.START_FAILED, 'deaf': Code.TIMEOUT}
+    assert {entry['name']: entry['code'] for entry in entries} == {
+        'bad': Code.START_FAILED,
+        'deaf': Code.TIMEOUT,
+    }
     server.wait(lambda: server.state('web:deaf') == 'RUNNING', 'deaf process back')
 
 
@@ -143,19 +156,20 @@ def test_stop_timeout_lengthens_the_wait_for_sigkill_and_leaves_no_trace(start):
     server.wait_workers()
     assert server.restarter.restartProcessGroup('web', {'stop_timeout': 10}) is True
     assert 'SIGKILL' not in server.log_text()
-    assert server.restarter.restartProcessGroup('web') is True         # its own stopwaitsecs again
+    assert server.restarter.restartProcessGroup('web') is True  # its own stopwaitsecs again
     assert 'SIGKILL' in server.log_text()
     assert server.ctl('reread').stdout == 'No config updates to processes\n'
 
 
 # -- promise 6: all processes of the group are started ---------------------------------------
 
+
 def stopped(server):
     server.ctl('stop', 'web:*')
 
 
 def killed(server):
-    wait_for_exec(server.process.pid)          # before, a signal is swallowed
+    wait_for_exec(server.process.pid)  # before, a signal is swallowed
     for pid in server.pids().values():
         os.kill(pid, signal.SIGTERM)
 
@@ -164,32 +178,47 @@ def left(server):
     """Nothing happens before the restart."""
 
 
-@pytest.mark.parametrize(('settings', 'before', 'state'), [
-    ({}, stopped, 'STOPPED'),
-    ({'autostart': 'false'}, left, 'STOPPED'),
-    ({'autorestart': 'false'}, killed, 'EXITED'),
-    ({'startsecs': 3600}, left, 'STARTING'),
-])
-def test_processes_in_other_states_at_the_beginning_are_running_after(start, settings, before, state):
+@pytest.mark.parametrize(
+    ('settings', 'before', 'state'),
+    [
+        ({}, stopped, 'STOPPED'),
+        ({'autostart': 'false'}, left, 'STOPPED'),
+        ({'autorestart': 'false'}, killed, 'EXITED'),
+        ({'startsecs': 3600}, left, 'STARTING'),
+    ],
+)
+def test_processes_in_other_states_at_the_beginning_are_running_after(
+    start, settings, before, state
+):
     server = start(program(count=2, **settings))
     server.wait_state('web', 'STOPPED' if 'autostart' in settings else 'RUNNING', 'STARTING')
     before(server)
     server.wait_state('web', state)
     pids = server.pids()
     id = server.restarter.startRestart('web')
-    server.wait(lambda: all(pid and pid != pids[name] for name, pid in server.pids().items()), 'all new processes')
-    assert {process['phase'] for process in server.restarter.getRestart(id)['processes']} <= {'ready', 'starting'}
+    server.wait(
+        lambda: all(pid and pid != pids[name] for name, pid in server.pids().items()),
+        'all new processes',
+    )
+    assert {process['phase'] for process in server.restarter.getRestart(id)['processes']} <= {
+        'ready',
+        'starting',
+    }
 
 
 def test_a_process_in_backoff_is_started_afresh(start):
-    server = start(program(command=worker('--unless', '%(here)s/good'), startretries=99, startsecs=1))
+    server = start(
+        program(command=worker('--unless', '%(here)s/good'), startretries=99, startsecs=1)
+    )
     server.wait_state('web', 'BACKOFF')
     (server.dir / 'good').touch()
     assert server.restarter.restartProcessGroup('web') is True
 
 
 def test_a_fatal_process_is_started_afresh(start):
-    server = start(program(command=worker('--unless', '%(here)s/good'), startretries=0, startsecs=1))
+    server = start(
+        program(command=worker('--unless', '%(here)s/good'), startretries=0, startsecs=1)
+    )
     server.wait_state('web', 'FATAL')
     (server.dir / 'good').touch()
     assert server.restarter.restartProcessGroup('web') is True
@@ -201,7 +230,7 @@ def test_a_process_that_is_stopping_at_the_beginning_comes_back(start):
     server.rpc().supervisor.stopProcess('web', False)
     assert server.state('web') == 'STOPPING'
     client = RudeClient(server, 'restarter.restartProcessGroup', 'web', {'timeout': 0})
-    server.rpc().supervisor.getState()                    # by now it has got the call
+    server.rpc().supervisor.getState()  # by now it has got the call
     server.let_stop()
     assert client.answer() is True
     client.hang_up()
@@ -219,18 +248,24 @@ def test_only_running_leaves_the_others_as_they_are(start):
 
 # -- promise 7: a failure is reported with its reason as soon as it is certain ----------------
 
-@pytest.mark.parametrize(('command', 'settings', 'reason'), [
-    (worker('--die', '0', '--exit', '3'), {'startsecs': 60}, 'exit status 3'),
-    ('/bin/sh -c "kill -9 $$"', {'startsecs': 60}, 'terminated by SIGKILL'),
-    ('/nonexistent/command', {}, "can't find command '/nonexistent/command'"),
-    ('/etc/passwd', {}, 'is not executable'),
-])
+
+@pytest.mark.parametrize(
+    ('command', 'settings', 'reason'),
+    [
+        (worker('--die', '0', '--exit', '3'), {'startsecs': 60}, 'exit status 3'),
+        ('/bin/sh -c "kill -9 $$"', {'startsecs': 60}, 'terminated by SIGKILL'),
+        ('/nonexistent/command', {}, "can't find command '/nonexistent/command'"),
+        ('/etc/passwd', {}, 'is not executable'),
+    ],
+)
 def test_a_process_that_cannot_run_fails_with_the_reason(start, command, settings, reason):
     server = start(program(command=command, autostart='false', **settings))
     began = time.monotonic()
     entries = server.restarter.restartProcessGroup('web', {'timeout': 15})
     assert time.monotonic() - began < 15
-    assert [(entry['group'], entry['name'], entry['code']) for entry in entries] == [('web', 'web', Code.START_FAILED)]
+    assert [(entry['group'], entry['name'], entry['code']) for entry in entries] == [
+        ('web', 'web', Code.START_FAILED)
+    ]
     assert entries[0]['text'].startswith('START_FAILED: ')
     assert reason in entries[0]['text']
 
@@ -268,8 +303,11 @@ def test_on_failure(start, on_failure, restarted):
 
 # -- promise 9: waiting costs no CPU ---------------------------------------------------------
 
+
 def test_a_waiting_restart_does_not_spin(start):
-    """While a process takes two seconds to stop, the loop turns a few times and not thousands of times."""
+    """While a process takes two seconds to stop, the loop turns a few times and not thousands of
+    times.
+    """
     server = start(program(command=worker('--stop', '2.0')))
     server.wait_workers()
     supervisord = server.rpc().supervisor.getPID()

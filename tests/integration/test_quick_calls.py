@@ -1,4 +1,5 @@
 """quickStop, quickStart and quickRestart: which processes, what they wait for, what they answer."""
+
 from __future__ import annotations
 
 import os
@@ -10,21 +11,38 @@ import pytest
 from supervisor_restarter.faults import Code
 from tests.integration.server import held, program, shared, worker
 
-SUCCESS, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 50, 60, 70    # Supervisor's own
+SUCCESS, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 50, 60, 70  # Supervisor's own
 WEB = ['web:0', 'web:1', 'web:2']
 APP = [f'app:{number}' for number in range(9, 12)]
 ALL = [*WEB, *APP, 'mix:left', 'mix:right', 'lone:lone']
-PROGRAMS = ''.join([
-    program(count=3), program('app', count=3, numprocs_start=9), program('left'), program('right'), program('lone'),
-    '[group:mix]\nprograms=left,right\n',
-])
+PROGRAMS = ''.join(
+    [
+        program(count=3),
+        program('app', count=3, numprocs_start=9),
+        program('left'),
+        program('right'),
+        program('lone'),
+        '[group:mix]\nprograms=left,right\n',
+    ]
+)
 FORMS = [
-    ('web', WEB), ('web:', WEB), ('web:*', WEB), ('web:1', ['web:1']), ('app:10', ['app:10']),
-    ('lone', ['lone:lone']), ('left', ['mix:left']), ('mix:right', ['mix:right']),
-    ('we*', WEB), ('web:[02]', ['web:0', 'web:2']), ('app:1?', ['app:10', 'app:11']), ('*:1', ['web:1']),
-    ('*', ALL), ('all', ALL),
-    (['web:1'], ['web:1']), (['web:0', 'lone', 'mix:*'], ['web:0', 'lone:lone', 'mix:left', 'mix:right']),
-    (['web:1', 'web', 'w*'], WEB),                                     # each of them once
+    ('web', WEB),
+    ('web:', WEB),
+    ('web:*', WEB),
+    ('web:1', ['web:1']),
+    ('app:10', ['app:10']),
+    ('lone', ['lone:lone']),
+    ('left', ['mix:left']),
+    ('mix:right', ['mix:right']),
+    ('we*', WEB),
+    ('web:[02]', ['web:0', 'web:2']),
+    ('app:1?', ['app:10', 'app:11']),
+    ('*:1', ['web:1']),
+    ('*', ALL),
+    ('all', ALL),
+    (['web:1'], ['web:1']),
+    (['web:0', 'lone', 'mix:*'], ['web:0', 'lone:lone', 'mix:left', 'mix:right']),
+    (['web:1', 'web', 'w*'], WEB),  # each of them once
 ]
 
 
@@ -36,7 +54,11 @@ def table(rows):
     """{namespec: (status, description)} of the rows, which have exactly Supervisor's own fields."""
     for row in rows:
         assert {key: type(value) for key, value in row.items()} == {
-            'name': str, 'group': str, 'status': int, 'description': str}
+            'name': str,
+            'group': str,
+            'status': int,
+            'description': str,
+        }
     assert len({spec(row) for row in rows}) == len(rows)
     return {spec(row): (row['status'], row['description']) for row in rows}
 
@@ -46,6 +68,7 @@ def all_pids(server):
 
 
 # -- which processes -------------------------------------------------------------------------
+
 
 @pytest.fixture(scope='module')
 def crowd():
@@ -58,7 +81,9 @@ def crowd():
 def forms(crowd):
     """The same server, calm: all processes are running, and no restart is."""
     crowd.restarter.quickStart('all', True)
-    crowd.wait(lambda: all(struct['finished_at'] for struct in crowd.restarter.listRestarts()), 'an end')
+    crowd.wait(
+        lambda: all(struct['finished_at'] for struct in crowd.restarter.listRestarts()), 'an end'
+    )
     for group in ('web', 'app', 'mix', 'lone'):
         crowd.wait_state(group)
     return crowd
@@ -85,17 +110,29 @@ def test_quick_stop_and_start_of_every_form_of_name(forms, names, expected, wait
     assert {infos[name] for name in infos if name not in expected} <= {'RUNNING'}
     again = table(forms.restarter.quickStop(names, True))
     assert {status for status, _ in again.values()} <= {SUCCESS, NOT_RUNNING}
-    assert table(forms.restarter.quickStart(names, wait)) == dict.fromkeys(expected, (SUCCESS, 'OK'))
+    assert table(forms.restarter.quickStart(names, wait)) == dict.fromkeys(
+        expected, (SUCCESS, 'OK')
+    )
     assert 0 not in all_pids(forms).values()
 
 
 # -- what they wait for ----------------------------------------------------------------------
 
-@pytest.mark.parametrize(('method', 'arguments', 'state'), [
-    ('quickStop', [], 'STOPPED'), ('quickStop', [True], 'STOPPED'), ('quickStop', [False], 'STOPPING'),
-    ('quickStart', [], 'STARTING'), ('quickStart', [True], 'RUNNING'), ('quickStart', [False], 'STARTING'),
-    ('quickRestart', [], 'STARTING'), ('quickRestart', [True], 'RUNNING'), ('quickRestart', [False], 'STARTING'),
-])
+
+@pytest.mark.parametrize(
+    ('method', 'arguments', 'state'),
+    [
+        ('quickStop', [], 'STOPPED'),
+        ('quickStop', [True], 'STOPPED'),
+        ('quickStop', [False], 'STOPPING'),
+        ('quickStart', [], 'STARTING'),
+        ('quickStart', [True], 'RUNNING'),
+        ('quickStart', [False], 'STARTING'),
+        ('quickRestart', [], 'STARTING'),
+        ('quickRestart', [True], 'RUNNING'),
+        ('quickRestart', [False], 'STARTING'),
+    ],
+)
 def test_wait(start, method, arguments, state):
     server = start(held(count=2, startsecs=3600 if state == 'STARTING' else 1))
     server.wait_workers('web', 'STARTING', 'RUNNING')
@@ -116,27 +153,37 @@ def test_wait(start, method, arguments, state):
 
 # -- statuses --------------------------------------------------------------------------------
 
+
 def test_processes_that_are_as_wanted_already(start):
     server = start(program(count=2) + program('lone'))
     server.wait_state()
     server.wait_state('lone')
     before = server.pids()
-    assert server.restarter.quickStart('web', True) == []              # as Supervisor's own group calls
+    assert server.restarter.quickStart('web', True) == []  # as Supervisor's own group calls
     assert table(server.restarter.quickStart(['web:1', 'lone:lone'], True)) == {
-        'web:1': (ALREADY_STARTED, 'ALREADY_STARTED: web:1'), 'lone:lone': (ALREADY_STARTED, 'ALREADY_STARTED: lone')}
+        'web:1': (ALREADY_STARTED, 'ALREADY_STARTED: web:1'),
+        'lone:lone': (ALREADY_STARTED, 'ALREADY_STARTED: lone'),
+    }
     assert server.pids() == before
     server.restarter.quickStop(['web:1', 'lone'])
-    assert table(server.restarter.quickStop('web:1')) == {'web:1': (NOT_RUNNING, 'NOT_RUNNING: web:1')}
+    assert table(server.restarter.quickStop('web:1')) == {
+        'web:1': (NOT_RUNNING, 'NOT_RUNNING: web:1')
+    }
     assert table(server.restarter.quickStop(['web:*', 'lone:lone'])) == {
-        'web:0': (SUCCESS, 'OK'), 'lone:lone': (NOT_RUNNING, 'NOT_RUNNING: lone')}
+        'web:0': (SUCCESS, 'OK'),
+        'lone:lone': (NOT_RUNNING, 'NOT_RUNNING: lone'),
+    }
     assert server.restarter.quickStop('all') == []
 
 
 def test_a_stop_of_processes_that_are_being_stopped_starts_none(start):
-    # In a multicall the second call comes right after the signals; the processes exit before the loop's next turn.
+    # In a multicall the second call comes right after the signals; the processes exit before the
+    # loop's next turn.
     server = start(program(count=3))
     server.wait_state()
-    stops = [{'methodName': 'restarter.quickStop', 'params': ['web', wait]} for wait in (False, True)]
+    stops = [
+        {'methodName': 'restarter.quickStop', 'params': ['web', wait]} for wait in (False, True)
+    ]
     for _ in range(10):
         for rows in server.proxy().system.multicall(stops):
             assert {status for status, _ in table(rows).values()} <= {SUCCESS}
@@ -154,7 +201,7 @@ def test_timeout_of_a_stop(start):
     assert rows['web:deaf'][1].startswith('TIMEOUT: ')
     assert server.states('web') == {'good': 'STOPPED', 'deaf': 'STOPPING'}
     os.kill(server.pids()['deaf'], signal.SIGKILL)
-    server.wait_state('web', 'STOPPED')                                # it still stops
+    server.wait_state('web', 'STOPPED')  # it still stops
 
 
 @pytest.mark.parametrize('method', ['quickStart', 'quickRestart'])
@@ -174,16 +221,22 @@ def test_timeout_of_a_start(start, method):
 @pytest.mark.parametrize('wait', [True, False])
 @pytest.mark.parametrize('method', ['quickStart', 'quickRestart'])
 def test_spawn_errors(start, method, wait):
-    server = start(program('bad', '/nonexistent', autostart='false') + program('good', autostart='false'))
+    server = start(
+        program('bad', '/nonexistent', autostart='false') + program('good', autostart='false')
+    )
     rows = table(getattr(server.restarter, method)(['good', 'bad'], wait))
     assert rows['good:good'] == (SUCCESS, 'OK')
     status, description = rows['bad:bad']
     assert status == SPAWN_ERROR
-    assert re.fullmatch(r"SPAWN_ERROR: can't find command '/nonexistent'; state (BACKOFF|FATAL)", description)
+    assert re.fullmatch(
+        r"SPAWN_ERROR: can't find command '/nonexistent'; state (BACKOFF|FATAL)", description
+    )
 
 
 def test_a_process_that_dies_while_it_is_waited_for(start):
-    server = start(program(command=worker('--die', '0', '--exit', '3'), autostart='false', startsecs=60))
+    server = start(
+        program(command=worker('--die', '0', '--exit', '3'), autostart='false', startsecs=60)
+    )
     status, description = table(server.restarter.quickStart('web', True))['web:web']
     assert status == SPAWN_ERROR
     assert 'exit status 3' in description
@@ -191,19 +244,32 @@ def test_a_process_that_dies_while_it_is_waited_for(start):
 
 # -- what was stopped on purpose -------------------------------------------------------------
 
+
 @pytest.mark.parametrize('method', ['quickRestart', 'startRestart'])
-@pytest.mark.parametrize(('names', 'starts'), [
-    ('w*', False), ('web:?', False), ('all', False), (['w*', 'web:0'], False),
-    ('web', True), ('web:*', True), ('web:1', True), (['all', 'web:1'], True),
-])
-def test_what_was_stopped_on_purpose_is_started_only_if_named_outright(forms, method, names, starts):
+@pytest.mark.parametrize(
+    ('names', 'starts'),
+    [
+        ('w*', False),
+        ('web:?', False),
+        ('all', False),
+        (['w*', 'web:0'], False),
+        ('web', True),
+        ('web:*', True),
+        ('web:1', True),
+        (['all', 'web:1'], True),
+    ],
+)
+def test_what_was_stopped_on_purpose_is_started_only_if_named_outright(
+    forms, method, names, starts
+):
     forms.ctl('stop', 'web:1')
     before = forms.pids()
     answer = getattr(forms.restarter, method)(names, *([True] if method == 'quickRestart' else []))
     struct = forms.wait_finished(forms.restarter.listRestarts()[0]['id'])
     assert struct['state'] == 'succeeded'
     assert {spec(process): process['phase'] for process in struct['processes']}['web:1'] == (
-        'ready' if starts else 'skipped')
+        'ready' if starts else 'skipped'
+    )
     assert forms.state('web:1') == ('RUNNING' if starts else 'STOPPED')
     assert (forms.pids()['0'] != before['0']) is (names != 'web:1')
     if method == 'quickRestart':

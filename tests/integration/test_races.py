@@ -1,4 +1,7 @@
-"""Things that happen in the same turn of supervisord's loop, and what a restart leaves behind in it."""
+"""Things that happen in the same turn of supervisord's loop, and what a restart leaves behind in
+it.
+"""
+
 from __future__ import annotations
 
 import os
@@ -16,9 +19,11 @@ SLOW = held(count=2)
 
 @contextmanager
 def one_turn(server, *calls):
-    """Clients whose calls, (method, arguments...), supervisord finds all at once in one turn of its loop."""
+    """Clients whose calls, (method, arguments...), supervisord finds all at once in one turn of its
+    loop.
+    """
     clients = [RudeClient(server) for _ in calls]
-    server.rpc().supervisor.getState()                    # by now it has accepted them
+    server.rpc().supervisor.getState()  # by now it has accepted them
     os.kill(server.process.pid, signal.SIGSTOP)
     try:
         for client, (method, *arguments) in zip(clients, calls):
@@ -30,10 +35,14 @@ def one_turn(server, *calls):
         client.hang_up()
 
 
-@pytest.mark.parametrize('sections', [
-    program(command="/bin/sh -c 'exec sleep 1000 </dev/null'", count=4),
-    program(kind='fcgi-program', count=4, socket='unix://%(here)s/fcgi'),
-], ids=['closed stdin', 'fcgi'])
+@pytest.mark.parametrize(
+    'sections',
+    [
+        program(command="/bin/sh -c 'exec sleep 1000 </dev/null'", count=4),
+        program(kind='fcgi-program', count=4, socket='unix://%(here)s/fcgi'),
+    ],
+    ids=['closed stdin', 'fcgi'],
+)
 def test_supervisord_is_idle_after_restarts(start, sections):
     """A new process's pipes take the numbers of old ones that the poller has not yet forgotten."""
     server = start(sections + program('slow', worker('--stop', '0.5')))
@@ -42,7 +51,9 @@ def test_supervisord_is_idle_after_restarts(start, sections):
         assert server.wait_finished(server.restarter.startRestart('web'))['state'] == 'succeeded'
         server.wait_workers('slow')
         before = used(server.process.pid)
-        assert server.restarter.quickRestart('slow:', True)[0]['status'] == 80    # nothing to do for half a second
+        assert (
+            server.restarter.quickRestart('slow:', True)[0]['status'] == 80
+        )  # nothing to do for half a second
         assert used(server.process.pid) - before < 0.25
 
 
@@ -53,14 +64,17 @@ def test_waiting_costs_nothing_where_a_process_is_stopped_already(start, method,
     server.wait_workers()
     server.proxy().supervisor.stopProcess('web:quick', True)
     before = used(server.process.pid)
-    assert [row['status'] for row in getattr(server.restarter, method)(names, True)] == [80]   # takes 3 s
+    assert [row['status'] for row in getattr(server.restarter, method)(names, True)] == [
+        80
+    ]  # takes 3 s
     assert used(server.process.pid) - before < 0.5
 
 
 def test_what_somebody_else_starts_in_the_same_turn_is_not_stopped_again(start):
     server = start(program(count=2, autostart='false'))
-    with one_turn(server, ('restarter.restartProcessGroup', 'web'),
-                  ('supervisor.startProcessGroup', 'web')) as (restart, stock):
+    with one_turn(
+        server, ('restarter.restartProcessGroup', 'web'), ('supervisor.startProcessGroup', 'web')
+    ) as (restart, stock):
         assert restart() is True
         assert [row['status'] for row in stock()] == [80, 80]
     assert server.log_text().count('spawned') == 2
@@ -68,7 +82,9 @@ def test_what_somebody_else_starts_in_the_same_turn_is_not_stopped_again(start):
 
 def test_two_quick_starts_in_one_turn(start):
     server = start(program(count=2, autostart='false'))
-    with one_turn(server, ('restarter.quickStart', 'web', True), ('restarter.quickStart', 'web', True)) as answers:
+    with one_turn(
+        server, ('restarter.quickStart', 'web', True), ('restarter.quickStart', 'web', True)
+    ) as answers:
         assert [[row['status'] for row in answer()] for answer in answers] == [[80, 80], [80, 80]]
     assert server.log_text().count('spawned') == 2
 
@@ -76,7 +92,9 @@ def test_two_quick_starts_in_one_turn(start):
 def test_a_restart_after_a_quick_stop_in_one_turn_is_the_newer_will(start):
     server = start(program(command=worker(), count=2))
     server.wait_workers()
-    with one_turn(server, ('restarter.quickStop', 'web'), ('restarter.restartProcessGroup', 'web')) as (stop, restart):
+    with one_turn(
+        server, ('restarter.quickStop', 'web'), ('restarter.restartProcessGroup', 'web')
+    ) as (stop, restart):
         assert [row['status'] for row in stop()] == [80, 80]
         assert restart() is True
     assert set(server.states('web').values()) == {'RUNNING'}
@@ -86,7 +104,10 @@ def test_a_restart_after_a_quick_stop_of_many_processes_in_one_turn_is_the_newer
     # more of them than are stopped in one slice of work
     server = start(program(count=250, redirect_stderr='true'))
     server.wait_state()
-    with one_turn(server, ('restarter.quickStop', 'web'), ('restarter.startRestart', 'web')) as (stop, restart):
+    with one_turn(server, ('restarter.quickStop', 'web'), ('restarter.startRestart', 'web')) as (
+        stop,
+        restart,
+    ):
         assert {row['status'] for row in stop()} == {80}
         assert server.wait_finished(restart())['state'] == 'succeeded'
     assert set(server.states('web').values()) == {'RUNNING'}
@@ -116,7 +137,10 @@ def test_a_start_while_a_restart_is_queued_is_newer_than_the_stop_before(start):
     server.let_stop()
     server.wait_finished(first)
     struct = server.wait_finished(second)
-    assert {process['name']: process['phase'] for process in struct['processes']} == {'web': 'ready', 'app': 'ready'}
+    assert {process['name']: process['phase'] for process in struct['processes']} == {
+        'web': 'ready',
+        'app': 'ready',
+    }
 
 
 def test_a_queued_glob_waits_for_a_group_that_came_later(start):
@@ -166,6 +190,7 @@ def test_sigkill_is_not_sent_again_and_again(start):
 def traced(pid):
     """Be the tracer of the process, so that only we are told of its end at first."""
     import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     seize, detach = 0x4206, 17
@@ -174,19 +199,23 @@ def traced(pid):
     try:
         yield
     finally:
-        os.waitpid(pid, 0x40000000)                       # __WALL: its end, so that its parent is told
+        os.waitpid(pid, 0x40000000)  # __WALL: its end, so that its parent is told
         libc.ptrace(detach, pid, None, None)
 
 
 @pytest.mark.parametrize('errors', [1, 1000])
-def test_an_error_of_our_own_ends_the_restart_and_neither_supervisord_nor_a_process(monkeypatch, errors):
+def test_an_error_of_our_own_ends_the_restart_and_neither_supervisord_nor_a_process(
+    monkeypatch, errors
+):
     """After one error the restart brings back what is down; one that goes on failing is given up."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
     probe = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
     with Server(SLOW, restarter='delay=3600\nstagger_factor=2', extra=probe) as server:
         server.wait_workers()
         before = server.pids()
-        call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
+        call = server.in_background(
+            lambda: server.restarter.restartProcessGroup('web', {'timeout': 0})
+        )
         id = server.only_restart()
         server.wait_phase(id, 'stopping')
         server.proxy().probe.breakSteps(errors)

@@ -1,4 +1,5 @@
 """retryRestart: again what failed or was not reached, and nothing else."""
+
 from __future__ import annotations
 
 import pytest
@@ -20,8 +21,12 @@ def phases(restart):
 
 def fragile(start, count=4, **settings):
     """A server with processes that do not start while there is a file bad0, bad1, ..."""
-    server = start(program(command=BAD, count=count, startsecs=1, startretries=0, autorestart='false', **settings) +
-                   program('other'))
+    server = start(
+        program(
+            command=BAD, count=count, startsecs=1, startretries=0, autorestart='false', **settings
+        )
+        + program('other')
+    )
     server.wait_state()
     return server
 
@@ -29,33 +34,53 @@ def fragile(start, count=4, **settings):
 def test_what_failed_or_was_not_reached_is_restarted_again_and_nothing_else(start):
     server = fragile(start)
     (server.dir / 'bad1').touch()
-    first = server.wait_finished(server.restarter.startRestart(['web', 'other'], {'max_unavailable': 1, 'delay': 0.1}))
-    assert phases(first) == {'other': 'ready', '0': 'ready', '1': 'failed', '2': 'skipped', '3': 'skipped'}
+    first = server.wait_finished(
+        server.restarter.startRestart(['web', 'other'], {'max_unavailable': 1, 'delay': 0.1})
+    )
+    assert phases(first) == {
+        'other': 'ready',
+        '0': 'ready',
+        '1': 'failed',
+        '2': 'skipped',
+        '3': 'skipped',
+    }
     pids = server.pids()
     (server.dir / 'bad1').unlink()
     second = server.wait_finished(server.restarter.retryRestart(first['id']))
-    assert (second['state'], names(second), second['groups']) == ('succeeded', ['1', '2', '3'], ['web'])
+    assert (second['state'], names(second), second['groups']) == (
+        'succeeded',
+        ['1', '2', '3'],
+        ['web'],
+    )
     assert second['options'] == first['options']
     assert second['policies'][0]['from']['max_unavailable'] == 'call'
     assert [name for name in pids if server.pids()[name] == pids[name]] == ['0']
     fault = server.fault(lambda: server.restarter.retryRestart(second['id']))
     assert (fault.faultCode, fault.faultString) == (
-        Code.BAD_STATE, f'BAD_STATE: restart {second["id"]} succeeded: nothing failed or was left out')
+        Code.BAD_STATE,
+        f'BAD_STATE: restart {second["id"]} succeeded: nothing failed or was left out',
+    )
 
 
 def test_a_retry_that_fails_can_be_retried_with_other_options(start):
     server = fragile(start, count=3)
     for number in range(3):
         (server.dir / f'bad{number}').touch()
-    first = server.wait_finished(server.restarter.startRestart('web', {'max_unavailable': 1, 'only_running': True}))
+    first = server.wait_finished(
+        server.restarter.startRestart('web', {'max_unavailable': 1, 'only_running': True})
+    )
     assert phases(first) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
     # web:0 is FATAL, and only_running would pass it over
-    second = server.wait_finished(server.restarter.retryRestart(first['id'], {'max_unavailable': 2}))
+    second = server.wait_finished(
+        server.restarter.retryRestart(first['id'], {'max_unavailable': 2})
+    )
     assert (second['options']['max_unavailable'], second['options']['only_running']) == (2, False)
     assert phases(second)['0'] == 'failed'
     for number in range(3):
         (server.dir / f'bad{number}').unlink()
-    third = server.wait_finished(server.restarter.retryRestart(second['id'], {'max_unavailable': '100%'}))
+    third = server.wait_finished(
+        server.restarter.retryRestart(second['id'], {'max_unavailable': '100%'})
+    )
     assert (third['state'], third['done']) == ('succeeded', third['total'])
     assert set(server.states('web').values()) == {'RUNNING'}
 
@@ -67,7 +92,10 @@ def test_what_was_pending_at_a_timeout_and_came_up_since_is_left_alone(start):
     assert fault.faultCode == Code.BAD_STATE
     assert fault.faultString.startswith(f'BAD_STATE: restart {first} has not ended yet: ')
     restart = server.wait_finished(first)
-    assert (restart['state'], phases(restart)) == ('timed_out', {'0': 'ready', '1': 'skipped', '2': 'skipped'})
+    assert (restart['state'], phases(restart)) == (
+        'timed_out',
+        {'0': 'ready', '1': 'skipped', '2': 'skipped'},
+    )
     again = server.wait_finished(server.restarter.retryRestart(first, {'timeout': 0}))
     assert (again['state'], names(again)) == ('succeeded', ['1', '2'])
 
@@ -84,8 +112,11 @@ def test_a_cancelled_restart_is_taken_up_again(start):
 
 
 def test_no_time_limit_that_nobody_has_set_is_taken_over(start):
-    server = start(program(command=BAD, count=1, startsecs=1, startretries=0, autorestart='false')
-                   .replace('%(process_num)d', '0'))
+    server = start(
+        program(command=BAD, count=1, startsecs=1, startretries=0, autorestart='false').replace(
+            '%(process_num)d', '0'
+        )
+    )
     server.wait_state()
     (server.dir / 'bad0').touch()
     assert server.restarter.restartProcessGroup('web')[0]['code'] == Code.START_FAILED
@@ -107,12 +138,16 @@ def test_processes_that_are_gone_are_left_out_unless_all_are(start):
     server.ctl('stop', 'third')
     server.rpc().supervisor.removeProcessGroup('third')
     assert server.restarter.getRestart(server.restarter.retryRestart(id))['groups'] == ['web']
-    server.wait(lambda: all(restart['finished_at'] for restart in server.restarter.listRestarts()), 'an end')
+    server.wait(
+        lambda: all(restart['finished_at'] for restart in server.restarter.listRestarts()), 'an end'
+    )
     server.ctl('stop', 'web:*')
     server.rpc().supervisor.removeProcessGroup('web')
     fault = server.fault(lambda: server.restarter.retryRestart(id))
     assert (fault.faultCode, fault.faultString) == (
-        Code.BAD_GROUP, 'BAD_GROUP: nothing is there any more of what is to be retried: third, web:0, web:1')
+        Code.BAD_GROUP,
+        'BAD_GROUP: nothing is there any more of what is to be retried: third, web:0, web:1',
+    )
 
 
 @pytest.mark.parametrize('id', ['99', '', 1, ['1']])

@@ -1,4 +1,5 @@
 """--retry and retryrestart on a real supervisord: only what failed or was not reached is restarted."""
+
 from __future__ import annotations
 
 import json
@@ -10,8 +11,17 @@ from tests.integration.test_command import command
 
 def test_retry_restarts_what_failed_or_was_not_reached_and_nothing_else(start):
     able = worker('--unless', '%(here)s/ok%(process_num)d')
-    server = start(program(command=able, count=4, startsecs=1, startretries=0, autorestart='false', autostart='false'),
-                   extra=CTLPLUGIN)
+    server = start(
+        program(
+            command=able,
+            count=4,
+            startsecs=1,
+            startretries=0,
+            autorestart='false',
+            autostart='false',
+        ),
+        extra=CTLPLUGIN,
+    )
     for number in range(4):
         (server.dir / f'ok{number}').touch()
     server.ctl('start', 'web:*')
@@ -22,7 +32,9 @@ def test_retry_restarts_what_failed_or_was_not_reached_and_nothing_else(start):
     first = server.pids()
     assert first['0'] != before['0']
     assert {name: first[name] for name in '23'} == {name: before[name] for name in '23'}
-    assert json.loads(command(server, '--retry', '1', '--json').stdout)['exit_status'] == 1       # as broken as before
+    assert (
+        json.loads(command(server, '--retry', '1', '--json').stdout)['exit_status'] == 1
+    )  # as broken as before
     (server.dir / 'ok1').touch()
     done = command(server, '--retry', '2', '--timeout', '5m')
     assert done.returncode == 0, done.stderr
@@ -38,7 +50,10 @@ def test_retry_restarts_what_failed_or_was_not_reached_and_nothing_else(start):
 
 
 def test_retryrestart_in_supervisorctl(start):
-    server = start(program(command=worker('--unless', '%(here)s/ok'), startsecs=1, startretries=0), extra=CTLPLUGIN)
+    server = start(
+        program(command=worker('--unless', '%(here)s/ok'), startsecs=1, startretries=0),
+        extra=CTLPLUGIN,
+    )
     assert server.ctl('rolling', 'web').returncode == 7
     (server.dir / 'ok').touch()
     done = server.ctl('retryrestart', '1')

@@ -1,7 +1,9 @@
-"""Rolling restarts on a real supervisord: never more of a group not ready than max_unavailable allows.
+"""Rolling restarts on a real supervisord: never more of a group not ready than max_unavailable
+allows.
 
-What is ready is told by the processes themselves, in marks (see service.py), and not by the restart.
-"""
+What is ready is told by the processes themselves, in marks (see service.py), and not by the
+restart."""
+
 from __future__ import annotations
 
 import os
@@ -17,15 +19,31 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.faults import Code
 from tests.integration.server import RudeClient, program
-from tests.integration.service import address, close_gate, mark, marks, open_gate, order, ready_after, service, unix
+from tests.integration.service import (
+    address,
+    close_gate,
+    mark,
+    marks,
+    open_gate,
+    order,
+    ready_after,
+    service,
+    unix,
+)
 
 PATIENT = {'autorestart': 'false', **unix()}
 
 
 def ready(server, count, group='web'):
-    """Wait until so many processes of the group have become ready and Supervisor has seen them RUNNING."""
-    server.wait(lambda: len([m for m in marks(server.dir, 'ready') if m.name.startswith(f'{group}:')]) >= count,
-                f'{count} ready processes')
+    """Wait until so many processes of the group have become ready and Supervisor has seen them
+    RUNNING.
+    """
+    server.wait(
+        lambda: (
+            len([m for m in marks(server.dir, 'ready') if m.name.startswith(f'{group}:')]) >= count
+        ),
+        f'{count} ready processes',
+    )
 
 
 def by_name(struct, key):
@@ -46,11 +64,15 @@ def kill(server, name, group='web'):
 
 # -- promise 4: enough of the group are ready at every moment ----------------------------------
 
+
 def test_of_ten_processes_with_25_percent_eight_are_ready_at_every_moment(start):
     server = start(program(count=10, **{**unix(), 'command': unix()['command'] + ' --slow 0.1'}))
     ready(server, 10)
     before = server.pids()
-    assert server.restarter.restartProcessGroup('web', {'max_unavailable': '25%', 'timeout': 0}) is True
+    assert (
+        server.restarter.restartProcessGroup('web', {'max_unavailable': '25%', 'timeout': 0})
+        is True
+    )
     assert renewed(server, before) == set(before)
     counts = ready_after(server.dir)
     assert len(counts) == 10
@@ -63,8 +85,13 @@ def test_max_unavailable_of_the_configuration_holds_unless_the_call_has_its_own(
     settings['command'] += ' --slow 0.15'
     server = start(program(count=4, **settings), restarter='max_unavailable=50%%')
     ready(server, 4)
-    for given, least in [({}, 2), ({'max_unavailable': '25%'}, 3), ({'max_unavailable': 3}, 1),
-                         ({'max_unavailable': '1%'}, 3), ({'max_unavailable': '100%'}, 0)]:
+    for given, least in [
+        ({}, 2),
+        ({'max_unavailable': '25%'}, 3),
+        ({'max_unavailable': 3}, 1),
+        ({'max_unavailable': '1%'}, 3),
+        ({'max_unavailable': '100%'}, 0),
+    ]:
         began = time.monotonic()
         assert server.restarter.restartProcessGroup('web', given) is True
         assert min(ready_after(server.dir, since=began)) >= least, given
@@ -83,9 +110,10 @@ def test_quick_restart_keeps_to_the_configured_max_unavailable(start):
     assert min(ready_after(server.dir)) == 3
 
 
-@pytest.mark.parametrize(('options', 'limit'), [
-    ({}, 5.0), ({'max_unavailable': 1}, 0.0), ({'max_unavailable': 1, 'timeout': 7}, 7.0),
-])
+@pytest.mark.parametrize(
+    ('options', 'limit'),
+    [({}, 5.0), ({'max_unavailable': 1}, 0.0), ({'max_unavailable': 1, 'timeout': 7}, 7.0)],
+)
 def test_a_rolling_restart_has_no_time_limit_unless_it_is_set(start, options, limit):
     server = start(program(count=2))
     server.wait_state()
@@ -108,7 +136,12 @@ def test_min_ready_holds_the_next_process_back(start):
     server = start(program(count=3, **unix()))
     ready(server, 3)
     began = len(marks(server.dir))
-    assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'min_ready': 0.4, 'timeout': 0}) is True
+    assert (
+        server.restarter.restartProcessGroup(
+            'web', {'max_unavailable': 1, 'min_ready': 0.4, 'timeout': 0}
+        )
+        is True
+    )
     done = [(m.what, m.time) for m in marks(server.dir)[began:]]
     assert [what for what, _ in done] == ['stopped', 'ready'] * 3
     for (_, came), (_, went) in zip(done[1::2], done[2::2]):
@@ -121,7 +154,10 @@ def test_two_groups_at_once_have_a_limit_each(start):
     ready(server, 3, 'app')
     id = server.restarter.startRestart(['web', 'app'], {'max_unavailable': '50%', 'min_ready': 0.2})
     both = server.wait_phase(id, 'starting')
-    assert {process['group'] for process in both['processes'] if process['phase'] != 'waiting'} == {'web', 'app'}
+    assert {process['group'] for process in both['processes'] if process['phase'] != 'waiting'} == {
+        'web',
+        'app',
+    }
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert min(ready_after(server.dir)) >= 2
     assert min(ready_after(server.dir, 'app')) >= 2
@@ -129,11 +165,17 @@ def test_two_groups_at_once_have_a_limit_each(start):
 
 # -- processes that are not ready already -------------------------------------------------------
 
+
 @pytest.mark.parametrize('how', ['busy', 'silent'])
 def test_a_hung_process_goes_first(start, how):
     at = address()
-    server = start(program(count=3, command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
-                           environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"'))
+    server = start(
+        program(
+            count=3,
+            command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
+            environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"',
+        )
+    )
     ready(server, 3)
     server.rpc().supervisor.signalProcess('web:2', 'HUP')
     server.wait(lambda: bool(marks(server.dir, 'signalled')), 'signal')
@@ -146,10 +188,16 @@ def test_a_hung_process_goes_first(start, how):
 
 @pytest.fixture
 def half_fatal(start):
-    """A server with three services and three processes whose command does not exist, in one group, and their pids."""
+    """A server with three services and three processes whose command does not exist, in one group,
+    and their pids.
+    """
     services = program('good', count=3, **unix())
-    fatal = program('bad', '%(here)s/command', startretries=0, numprocs=3, process_name='bad%(process_num)d')
-    server = start(services + fatal + '[group:web]\nprograms=good,bad\n', restarter='max_unavailable=50%%')
+    fatal = program(
+        'bad', '%(here)s/command', startretries=0, numprocs=3, process_name='bad%(process_num)d'
+    )
+    server = start(
+        services + fatal + '[group:web]\nprograms=good,bad\n', restarter='max_unavailable=50%%'
+    )
     ready(server, 3)
     server.wait(lambda: list(server.states('web').values()).count('FATAL') == 3, 'fatal processes')
     return server, server.pids()
@@ -193,10 +241,13 @@ def test_no_room_because_of_a_process_outside_of_the_restart_is_told_and_stops_n
     struct = server.wait_finished(id)
     assert struct['state'] == 'failed'
     assert by_name(struct, 'error') == {
-        '3': 'left as it is: not ready are web:5 (STOPPED), and max_unavailable = 1 allows 1'}
+        '3': 'left as it is: not ready are web:5 (STOPPED), and max_unavailable = 1 allows 1'
+    }
     assert server.pids() == before
     warnings = server.restarter.planRestart('web:3', {'max_unavailable': 1})['warnings']
-    assert any('web:5' in warning and 'max_unavailable = 1 allows 1' in warning for warning in warnings)
+    assert any(
+        'web:5' in warning and 'max_unavailable = 1 allows 1' in warning for warning in warnings
+    )
 
 
 def test_a_waiting_process_that_dies_counts_as_not_ready_and_comes_back(start):
@@ -214,16 +265,20 @@ def test_a_waiting_process_that_dies_counts_as_not_ready_and_comes_back(start):
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert renewed(server, before) == set('0123')
     assert min(ready_after(server.dir)) >= 2
-    assert server.restarter.getRestart(id)['lowest_ready'] == 1      # two taken down, one killed
+    assert server.restarter.getRestart(id)['lowest_ready'] == 1  # two taken down, one killed
 
 
-def test_a_process_that_is_restarted_already_and_dies_has_failed_and_is_the_one_that_is_named(start):
+def test_a_process_that_is_restarted_already_and_dies_has_failed_and_is_the_one_that_is_named(
+    start,
+):
     server = start(program(count=4, **PATIENT))
     ready(server, 4)
     before = server.pids()
     order(server.dir, 'web:1', '--gate')
     id = server.restarter.startRestart('web', {'max_unavailable': 1})
-    server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
+    server.wait(
+        lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second'
+    )
     kill(server, '0')
     open_gate(server.dir)
     struct = server.wait_finished(id)
@@ -239,7 +294,11 @@ def test_a_process_that_is_restarted_already_and_dies_has_failed_and_is_the_one_
 RELEASES = [
     (['--exit', '3'], {}, 'exit status 3'),
     (['--never'], {'ready_timeout': 2.5}, 'not ready within 2.5 s: unix://'),
-    (['--last', '0.6', '--exit', '4'], {'min_ready': 2}, 'Bad exit code 4; state EXITED; it had been ready for '),
+    (
+        ['--last', '0.6', '--exit', '4'],
+        {'min_ready': 2},
+        'Bad exit code 4; state EXITED; it had been ready for ',
+    ),
     (['--last', '0.6'], {'min_ready': 2}, 'exit status 0; state EXITED; it had been ready for '),
 ]
 
@@ -250,16 +309,25 @@ def test_a_release_whose_third_process_fails_ends_there(start, release, options,
     ready(server, 5)
     before = server.pids()
     order(server.dir, 'web:2', *release)
-    result = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0, **options})
+    result = server.restarter.restartProcessGroup(
+        'web', {'max_unavailable': 1, 'timeout': 0, **options}
+    )
     assert [(entry['name'], entry['code']) for entry in result] == [('2', Code.START_FAILED)]
     assert reason in result[0]['text']
     struct = server.restarter.listRestarts()[0]
     assert (struct['state'], struct['done'], struct['failed']) == ('failed', 2, 1)
     struct = server.restarter.getRestart(struct['id'])
-    assert list(by_name(struct, 'phase').values()) == ['ready', 'ready', 'failed', 'skipped', 'skipped']
+    assert list(by_name(struct, 'phase').values()) == [
+        'ready',
+        'ready',
+        'failed',
+        'skipped',
+        'skipped',
+    ]
     assert by_name(struct, 'error')['3'] == 'not reached: web:2 failed first (on_failure = abort)'
     assert {name: pid for name, pid in server.pids().items() if name in '34'} == {
-        name: pid for name, pid in before.items() if name in '34'}
+        name: pid for name, pid in before.items() if name in '34'
+    }
     assert min(ready_after(server.dir)) == 4
 
 
@@ -281,7 +349,9 @@ def test_on_failure_continue_takes_nothing_down_where_failures_have_used_up_the_
     ready(server, 4)
     before = server.pids()
     order(server.dir, 'web:0', '--exit', '3')
-    entries = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'on_failure': 'continue'})
+    entries = server.restarter.restartProcessGroup(
+        'web', {'max_unavailable': 1, 'on_failure': 'continue'}
+    )
     assert [entry['name'] for entry in entries] == list('0123')
     assert entries[1]['code'] == Code.BAD_STATE
     assert 'web:0 (EXITED)' in entries[1]['text']
@@ -289,29 +359,47 @@ def test_on_failure_continue_takes_nothing_down_where_failures_have_used_up_the_
 
 
 def test_a_process_with_a_probe_that_exits_at_once_is_a_failure_whatever_its_exit_status(start):
-    server = start(program(command='/bin/true', count=8, autostart='false', autorestart='false',
-                           environment='RESTARTER_READY="tcp://127.0.0.1:1"'))
+    server = start(
+        program(
+            command='/bin/true',
+            count=8,
+            autostart='false',
+            autorestart='false',
+            environment='RESTARTER_READY="tcp://127.0.0.1:1"',
+        )
+    )
     entries = server.restarter.restartProcessGroup('web', {'on_failure': 'continue'})
     assert [entry['name'] for entry in entries] == list('01234567')
 
 
 # -- a port that somebody else holds -------------------------------------------------------------
 
+
 @pytest.mark.parametrize('startsecs', [0, 1])
 def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs):
     at = address()
     server = start(
         program('thief', service('--tcp', f'{at}:8001', name='thief'), autostart='false')
-        + program(count=3, startsecs=startsecs, command=service('--tcp', f'{at}:80%(process_num)02d'),
-                  environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"', autostart='false'))
-    order(server.dir, 'web:1', '--slow', '0.3')                # the thief is quicker
+        + program(
+            count=3,
+            startsecs=startsecs,
+            command=service('--tcp', f'{at}:80%(process_num)02d'),
+            environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"',
+            autostart='false',
+        )
+    )
+    order(server.dir, 'web:1', '--slow', '0.3')  # the thief is quicker
     server.rpc().supervisor.startProcess('thief')
     server.wait(lambda: bool(marks(server.dir)), 'thief')
     server.rpc().supervisor.startProcessGroup('web')
     ready(server, 2)
     before = server.pids()
-    result = server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 4})
-    assert 'web:1' not in [m.name for m in marks(server.dir, 'ready') if m.pid == server.pids()['1']]
+    result = server.restarter.restartProcessGroup(
+        'web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 4}
+    )
+    assert 'web:1' not in [
+        m.name for m in marks(server.dir, 'ready') if m.pid == server.pids()['1']
+    ]
     assert [entry['name'] for entry in result] == ['1']
     assert 'answered, but not by this process: something else listens there' in result[0]['text']
     assert '2' not in renewed(server, before)
@@ -319,18 +407,24 @@ def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs)
 
 # -- other wills in the middle ------------------------------------------------------------------
 
+
 @pytest.fixture
 def rolling(start):
-    """rolling(**options): a server in the middle of a rolling restart, the pids before, and the restart's id:
-    0 is restarted, 1 is starting until open_gate(), 2 and 3 wait."""
+    """rolling(**options): a server in the middle of a rolling restart, the pids before, and the
+    restart's id: 0 is restarted, 1 is starting until open_gate(), 2 and 3 wait."""
+
     def begin(**options):
         server = start(program(count=4, **PATIENT) + program('other'))
         ready(server, 4)
         before = server.pids()
         order(server.dir, 'web:1', '--gate')
         id = server.restarter.startRestart('web', {'max_unavailable': 1, **options})
-        server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
+        server.wait(
+            lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting',
+            'the second',
+        )
         return server, before, id
+
     return begin
 
 
@@ -346,7 +440,9 @@ def test_cancel_in_mid_batch(rolling):
 
 def test_timeout_in_mid_roll(rolling):
     server, before, id = rolling(timeout=5)
-    server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['2'] == 'skipped', 'timeout')
+    server.wait(
+        lambda: by_name(server.restarter.getRestart(id), 'phase')['2'] == 'skipped', 'timeout'
+    )
     open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'timed_out'
@@ -359,7 +455,9 @@ def test_client_killed_in_mid_roll(start):
     server = start(program(count=4, **PATIENT))
     ready(server, 4)
     before = server.pids()
-    client = RudeClient(server, 'restarter.restartProcessGroup', 'web', {'max_unavailable': 1, 'timeout': 0})
+    client = RudeClient(
+        server, 'restarter.restartProcessGroup', 'web', {'max_unavailable': 1, 'timeout': 0}
+    )
     server.wait_phase(server.only_restart(), 'starting', 'ready')
     client.hang_up()
     assert server.wait_finished(server.only_restart())['state'] == 'succeeded'
@@ -407,7 +505,9 @@ def test_update_in_mid_roll_brings_up_the_new_configuration(rolling):
 def test_remove_in_mid_roll(rolling):
     server, _, id = rolling()
     calls = [{'methodName': 'supervisor.stopProcess', 'params': [f'web:{name}']} for name in '0123']
-    server.rpc().system.multicall([*calls, {'methodName': 'supervisor.removeProcessGroup', 'params': ['web']}])
+    server.rpc().system.multicall(
+        [*calls, {'methodName': 'supervisor.removeProcessGroup', 'params': ['web']}]
+    )
     assert server.wait_finished(id)['state'] in ('failed', 'cancelled')
     assert server.states('web') == {}
     assert server.state('other') == 'RUNNING'
@@ -424,21 +524,29 @@ def open_directory():
 
 @pytest.mark.parametrize('ending', ['reload', 'shutdown'])
 @pytest.mark.parametrize('kind', ['notify', 'silent'])
-def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(start, monkeypatch, open_directory, kind, ending):
+def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(
+    start, monkeypatch, open_directory, kind, ending
+):
     temporary = open_directory
     monkeypatch.setenv('TMPDIR', str(temporary))
     at = address()
     settings = {'command': service('--notify'), 'environment': 'RESTARTER_READY="notify"'}
     if kind == 'silent':
-        settings = {'command': service('--tcp', f'{at}:80%(process_num)02d'),
-                    'environment': f'RESTARTER_READY="http://{at}:80%(process_num)02d"'}
+        settings = {
+            'command': service('--tcp', f'{at}:80%(process_num)02d'),
+            'environment': f'RESTARTER_READY="http://{at}:80%(process_num)02d"',
+        }
     server = start(program(count=3, **settings))
     ready(server, 3)
     order(server.dir, 'web:1', *(['--never'] if kind == 'notify' else ['--answer', 'silent']))
     descriptors = server.descriptors()
-    call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'max_unavailable': 1}))
+    call = server.in_background(
+        lambda: server.restarter.restartProcessGroup('web', {'max_unavailable': 1})
+    )
     id = server.only_restart()
-    server.wait(lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second')
+    server.wait(
+        lambda: by_name(server.restarter.getRestart(id), 'phase')['1'] == 'starting', 'the second'
+    )
     before = server.pids()
     spawned = server.log_text().count('spawned')
     assert len(list(temporary.glob('supervisor-restarter-*'))) == (kind == 'notify')

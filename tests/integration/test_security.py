@@ -1,4 +1,5 @@
 """Who may do what, what can be reached, and what text can do: see SECURITY.md."""
+
 from __future__ import annotations
 
 import base64
@@ -13,7 +14,17 @@ import pytest
 
 from bench.lab import CTLPLUGIN, script
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
-from tests.integration.fuzz import ARGUMENTS, PASSWORD, USER, Fuzzed, Request, array, decoded, scalar, struct
+from tests.integration.fuzz import (
+    ARGUMENTS,
+    PASSWORD,
+    USER,
+    Fuzzed,
+    Request,
+    array,
+    decoded,
+    scalar,
+    struct,
+)
 from tests.integration.server import Server, program, shared
 from tests.integration.service import service
 
@@ -23,19 +34,27 @@ STOCK = 'supervisor.getState'
 
 # -- who may call ----------------------------------------------------------------------------
 
+
 class Guarded(Fuzzed):
     """A password on the inet server, none on the unix server."""
 
-    guarded, open = True, False             # the values of `inet` that lead to each
+    guarded, open = True, False  # the values of `inet` that lead to each
 
     def status(self, inet, method, credentials=None, path=b'/RPC2'):
         """The HTTP status of a call."""
-        body = Request(method, [scalar('string', 'web')][:len(ARGUMENTS.get(method.rpartition('.')[2], ()))]).body()
-        header = b'' if credentials is None else (
-            b'Authorization: Basic ' + base64.b64encode(credentials.encode()) + b'\r\n')
+        body = Request(
+            method, [scalar('string', 'web')][: len(ARGUMENTS.get(method.rpartition('.')[2], ()))]
+        ).body()
+        header = (
+            b''
+            if credentials is None
+            else (b'Authorization: Basic ' + base64.b64encode(credentials.encode()) + b'\r\n')
+        )
         with self.connect(inet) as connection:
-            connection.sendall(b'POST %s HTTP/1.1\r\n%sConnection: close\r\nContent-Length: %d\r\n\r\n%s' % (
-                path, header, len(body), body))
+            connection.sendall(
+                b'POST %s HTTP/1.1\r\n%sConnection: close\r\nContent-Length: %d\r\n\r\n%s'
+                % (path, header, len(body), body)
+            )
             return int(connection.recv(65536).split()[1])
 
 
@@ -47,7 +66,9 @@ class GuardedTheOtherWay(Guarded):
     def __init__(self) -> None:
         super().__init__()
         words = f'username={USER}\npassword={PASSWORD}\n'
-        self._text = self._text.replace(words, '').replace('file=%(here)s/sock\n', f'file=%(here)s/sock\n{words}')
+        self._text = self._text.replace(words, '').replace(
+            'file=%(here)s/sock\n', f'file=%(here)s/sock\n{words}'
+        )
 
     def _answers(self) -> bool:
         return self.status(False, STOCK, f'{USER}:{PASSWORD}') == 200
@@ -55,24 +76,53 @@ class GuardedTheOtherWay(Guarded):
     def look(self):
         """Over inet, where no password is asked for."""
         _, body = self.post(Request('supervisor.getAllProcessInfo', []).body(), inet=True)
-        return [(info['group'], info['name'], info['statename'], info['pid']) for info in decoded(body)]
+        return [
+            (info['group'], info['name'], info['statename'], info['pid']) for info in decoded(body)
+        ]
 
 
-WRONG = [None, '', ':', USER, f'{USER}:', f':{PASSWORD}', f'{USER}:{PASSWORD} ', f'{USER}:wrong', f'{PASSWORD}:{USER}']
+WRONG = [
+    None,
+    '',
+    ':',
+    USER,
+    f'{USER}:',
+    f':{PASSWORD}',
+    f'{USER}:{PASSWORD} ',
+    f'{USER}:wrong',
+    f'{PASSWORD}:{USER}',
+]
 EVERY_CALL = [STOCK, 'system.multicall', *(f'restarter.{method}' for method in ARGUMENTS)]
 
 
 @pytest.mark.parametrize('kind', [Guarded, GuardedTheOtherWay])
 def test_every_call_needs_what_supervisors_own_calls_need(kind):
     with kind() as server:
-        server.wait(lambda: {state for _, group, state, _ in server.look()} == {'RUNNING'}, 'running processes')
+        server.wait(
+            lambda: {state for _, group, state, _ in server.look()} == {'RUNNING'},
+            'running processes',
+        )
         before = server.look()
         for credentials in WRONG:
             refused = server.status(server.guarded, STOCK, credentials)
-            assert refused == (401 if credentials is None or ':' in credentials else 500)     # Supervisor's own
+            assert refused == (
+                401 if credentials is None or ':' in credentials else 500
+            )  # Supervisor's own
             for method in EVERY_CALL:
-                assert server.status(server.guarded, method, credentials) == refused, (method, credentials)
-        for path in (b'/RPC2/', b'/RPC2x', b'//RPC2', b'/%52PC2', b'/RPC2?x', b'/RPC2;x', b'/rpc2', b'/../RPC2'):
+                assert server.status(server.guarded, method, credentials) == refused, (
+                    method,
+                    credentials,
+                )
+        for path in (
+            b'/RPC2/',
+            b'/RPC2x',
+            b'//RPC2',
+            b'/%52PC2',
+            b'/RPC2?x',
+            b'/RPC2;x',
+            b'/rpc2',
+            b'/../RPC2',
+        ):
             assert server.status(server.guarded, 'restarter.startRestart', None, path) == 401
         assert server.look() == before
         assert server.status(server.guarded, 'restarter.getAPIVersion', f'{USER}:{PASSWORD}') == 200
@@ -84,6 +134,7 @@ def test_every_call_needs_what_supervisors_own_calls_need(kind):
 
 # -- what can be reached ---------------------------------------------------------------------
 
+
 @pytest.fixture(scope='module')
 def running():
     with Fuzzed() as server:
@@ -94,23 +145,52 @@ def running():
 
 def test_nothing_but_the_published_methods_can_be_called(running):
     published = {f'restarter.{method}' for method in ARGUMENTS}
-    listed = {name for name in running.proxy().system.listMethods() if name.startswith('restarter.')}
+    listed = {
+        name for name in running.proxy().system.listMethods() if name.startswith('restarter.')
+    }
     assert listed == published
-    inside = {*dir(RestarterNamespaceRPCInterface), '_service', '_supervisord', '_defaults'} - set(ARGUMENTS)
-    names = [f'restarter.{name}' for name in inside] + [
-        f'restarter.{method}.{name}' for method in ARGUMENTS for name in ('__func__', '__wrapped__', '__call__')] + [
-        'restarter', 'restarter.', '.restarter', 'restarter..getRestart', 'restarter.getRestart.',
-        'restarter.restarter', 'restarter._service.request', 'restarter._supervisord.options.logger.info',
-        'restarter.x.y', ' restarter.getRestart',
-        'restarter .getRestart', 'restarter.getRestart ', 'Restarter.getRestart', 'system.namespaces.restarter',
-        'system.restarter.getRestart', 'supervisor.supervisord.restarter_service', 'supervisor.restarter_service',
-        'restarter.published', 'restarter.Fault']
+    inside = {*dir(RestarterNamespaceRPCInterface), '_service', '_supervisord', '_defaults'} - set(
+        ARGUMENTS
+    )
+    names = (
+        [f'restarter.{name}' for name in inside]
+        + [
+            f'restarter.{method}.{name}'
+            for method in ARGUMENTS
+            for name in ('__func__', '__wrapped__', '__call__')
+        ]
+        + [
+            'restarter',
+            'restarter.',
+            '.restarter',
+            'restarter..getRestart',
+            'restarter.getRestart.',
+            'restarter.restarter',
+            'restarter._service.request',
+            'restarter._supervisord.options.logger.info',
+            'restarter.x.y',
+            ' restarter.getRestart',
+            'restarter .getRestart',
+            'restarter.getRestart ',
+            'Restarter.getRestart',
+            'system.namespaces.restarter',
+            'system.restarter.getRestart',
+            'supervisor.supervisord.restarter_service',
+            'supervisor.restarter_service',
+            'restarter.published',
+            'restarter.Fault',
+        ]
+    )
     for name in names:
         for arguments in ([], [scalar('string', 'web')]):
             status, body = running.post(Request(name, arguments).body())
             assert (status, decoded(body).faultCode) == (200, UNKNOWN_METHOD), name
-    calls = [struct([('methodName', scalar('string', name)), ('params', array([scalar('string', 'web')]))])
-             for name in names]
+    calls = [
+        struct(
+            [('methodName', scalar('string', name)), ('params', array([scalar('string', 'web')]))]
+        )
+        for name in names
+    ]
     _, body = running.post(Request('system.multicall', [array(calls)]).body())
     assert {answer['faultCode'] for answer in decoded(body)} == {UNKNOWN_METHOD}
     assert running.look() == running.calm
@@ -121,11 +201,21 @@ def test_nothing_but_the_published_methods_can_be_called(running):
 RED, TITLE = '\x1b[31m', '\x1b]0;title\x07'
 FORGED = f'b\nforged:{RED}line\r{TITLE}\x85\u2028\u202e'
 COLOURED = f'we{RED}b'
-TEXTS = ''.join([
-    program(COLOURED), program('two', process_name='%(ENV_FORGED)s'), program('plain'),
-    program('gone', f'/nonexistent/{RED}{TITLE}/%(ENV_FORGED)s', autostart='false'),
-    program('dies', "/bin/sh -c 'printf \"%(ENV_FORGED)s\"; exit 3'", startsecs=1, startretries=0, autostart='false'),
-])
+TEXTS = ''.join(
+    [
+        program(COLOURED),
+        program('two', process_name='%(ENV_FORGED)s'),
+        program('plain'),
+        program('gone', f'/nonexistent/{RED}{TITLE}/%(ENV_FORGED)s', autostart='false'),
+        program(
+            'dies',
+            '/bin/sh -c \'printf "%(ENV_FORGED)s"; exit 3\'',
+            startsecs=1,
+            startretries=0,
+            autostart='false',
+        ),
+    ]
+)
 
 
 @pytest.fixture(scope='module')
@@ -153,20 +243,32 @@ def ours_in(log):
 
 def test_names_and_reasons_in_answers_faults_and_the_log(odd):
     with pytest.raises(xml.parsers.expat.ExpatError):
-        odd.rpc().supervisor.getAllProcessInfo()                      # nobody can read Supervisor's own answer
+        odd.rpc().supervisor.getAllProcessInfo()  # nobody can read Supervisor's own answer
     restarter = odd.restarter
     mark = odd.log_size()
-    answers = [restarter.planRestart('all'), restarter.restartProcessGroup('two'),
-               restarter.restartProcessGroup('gone'), restarter.restartProcessGroup('dies'),
-               restarter.quickRestart('all', True), restarter.quickStart(['gone', 'dies'], True)]
+    answers = [
+        restarter.planRestart('all'),
+        restarter.restartProcessGroup('two'),
+        restarter.restartProcessGroup('gone'),
+        restarter.restartProcessGroup('dies'),
+        restarter.quickRestart('all', True),
+        restarter.quickStart(['gone', 'dies'], True),
+    ]
     id = restarter.startRestart(['we*', 'two', 'gone', 'dies'], {'on_failure': 'continue'})
-    answers += [restarter.waitRestart(id, 2**31 - 1, 20), restarter.getRestart(id), restarter.listRestarts()]
+    answers += [
+        restarter.waitRestart(id, 2**31 - 1, 20),
+        restarter.getRestart(id),
+        restarter.listRestarts(),
+    ]
     for answer in answers:
         for value in all_texts(answer, leave=('name',)):
             assert_harmless(value)
             assert '\n' not in value
-    for call in (lambda: restarter.restartProcessGroup('two', {'if_busy': 'b\nforged\r\x85\u2028\u202e'}),
-                 lambda: restarter.getRestart('b\nforged\u2028'), lambda: restarter.quickStop(['plain', 'x\n\u202e'])):
+    for call in (
+        lambda: restarter.restartProcessGroup('two', {'if_busy': 'b\nforged\r\x85\u2028\u202e'}),
+        lambda: restarter.getRestart('b\nforged\u2028'),
+        lambda: restarter.quickStop(['plain', 'x\n\u202e']),
+    ):
         text = odd.fault(call).faultString
         assert_harmless(text)
         assert '\n' not in text
@@ -191,19 +293,31 @@ def all_texts(value, leave):
                 yield from all_texts(item, leave)
 
 
-@pytest.mark.parametrize('arguments', [
-    ['supervisorctl_restart_group', '--on-failure', 'continue', 'all'],
-    ['supervisorctl_restart_group', '--plan', 'all'],
-    ['supervisorctl_restart_group', '--json', '--on-failure', 'continue', 'two', 'gone'],
-    ['supervisorctl_restart_group', '--status'], ['supervisorctl_restart_group', f'x{RED}'],
-    ['supervisorctl_restart_group', '--status', f'1{TITLE}'], ['supervisorctl', 'quickrestart', 'all'],
-    ['supervisorctl', 'quickrestart', 'two:', 'gone', 'dies'], ['supervisorctl', 'rolling', 'two:', 'gone', 'dies'],
-    ['supervisorctl', 'restarts'], ['supervisorctl', 'restarts', '1'], ['supervisorctl', 'quickstop', f'x{RED}\n'],
-    ['supervisorctl', 'cancelrestart', f'1{RED}'],
-])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['supervisorctl_restart_group', '--on-failure', 'continue', 'all'],
+        ['supervisorctl_restart_group', '--plan', 'all'],
+        ['supervisorctl_restart_group', '--json', '--on-failure', 'continue', 'two', 'gone'],
+        ['supervisorctl_restart_group', '--status'],
+        ['supervisorctl_restart_group', f'x{RED}'],
+        ['supervisorctl_restart_group', '--status', f'1{TITLE}'],
+        ['supervisorctl', 'quickrestart', 'all'],
+        ['supervisorctl', 'quickrestart', 'two:', 'gone', 'dies'],
+        ['supervisorctl', 'rolling', 'two:', 'gone', 'dies'],
+        ['supervisorctl', 'restarts'],
+        ['supervisorctl', 'restarts', '1'],
+        ['supervisorctl', 'quickstop', f'x{RED}\n'],
+        ['supervisorctl', 'cancelrestart', f'1{RED}'],
+    ],
+)
 def test_what_the_commands_print(odd, arguments):
-    done = subprocess.run([script(arguments[0]), '-c', str(odd.conf), *arguments[1:]], capture_output=True, timeout=60,
-                          check=False)
+    done = subprocess.run(
+        [script(arguments[0]), '-c', str(odd.conf), *arguments[1:]],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert done.stdout + done.stderr != b''
     assert b'Traceback' not in done.stderr
     assert_harmless((done.stdout + done.stderr).decode())
@@ -211,16 +325,27 @@ def test_what_the_commands_print(odd, arguments):
 
 # -- the notify socket -----------------------------------------------------------------------
 
+
 @pytest.mark.skipif(not Path('/proc/self/environ').exists(), reason='needs /proc')
 def test_the_notify_socket_belongs_to_supervisord_and_goes_with_it():
-    notify: dict[str, Any] = {'command': service('--notify', name='web'), 'environment': 'RESTARTER_READY="notify"'}
+    notify: dict[str, Any] = {
+        'command': service('--notify', name='web'),
+        'environment': 'RESTARTER_READY="notify"',
+    }
     with shared(program(**notify)) as server:
         server.wait_state()
         assert server.restarter.restartProcessGroup('web') is True
-        environment = Path(f'/proc/{next(iter(server.pids().values()))}/environ').read_bytes().split(b'\0')
-        path = Path(os.fsdecode(next(one[14:] for one in environment if one.startswith(b'NOTIFY_SOCKET='))))
+        environment = (
+            Path(f'/proc/{next(iter(server.pids().values()))}/environ').read_bytes().split(b'\0')
+        )
+        path = Path(
+            os.fsdecode(next(one[14:] for one in environment if one.startswith(b'NOTIFY_SOCKET=')))
+        )
         assert path.is_socket()
-        assert (path.parent.stat().st_mode & 0o7777, path.parent.stat().st_uid) == (0o711, os.geteuid())
+        assert (path.parent.stat().st_mode & 0o7777, path.parent.stat().st_uid) == (
+            0o711,
+            os.geteuid(),
+        )
         assert path.stat().st_mode & 0o7777 == 0o666
         assert [*path.parent.iterdir()] == [path]
     assert not path.parent.exists()
@@ -228,19 +353,23 @@ def test_the_notify_socket_belongs_to_supervisord_and_goes_with_it():
 
 # -- memory ----------------------------------------------------------------------------------
 
+
 def test_of_many_restarts_only_the_history_is_kept(start):
     server: Server = start(program(), restarter='history=3')
     server.wait_state()
     restarter = server.restarter
 
     def resident():
-        return int(Path(f'/proc/{server.process.pid}/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+        return int(Path(f'/proc/{server.process.pid}/statm').read_text().split()[1]) * os.sysconf(
+            'SC_PAGE_SIZE'
+        )
 
     def restart(times):
         for _ in range(times):
             assert restarter.restartProcessGroup('web') is True
             restarter.quickRestart('web')
-    restart(60)                                        # everything that is loaded once
+
+    restart(60)  # everything that is loaded once
     before = resident()
     restart(120)
     assert resident() - before < 500_000

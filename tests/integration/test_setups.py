@@ -1,4 +1,7 @@
-"""supervisords of every kind: servers, daemons, reloads, many processes, and names and sections of every kind."""
+"""supervisords of every kind: servers, daemons, reloads, many processes, and names and sections of
+every kind.
+"""
+
 from __future__ import annotations
 
 import itertools
@@ -14,9 +17,20 @@ import pytest
 from supervisor_restarter.faults import Code
 from tests.integration.server import ROOT, Daemon, Server, free_port, held, program, shared, worker
 
-PROBE = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
-ENDLESS = {'stagger_factor': 2, 'delay': 3600}     # for two processes: the second one's turn does not come
-ZERO = {'wake_up_fd': -1, 'poll_is_wrapped': False, 'foreign_dispatchers': 0, 'stand_ins': 0, 'wrapped_calls': 0}
+PROBE = (
+    '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
+)
+ENDLESS = {
+    'stagger_factor': 2,
+    'delay': 3600,
+}  # for two processes: the second one's turn does not come
+ZERO = {
+    'wake_up_fd': -1,
+    'poll_is_wrapped': False,
+    'foreign_dispatchers': 0,
+    'stand_ins': 0,
+    'wrapped_calls': 0,
+}
 
 
 def inet(credentials=''):
@@ -36,6 +50,7 @@ def assert_restarts(server, group='web'):
 
 # -- several ways to one supervisord ---------------------------------------------------------
 
+
 def test_unix_and_inet_server_share_one_engine(start):
     section, port = inet()
     server = start(program(count=2) + program('api'), extra=section)
@@ -46,9 +61,12 @@ def test_unix_and_inet_server_share_one_engine(start):
     for here, there in itertools.permutations([over_unix, over_inet]):
         id = here.startRestart('web', ENDLESS)
         server.wait(lambda here=here, id=id: here.getRestart(id)['done'] == 1, 'the first process')
-        seen, = [struct for struct in there.listRestarts() if not struct['finished_at']]
+        (seen,) = [struct for struct in there.listRestarts() if not struct['finished_at']]
         assert (seen['id'], seen['groups'], seen['done']) == (id, ['web'], 1)
-        assert server.fault(lambda there=there: there.restartProcessGroup('web')).faultCode == Code.BUSY
+        assert (
+            server.fault(lambda there=there: there.restartProcessGroup('web')).faultCode
+            == Code.BUSY
+        )
         assert there.restartProcessGroup('api') is True
         assert there.cancelRestart(id) is True
         assert here.waitRestart(id, 2**31 - 1, 20)['state'] == 'cancelled'
@@ -63,7 +81,9 @@ def test_inet_server_with_a_password(start):
     server.wait_state()
     for credentials in ('', 'user:wrong@'):
         with pytest.raises(xmlrpc.client.ProtocolError) as error:
-            xmlrpc.client.ServerProxy(f'http://{credentials}127.0.0.1:{port}').restarter.restartProcessGroup('web')
+            xmlrpc.client.ServerProxy(
+                f'http://{credentials}127.0.0.1:{port}'
+            ).restarter.restartProcessGroup('web')
         assert error.value.errcode == 401
     assert server.restarter.listRestarts() == []
     proxy: Any = xmlrpc.client.ServerProxy(f'http://user:secret@127.0.0.1:{port}')
@@ -71,8 +91,10 @@ def test_inet_server_with_a_password(start):
 
 
 def test_two_sections_with_different_defaults_share_one_engine(start):
-    section = ('[rpcinterface:gentle]\nsupervisor.rpcinterface_factory=supervisor_restarter:make_rpcinterface\n'
-               'stagger_factor=2\ndelay=3600\n')
+    section = (
+        '[rpcinterface:gentle]\nsupervisor.rpcinterface_factory=supervisor_restarter:make_rpcinterface\n'
+        'stagger_factor=2\ndelay=3600\n'
+    )
     server = start(program(count=2), extra=section)
     server.wait_state()
     gentle, plain = server.proxy().gentle, server.restarter
@@ -86,6 +108,7 @@ def test_two_sections_with_different_defaults_share_one_engine(start):
 
 
 # -- lifetime --------------------------------------------------------------------------------
+
 
 def reload_by_signal(server):
     os.kill(server.rpc().supervisor.getPID(), signal.SIGHUP)
@@ -102,9 +125,13 @@ def reload(server, how):
 
     def over():
         try:
-            return set(server.states('web').values()) == {'RUNNING'} and not set(server.pids().values()) & before
+            return (
+                set(server.states('web').values()) == {'RUNNING'}
+                and not set(server.pids().values()) & before
+            )
         except xmlrpc.client.Fault:
-            return False                                  # SHUTDOWN_STATE
+            return False  # SHUTDOWN_STATE
+
     server.wait(over, 'the end of a reload')
 
 
@@ -125,7 +152,9 @@ def test_restarts_before_and_after_reloads_leave_nothing_behind(start, monkeypat
         for _ in range(3):
             assert_restarts(server)
             server.restarter.quickRestart('web', True)
-            server.wait(lambda: all(one['finished_at'] for one in server.restarter.listRestarts()), 'an end')
+            server.wait(
+                lambda: all(one['finished_at'] for one in server.restarter.listRestarts()), 'an end'
+            )
         assert idle(server) == at_first
         reload(server, how)
         assert idle(server) == at_first
@@ -187,16 +216,22 @@ def test_two_hundred_processes(start):
     assert_restarts(server)
     struct = server.restarter.getRestart(server.only_restart())
     assert (struct['total'], struct['done'], struct['failed']) == (200, 200, 0)
-    assert [process['name'] for process in struct['processes']] == [str(number) for number in range(200)]
+    assert [process['name'] for process in struct['processes']] == [
+        str(number) for number in range(200)
+    ]
 
 
 # -- names -----------------------------------------------------------------------------------
 
-NAMED = ''.join([
-    program('my.app', process_name='v1.2'), program('größenträger', process_name='straße☃'), program('перезапуск'),
-    program('zerstört', '/nonexistent/größer', autostart='false'),
-    program('langsam', process_name='späté', startsecs=3600),
-])
+NAMED = ''.join(
+    [
+        program('my.app', process_name='v1.2'),
+        program('größenträger', process_name='straße☃'),
+        program('перезапуск'),
+        program('zerstört', '/nonexistent/größer', autostart='false'),
+        program('langsam', process_name='späté', startsecs=3600),
+    ]
+)
 
 
 @pytest.fixture(scope='module')
@@ -217,34 +252,43 @@ def test_names_with_dots_and_non_ascii_letters(named, group, name):
     id = named.restarter.startRestart(f'{group[0]}*')
     struct = named.restarter.waitRestart(id, 2**31 - 1, 20)
     assert struct['groups'] == [group]
-    assert [(process['group'], process['name'], process['phase']) for process in struct['processes']] == [
-        (group, name, 'ready')]
+    assert [
+        (process['group'], process['name'], process['phase']) for process in struct['processes']
+    ] == [(group, name, 'ready')]
     assert named.restarter.getRestart(id) == struct
     assert named.restarter.listRestarts()[0]['groups'] == [group]
     for method in ('quickRestart', 'quickStop', 'quickStart'):
         assert getattr(named.restarter, method)(f'{group}:{name}', True) == [
-            {'name': name, 'group': group, 'status': 80, 'description': 'OK'}]
+            {'name': name, 'group': group, 'status': 80, 'description': 'OK'}
+        ]
 
 
 def test_non_ascii_text_in_failures_and_faults(named):
     restarter = named.restarter
-    entry, = restarter.restartProcessGroup('zerstört')                                       # deferred
+    (entry,) = restarter.restartProcessGroup('zerstört')  # deferred
     assert (entry['group'], entry['name']) == ('zerstört', 'zerstört')
     assert "can't find command '/nonexistent/größer'" in entry['text']
-    fault = named.fault(lambda: restarter.restartProcessGroup('langsam', {'timeout': 0.2}))   # deferred
+    fault = named.fault(
+        lambda: restarter.restartProcessGroup('langsam', {'timeout': 0.2})
+    )  # deferred
     assert fault.faultCode == Code.TIMEOUT
     assert 'langsam:späté (' in fault.faultString
-    fault = named.fault(lambda: restarter.restartProcessGroup('unauffindbár'))                # at once
+    fault = named.fault(lambda: restarter.restartProcessGroup('unauffindbár'))  # at once
     assert fault.faultString == "BAD_GROUP: no process group named 'unauffindbár'"
     assert "command '/nonexistent/größer'" in restarter.planRestart('zerstört')['warnings'][0]
 
 
 def test_non_ascii_text_in_a_multicall(named):
     """Its answer is deferred, with answers in it that were given at once."""
-    calls = [{'methodName': f'restarter.{method}', 'params': params} for method, params in [
-        ('restartProcessGroup', ['größenträger']), ('planRestart', ['größenträger']), ('listRestarts', []),
-        ('getRestart', ['größer']),
-    ]]
+    calls = [
+        {'methodName': f'restarter.{method}', 'params': params}
+        for method, params in [
+            ('restartProcessGroup', ['größenträger']),
+            ('planRestart', ['größenträger']),
+            ('listRestarts', []),
+            ('getRestart', ['größer']),
+        ]
+    ]
     answers = named.proxy().system.multicall(calls)
     assert answers[0] is True
     assert answers[1]['groups'] == ['größenträger']
@@ -254,22 +298,31 @@ def test_non_ascii_text_in_a_multicall(named):
 
 # -- sections --------------------------------------------------------------------------------
 
+
 def test_event_listener_pool_whose_name_has_a_space(start):
     # Supervisor strips a process's name and not the pool's: the group is ' ears'.
     server = start(program(' ears', kind='eventlistener', count=2, events='TICK_3600'))
     server.wait_state(' ears')
     assert_restarts(server, ' ears')
     rows = server.restarter.quickRestart([' ears:0', ' e*:1'], True)
-    assert [(row['group'], row['name'], row['status']) for row in rows] == [(' ears', '0', 80), (' ears', '1', 80)]
+    assert [(row['group'], row['name'], row['status']) for row in rows] == [
+        (' ears', '0', 80),
+        (' ears', '1', 80),
+    ]
     assert {name for one in server.restarter.listRestarts() for name in one['groups']} == {' ears'}
 
 
 def test_group_of_different_programs(start):
-    server = start(program('front') + program('back', count=2) + '[group:site]\nprograms=front,back\n')
+    server = start(
+        program('front') + program('back', count=2) + '[group:site]\nprograms=front,back\n'
+    )
     server.wait_state('site')
     assert sorted(server.pids('site')) == ['0', '1', 'front']
     assert_restarts(server, 'site')
-    assert server.fault(lambda: server.restarter.restartProcessGroup('back')).faultCode == Code.BAD_GROUP
+    assert (
+        server.fault(lambda: server.restarter.restartProcessGroup('back')).faultCode
+        == Code.BAD_GROUP
+    )
 
 
 def test_fcgi_program(start):

@@ -1,4 +1,5 @@
 """`python -m tests.shake` itself: a condition holds, and what goes wrong under it is told."""
+
 from __future__ import annotations
 
 import os
@@ -35,9 +36,28 @@ def shake(tmp_path, text, condition):
     """Exit status and output for a file with these tests."""
     file = tmp_path / 'test_it.py'
     file.write_text(text)
-    done = subprocess.run([sys.executable, '-m', 'tests.shake', '--only', condition, '--jobs', '1', '--loops', '1',
-                           str(file)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    for output in re.findall(r'\(output: (.*?)/output\)', done.stdout):     # is kept for those who want to look
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'tests.shake',
+            '--only',
+            condition,
+            '--jobs',
+            '1',
+            '--loops',
+            '1',
+            str(file),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    for output in re.findall(
+        r'\(output: (.*?)/output\)', done.stdout
+    ):  # is kept for those who want to look
         shutil.rmtree(output)
     return done.returncode, done.stdout
 
@@ -51,7 +71,10 @@ def test_a_test_that_depends_on_a_condition_is_named(tmp_path):
 
 def test_a_process_that_is_left_behind_is_named_and_ended(tmp_path):
     status, shown = shake(tmp_path, CARELESS, 'plain')
-    assert (status, shown.partition(' (output')[0]) == (1, '1 plain: FAILED: left behind: /bin/sleep 1000 ')
+    assert (status, shown.partition(' (output')[0]) == (
+        1,
+        '1 plain: FAILED: left behind: /bin/sleep 1000 ',
+    )
 
 
 @pytest.mark.parametrize('name', BY_NAME)
@@ -59,8 +82,22 @@ def test_every_condition_can_be_had_or_says_why_not(tmp_path, name):
     condition = BY_NAME[name]
     if condition.impossible():
         pytest.skip(condition.impossible())
-    done = subprocess.run([sys.executable, '-m', 'tests.conditions', name, str(tmp_path), '/bin/sh', '-c', 'echo here'],
-                          cwd=ROOT, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'tests.conditions',
+            name,
+            str(tmp_path),
+            '/bin/sh',
+            '-c',
+            'echo here',
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b'here\n', b'')
 
 

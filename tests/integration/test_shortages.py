@@ -1,4 +1,7 @@
-"""A supervisord that runs out of descriptors, or may not fork: one plain line, nothing lost, and a way back."""
+"""A supervisord that runs out of descriptors, or may not fork: one plain line, nothing lost, and a
+way back.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -8,10 +11,15 @@ from tests.chaos.proc import descriptors
 from tests.integration.hoarder import SECTION
 from tests.integration.server import ROOT, RudeClient, program
 
-NONE_LEFT = ('BAD_STATE: supervisord has no descriptors left (EMFILE): minfds, or the limit of open files, is too low; '
-             'nothing was touched')
+NONE_LEFT = (
+    'BAD_STATE: supervisord has no descriptors left (EMFILE): minfds, or the limit of open files, is too low; '
+    'nothing was touched'
+)
 NO_LOGS = {'stdout_logfile': 'NONE', 'stderr_logfile': 'NONE'}
-KINDS: dict[str, dict[str, str]] = {'program': {}, 'fcgi-program': {'socket': 'unix://%(here)s/fcgi'}}
+KINDS: dict[str, dict[str, str]] = {
+    'program': {},
+    'fcgi-program': {'socket': 'unix://%(here)s/fcgi'},
+}
 each_kind = pytest.mark.parametrize('kind', KINDS)
 each_spawn = pytest.mark.parametrize('fast', ['true', 'false'])
 
@@ -24,9 +32,14 @@ def _path(monkeypatch):
 @pytest.fixture
 def begin(start):
     def run(kind='program', fast='true', count=3, **settings):
-        server = start(program(count=count, kind=kind, **KINDS[kind], **settings), f'fast_spawn={fast}', SECTION)
+        server = start(
+            program(count=count, kind=kind, **KINDS[kind], **settings),
+            f'fast_spawn={fast}',
+            SECTION,
+        )
         server.wait_state()
         return server
+
     return run
 
 
@@ -38,6 +51,7 @@ def settled(server, connections=0):
         seen.append(descriptors(server.process.pid))
         connected = sum(count for what, count in seen[-1].items() if what.startswith('connected'))
         return seen[-1] == seen[-2] and connected == connections
+
     server.wait(twice_the_same, 'end of all other connections')
     return sum(seen[-1].values())
 
@@ -48,7 +62,10 @@ def hoarder(server):
 
 # -- a request ---------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('method', ['restartProcessGroup', 'startRestart', 'quickRestart', 'quickStop'])
+
+@pytest.mark.parametrize(
+    'method', ['restartProcessGroup', 'startRestart', 'quickRestart', 'quickStop']
+)
 def test_a_request_without_descriptors_is_refused_in_one_line_and_touches_nothing(begin, method):
     server = begin()
     before, mark, open_before = server.pids(), server.log_size(), settled(server)
@@ -74,7 +91,7 @@ def test_no_descriptors_for_the_socket_of_notify(begin):
     before = server.pids()
     take, ask = RudeClient(server), RudeClient(server)
     settled(server, connections=2)
-    take.call('hoarder.takeDescriptors', 2)               # what a restart takes for itself
+    take.call('hoarder.takeDescriptors', 2)  # what a restart takes for itself
     assert take.answer() is True
     ask.call('restarter.startRestart', 'web')
     fault = server.fault(ask.answer)
@@ -89,17 +106,22 @@ def test_no_descriptors_for_the_socket_of_notify(begin):
 
 # -- in the middle -------------------------------------------------------------------------------
 
+
 @each_kind
 @each_spawn
 def test_a_start_without_enough_descriptors_fails_and_loses_none(begin, kind, fast):
-    """Six are needed for pipes, and then two for log files; without startretries nobody but us tries it."""
+    """Six are needed for pipes, and then two for log files; without startretries nobody but us
+    tries it.
+    """
     server = begin(kind, fast, count=1, startretries=0)
     before = settled(server)
     for leave in (0, 5, 6, 7):
         hoarder(server).takeDescriptorsAtStart(leave)
         mark = server.log_size()
         server.restarter.startRestart('web')
-        server.wait(lambda mark=mark: 'failed: web (too many open files' in server.log_text(mark), 'failure')
+        server.wait(
+            lambda mark=mark: 'failed: web (too many open files' in server.log_text(mark), 'failure'
+        )
         server.wait(lambda: server.rpc().hoarder.giveBack() is True, 'descriptors')
         server.wait_state('web', 'FATAL')
         assert server.restarter.restartProcessGroup('web') is True
@@ -119,7 +141,7 @@ def test_supervisor_goes_on_trying_as_long_as_it_would_without_us(begin, kind, f
     server.wait(lambda: server.rpc().hoarder.giveBack() is True, 'descriptors')
     server.wait_state()
     assert not set(server.pids().values()) & {0, *old.values()}
-    if count == 1:                         # what others free lets Supervisor's own spawn() get as far as its leak
+    if count == 1:  # what others free lets Supervisor's own spawn() get as far as its leak
         assert settled(server) == before
     struct = server.restarter.getRestart('1')
     assert any('too many open files' in process['error'] for process in struct['processes'])
@@ -146,7 +168,10 @@ def test_a_fork_that_is_refused(begin, kind, fast):
     hoarder(server).takeForksAtStart()
     struct = server.wait_finished(server.restarter.startRestart('web'))
     assert struct['state'] == 'failed'
-    assert struct['processes'][0]['error'] == "Too many processes in process table to spawn 'web'; state BACKOFF"
+    assert (
+        struct['processes'][0]['error']
+        == "Too many processes in process table to spawn 'web'; state BACKOFF"
+    )
     assert hoarder(server).giveBack() is True
     server.wait_state()
     assert not set(server.pids().values()) & {0, *old.values()}

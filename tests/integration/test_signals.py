@@ -1,11 +1,20 @@
 """method=signal:NAME on a real supervisord: processes are told to renew themselves, in batches."""
+
 from __future__ import annotations
 
 import pytest
 
 from supervisor_restarter.faults import Code
 from tests.integration.server import program, shared
-from tests.integration.service import address, close_gate, marks, open_gate, ready_after, service, unix
+from tests.integration.service import (
+    address,
+    close_gate,
+    marks,
+    open_gate,
+    ready_after,
+    service,
+    unix,
+)
 
 HUP = {'method': 'signal:HUP', 'timeout': 0}
 
@@ -13,7 +22,11 @@ HUP = {'method': 'signal:HUP', 'timeout': 0}
 def renewing(*options):
     """The settings of services that are not ready for a moment after SIGHUP."""
     settings = unix()
-    return {**settings, 'command': ' '.join([settings['command'], '--hup renew', *options]), 'autorestart': 'false'}
+    return {
+        **settings,
+        'command': ' '.join([settings['command'], '--hup renew', *options]),
+        'autorestart': 'false',
+    }
 
 
 def ready(server, count):
@@ -21,7 +34,11 @@ def ready(server, count):
 
 
 def done(server):
-    return [(mark.name, mark.what) for mark in marks(server.dir) if mark.what in ('signalled', 'renewed', 'stopped')]
+    return [
+        (mark.name, mark.what)
+        for mark in marks(server.dir)
+        if mark.what in ('signalled', 'renewed', 'stopped')
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -42,10 +59,13 @@ def test_a_signal_keeps_the_processes_and_waits_for_each_to_be_ready_again(start
     before = server.pids()
     assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1}) is True
     assert server.pids() == before
-    assert done(server) == [(f'web:{number}', what) for number in range(3) for what in ('signalled', 'renewed')]
+    assert done(server) == [
+        (f'web:{number}', what) for number in range(3) for what in ('signalled', 'renewed')
+    ]
     struct = server.restarter.getRestart(server.only_restart())
     assert [(process['old_pid'], process['new_pid']) for process in struct['processes']] == [
-        (pid, pid) for pid in before.values()]
+        (pid, pid) for pid in before.values()
+    ]
 
 
 def test_all_at_once_every_process_gets_one_signal(start):
@@ -54,8 +74,9 @@ def test_all_at_once_every_process_gets_one_signal(start):
     before = server.pids()
     assert server.restarter.restartProcessGroup('web', {'method': 'signal:hup'}) is True
     assert server.pids() == before
-    assert sorted(done(server)) == sorted((f'web:{number}', what) for number in range(4)
-                                          for what in ('signalled', 'renewed'))
+    assert sorted(done(server)) == sorted(
+        (f'web:{number}', what) for number in range(4) for what in ('signalled', 'renewed')
+    )
 
 
 def test_batches_hold_for_signals_too(start):
@@ -71,7 +92,9 @@ def test_an_answer_from_the_moment_of_the_signal_does_not_count(start):
     server = start(program(count=3, **renewing('--slow', '0.5')))
     ready(server, 3)
     assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1}) is True
-    assert done(server) == [(f'web:{number}', what) for number in range(3) for what in ('signalled', 'renewed')]
+    assert done(server) == [
+        (f'web:{number}', what) for number in range(3) for what in ('signalled', 'renewed')
+    ]
     assert min(ready_after(server.dir, what='signalled')) == 2
 
 
@@ -105,11 +128,18 @@ def test_a_process_that_dies_of_the_signal_comes_back_and_is_reported(start, aut
 @pytest.mark.parametrize(('how', 'reason'), [('busy', 'answered 503'), ('silent', 'no answer yet')])
 def test_a_process_that_is_not_ready_again_fails_and_the_rest_is_not_signalled(start, how, reason):
     at = address()
-    server = start(program(count=2, command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
-                           environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"'))
+    server = start(
+        program(
+            count=2,
+            command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
+            environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"',
+        )
+    )
     ready(server, 2)
     before = server.pids()
-    entries = server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 3})
+    entries = server.restarter.restartProcessGroup(
+        'web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 3}
+    )
     assert [entry['name'] for entry in entries] == ['0']
     assert reason in entries[0]['text']
     assert done(server) == [('web:0', 'signalled')]
@@ -118,22 +148,39 @@ def test_a_process_that_is_not_ready_again_fails_and_the_rest_is_not_signalled(s
 
 def test_notify_counts_from_the_signal_on(start):
     """A process that was started with the socket has to say READY=1 again, at once if it likes."""
-    server = start(program(count=2, command=service('--notify', '--hup', 'renew'),
-                           environment='RESTARTER_READY="notify"'))
+    server = start(
+        program(
+            count=2,
+            command=service('--notify', '--hup', 'renew'),
+            environment='RESTARTER_READY="notify"',
+        )
+    )
     ready(server, 2)
     assert server.restarter.restartProcessGroup('web', {'max_unavailable': 1, 'timeout': 0}) is True
     before = server.pids()
-    assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 30}) is True
+    assert (
+        server.restarter.restartProcessGroup(
+            'web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 30}
+        )
+        is True
+    )
     assert server.pids() == before
     assert [what for _, what in done(server)][-4:] == ['signalled', 'renewed'] * 2
 
 
 def test_no_ready_is_lost_however_fast_it_follows_the_signal(start):
-    server = start(program(count=4, command=service('--hup', 'prompt'), environment='RESTARTER_READY="notify"'))
+    server = start(
+        program(count=4, command=service('--hup', 'prompt'), environment='RESTARTER_READY="notify"')
+    )
     ready(server, 4)
     assert server.restarter.restartProcessGroup('web') is True
     for _ in range(6):
-        assert server.restarter.restartProcessGroup('web', {'method': 'signal:HUP', 'ready_timeout': 20}) is True
+        assert (
+            server.restarter.restartProcessGroup(
+                'web', {'method': 'signal:HUP', 'ready_timeout': 20}
+            )
+            is True
+        )
 
 
 def test_stopped_processes_are_started_and_not_signalled(start):
@@ -177,7 +224,10 @@ def test_cancel_sends_no_further_signal(start):
     assert server.restarter.cancelRestart(id) is True
     open_gate(server.dir)
     struct = server.wait_finished(id)
-    assert (struct['state'], phases(struct)) == ('cancelled', {'0': 'ready', '1': 'skipped', '2': 'skipped'})
+    assert (struct['state'], phases(struct)) == (
+        'cancelled',
+        {'0': 'ready', '1': 'skipped', '2': 'skipped'},
+    )
     assert done(server) == [('web:0', 'signalled'), ('web:0', 'renewed')]
 
 
@@ -186,12 +236,18 @@ def test_a_plan_tells_that_it_signals(start):
     server.wait_state()
     plan = server.restarter.planRestart('web', {'method': 'signal:USR2', 'max_unavailable': 1})
     assert [[process['action'] for process in batch['processes']] for batch in plan['batches']] == [
-        ['signal'], ['signal']]
+        ['signal'],
+        ['signal'],
+    ]
     assert plan['options']['method'] == 'signal:USR2'
 
 
-@pytest.mark.parametrize('method', ['signal:', 'signal:NOPE', 'signal', 'HUP', 'signal:1', 'signal:SIG', '', 1])
+@pytest.mark.parametrize(
+    'method', ['signal:', 'signal:NOPE', 'signal', 'HUP', 'signal:1', 'signal:SIG', '', 1]
+)
 def test_a_method_that_is_none_is_refused(shared_server, method):
-    fault = shared_server.fault(lambda: shared_server.restarter.restartProcessGroup('web', {'method': method}))
+    fault = shared_server.fault(
+        lambda: shared_server.restarter.restartProcessGroup('web', {'method': method})
+    )
     assert fault.faultCode == Code.BAD_OPTION
     assert 'signal:HUP' in fault.faultString

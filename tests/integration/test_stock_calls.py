@@ -1,5 +1,6 @@
-"""Every XML-RPC call of Supervisor's own is answered as by a supervisord without the plugin: before, during and after
-a restart."""
+"""Every XML-RPC call of Supervisor's own is answered as by a supervisord without the plugin:
+before, during and after a restart."""
+
 from __future__ import annotations
 
 import xmlrpc.client
@@ -13,55 +14,156 @@ from tests.integration.server import held
 
 SUPERVISOR = 'supervisor.'
 STRANGE: list[list[Any]] = [
-    [], [5], [''], ['nope'], ['nope:*'], ['web:nope'], ['web:'], [['web']], [{'a': 1}], [True], ['web'] * 4]
-NAMED = ['getProcessInfo', 'startProcess', 'startProcessGroup', 'stopProcess', 'stopProcessGroup', 'clearProcessLogs',
-         'clearProcessLog', 'addProcessGroup', 'removeProcessGroup', 'signalProcess', 'signalProcessGroup',
-         'sendProcessStdin', 'tailProcessStdoutLog', 'tailProcessStderrLog', 'readProcessStdoutLog', 'tailProcessLog',
-         'readProcessStderrLog', 'readProcessLog', 'sendRemoteCommEvent']
+    [],
+    [5],
+    [''],
+    ['nope'],
+    ['nope:*'],
+    ['web:nope'],
+    ['web:'],
+    [['web']],
+    [{'a': 1}],
+    [True],
+    ['web'] * 4,
+]
+NAMED = [
+    'getProcessInfo',
+    'startProcess',
+    'startProcessGroup',
+    'stopProcess',
+    'stopProcessGroup',
+    'clearProcessLogs',
+    'clearProcessLog',
+    'addProcessGroup',
+    'removeProcessGroup',
+    'signalProcess',
+    'signalProcessGroup',
+    'sendProcessStdin',
+    'tailProcessStdoutLog',
+    'tailProcessStderrLog',
+    'readProcessStdoutLog',
+    'tailProcessLog',
+    'readProcessStderrLog',
+    'readProcessLog',
+    'sendRemoteCommEvent',
+]
 # In this order; 'calm': wait until no process is on its way.
 CALLS: list[tuple[Any, ...]] = [
-    *[(name,) for name in ('getAPIVersion', 'getVersion', 'getSupervisorVersion', 'getIdentification', 'getState',
-                           'getAllProcessInfo', 'getAllConfigInfo')],
-    ('getProcessInfo', 'web:0'), ('getProcessInfo', 'done'), ('getProcessInfo', 'missing'),
+    *[
+        (name,)
+        for name in (
+            'getAPIVersion',
+            'getVersion',
+            'getSupervisorVersion',
+            'getIdentification',
+            'getState',
+            'getAllProcessInfo',
+            'getAllConfigInfo',
+        )
+    ],
+    ('getProcessInfo', 'web:0'),
+    ('getProcessInfo', 'done'),
+    ('getProcessInfo', 'missing'),
     # faults
     *[(name, *arguments) for name in NAMED for arguments in STRANGE],
-    ('getState', 1), ('stopAllProcesses', True, True), ('startAllProcesses', 1, 2), ('signalAllProcesses',),
-    ('startProcess', 'web:0'), ('startProcess', 'missing'), ('stopProcess', 'missing'), ('startProcess', 'false'),
-    ('signalProcess', 'web:0', 'NONE'), ('signalProcess', 'missing', 'HUP'), ('signalProcess', 'web:0', 0),
-    ('stopProcessGroup', 'missing'), ('signalProcessGroup', 'missing', 'CONT'), ('removeProcessGroup', 'web'),
-    ('addProcessGroup', 'web'), ('readProcessStdoutLog', 'web:0', -1, 5), ('readLog', -1, 5), ('readLog', 0),
+    ('getState', 1),
+    ('stopAllProcesses', True, True),
+    ('startAllProcesses', 1, 2),
+    ('signalAllProcesses',),
+    ('startProcess', 'web:0'),
+    ('startProcess', 'missing'),
+    ('stopProcess', 'missing'),
+    ('startProcess', 'false'),
+    ('signalProcess', 'web:0', 'NONE'),
+    ('signalProcess', 'missing', 'HUP'),
+    ('signalProcess', 'web:0', 0),
+    ('stopProcessGroup', 'missing'),
+    ('signalProcessGroup', 'missing', 'CONT'),
+    ('removeProcessGroup', 'web'),
+    ('addProcessGroup', 'web'),
+    ('readProcessStdoutLog', 'web:0', -1, 5),
+    ('readLog', -1, 5),
+    ('readLog', 0),
     # one process
-    ('stopProcess', 'web:0'), ('getProcessInfo', 'web:0'), ('stopProcess', 'web:0'), ('startProcess', 'web:0'),
-    ('stopProcess', 'web:1', False), ('calm',), ('getProcessInfo', 'web:1'), ('startProcess', 'web:1', False),
+    ('stopProcess', 'web:0'),
+    ('getProcessInfo', 'web:0'),
+    ('stopProcess', 'web:0'),
+    ('startProcess', 'web:0'),
+    ('stopProcess', 'web:1', False),
     ('calm',),
-    ('startProcess', 'slow'), ('getProcessInfo', 'slow'), ('stopProcess', 'slow', True),
+    ('getProcessInfo', 'web:1'),
+    ('startProcess', 'web:1', False),
+    ('calm',),
+    ('startProcess', 'slow'),
+    ('getProcessInfo', 'slow'),
+    ('stopProcess', 'slow', True),
     ('startProcess', 'slow', False),
-    ('getProcessInfo', 'slow'), ('stopProcess', 'slow'), ('signalProcess', 'web:0', 'CONT'),
+    ('getProcessInfo', 'slow'),
+    ('stopProcess', 'slow'),
+    ('signalProcess', 'web:0', 'CONT'),
     ('signalProcess', 'web:1', '18'),
-    ('signalProcess', 'lone', 'TERM'), ('calm',), ('getProcessInfo', 'lone'), ('startProcess', 'lone'),
+    ('signalProcess', 'lone', 'TERM'),
+    ('calm',),
+    ('getProcessInfo', 'lone'),
+    ('startProcess', 'lone'),
     # groups
-    ('stopProcessGroup', 'site'), ('stopProcessGroup', 'site'), ('startProcessGroup', 'site'),
+    ('stopProcessGroup', 'site'),
+    ('stopProcessGroup', 'site'),
     ('startProcessGroup', 'site'),
-    ('stopProcess', 'site:*', False), ('calm',), ('startProcess', 'site:*'), ('signalProcessGroup', 'site', 'CONT'),
-    ('signalProcess', 'site:*', 'CONT'), ('stopProcessGroup', 'web', True), ('getAllProcessInfo',),
-    ('startProcessGroup', 'web', False), ('calm',),
+    ('startProcessGroup', 'site'),
+    ('stopProcess', 'site:*', False),
+    ('calm',),
+    ('startProcess', 'site:*'),
+    ('signalProcessGroup', 'site', 'CONT'),
+    ('signalProcess', 'site:*', 'CONT'),
+    ('stopProcessGroup', 'web', True),
+    ('getAllProcessInfo',),
+    ('startProcessGroup', 'web', False),
+    ('calm',),
     # output and input
-    ('sendProcessStdin', 'echo', 'hello\ngr\xfc\xdfe\n'), ('written',), ('tailProcessStdoutLog', 'echo', 0, 100),
-    ('tailProcessLog', 'echo', 0, 3), ('readProcessStdoutLog', 'echo', 0, 5), ('readProcessLog', 'echo', 2, 100),
-    ('tailProcessStderrLog', 'echo', 0, 100), ('readProcessStderrLog', 'echo', 0, 100), ('clearProcessLogs', 'echo'),
-    ('clearProcessLog', 'echo'), ('tailProcessStdoutLog', 'echo', 0, 100),
-    ('sendProcessStdin', 'missing', 'x'), ('sendProcessStdin', 'echo', 5), ('sendRemoteCommEvent', 'a', 'b'),
+    ('sendProcessStdin', 'echo', 'hello\ngr\xfc\xdfe\n'),
+    ('written',),
+    ('tailProcessStdoutLog', 'echo', 0, 100),
+    ('tailProcessLog', 'echo', 0, 3),
+    ('readProcessStdoutLog', 'echo', 0, 5),
+    ('readProcessLog', 'echo', 2, 100),
+    ('tailProcessStderrLog', 'echo', 0, 100),
+    ('readProcessStderrLog', 'echo', 0, 100),
+    ('clearProcessLogs', 'echo'),
+    ('clearProcessLog', 'echo'),
+    ('tailProcessStdoutLog', 'echo', 0, 100),
+    ('sendProcessStdin', 'missing', 'x'),
+    ('sendProcessStdin', 'echo', 5),
+    ('sendRemoteCommEvent', 'a', 'b'),
     # other configurations
-    ('reloadConfig',), ('addProcessGroup', 'added'), ('adding',), ('reloadConfig',), ('addProcessGroup', 'added'),
-    ('calm',), ('getAllProcessInfo',), ('removeProcessGroup', 'added'), ('stopProcess', 'added'),
+    ('reloadConfig',),
+    ('addProcessGroup', 'added'),
+    ('adding',),
+    ('reloadConfig',),
+    ('addProcessGroup', 'added'),
+    ('calm',),
+    ('getAllProcessInfo',),
     ('removeProcessGroup', 'added'),
-    ('taking back',), ('reloadConfig',),
+    ('stopProcess', 'added'),
+    ('removeProcessGroup', 'added'),
+    ('taking back',),
+    ('reloadConfig',),
 ]
 # These take a second for every process, or so.
 LAST = [
-    ('clearAllProcessLogs',), ('signalAllProcesses', 'CONT'), ('stopAllProcesses', False), ('calm',),
-    ('getAllProcessInfo',), ('startAllProcesses',), ('calm',), ('getAllProcessInfo',), ('stopAllProcesses',),
-    ('getAllProcessInfo',), ('startAllProcesses', False), ('calm',), ('getAllProcessInfo',),
+    ('clearAllProcessLogs',),
+    ('signalAllProcesses', 'CONT'),
+    ('stopAllProcesses', False),
+    ('calm',),
+    ('getAllProcessInfo',),
+    ('startAllProcesses',),
+    ('calm',),
+    ('getAllProcessInfo',),
+    ('stopAllProcesses',),
+    ('getAllProcessInfo',),
+    ('startAllProcesses', False),
+    ('calm',),
+    ('getAllProcessInfo',),
 ]
 # The log of one has more in it; restart and shutdown have their own tests.
 APART = {'getPID', 'readLog', 'readMainLog', 'clearLog', 'restart', 'shutdown'}
@@ -95,8 +197,10 @@ def carry_out(half, name, *arguments):
 def test_every_call(both, when):
     with stage(both, when):
         for call in CALLS:
+
             def ask(half, call=call):
                 return call, carry_out(half, *call)
+
             both.assert_same(ask)
 
 
@@ -106,45 +210,99 @@ def test_calls_for_all_processes(both):
 
 
 def test_calls_for_all_processes_while_a_restart_waits(both):
-    """The restart goes on with what it has left: nothing, as it is cancelled before the processes come back."""
+    """The restart goes on with what it has left: nothing, as it is cancelled before the processes
+    come back.
+    """
     with stage(both, 'during'):
         for call in LAST[1:5]:
             both.assert_same(lambda half, call=call: (call, carry_out(half, *call)))
 
 
 def test_no_call_is_left_out(both):
-    tried = {f'{SUPERVISOR}{call[0]}' for call in [*CALLS, *LAST]} | {f'{SUPERVISOR}{name}' for name in APART}
+    tried = {f'{SUPERVISOR}{call[0]}' for call in [*CALLS, *LAST]} | {
+        f'{SUPERVISOR}{name}' for name in APART
+    }
     stock = both.stock.proxy().system.listMethods()
     assert {name for name in stock if name.startswith(SUPERVISOR)} <= tried
-    assert [name for name in both.ours.proxy().system.listMethods() if not name.startswith('restarter.')] == stock
+    assert [
+        name for name in both.ours.proxy().system.listMethods() if not name.startswith('restarter.')
+    ] == stock
 
 
 @pytest.mark.parametrize('when', STAGES)
 def test_system_calls(both, when):
     with stage(both, when):
-        for name in [*both.stock.proxy().system.listMethods(), 'nope', 'supervisor.nope', 'system._listMethods', '']:
+        for name in [
+            *both.stock.proxy().system.listMethods(),
+            'nope',
+            'supervisor.nope',
+            'system._listMethods',
+            '',
+        ]:
             for method in ('methodHelp', 'methodSignature'):
-                both.assert_same(lambda half, name=name, method=method: (name, half.call(f'system.{method}', name)))
-        calls = [{'methodName': f'supervisor.{name}', 'params': params} for name, params in [
-            ('getState', []), ('stopProcess', ['web:0']), ('startProcess', ['web:0']), ('startProcess', ['nope']),
-            ('stopProcessGroup', ['site']), ('startProcessGroup', ['site']), ('getState', [1])]]
-        odd = [{'methodName': 'system.multicall', 'params': [[]]}, {}, {'methodName': 'nope'}, {'params': []}]
+                both.assert_same(
+                    lambda half, name=name, method=method: (
+                        name,
+                        half.call(f'system.{method}', name),
+                    )
+                )
+        calls = [
+            {'methodName': f'supervisor.{name}', 'params': params}
+            for name, params in [
+                ('getState', []),
+                ('stopProcess', ['web:0']),
+                ('startProcess', ['web:0']),
+                ('startProcess', ['nope']),
+                ('stopProcessGroup', ['site']),
+                ('startProcessGroup', ['site']),
+                ('getState', [1]),
+            ]
+        ]
+        odd = [
+            {'methodName': 'system.multicall', 'params': [[]]},
+            {},
+            {'methodName': 'nope'},
+            {'params': []},
+        ]
         strange: list[list[Any]] = [[[*calls, *odd]], [[]], [], [5], [['x']], ['x']]
         for arguments in strange:
-            both.assert_same(lambda half, arguments=arguments: half.call('system.multicall', *arguments))
+            both.assert_same(
+                lambda half, arguments=arguments: half.call('system.multicall', *arguments)
+            )
 
 
-@pytest.mark.parametrize('method', [
-    '', '.', 'supervisor', 'supervisor.', 'supervisor._update', 'supervisor.supervisord', 'supervisor.update_text',
-    'supervisor.getState.__func__', 'supervisor.stopProcess.__wrapped__', 'nope.getState', 'system.namespaces',
-    'system.namespaces.restarter', '__class__.mro', 'supervisor.__init__'])
+@pytest.mark.parametrize(
+    'method',
+    [
+        '',
+        '.',
+        'supervisor',
+        'supervisor.',
+        'supervisor._update',
+        'supervisor.supervisord',
+        'supervisor.update_text',
+        'supervisor.getState.__func__',
+        'supervisor.stopProcess.__wrapped__',
+        'nope.getState',
+        'system.namespaces',
+        'system.namespaces.restarter',
+        '__class__.mro',
+        'supervisor.__init__',
+    ],
+)
 def test_what_is_no_call(both, method):
     with stage(both, 'during'):
+
         def ask(half):
             try:
                 return half.proxy()._ServerProxy__request(method, ())
             except Exception as error:
-                return type(error).__name__, getattr(error, 'faultCode', None), getattr(error, 'errcode', None)
+                return (
+                    type(error).__name__,
+                    getattr(error, 'faultCode', None),
+                    getattr(error, 'errcode', None),
+                )
+
         both.assert_same(ask)
 
 
@@ -158,16 +316,19 @@ def test_the_log_and_the_end(both):
 
     def again(half):
         def back():
-            with suppress(xmlrpc.client.Fault):                       # SHUTDOWN_STATE
+            with suppress(xmlrpc.client.Fault):  # SHUTDOWN_STATE
                 return half.state('web:0') == 'RUNNING'
             return False
+
         half.wait(back, 'return')
         half.restore()
         return half.call('supervisor.getAllProcessInfo')
+
     both.assert_same(again)
 
 
 # -- the processes of the restart itself -------------------------------------------------------
+
 
 def test_with_heed_stops_off_a_process_that_a_restart_stops_is_not_running_as_always(start):
     server = start(held(count=2), restarter='heed_stops=false')
@@ -175,9 +336,14 @@ def test_with_heed_stops_off_a_process_that_a_restart_stops_is_not_running_as_al
     id = server.restarter.startRestart('web:0')
     server.wait_phase(id, 'stopping')
     server.rpc().supervisor.stopProcess('web:1', False)
-    faults = [server.fault(lambda name=name: server.rpc().supervisor.stopProcess(name)) for name in ('web:0', 'web:1')]
+    faults = [
+        server.fault(lambda name=name: server.rpc().supervisor.stopProcess(name))
+        for name in ('web:0', 'web:1')
+    ]
     assert [(fault.faultCode, fault.faultString) for fault in faults] == [
-        (70, 'NOT_RUNNING: web:0'), (70, 'NOT_RUNNING: web:1')]
+        (70, 'NOT_RUNNING: web:0'),
+        (70, 'NOT_RUNNING: web:1'),
+    ]
     server.let_stop()
     server.wait_finished(id)
     assert server.state('web:0') == 'RUNNING'

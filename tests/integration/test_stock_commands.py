@@ -1,5 +1,6 @@
-"""supervisorctl's own commands and the web page look as with a supervisord without the plugin: before, during and after
-a restart. `fg`, which never ends, is left out."""
+"""supervisorctl's own commands and the web page look as with a supervisord without the plugin:
+before, during and after a restart. `fg`, which never ends, is left out."""
+
 from __future__ import annotations
 
 import re
@@ -15,19 +16,91 @@ from tests.integration.server import SECONDS
 PROMPT = 'supervisor> '
 # `stop` and `start` of single processes, and of few of them: each takes Supervisor up to a second.
 COMMANDS = [
-    'status', 'status web:*', 'status lone nope', 'status nope:*', 'pid', 'pid all', 'pid web:0', 'pid nope', 'version',
-    'avail', 'start web:0', 'start missing', 'start false', 'start nope nope:*', 'start', 'stop web:0', 'stop web:0',
-    'status web:0', 'start web:0', 'stop', 'stop missing nope nope:*', 'restart lone', 'restart nope', 'restart',
-    'signal CONT web:0', 'signal CONT web:* site:*', 'signal NONE web:0', 'signal CONT missing nope', 'signal',
-    'clear echo', 'clear nope', 'clear', 'tail echo', 'tail -3 echo', 'tail -3 echo stderr', 'tail nope',
-    'tail missing', 'tail', 'tail -x echo', 'maintail x y', 'reread', 'update', 'add web', 'add nope',
-    'remove web', 'remove nope', 'stop site:*', 'start site:*', 'open', 'open nonsense', 'nonsense', 'help status',
-    'help update', 'help nonsense',
+    'status',
+    'status web:*',
+    'status lone nope',
+    'status nope:*',
+    'pid',
+    'pid all',
+    'pid web:0',
+    'pid nope',
+    'version',
+    'avail',
+    'start web:0',
+    'start missing',
+    'start false',
+    'start nope nope:*',
+    'start',
+    'stop web:0',
+    'stop web:0',
+    'status web:0',
+    'start web:0',
+    'stop',
+    'stop missing nope nope:*',
+    'restart lone',
+    'restart nope',
+    'restart',
+    'signal CONT web:0',
+    'signal CONT web:* site:*',
+    'signal NONE web:0',
+    'signal CONT missing nope',
+    'signal',
+    'clear echo',
+    'clear nope',
+    'clear',
+    'tail echo',
+    'tail -3 echo',
+    'tail -3 echo stderr',
+    'tail nope',
+    'tail missing',
+    'tail',
+    'tail -x echo',
+    'maintail x y',
+    'reread',
+    'update',
+    'add web',
+    'add nope',
+    'remove web',
+    'remove nope',
+    'stop site:*',
+    'start site:*',
+    'open',
+    'open nonsense',
+    'nonsense',
+    'help status',
+    'help update',
+    'help nonsense',
 ]
-WITH_ANOTHER_PROGRAM = ['reread', 'avail', 'update', 'status', 'reread', 'remove added', 'stop added', 'remove added',
-                        'add added', 'status added', 'update nope', 'stop added']
-STATUSES = ['status', 'status web:0', 'status nope', 'status missing', 'pid nope', 'start nope', 'stop missing',
-            'signal NONE web:0', 'tail nope', 'clear nope', 'add nope', 'avail', 'nonsense', 'restart nope']
+WITH_ANOTHER_PROGRAM = [
+    'reread',
+    'avail',
+    'update',
+    'status',
+    'reread',
+    'remove added',
+    'stop added',
+    'remove added',
+    'add added',
+    'status added',
+    'update nope',
+    'stop added',
+]
+STATUSES = [
+    'status',
+    'status web:0',
+    'status nope',
+    'status missing',
+    'pid nope',
+    'start nope',
+    'stop missing',
+    'signal NONE web:0',
+    'tail nope',
+    'clear nope',
+    'add nope',
+    'avail',
+    'nonsense',
+    'restart nope',
+]
 
 
 @pytest.fixture(scope='module')
@@ -40,18 +113,31 @@ def both():
 def session(half, commands):
     """What each command prints in one session, by the command."""
     typed = ''.join(f'{command}\n' for command in commands)
-    shown = subprocess.run([script('supervisorctl'), '-c', str(half.conf), '-i'], input=typed, capture_output=True,
-                           text=True, timeout=3 * SECONDS, check=True)
+    shown = subprocess.run(
+        [script('supervisorctl'), '-c', str(half.conf), '-i'],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=3 * SECONDS,
+        check=True,
+    )
     assert shown.stderr == ''
     parts = shown.stdout.split(PROMPT)
-    assert len(parts) == len(commands) + 2                            # the status at first, and the end
+    assert len(parts) == len(commands) + 2  # the status at first, and the end
     parts = [re.sub(r'(?m)^\d+$', 'N', part) for part in parts]
-    return [('at first', parts[0]), *((command, lines(part)) for command, part in zip(commands, parts[1:]))]
+    return [
+        ('at first', parts[0]),
+        *((command, lines(part)) for command, part in zip(commands, parts[1:])),
+    ]
 
 
 def lines(shown):
     """Lines about single processes come in the order in which they were done."""
-    return sorted(shown.splitlines()) if re.search(r'(?m)^\S+: (stopped|started|signalled|cleared)', shown) else shown
+    return (
+        sorted(shown.splitlines())
+        if re.search(r'(?m)^\S+: (stopped|started|signalled|cleared)', shown)
+        else shown
+    )
 
 
 def assert_same_session(both, commands):
@@ -88,27 +174,51 @@ def test_commands_for_a_changed_configuration(both, when):
 
 def test_exit_statuses(both):
     for command in STATUSES:
+
         def ask(half, command=command):
             done = half.ctl(*command.split())
             return command, done.returncode, re.sub(r'(?m)^\d+$', 'N', done.stdout), done.stderr
+
         both.assert_same(ask)
 
 
 # -- the web page ----------------------------------------------------------------------------
 
-PAGES = ['/', '/index.html', '/index.html?message=hello', '/tail.html', '/tail.html?processname=echo',
-         '/tail.html?processname=echo&limit=2', '/tail.html?processname=nope', '/ok.html',
-         '/stylesheets/supervisor.css', '/nope.html', '/logtail/nope', '/RPC2', '/../supervisord.conf', '/%2e%2e/',
-         '/index.html?processname=nope&action=stop', '/index.html?processname=missing&action=start',
-         '/index.html?processname=web:0&action=start', '/index.html?action=refresh', '/index.html?action=nonsense',
-         '/index.html?processname=lone&action=clearlog', '/index.html?processname=missing&action=stop']
-ACTIONS = ['/index.html?processname=web:0&action=stop', '/index.html', '/index.html?processname=web:0&action=stop',
-           '/index.html?processname=web:0&action=start', '/index.html?processname=lone&action=restart']
+PAGES = [
+    '/',
+    '/index.html',
+    '/index.html?message=hello',
+    '/tail.html',
+    '/tail.html?processname=echo',
+    '/tail.html?processname=echo&limit=2',
+    '/tail.html?processname=nope',
+    '/ok.html',
+    '/stylesheets/supervisor.css',
+    '/nope.html',
+    '/logtail/nope',
+    '/RPC2',
+    '/../supervisord.conf',
+    '/%2e%2e/',
+    '/index.html?processname=nope&action=stop',
+    '/index.html?processname=missing&action=start',
+    '/index.html?processname=web:0&action=start',
+    '/index.html?action=refresh',
+    '/index.html?action=nonsense',
+    '/index.html?processname=lone&action=clearlog',
+    '/index.html?processname=missing&action=stop',
+]
+ACTIONS = [
+    '/index.html?processname=web:0&action=stop',
+    '/index.html',
+    '/index.html?processname=web:0&action=stop',
+    '/index.html?processname=web:0&action=start',
+    '/index.html?processname=lone&action=restart',
+]
 
 
 def page(half, path, method='GET'):
     status, headers, body = half.get(path, method)
-    headers.pop('Content-Length', None)                               # of a page with times in it
+    headers.pop('Content-Length', None)  # of a page with times in it
     return path, status, headers, body
 
 
@@ -117,14 +227,19 @@ def test_pages(both, when):
     with stage(both, when):
         for path in [*PAGES, *ACTIONS]:
             both.assert_same(lambda half, path=path: page(half, path))
-        for method in ('HEAD', 'NONSENSE'):                            # POST of nothing is waited for without end
+        for method in ('HEAD', 'NONSENSE'):  # POST of nothing is waited for without end
             both.assert_same(lambda half, method=method: page(half, '/RPC2', method)[:2])
 
 
 def test_stop_and_restart_of_everything(both):
     for when in STAGES[:2]:
         with stage(both, when):
-            for path in ('/index.html?action=stopall', '/index.html', '/index.html?action=restartall', '/index.html'):
+            for path in (
+                '/index.html?action=stopall',
+                '/index.html',
+                '/index.html?action=restartall',
+                '/index.html',
+            ):
                 both.assert_same(lambda half, path=path: page(half, path))
                 both.both(lambda half: half.wait_calm())
 
@@ -132,9 +247,13 @@ def test_stop_and_restart_of_everything(both):
 @pytest.mark.parametrize('when', STAGES)
 def test_the_following_of_a_log(both, when):
     with stage(both, when):
+
         def follow(half):
-            with subprocess.Popen([script('supervisorctl'), '-c', str(half.conf), 'tail', '-f', 'echo'],
-                                  stdout=subprocess.PIPE, text=True) as tail:
+            with subprocess.Popen(
+                [script('supervisorctl'), '-c', str(half.conf), 'tail', '-f', 'echo'],
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as tail:
                 assert tail.stdout is not None
                 try:
                     deadline, seen = time.monotonic() + SECONDS, []
@@ -144,5 +263,6 @@ def test_the_following_of_a_log(both, when):
                     return seen
                 finally:
                     tail.kill()
+
         seen = both.assert_same(follow)
         assert seen[-2:] == ['first\n', 'last\n']

@@ -1,4 +1,7 @@
-"""A client that waits in one of Supervisor's stop calls is answered, whatever restarts do meanwhile."""
+"""A client that waits in one of Supervisor's stop calls is answered, whatever restarts do
+meanwhile.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -15,8 +18,13 @@ STOPS = {
 @pytest.fixture
 def two(start):
     """A server with web:one and web:other, each of which stops when let() says so."""
-    server = start(''.join(program(name, worker('--hold', f'%(here)s/{name}'), stopwaitsecs=600)
-                           for name in ('one', 'other')) + '[group:web]\nprograms=one,other\n')
+    server = start(
+        ''.join(
+            program(name, worker('--hold', f'%(here)s/{name}'), stopwaitsecs=600)
+            for name in ('one', 'other')
+        )
+        + '[group:web]\nprograms=one,other\n'
+    )
     server.wait_workers()
     yield server
     let(server, 'one', 'other')
@@ -32,7 +40,9 @@ def phases(struct):
 
 
 def wait_ready(server, id, name):
-    server.wait(lambda: phases(server.rpc().restarter.getRestart(id))[name] == 'ready', f'web:{name}')
+    server.wait(
+        lambda: phases(server.rpc().restarter.getRestart(id))[name] == 'ready', f'web:{name}'
+    )
 
 
 @pytest.mark.parametrize('stop', STOPS.values(), ids=STOPS)
@@ -41,7 +51,7 @@ def test_the_next_restart_starts_one_process_while_another_still_stops(two, stop
     first = two.restarter.startRestart('web')
     two.wait_phase(first, 'stopping')
     call = two.in_background(lambda: stop(two))
-    two.wait_finished(first)                                 # everything is wanted down
+    two.wait_finished(first)  # everything is wanted down
     second = two.restarter.startRestart('web', {'if_busy': 'queue'})
     let(two, 'one')
     wait_ready(two, second, 'one')
@@ -62,7 +72,10 @@ def test_supervisors_own_part_of_the_answer_is_slower_than_the_next_restart(two)
     wait_ready(two, second, 'one')
     let(two, 'other')
     assert two.wait_finished(second)['state'] == 'succeeded'
-    assert [(row['name'], row['description']) for row in call.result()] == [('other', 'OK'), ('one', 'OK')]
+    assert [(row['name'], row['description']) for row in call.result()] == [
+        ('other', 'OK'),
+        ('one', 'OK'),
+    ]
 
 
 @pytest.mark.parametrize('order', [('one', 'other'), ('other', 'one')])

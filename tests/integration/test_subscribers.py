@@ -1,4 +1,7 @@
-"""Subscribers of other plugins that act from within an event, in the middle of what a restart is doing."""
+"""Subscribers of other plugins that act from within an event, in the middle of what a restart is
+doing.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -19,32 +22,41 @@ def _path(monkeypatch):
 def begin(start):
     def run(programs, restarter=''):
         return start(programs, restarter, SECTION)
+
     return run
 
 
 def phases(struct):
-    return {f'{process["group"]}:{process["name"]}': process['phase'] for process in struct['processes']}
+    return {
+        f'{process["group"]}:{process["name"]}': process['phase'] for process in struct['processes']
+    }
 
 
 @pytest.mark.parametrize('names', [['app', 'app'], ['web', 'web'], ['app', 'all']])
 def test_restarts_that_are_asked_for_during_an_internal_error_are_carried_out(names):
     """The error ends what was there, and nothing that came after."""
-    with Server(program(command=HELD, stopwaitsecs=600) + program('app', worker()), extra=SECTION) as server:
+    with Server(
+        program(command=HELD, stopwaitsecs=600) + program('app', worker()), extra=SECTION
+    ) as server:
         server.wait_workers('web')
         server.wait_workers('app')
         first = server.restarter.startRestart('web')
         queued = server.restarter.startRestart('web', QUEUE)
         server.wait_phase(first, 'stopping')
-        for name in names:                        # the first subscriber's begins at once, the second's may be queued
-            server.proxy().subscriber.when('GROUP_RESTART_CANCELLED', '', 'restarter.startRestart', [name, QUEUE])
+        for name in names:  # the first subscriber's begins at once, the second's may be queued
+            server.proxy().subscriber.when(
+                'GROUP_RESTART_CANCELLED', '', 'restarter.startRestart', [name, QUEUE]
+            )
         server.proxy().subscriber.breakTurns(1)
-        server.wait(lambda: server.rpc().restarter.getRestart(first)['finished_at'] != '', 'the error')
+        server.wait(
+            lambda: server.rpc().restarter.getRestart(first)['finished_at'] != '', 'the error'
+        )
         (server.dir / 'may-stop').touch()
         server.wait(lambda: len(server.proxy().subscriber.results()) == 2, 'two more')
         assert [server.wait_finished(id)['state'] for id in (first, queued)] == ['cancelled'] * 2
         for id in server.proxy().subscriber.results():
             assert server.wait_finished(id)['state'] == 'succeeded'
-        server.wait_state('web', 'RUNNING', 'STOPPED')      # the error has left it to its stop
+        server.wait_state('web', 'RUNNING', 'STOPPED')  # the error has left it to its stop
         assert server.restarter.restartProcessGroup('web') is True
         assert 'RuntimeError: a defect' in server.log_text()
 
@@ -72,7 +84,10 @@ def test_a_cancel_while_a_process_is_being_started_changes_nothing_for_it(begin)
     assert server.restarter.startRestart('web') == '1'
     assert server.wait_finished('1')['state'] == 'cancelled'
     assert server.proxy().subscriber.results() == ['True']
-    assert server.states('web') == {'0': 'RUNNING', '1': 'RUNNING'}      # both were down, and what is down comes back
+    assert server.states('web') == {
+        '0': 'RUNNING',
+        '1': 'RUNNING',
+    }  # both were down, and what is down comes back
 
 
 def test_a_cancel_as_soon_as_the_restart_has_begun_leaves_everything_as_it_is(begin):
@@ -89,7 +104,9 @@ def test_a_cancel_as_soon_as_the_restart_has_begun_leaves_everything_as_it_is(be
 
 
 @pytest.mark.parametrize('event', ['GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED'])
-def test_a_restart_that_is_asked_for_at_the_beginning_or_the_end_of_another_comes_after_it(begin, event):
+def test_a_restart_that_is_asked_for_at_the_beginning_or_the_end_of_another_comes_after_it(
+    begin, event
+):
     server = begin(program(command=worker(), count=2))
     server.wait_workers()
     server.proxy().subscriber.when(event, '', 'restarter.startRestart', ['web', QUEUE])
@@ -102,7 +119,9 @@ def test_a_restart_that_is_asked_for_at_the_beginning_or_the_end_of_another_come
 def test_a_stop_while_another_process_is_being_started_is_heard(begin):
     """Both are started in one turn of the loop."""
     server = begin(program(command=worker(), count=2, autostart='false'))
-    server.proxy().subscriber.when('PROCESS_STATE_STARTING', '0', 'supervisor.stopProcess', ['web:1', False])
+    server.proxy().subscriber.when(
+        'PROCESS_STATE_STARTING', '0', 'supervisor.stopProcess', ['web:1', False]
+    )
     struct = server.wait_finished(server.restarter.startRestart('web'))
     assert server.proxy().subscriber.results() != []
     assert phases(struct) == {'web:0': 'ready', 'web:1': 'skipped'}
@@ -112,7 +131,9 @@ def test_a_stop_while_another_process_is_being_started_is_heard(begin):
 
 def test_a_group_that_is_removed_while_another_is_being_started_is_not_started(begin):
     server = begin(program('one', autostart='false') + program('two', autostart='false'))
-    server.proxy().subscriber.when('PROCESS_STATE_STARTING', 'one', 'supervisor.removeProcessGroup', ['two'])
+    server.proxy().subscriber.when(
+        'PROCESS_STATE_STARTING', 'one', 'supervisor.removeProcessGroup', ['two']
+    )
     struct = server.wait_finished(server.restarter.startRestart(['one', 'two']))
     assert server.proxy().subscriber.results() == ['True']
     assert phases(struct) == {'one:one': 'ready', 'two:two': 'skipped'}
@@ -121,7 +142,9 @@ def test_a_group_that_is_removed_while_another_is_being_started_is_not_started(b
 
 def test_a_process_that_others_start_while_another_is_being_started_is_taken_as_started(begin):
     server = begin(program(command=worker(), count=2, autostart='false'))
-    server.proxy().subscriber.when('PROCESS_STATE_STARTING', '0', 'supervisor.startProcess', ['web:1', False])
+    server.proxy().subscriber.when(
+        'PROCESS_STATE_STARTING', '0', 'supervisor.startProcess', ['web:1', False]
+    )
     assert server.wait_finished(server.restarter.startRestart('web'))['state'] == 'succeeded'
     assert server.proxy().subscriber.results() != []
     assert server.log_text().count("spawned: '1'") == 1

@@ -1,7 +1,9 @@
-"""supervisord and the commands under conditions that an operator's machine may have: cron, nohup, systemd, pam_tmpdir.
+"""supervisord and the commands under conditions that an operator's machine may have: cron, nohup,
+systemd, pam_tmpdir.
 
 The tests themselves do not depend on them; see tests/surroundings.py.
 """
+
 from __future__ import annotations
 
 import os
@@ -19,10 +21,12 @@ from tests.conditions import BY_NAME, ROOT
 from tests.integration.server import Server, program, worker
 from tests.integration.service import marks, service
 
-# Of those that block signals a supervisord could not even be ended; SIGCHLD alone is looked at below.
+# Of those that block signals a supervisord could not even be ended; SIGCHLD alone is looked at
+# below.
 NAMES = [name for name in BY_NAME if name not in ('plain', 'blocked-signals', 'bare', 'kathmandu')]
-PROGRAMS = (program(count=2, startsecs=1)
-            + program('told', service('--notify'), 2, environment='RESTARTER_READY="notify"'))
+PROGRAMS = program(count=2, startsecs=1) + program(
+    'told', service('--notify'), 2, environment='RESTARTER_READY="notify"'
+)
 
 
 def command_of(name, directory, *command):
@@ -33,16 +37,18 @@ def command_of(name, directory, *command):
 @pytest.fixture
 def under(tmp_path, monkeypatch, start):
     """under(name, programs) gives a supervisord that was started under the condition."""
+
     def begin(name, programs):
         if BY_NAME[name].impossible():
             pytest.skip(BY_NAME[name].impossible())
         wrapper = tmp_path / 'wrapped'
         words = ' '.join(f"'{word}'" for word in command_of(name, tmp_path, script('supervisord')))
-        wrapper.write_text(f"#!/bin/sh\ncd '{ROOT}' && exec {words} \"$@\"\n")
+        wrapper.write_text(f'#!/bin/sh\ncd \'{ROOT}\' && exec {words} "$@"\n')
         wrapper.chmod(0o755)
         with monkeypatch.context() as patched:
             patched.setattr(bench.lab, 'script', lambda name: str(wrapper))
             return start(programs, extra=CTLPLUGIN)
+
     return begin
 
 
@@ -53,7 +59,10 @@ def test_supervisord_restarts_under_it(under, name):
     server.wait(lambda: len(marks(server.dir, 'ready')) == 2, 'services')
     before = {**server.pids(), **{f'told {key}': pid for key, pid in server.pids('told').items()}}
     assert server.restarter.restartProcessGroup('web') is True
-    assert server.restarter.restartProcessGroup('told', {'max_unavailable': 1, 'ready_timeout': 30}) is True
+    assert (
+        server.restarter.restartProcessGroup('told', {'max_unavailable': 1, 'ready_timeout': 30})
+        is True
+    )
     after = {*server.pids().values(), *server.pids('told').values()}
     assert not after & {0, *before.values()}
     assert len(marks(server.dir, 'ready')) == 4
@@ -62,7 +71,9 @@ def test_supervisord_restarts_under_it(under, name):
 
 @pytest.fixture
 def server(start):
-    running: Server = start(PROGRAMS + program('gone', '/nonexistent', autostart='false'), extra=CTLPLUGIN)
+    running: Server = start(
+        PROGRAMS + program('gone', '/nonexistent', autostart='false'), extra=CTLPLUGIN
+    )
     running.wait_state()
     return running
 
@@ -73,8 +84,14 @@ def test_the_commands_say_the_same_under_it(server, tmp_path, name):
         pytest.skip(BY_NAME[name].impossible())
 
     def run(*command):
-        done = subprocess.run(command_of(name, tmp_path, script(command[0]), '-c', str(server.conf), *command[1:]),
-                              cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            command_of(name, tmp_path, script(command[0]), '-c', str(server.conf), *command[1:]),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
         return done.returncode, done.stdout.decode('ascii'), done.stderr.decode('ascii')
 
     status, shown, errors = run('supervisorctl_restart_group', 'web')
@@ -87,7 +104,11 @@ def test_the_commands_say_the_same_under_it(server, tmp_path, name):
     assert "can't find command '/nonexistent'" in shown + errors
     assert 'Traceback' not in errors
     status, shown, errors = run('supervisorctl', 'quickrestart', 'web:')
-    assert (status, sorted(shown.splitlines()), errors) == (0, ['web:0: started', 'web:1: started'], '')
+    assert (status, sorted(shown.splitlines()), errors) == (
+        0,
+        ['web:0: started', 'web:1: started'],
+        '',
+    )
 
 
 def test_where_no_sigchld_is_delivered_a_restart_is_late_and_no_more(start):
@@ -98,7 +119,11 @@ def test_where_no_sigchld_is_delivered_a_restart_is_late_and_no_more(start):
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     server.wait_workers()
-    blocked = [line for line in Path(f'/proc/{server.pid}/status').read_text().splitlines() if line[:7] == 'SigBlk:']
+    blocked = [
+        line
+        for line in Path(f'/proc/{server.pid}/status').read_text().splitlines()
+        if line[:7] == 'SigBlk:'
+    ]
     assert int(blocked[0].split()[1], 16) & 1 << signal.SIGCHLD - 1
     assert server.restarter.restartProcessGroup('web', {'timeout': 0}) is True
 
@@ -111,8 +136,16 @@ def test_a_command_whose_standard_descriptors_are_closed(server, closed):
 
     def quiet(number):
         return None if number in closed else subprocess.DEVNULL
+
     before = server.pids()
-    status = subprocess.run([script('supervisorctl_restart_group'), '-c', str(server.conf), 'web'], preexec_fn=close,
-                            stdin=quiet(0), stdout=quiet(1), stderr=quiet(2), timeout=60, check=False).returncode
+    status = subprocess.run(
+        [script('supervisorctl_restart_group'), '-c', str(server.conf), 'web'],
+        preexec_fn=close,
+        stdin=quiet(0),
+        stdout=quiet(1),
+        stderr=quiet(2),
+        timeout=60,
+        check=False,
+    ).returncode
     assert status == Exit.OK
     assert not set(server.pids().values()) & set(before.values())

@@ -1,4 +1,5 @@
 """The wake-up pipe and the children of supervisord."""
+
 from __future__ import annotations
 
 import os
@@ -32,7 +33,7 @@ def test_a_child_has_no_wake_up_descriptor_of_ours(attached):
     reactor = Reactor(SimpleNamespace(options=Options()), lambda: None)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    before = signal.set_wakeup_fd(writing)             # somebody else's
+    before = signal.set_wakeup_fd(writing)  # somebody else's
     try:
         if attached:
             reactor.attach()

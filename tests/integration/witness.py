@@ -1,10 +1,11 @@
-"""What a process can see of itself, and surroundings of supervisord in which there is something to see.
+"""What a process can see of itself, and surroundings of supervisord in which there is something to
+see.
 
-As a program it prints its own portrait, one line of JSON, and stays. For a supervisord with PYTHONPATH set,
-tests.integration.witness:make_surroundings is an interface that only changes supervisord itself: much that a
-child inherits becomes different from what it usually is. The file audit beside the configuration tells how each
-child began.
-"""
+As a program it prints its own portrait, one line of JSON, and stays. For a supervisord with
+PYTHONPATH set, tests.integration.witness:make_surroundings is an interface that only changes
+supervisord itself: much that a child inherits becomes different from what it usually is. The file
+audit beside the configuration tells how each child began."""
+
 from __future__ import annotations
 
 import errno
@@ -18,17 +19,57 @@ import termios
 from pathlib import Path
 from typing import Any
 
-# of /proc/<pid>/status: what differs from one process to the next of the same program. FDSize tells how many
-# descriptors supervisord had open, not which.
-VOLATILE = ('Pid', 'Tgid', 'Ngid', 'NStgid', 'NSpid', 'NSpgid', 'State', 'Vm', 'Rss', 'Hugetlb', 'voluntary',
-            'nonvoluntary', 'SigQ', 'FDSize')
+# of /proc/<pid>/status: what differs from one process to the next of the same program. FDSize tells
+# how many descriptors supervisord had open, not which.
+VOLATILE = (
+    'Pid',
+    'Tgid',
+    'Ngid',
+    'NStgid',
+    'NSpid',
+    'NSpgid',
+    'State',
+    'Vm',
+    'Rss',
+    'Hugetlb',
+    'voluntary',
+    'nonvoluntary',
+    'SigQ',
+    'FDSize',
+)
 # of /proc/<pid>/stat, counted from the state on
-STAT = {'parent': 1, 'group': 2, 'session': 3, 'tty': 4, 'foreground': 5, 'priority': 15, 'niceness': 16, 'threads': 17,
-        'exit_signal': 35, 'rt_priority': 37, 'policy': 38}
-TEXTS = ('comm', 'limits', 'oom_score_adj', 'timerslack_ns', 'loginuid', 'sessionid', 'personality', 'coredump_filter',
-         'cgroup', 'cpuset', 'autogroup', 'projid_map')
+STAT = {
+    'parent': 1,
+    'group': 2,
+    'session': 3,
+    'tty': 4,
+    'foreground': 5,
+    'priority': 15,
+    'niceness': 16,
+    'threads': 17,
+    'exit_signal': 35,
+    'rt_priority': 37,
+    'policy': 38,
+}
+TEXTS = (
+    'comm',
+    'limits',
+    'oom_score_adj',
+    'timerslack_ns',
+    'loginuid',
+    'sessionid',
+    'personality',
+    'coredump_filter',
+    'cgroup',
+    'cpuset',
+    'autogroup',
+    'projid_map',
+)
 NO_SUCH_FILE = repr(os.strerror(errno.ENOENT))
-LOW, MOST = 50, 2000     # a descriptor that supervisord lets its children inherit; how many there may be
+LOW, MOST = (
+    50,
+    2000,
+)  # a descriptor that supervisord lets its children inherit; how many there may be
 
 
 def text(path: Path) -> str:
@@ -48,14 +89,18 @@ def link(path: Path) -> str:
 
 
 def descriptors(proc: Path) -> dict[str, str]:
-    """Each open descriptor: what it is, with what mode; those of one pipe or socket have the same number there."""
+    """Each open descriptor: what it is, with what mode; those of one pipe or socket have the same
+    number there.
+    """
     seen: list[str] = []
     found = {}
     for number in sorted(os.listdir(proc / 'fd'), key=int):
         leads_to = link(proc / 'fd' / number)
-        if leads_to == NO_SUCH_FILE:              # the one with which they are listed
+        if leads_to == NO_SUCH_FILE:  # the one with which they are listed
             continue
-        flags = [line for line in text(proc / 'fdinfo' / number).splitlines() if line.startswith('flags')]
+        flags = [
+            line for line in text(proc / 'fdinfo' / number).splitlines() if line.startswith('flags')
+        ]
         if leads_to.startswith(('pipe:', 'socket:')):
             if leads_to not in seen:
                 seen.append(leads_to)
@@ -72,9 +117,14 @@ def portrait(pid: int) -> dict[str, Any]:
     stat['group'] = 'its own' if stat['group'] == str(pid) else stat['group']
     status = [line for line in text(proc / 'status').splitlines() if not line.startswith(VOLATILE)]
     return {
-        'arguments': text(proc / 'cmdline').split('\0'), 'environment': text(proc / 'environ').split('\0'),
-        'cwd': link(proc / 'cwd'), 'exe': link(proc / 'exe'), 'root': link(proc / 'root'),
-        'status': dict(line.split(':', 1) for line in status), 'stat': stat, 'descriptors': descriptors(proc),
+        'arguments': text(proc / 'cmdline').split('\0'),
+        'environment': text(proc / 'environ').split('\0'),
+        'cwd': link(proc / 'cwd'),
+        'exe': link(proc / 'exe'),
+        'root': link(proc / 'root'),
+        'status': dict(line.split(':', 1) for line in status),
+        'stat': stat,
+        'descriptors': descriptors(proc),
         'namespaces': {path.name: link(path) for path in sorted((proc / 'ns').iterdir())},
         **{name: text(proc / name) for name in TEXTS},
     }
@@ -89,14 +139,23 @@ def confession() -> dict[str, Any]:
         terminal = repr(error.strerror)
     limits = [name for name in dir(resource) if name.startswith('RLIMIT_')]
     return {
-        'argv': sys.argv, 'environ': {repr(key): repr(value) for key, value in os.environb.items()},
-        'cwd': os.getcwd(), 'ids': [os.getresuid(), os.getresgid(), os.getgroups()], 'umask': os.umask(0),
-        'session': os.getsid(0), 'leads_its_group': os.getpgrp() == os.getpid(), 'terminal': terminal,
+        'argv': sys.argv,
+        'environ': {repr(key): repr(value) for key, value in os.environb.items()},
+        'cwd': os.getcwd(),
+        'ids': [os.getresuid(), os.getresgid(), os.getgroups()],
+        'umask': os.umask(0),
+        'session': os.getsid(0),
+        'leads_its_group': os.getpgrp() == os.getpid(),
+        'terminal': terminal,
         'limits': {name: resource.getrlimit(getattr(resource, name)) for name in limits},
-        'niceness': os.getpriority(os.PRIO_PROCESS, 0), 'affinity': sorted(os.sched_getaffinity(0)),
-        'policy': os.sched_getscheduler(0), 'pending': sorted(signal.sigpending()),
+        'niceness': os.getpriority(os.PRIO_PROCESS, 0),
+        'affinity': sorted(os.sched_getaffinity(0)),
+        'policy': os.sched_getscheduler(0),
+        'pending': sorted(signal.sigpending()),
         'blocked': sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
-        'dispositions': {number: str(signal.getsignal(number)) for number in signal.valid_signals()},
+        'dispositions': {
+            number: str(signal.getsignal(number)) for number in signal.valid_signals()
+        },
         'portrait': portrait(os.getpid()),
     }
 
@@ -104,8 +163,11 @@ def confession() -> dict[str, Any]:
 def make_surroundings(supervisord: Any, strange: str = 'true') -> object:
     """The factory; strange: whether supervisord is to be changed, and not only to be listened to."""
     audit = os.open(f'{supervisord.options.here}/audit', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sys.addaudithook(lambda event, arguments: event in ('os.fork', 'subprocess.Popen')
-                     and os.write(audit, f'{event}\n'.encode()))
+    sys.addaudithook(
+        lambda event, arguments: (
+            event in ('os.fork', 'subprocess.Popen') and os.write(audit, f'{event}\n'.encode())
+        )
+    )
     if strange == 'true':
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGWINCH, lambda number, frame: None)
@@ -120,7 +182,7 @@ def make_surroundings(supervisord: Any, strange: str = 'true') -> object:
         if os.getuid() == 0:
             os.setgroups([7, 0, 5])
         terminal = os.openpty()[1]
-        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)   # for supervisord leads a session without one
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)  # for supervisord leads a session without one
         os.dup2(terminal, LOW)
     return object()
 

@@ -8,6 +8,7 @@
 --touch F    append a line with the pid to the file F at the start
 --unless F   die at once (exit 3) unless the file F exists
 """
+
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,5 @@
 """docs/recipes.md can be read by the bench, by Supervisor and by the plugin. No servers."""
+
 import re
 
 import pytest
@@ -8,8 +9,10 @@ from bench import recipe_page, recipe_site, recipes
 from supervisor_restarter.readiness import spec
 
 PAGE = recipe_page.read(recipe_page.PAGE.read_text(encoding='utf-8'))
-CONF = '[supervisord]\nlogfile=%(here)s/log\n[rpcinterface:supervisor]\n' \
-       'supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n'
+CONF = (
+    '[supervisord]\nlogfile=%(here)s/log\n[rpcinterface:supervisor]\n'
+    'supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n'
+)
 
 
 def groups(section, tmp_path):
@@ -30,7 +33,9 @@ def test_supervisor_understands_the_section_and_the_plugin_its_readiness(trial, 
     [group] = groups(PAGE[trial.title].section, tmp_path)
     assert (group.name, len(group.process_configs)) == (trial.group, trial.processes)
     ready = [spec.parse(config.environment['RESTARTER_READY']) for config in group.process_configs]
-    assert len({spec.text for spec in ready}) == (1 if ready[0].kind == 'notify' else trial.processes)
+    assert len({spec.text for spec in ready}) == (
+        1 if ready[0].kind == 'notify' else trial.processes
+    )
 
 
 @pytest.mark.parametrize('trial', recipes.TRIALS, ids=lambda trial: trial.name)
@@ -39,15 +44,23 @@ def test_nothing_of_the_machine_is_left_in_what_is_run(trial, tmp_path, monkeypa
     site = recipes.site_of(trial, tmp_path, PAGE)
     texts = [site.sections, *(path.read_text() for path in (site.directory / 'conf.d').iterdir())]
     for text in texts:
-        assert not re.search(r'(?<!/etc/nginx)/(?:srv|etc/nginx/(?!fastcgi_params)|run/app|usr)\b|:80\d\d|:6379', text)
+        assert not re.search(
+            r'(?<!/etc/nginx)/(?:srv|etc/nginx/(?!fastcgi_params)|run/app|usr)\b|:80\d\d|:6379',
+            text,
+        )
 
 
 @pytest.mark.parametrize('language', ['ini', 'nginx'])
 def test_a_block_that_begins_with_a_path_is_a_file(language):
-    page = recipe_page.read(f'# Page\n\n## Shared\n\n```py\n# /a/b.py\nx\n```\n\n## One\n\n```ini\n[program:x]\n```\n\n'
-                            f'```{language}\n; /etc/x\ny\n```\n')
-    assert page == {'One': recipe_page.Recipe('One', '[program:x]\n', {'/a/b.py': '# /a/b.py\nx\n',
-                                                                      '/etc/x': '; /etc/x\ny\n'})}
+    page = recipe_page.read(
+        f'# Page\n\n## Shared\n\n```py\n# /a/b.py\nx\n```\n\n## One\n\n```ini\n[program:x]\n```\n\n'
+        f'```{language}\n; /etc/x\ny\n```\n'
+    )
+    assert page == {
+        'One': recipe_page.Recipe(
+            'One', '[program:x]\n', {'/a/b.py': '# /a/b.py\nx\n', '/etc/x': '; /etc/x\ny\n'}
+        )
+    }
 
 
 def test_two_sections_below_one_heading_are_refused():

@@ -1,4 +1,5 @@
 """What bench.rolling makes of its observations: counting and drawing. No processes."""
+
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -12,20 +13,28 @@ from bench.load import Request
 OK_200 = b'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n4711\n'
 
 
-@pytest.mark.parametrize(('said', 'judged'), [
-    (b'', None),
-    (OK_200, ('ok', 4711)),
-    (OK_200[:-1], None),
-    (b'HTTP/1.1 200 OK\r\nDate: 1\r\n', None),
-    (b'HTTP/1.0 503 Service Unavailable\r\n\r\n<html>', ('status 503', 0)),
-])
+@pytest.mark.parametrize(
+    ('said', 'judged'),
+    [
+        (b'', None),
+        (OK_200, ('ok', 4711)),
+        (OK_200[:-1], None),
+        (b'HTTP/1.1 200 OK\r\nDate: 1\r\n', None),
+        (b'HTTP/1.0 503 Service Unavailable\r\n\r\n<html>', ('status 503', 0)),
+    ],
+)
 def test_answers_are_judged_when_they_are_complete(said, judged):
     assert load.judge(said) == judged
 
 
 def test_requests_are_counted_and_the_longest_gap_is_between_good_answers_only():
-    requests = [Request(0.0, 1.0, 'ok', 1), Request(1.0, 1.5, 'refused', 0), Request(1.0, 1.6, 'reset', 0),
-                Request(1.6, 3.0, 'ok', 2), Request(2.0, 3.5, 'ok', 2)]
+    requests = [
+        Request(0.0, 1.0, 'ok', 1),
+        Request(1.0, 1.5, 'refused', 0),
+        Request(1.0, 1.6, 'reset', 0),
+        Request(1.6, 3.0, 'ok', 2),
+        Request(2.0, 3.5, 'ok', 2),
+    ]
     assert rolling.figures_of(requests, 3, 9.0) == rolling.Figures(5, 1, {'reset': 1}, 3, 2.0, 9.0)
 
 
@@ -35,22 +44,32 @@ def test_without_good_answers_there_are_no_figures():
 
 
 def test_rounds_are_added_up_and_the_worst_is_kept():
-    rounds = [rolling.Figures(10, 0, {'reset': 1}, 3, 0.5, 1.0), rolling.Figures(20, 2, {'reset': 2}, 0, 0.25, 3.0),
-              rolling.Figures(30, 0, {'timeout': 1}, 4, 0.125, 2.0)]
-    assert rolling.together(rounds) == rolling.Figures(60, 2, {'reset': 3, 'timeout': 1}, 0, 0.5, 2.0)
+    rounds = [
+        rolling.Figures(10, 0, {'reset': 1}, 3, 0.5, 1.0),
+        rolling.Figures(20, 2, {'reset': 2}, 0, 0.25, 3.0),
+        rolling.Figures(30, 0, {'timeout': 1}, 4, 0.125, 2.0),
+    ]
+    assert rolling.together(rounds) == rolling.Figures(
+        60, 2, {'reset': 3, 'timeout': 1}, 0, 0.5, 2.0
+    )
 
 
 # Worker 0 goes as worker 1 comes, a moment apart.
 ONE_AFTER_THE_OTHER = [[(0.0, True), (2.0, False), (3.0, True)], [(0.0, False), (2.5, True)]]
 
 
-@pytest.mark.parametrize(('start', 'end', 'fewest'), [(0.5, 1.5, 1), (0.5, 2.2, 0), (2.6, 2.9, 1), (3.5, 4.0, 2)])
+@pytest.mark.parametrize(
+    ('start', 'end', 'fewest'), [(0.5, 1.5, 1), (0.5, 2.2, 0), (2.6, 2.9, 1), (3.5, 4.0, 2)]
+)
 def test_lowest_is_the_fewest_that_were_ready(start, end, fewest):
     assert watch.lowest(ONE_AFTER_THE_OTHER, start, end) == fewest
 
 
 def test_a_moment_shorter_than_the_samples_can_tell_is_not_the_lowest():
-    changes = [[(0.0, True), (2.0, False), (3.0, True)], [(0.0, False), (2.0 + watch.SAMPLE_SECONDS, True)]]
+    changes = [
+        [(0.0, True), (2.0, False), (3.0, True)],
+        [(0.0, False), (2.0 + watch.SAMPLE_SECONDS, True)],
+    ]
     assert watch.lowest(changes, 0.0, 5.0) == 1
 
 
@@ -65,8 +84,10 @@ def test_spans_are_cut_at_both_ends():
 
 def test_pids_are_the_last_that_were_logged_also_across_half_lines(tmp_path: Path):
     log = tmp_path / 'log'
-    log.write_text("2026-01-31 23:59:59,125 INFO spawned: '00' with pid 1\n"
-                   "2026-01-31 23:59:59,125 INFO spawned: '01' wi")
+    log.write_text(
+        "2026-01-31 23:59:59,125 INFO spawned: '00' with pid 1\n"
+        "2026-01-31 23:59:59,125 INFO spawned: '01' wi"
+    )
     pids = watch.Pids(log)
     assert (pids.get('00'), pids.get('01')) == (1, None)
     with log.open('a') as file:
@@ -75,9 +96,15 @@ def test_pids_are_the_last_that_were_logged_also_across_half_lines(tmp_path: Pat
 
 
 def row(title: str, way: str, kind: str) -> picture.Row:
-    requests = [Request(9.0, 10.01, 'ok', 1), Request(10.0, 10.02, kind, 0), Request(13.0, 14.0, 'ok', 1)]
+    requests = [
+        Request(9.0, 10.01, 'ok', 1),
+        Request(10.0, 10.02, kind, 0),
+        Request(13.0, 14.0, 'ok', 1),
+    ]
     figures = rolling.figures_of(requests, 1, 1.0)
-    return picture.Row(title, way, figures._asdict(), picture.Course(requests, ONE_AFTER_THE_OTHER, 10.0, 11.0))
+    return picture.Row(
+        title, way, figures._asdict(), picture.Course(requests, ONE_AFTER_THE_OTHER, 10.0, 11.0)
+    )
 
 
 def test_bins_count_from_the_command_on():
@@ -87,8 +114,11 @@ def test_bins_count_from_the_command_on():
 def test_the_picture_is_well_formed_and_says_what_failed():
     rows = [row('a < b', 'one', 'reset'), row('a < b', 'two', 'ok'), row('c', 'one', 'refused')]
     drawn = picture.draw(rows, 'head & line', ['foot'])
-    words = [''.join(element.itertext()) for element in ElementTree.fromstring(drawn).iter()
-             if element.tag.endswith('}text')]
+    words = [
+        ''.join(element.itertext())
+        for element in ElementTree.fromstring(drawn).iter()
+        if element.tag.endswith('}text')
+    ]
     assert {'head & line', 'foot', 'a < b', 'c', 'one', 'two', 'worker 1'} <= set(words)
     assert sum(said.startswith('1 failed of 3') for said in words) == 1
     assert sum(said.startswith('1 refused of 3') for said in words) == 1

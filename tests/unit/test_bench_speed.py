@@ -1,4 +1,5 @@
 """What bench.speed makes of what the workers wrote: figures, aims and the picture. No supervisors."""
+
 import os
 import signal
 import subprocess
@@ -14,14 +15,30 @@ from bench.peers import aims, base, supervisors, worker
 from bench.peers.worker import Note
 
 # Two workers; the second is told to stop later and is down longer.
-NOTES = [Note('T', 'w000', 10.0), Note('T', 'w001', 10.1), Note('E', 'w000', 10.5), Note('S', 'w000', 10.6),
-         Note('E', 'w001', 10.7), Note('S', 'w001', 11.0)]
+NOTES = [
+    Note('T', 'w000', 10.0),
+    Note('T', 'w001', 10.1),
+    Note('E', 'w000', 10.5),
+    Note('S', 'w000', 10.6),
+    Note('E', 'w001', 10.7),
+    Note('S', 'w001', 11.0),
+]
 
 
 def rows(workers, **last_new):
-    """A row for each role, its mean time down a tenth of its last_new; it returns a second after that."""
-    return [speed.Row(workers, 0, f'by {role}', role.rstrip('123'), speed.Figures(value, value / 10, value + 1))
-            for role, value in last_new.items()]
+    """A row for each role, its mean time down a tenth of its last_new; it returns a second after
+    that.
+    """
+    return [
+        speed.Row(
+            workers,
+            0,
+            f'by {role}',
+            role.rstrip('123'),
+            speed.Figures(value, value / 10, value + 1),
+        )
+        for role, value in last_new.items()
+    ]
 
 
 def judged(found, starts=None):
@@ -38,7 +55,9 @@ def test_names_do_not_matter_to_the_figures():
     assert speed.figures_of(renamed, 2, 9.5, 12.0) == speed.figures_of(NOTES, 2, 9.5, 12.0)
 
 
-@pytest.mark.parametrize('notes', [NOTES[:-1], [note for note in NOTES if note.what != 'E'], [*NOTES, NOTES[-1]]])
+@pytest.mark.parametrize(
+    'notes', [NOTES[:-1], [note for note in NOTES if note.what != 'E'], [*NOTES, NOTES[-1]]]
+)
 def test_a_worker_that_was_killed_or_started_twice_spoils_the_round(notes):
     with pytest.raises(LabError, match='not 2 times'):
         speed.figures_of(notes, 2, 9.5, 12.0)
@@ -61,17 +80,26 @@ def test_many_workers_are_held_to_the_floor_and_to_the_fastest_peer():
 
 
 def test_few_workers_are_held_to_the_floor_and_the_start_of_the_command():
-    found = judged(rows(32, floor=0.1, command=0.33, rpc=0.15, peer=0.12), {'by command': 0.2, 'by rpc': 0.001})
+    found = judged(
+        rows(32, floor=0.1, command=0.33, rpc=0.15, peer=0.12), {'by command': 0.2, 'by rpc': 0.001}
+    )
     assert found['command, last new - floor - start'] is True
     assert found['rpc, last new - floor - start'] is False
     assert found['rpc, mean down beside the best peer (by peer)'] is False
 
 
 def test_the_results_say_how_to_repeat_them_and_which_aims_are_missed():
-    text = speed.document(rows(200, floor=1.0, command=3.0, rpc=1.4, peer=2.0), {'by command': 0.1}, {'x': '1'}, 3)
+    text = speed.document(
+        rows(200, floor=1.0, command=3.0, rpc=1.4, peer=2.0), {'by command': 0.1}, {'x': '1'}, 3
+    )
     assert text['repeat'] == 'make bench ROUNDS=3'
     assert [aim['met'] for aim in text['aims']] == [False, False, True, True, False, True]
-    assert text['results'][1]['figures'] == {'last_new': 3.0, 'down': 0.3, 'returned': 4.0, 'peak': 0.0}
+    assert text['results'][1]['figures'] == {
+        'last_new': 3.0,
+        'down': 0.3,
+        'returned': 4.0,
+        'peak': 0.0,
+    }
 
 
 def test_the_picture_has_a_lane_for_each_process():
@@ -119,10 +147,14 @@ def test_sweep_kills_what_works_in_a_directory_and_nothing_else(tmp_path):
     (tmp_path / 'in').mkdir()
     (tmp_path / 'inside').mkdir()
     sleep = ['/bin/sleep', '60']
-    with subprocess.Popen(sleep, cwd=tmp_path / 'in') as mine, \
-            subprocess.Popen(sleep, cwd=tmp_path / 'inside') as other:
+    with (
+        subprocess.Popen(sleep, cwd=tmp_path / 'in') as mine,
+        subprocess.Popen(sleep, cwd=tmp_path / 'inside') as other,
+    ):
         deadline = time.monotonic() + 60
-        while not Path(f'/proc/{mine.pid}/cmdline').read_bytes():    # the kernel fills it in a moment after the start
+        while not Path(
+            f'/proc/{mine.pid}/cmdline'
+        ).read_bytes():  # the kernel fills it in a moment after the start
             assert time.monotonic() < deadline
         base.sweep(tmp_path / 'in')
         assert mine.wait(60) == -signal.SIGKILL
@@ -132,4 +164,8 @@ def test_sweep_kills_what_works_in_a_directory_and_nothing_else(tmp_path):
 
 def test_who_looks_at_all_processes_is_measured_alone():
     kinds = [supervisors.Floor, supervisors.Circus, supervisors.S6, supervisors.Pm2]
-    assert speed.companies(kinds) == [[supervisors.Floor, supervisors.S6], [supervisors.Circus], [supervisors.Pm2]]
+    assert speed.companies(kinds) == [
+        [supervisors.Floor, supervisors.S6],
+        [supervisors.Circus],
+        [supervisors.Pm2],
+    ]

@@ -1,4 +1,5 @@
 """The chaos run's own judge of max_unavailable can say no."""
+
 from __future__ import annotations
 
 import pytest
@@ -18,16 +19,23 @@ def records(text, group='web'):
     return found
 
 
-@pytest.mark.parametrize(('text', 'lowest', 'breach'), [
-    (UP, 3, None),
-    (f'{UP}, a0 term, b0 up, b0 ready, a1 term, b1 up, b1 ready', 2, None),
-    (f'{UP}, a0 term, b0 up, a1 term', 1, 'web:web1'),                             # before the new one was ready
-    (f'{UP}, a0 term, b0 up, b0 term, c0 up, c0 ready, a1 term', 2, None),         # what is not ready costs nothing
-    (f'{UP}, a0 hup, a0 ready, a1 hup, a1 ready', 2, None),
-    (f'{UP}, a0 hup, a1 hup', 1, 'web:web1'),
-    (f'{UP}, b0 up, a1 term', 1, 'web:web1'),                                      # a0 was killed and wrote nothing
-    (f'{UP}, a0 term, a0 term, a0 term', 2, None),
-])
+@pytest.mark.parametrize(
+    ('text', 'lowest', 'breach'),
+    [
+        (UP, 3, None),
+        (f'{UP}, a0 term, b0 up, b0 ready, a1 term, b1 up, b1 ready', 2, None),
+        (f'{UP}, a0 term, b0 up, a1 term', 1, 'web:web1'),  # before the new one was ready
+        (
+            f'{UP}, a0 term, b0 up, b0 term, c0 up, c0 ready, a1 term',
+            2,
+            None,
+        ),  # what is not ready costs nothing
+        (f'{UP}, a0 hup, a0 ready, a1 hup, a1 ready', 2, None),
+        (f'{UP}, a0 hup, a1 hup', 1, 'web:web1'),
+        (f'{UP}, b0 up, a1 term', 1, 'web:web1'),  # a0 was killed and wrote nothing
+        (f'{UP}, a0 term, a0 term, a0 term', 2, None),
+    ],
+)
 def test_processes_with_probes(text, lowest, breach):
     verdict = judge(records(text), 'web', size=3, allowed=1, probed=True, since=0.0)
     assert verdict.lowest == lowest

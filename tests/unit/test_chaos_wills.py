@@ -1,11 +1,12 @@
 """What the chaos run takes for the newer will."""
+
 from __future__ import annotations
 
 import pytest
 
 from tests.chaos.wills import DOWN, GONE, NEVER, UP, Will, Wills
 
-WAITS = 1.0     # seconds after which supervisord has surely taken in a call, in these tests
+WAITS = 1.0  # seconds after which supervisord has surely taken in a call, in these tests
 
 
 def allowed(*wills, base=UP):
@@ -16,18 +17,24 @@ def allowed(*wills, base=UP):
     return ours.allowed('web:0')
 
 
-@pytest.mark.parametrize(('wills', 'what'), [
-    ([], {UP}),
-    ([(DOWN, 1.0, 1.1, True)], {DOWN}),
-    ([(DOWN, 1.0, 1.1, False)], {UP, DOWN}),                                      # it may have been in vain
-    ([(DOWN, 1.0, 1.1, True), (UP, 2.0, 2.1, True)], {UP}),
-    ([(UP, 2.0, 2.1, True), (DOWN, 1.0, 1.1, True)], {UP}),                       # in whichever order they are noted
-    ([(DOWN, 1.0, 1.5, True), (UP, 1.4, 1.6, True)], {UP, DOWN}),                 # at the same time
-    ([(DOWN, 1.0, 9.0, True), (UP, 2.5, 2.6, True)], {UP}),                       # it waits, but is taken in at once
-    ([(DOWN, 1.0, NEVER, False), (UP, 1.5, 1.6, True)], {UP, DOWN}),
-    ([(DOWN, 1.0, NEVER, False), (UP, 2.5, 2.6, True)], {UP}),
-    ([(DOWN, 1.0, 1.1, True), (UP, 2.0, 2.1, False), (GONE, 3.0, 3.1, False)], {UP, DOWN, GONE}),
-])
+@pytest.mark.parametrize(
+    ('wills', 'what'),
+    [
+        ([], {UP}),
+        ([(DOWN, 1.0, 1.1, True)], {DOWN}),
+        ([(DOWN, 1.0, 1.1, False)], {UP, DOWN}),  # it may have been in vain
+        ([(DOWN, 1.0, 1.1, True), (UP, 2.0, 2.1, True)], {UP}),
+        ([(UP, 2.0, 2.1, True), (DOWN, 1.0, 1.1, True)], {UP}),  # in whichever order they are noted
+        ([(DOWN, 1.0, 1.5, True), (UP, 1.4, 1.6, True)], {UP, DOWN}),  # at the same time
+        ([(DOWN, 1.0, 9.0, True), (UP, 2.5, 2.6, True)], {UP}),  # it waits, but is taken in at once
+        ([(DOWN, 1.0, NEVER, False), (UP, 1.5, 1.6, True)], {UP, DOWN}),
+        ([(DOWN, 1.0, NEVER, False), (UP, 2.5, 2.6, True)], {UP}),
+        (
+            [(DOWN, 1.0, 1.1, True), (UP, 2.0, 2.1, False), (GONE, 3.0, 3.1, False)],
+            {UP, DOWN, GONE},
+        ),
+    ],
+)
 def test_the_newer_will_wins(wills, what):
     assert allowed(*wills) == what
 

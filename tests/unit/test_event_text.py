@@ -1,4 +1,5 @@
 """What GROUP_RESTART events say, and how it is read."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,8 +9,16 @@ from supervisor import childutils
 
 from supervisor_restarter import event_text
 
-STRUCT = {'id': '7', 'groups': ['web'], 'total': 32, 'done': 32, 'failed': 0, 'lowest_ready': 28, 'duration': 0.4123,
-          'killed': 0}
+STRUCT = {
+    'id': '7',
+    'groups': ['web'],
+    'total': 32,
+    'done': 32,
+    'failed': 0,
+    'lowest_ready': 28,
+    'duration': 0.4123,
+    'killed': 0,
+}
 NAMES = st.text(st.characters(), min_size=1, max_size=20)
 
 
@@ -19,7 +28,8 @@ def failures(count, text='START_FAILED: exit status 3'):
 
 def test_the_header_is_that_of_the_contract():
     assert event_text.header(STRUCT) == (
-        'id:7 groupname:web total:32 done:32 failed:0 lowest_ready:28 duration:0.412 killed:0')
+        'id:7 groupname:web total:32 done:32 failed:0 lowest_ready:28 duration:0.412 killed:0'
+    )
 
 
 def test_several_groups_are_joined_with_commas():
@@ -31,8 +41,16 @@ def test_names_inject_nothing_into_the_header(names):
     header = event_text.header({**STRUCT, 'groups': names})
     assert header.isascii()
     assert header.isprintable()
-    assert childutils.get_headers(header).keys() == {'id', 'groupname', 'total', 'done', 'failed', 'lowest_ready',
-                                                     'duration', 'killed'}
+    assert childutils.get_headers(header).keys() == {
+        'id',
+        'groupname',
+        'total',
+        'done',
+        'failed',
+        'lowest_ready',
+        'duration',
+        'killed',
+    }
     assert event_text.groups_of(event_text.STARTED, header) == frozenset(names)
 
 
@@ -47,8 +65,9 @@ def test_what_is_no_word_stays_as_it_is(text):
 
 
 def test_each_failure_is_a_line():
-    assert event_text.failure_lines(failures(2)) == ('web:00 START_FAILED: exit status 3\n'
-                                                  'web:01 START_FAILED: exit status 3\n')
+    assert event_text.failure_lines(failures(2)) == (
+        'web:00 START_FAILED: exit status 3\nweb:01 START_FAILED: exit status 3\n'
+    )
 
 
 @given(NAMES, NAMES, st.text(st.characters(), max_size=600))
@@ -68,16 +87,31 @@ def test_more_failures_than_anyone_reads_are_counted():
     assert lines[-1] == 'and 3 more'
 
 
-@pytest.mark.parametrize(('event', 'text', 'groups'), [
-    ('PROCESS_STATE_EXITED', 'processname:0 groupname:web from_state:RUNNING expected:0 pid:7', {'web'}),
-    ('PROCESS_LOG_STDOUT', 'processname:0 groupname:web pid:7 channel:stdout\ngroupname:app', {'web'}),
-    ('PROCESS_GROUP_ADDED', 'groupname:web\n', {'web'}),
-    ('GROUP_RESTART_FAILED', 'id:1 groupname:web,a\\x2cb total:2\nweb:0 groupname:no', {'web', 'a,b'}),
-    ('TICK_5', 'when:1700000000', set()),
-    ('REMOTE_COMMUNICATION', 'type:deploy groupname:web\n', set()),
-    ('SUPERVISOR_STATE_CHANGE_RUNNING', '', set()),
-    ('PROCESS_STATE_EXITED', 'groupname', set()),
-])
+@pytest.mark.parametrize(
+    ('event', 'text', 'groups'),
+    [
+        (
+            'PROCESS_STATE_EXITED',
+            'processname:0 groupname:web from_state:RUNNING expected:0 pid:7',
+            {'web'},
+        ),
+        (
+            'PROCESS_LOG_STDOUT',
+            'processname:0 groupname:web pid:7 channel:stdout\ngroupname:app',
+            {'web'},
+        ),
+        ('PROCESS_GROUP_ADDED', 'groupname:web\n', {'web'}),
+        (
+            'GROUP_RESTART_FAILED',
+            'id:1 groupname:web,a\\x2cb total:2\nweb:0 groupname:no',
+            {'web', 'a,b'},
+        ),
+        ('TICK_5', 'when:1700000000', set()),
+        ('REMOTE_COMMUNICATION', 'type:deploy groupname:web\n', set()),
+        ('SUPERVISOR_STATE_CHANGE_RUNNING', '', set()),
+        ('PROCESS_STATE_EXITED', 'groupname', set()),
+    ],
+)
 def test_the_groups_that_an_event_is_about(event, text, groups):
     assert event_text.groups_of(event, text) == groups
 

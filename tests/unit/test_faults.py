@@ -1,4 +1,5 @@
 """Codes and texts of the faults."""
+
 from __future__ import annotations
 
 import errno
@@ -9,8 +10,15 @@ from supervisor.xmlrpc import Faults
 from supervisor_restarter.faults import Code, Refusal, shortage, text_of
 
 CODES = {
-    'BAD_GROUP': 0x400, 'BAD_STATE': 0x410, 'TIMEOUT': 0x420, 'START_FAILED': 0x430, 'STOP_FAILED': 0x431,
-    'BUSY': 0x440, 'BAD_OPTION': 0x450, 'NO_SUCH_RESTART': 0x460, 'CANCELLED': 0x470,
+    'BAD_GROUP': 0x400,
+    'BAD_STATE': 0x410,
+    'TIMEOUT': 0x420,
+    'START_FAILED': 0x430,
+    'STOP_FAILED': 0x431,
+    'BUSY': 0x440,
+    'BAD_OPTION': 0x450,
+    'NO_SUCH_RESTART': 0x460,
+    'CANCELLED': 0x470,
 }
 
 
@@ -26,7 +34,10 @@ def test_no_code_is_one_of_supervisors_own():
 
 @pytest.mark.parametrize('code', Code)
 def test_texts_begin_with_the_name(code):
-    assert text_of(code, "no process group named 'web'") == f"{code.name}: no process group named 'web'"
+    assert (
+        text_of(code, "no process group named 'web'")
+        == f"{code.name}: no process group named 'web'"
+    )
 
 
 @pytest.mark.parametrize('code', Code)
@@ -40,6 +51,10 @@ def test_a_shortage_of_descriptors_is_named_also_where_it_is_a_cause():
     outer = OSError('notify: no socket could be made')
     outer.__cause__ = OSError(errno.ENFILE, 'Too many open files in system')
     assert shortage(OSError(errno.EMFILE, 'Too many open files')).startswith(
-        'supervisord has no descriptors left (EMFILE): ')
+        'supervisord has no descriptors left (EMFILE): '
+    )
     assert shortage(outer).startswith('supervisord has no descriptors left (ENFILE): ')
-    assert [shortage(other) for other in (None, OSError(errno.EACCES, 'no'), OSError('no'), ValueError())] == [''] * 4
+    assert [
+        shortage(other)
+        for other in (None, OSError(errno.EACCES, 'no'), OSError('no'), ValueError())
+    ] == [''] * 4

@@ -1,4 +1,5 @@
 """Who may import whom, read from the source: the rooms of the house, and the doors between them."""
+
 from __future__ import annotations
 
 import ast
@@ -9,8 +10,11 @@ import pytest
 
 PACKAGE = 'supervisor_restarter'
 TOP = Path(__file__).parents[2] / PACKAGE
-FILES = {'.'.join(path.relative_to(TOP).with_suffix('').parts): path for path in TOP.rglob('*.py')
-         if path.name != '__init__.py'}
+FILES = {
+    '.'.join(path.relative_to(TOP).with_suffix('').parts): path
+    for path in TOP.rglob('*.py')
+    if path.name != '__init__.py'
+}
 
 # Each room may import from itself and from these; '' are the files at the root.
 ROOMS = {
@@ -22,10 +26,36 @@ ROOMS = {
     'client': {''},
     'listener': {'', 'client'},
 }
-PURE = sorted(module for module in FILES if '.' not in module or module.startswith('engine.')) + ['listener.rules']
-OUTSIDE = {'os', 'io', 'socket', 'ssl', 'time', 'sched', 'subprocess', 'threading', '_thread', 'select', 'selectors',
-           'signal', 'asyncio', 'asyncore', 'multiprocessing', 'concurrent', 'urllib', 'http', 'xmlrpc', 'logging',
-           'pathlib', 'tempfile', 'shutil', 'random', 'sys'}
+PURE = sorted(module for module in FILES if '.' not in module or module.startswith('engine.')) + [
+    'listener.rules'
+]
+OUTSIDE = {
+    'os',
+    'io',
+    'socket',
+    'ssl',
+    'time',
+    'sched',
+    'subprocess',
+    'threading',
+    '_thread',
+    'select',
+    'selectors',
+    'signal',
+    'asyncio',
+    'asyncore',
+    'multiprocessing',
+    'concurrent',
+    'urllib',
+    'http',
+    'xmlrpc',
+    'logging',
+    'pathlib',
+    'tempfile',
+    'shutil',
+    'random',
+    'sys',
+}
 
 
 def imports(tree: ast.AST) -> set[str]:
@@ -62,14 +92,20 @@ def roots(module: str) -> set[str]:
     return {name.split('.')[0] for name in imports(parsed(module))}
 
 
-@pytest.mark.parametrize(('source', 'found'), [
-    ('import os.path', {'os.path'}),
-    ('from os import path', {'os.path'}),
-    ('def f():\n    import time', {'time'}),
-    (f'from {PACKAGE}.server import stop_calls, loop', {f'{PACKAGE}.server.stop_calls', f'{PACKAGE}.server.loop'}),
-    (f'from {PACKAGE}.server.loop import x', {f'{PACKAGE}.server.loop.x'}),
-    (f'import {PACKAGE}.server.loop as s', {f'{PACKAGE}.server.loop'}),
-])
+@pytest.mark.parametrize(
+    ('source', 'found'),
+    [
+        ('import os.path', {'os.path'}),
+        ('from os import path', {'os.path'}),
+        ('def f():\n    import time', {'time'}),
+        (
+            f'from {PACKAGE}.server import stop_calls, loop',
+            {f'{PACKAGE}.server.stop_calls', f'{PACKAGE}.server.loop'},
+        ),
+        (f'from {PACKAGE}.server.loop import x', {f'{PACKAGE}.server.loop.x'}),
+        (f'import {PACKAGE}.server.loop as s', {f'{PACKAGE}.server.loop'}),
+    ],
+)
 def test_this_test_sees_imports_in_every_form(source, found):
     assert imports(ast.parse(source)) == found
 
@@ -92,7 +128,9 @@ def test_a_room_itself_imports_nothing(name):
 
 
 @pytest.mark.parametrize('module', PURE)
-def test_pure_modules_touch_nothing_of_supervisor_and_do_no_input_or_output_and_read_no_clock(module):
+def test_pure_modules_touch_nothing_of_supervisor_and_do_no_input_or_output_and_read_no_clock(
+    module,
+):
     names_of_signals = {'signal'} if module == 'options' else set()
     assert roots(module).isdisjoint({'supervisor'} | OUTSIDE - names_of_signals)
     calls = {node.attr for node in ast.walk(parsed(module)) if isinstance(node, ast.Attribute)}
@@ -102,8 +140,10 @@ def test_pure_modules_touch_nothing_of_supervisor_and_do_no_input_or_output_and_
 
 
 def test_only_the_plugin_joins_the_parts():
-    importers = {name: {module for module in FILES if name in own(module)}
-                 for name in ('server.rpcinterface', 'server.plugin')}
+    importers = {
+        name: {module for module in FILES if name in own(module)}
+        for name in ('server.rpcinterface', 'server.plugin')
+    }
     assert importers == {'server.rpcinterface': {'server.plugin'}, 'server.plugin': set()}
 
 

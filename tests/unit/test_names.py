@@ -1,4 +1,5 @@
 """Names and globs -> processes."""
+
 from __future__ import annotations
 
 import contextlib
@@ -8,7 +9,14 @@ import time
 import pytest
 
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.names import LONGEST_GLOB, MOST_GLOBS, MOST_NAMES, group_members, natural, resolve
+from supervisor_restarter.names import (
+    LONGEST_GLOB,
+    MOST_GLOBS,
+    MOST_NAMES,
+    group_members,
+    natural,
+    resolve,
+)
 from supervisor_restarter.spelling import MOST_KNOWN
 
 GROUPS = {
@@ -38,51 +46,57 @@ def refused(names, groups=GROUPS):
     return info.value.text
 
 
-@pytest.mark.parametrize(('name', 'processes', 'outright', 'single'), [
-    ('web', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
-    ('web:', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
-    ('web:*', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
-    ('web:10', ['web:10'], True, True),
-    ('api_1', ['api:api_1'], True, True),
-    ('nginx', ['nginx:nginx'], True, True),
-    ('nginx:', ['nginx:nginx'], True, False),
-    ('nginx:nginx', ['nginx:nginx'], True, True),
-    ('mail.in', ['mail.in:smtp.d', 'mail.in:queue'], True, False),
-    ('mail.in:smtp.d', ['mail.in:smtp.d'], True, True),
-    ('smtp.d', ['mail.in:smtp.d'], True, True),
-    ('two words', ['two words:a b', 'two words:c'], True, False),
-    ('two words:a b', ['two words:a b'], True, True),
-    ('a b', ['two words:a b'], True, True),
-    ('größe', ['größe:höhe', 'größe:breite'], True, False),
-    ('größe:höhe', ['größe:höhe'], True, True),
-    ('höhe', ['größe:höhe'], True, True),
-    ('web:1?', ['web:10'], False, False),
-    ('web:?', ['web:0', 'web:1', 'web:2'], False, False),
-    ('web:[!02]', ['web:1'], False, False),
-    ('we*', ['web:0', 'web:1', 'web:2', 'web:10'], False, False),
-    ('*:queue', ['mail.in:queue', 'jobs:queue'], False, False),
-    ('*', EVERYTHING, False, False),
-    ('*:*', EVERYTHING, False, False),
-    ('all', EVERYTHING, False, False),
-    ('gr?ße:h*', ['größe:höhe'], False, False),
-])
+@pytest.mark.parametrize(
+    ('name', 'processes', 'outright', 'single'),
+    [
+        ('web', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
+        ('web:', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
+        ('web:*', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
+        ('web:10', ['web:10'], True, True),
+        ('api_1', ['api:api_1'], True, True),
+        ('nginx', ['nginx:nginx'], True, True),
+        ('nginx:', ['nginx:nginx'], True, False),
+        ('nginx:nginx', ['nginx:nginx'], True, True),
+        ('mail.in', ['mail.in:smtp.d', 'mail.in:queue'], True, False),
+        ('mail.in:smtp.d', ['mail.in:smtp.d'], True, True),
+        ('smtp.d', ['mail.in:smtp.d'], True, True),
+        ('two words', ['two words:a b', 'two words:c'], True, False),
+        ('two words:a b', ['two words:a b'], True, True),
+        ('a b', ['two words:a b'], True, True),
+        ('größe', ['größe:höhe', 'größe:breite'], True, False),
+        ('größe:höhe', ['größe:höhe'], True, True),
+        ('höhe', ['größe:höhe'], True, True),
+        ('web:1?', ['web:10'], False, False),
+        ('web:?', ['web:0', 'web:1', 'web:2'], False, False),
+        ('web:[!02]', ['web:1'], False, False),
+        ('we*', ['web:0', 'web:1', 'web:2', 'web:10'], False, False),
+        ('*:queue', ['mail.in:queue', 'jobs:queue'], False, False),
+        ('*', EVERYTHING, False, False),
+        ('*:*', EVERYTHING, False, False),
+        ('all', EVERYTHING, False, False),
+        ('gr?ße:h*', ['größe:höhe'], False, False),
+    ],
+)
 def test_every_form_of_a_name(name, processes, outright, single):
     assert found(name) == processes
     assert {match[2:] for match in resolve(GROUPS, name)} == {(outright, single)}
 
 
-@pytest.mark.parametrize(('name', 'processes', 'outright'), [
-    ('odd:x*', ['odd:x*'], True),
-    ('x*', ['odd:x*'], True),
-    ('odd:[ab]', ['odd:[ab]'], True),
-    ('[ab]', ['odd:[ab]'], True),
-    ('odd:what?', ['odd:what?'], True),
-    ('odd:wha*', ['odd:what?', 'odd:whats'], False),
-    ('odd:[[]ab]', ['odd:[ab]'], False),
-    ('st*r', ['st*r:only'], True),
-    ('st*r:*', ['st*r:only'], True),
-    ('st*r:only', ['st*r:only'], True),
-])
+@pytest.mark.parametrize(
+    ('name', 'processes', 'outright'),
+    [
+        ('odd:x*', ['odd:x*'], True),
+        ('x*', ['odd:x*'], True),
+        ('odd:[ab]', ['odd:[ab]'], True),
+        ('[ab]', ['odd:[ab]'], True),
+        ('odd:what?', ['odd:what?'], True),
+        ('odd:wha*', ['odd:what?', 'odd:whats'], False),
+        ('odd:[[]ab]', ['odd:[ab]'], False),
+        ('st*r', ['st*r:only'], True),
+        ('st*r:*', ['st*r:only'], True),
+        ('st*r:only', ['st*r:only'], True),
+    ],
+)
 def test_a_real_name_is_meant_before_a_glob(name, processes, outright):
     assert found(name) == processes
     assert {match.outright for match in resolve(GROUPS, name)} == {outright}
@@ -128,13 +142,43 @@ def test_processes_come_in_the_order_of_the_names():
 @pytest.mark.parametrize('names', [['we*', 'web:1'], ['web:1', 'we*']])
 def test_a_name_outright_counts_before_a_glob_wherever_it_stands(names):
     ways = {match.name: (match.outright, match.single) for match in resolve(GROUPS, names)}
-    assert ways == {'0': (False, False), '1': (True, True), '2': (False, False), '10': (False, False)}
+    assert ways == {
+        '0': (False, False),
+        '1': (True, True),
+        '2': (False, False),
+        '10': (False, False),
+    }
 
 
-@pytest.mark.parametrize('name', [
-    'nope', 'nope:', 'nope:*', 'nope*', 'web:3', 'web:00', 'web:1 ', ' web', 'WEB', '', ':', '::', ':1', '[', 'web:[',
-    'empty', 'empty:', 'empty:*', 'empty*', 'web/1', 'w\neb', 'web:\u0661', '\ud800', '\x00',
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'nope',
+        'nope:',
+        'nope:*',
+        'nope*',
+        'web:3',
+        'web:00',
+        'web:1 ',
+        ' web',
+        'WEB',
+        '',
+        ':',
+        '::',
+        ':1',
+        '[',
+        'web:[',
+        'empty',
+        'empty:',
+        'empty:*',
+        'empty*',
+        'web/1',
+        'w\neb',
+        'web:\u0661',
+        '\ud800',
+        '\x00',
+    ],
+)
 def test_a_name_of_nothing_is_refused(name):
     assert refused(name).startswith('BAD_GROUP: nothing is named or matched by ')
 
@@ -144,13 +188,31 @@ def test_one_unknown_name_refuses_the_whole_call_and_all_unknown_ones_are_named(
     assert text == "BAD_GROUP: nothing is named or matched by 'nope', 'neither:1'"
 
 
-@pytest.mark.parametrize(('name', 'meant'), [
-    ('wep', 'web'), ('Web', 'web'), ('wep:', 'web:'), ('wep:*', 'web:*'), ('wep:10', 'web:10'),
-    ('mail.in:queu', 'mail.in:queue'),
-    ('mial.in:queu', 'mail.in:queue'), ('smtpd', 'smtp.d'), ('breit', 'breite'), ('grosse', ''), ('nginks', 'nginx'),
-    ('web:11', 'web:1'), ('web:x', ''), ('nope', ''), ('nope:1', ''), ('wep*', ''), ('wep:1?', ''), ('', ''), (':', ''),
-    ('x' * 1000, ''),
-])
+@pytest.mark.parametrize(
+    ('name', 'meant'),
+    [
+        ('wep', 'web'),
+        ('Web', 'web'),
+        ('wep:', 'web:'),
+        ('wep:*', 'web:*'),
+        ('wep:10', 'web:10'),
+        ('mail.in:queu', 'mail.in:queue'),
+        ('mial.in:queu', 'mail.in:queue'),
+        ('smtpd', 'smtp.d'),
+        ('breit', 'breite'),
+        ('grosse', ''),
+        ('nginks', 'nginx'),
+        ('web:11', 'web:1'),
+        ('web:x', ''),
+        ('nope', ''),
+        ('nope:1', ''),
+        ('wep*', ''),
+        ('wep:1?', ''),
+        ('', ''),
+        (':', ''),
+        ('x' * 1000, ''),
+    ],
+)
 def test_what_may_have_been_meant_is_told(name, meant):
     text = refused(name)
     if meant:
@@ -161,8 +223,10 @@ def test_what_may_have_been_meant_is_told(name, meant):
 
 def test_of_several_names_the_first_ones_are_looked_at():
     text = refused(['web', 'wep', 'nginks', 'apii'])
-    assert text == ("BAD_GROUP: nothing is named or matched by 'wep', 'nginks', 'apii'; "
-                    "did you mean 'web', 'nginx'?")
+    assert text == (
+        "BAD_GROUP: nothing is named or matched by 'wep', 'nginks', 'apii'; "
+        "did you mean 'web', 'nginx'?"
+    )
 
 
 def test_where_there_are_very_many_names_nothing_is_guessed():
@@ -172,12 +236,30 @@ def test_where_there_are_very_many_names_nothing_is_guessed():
     assert 'did you mean' not in info.value.text
 
 
-@pytest.mark.parametrize('names', [
-    None, 1, 1.5, True, {}, {'web': 1}, b'web', datetime.datetime(2024, 1, 2), [None], ['web', 1], ['web', ['api']],
-    [['web']], [b'web'], {'web'}, 10 ** 400,
-])
+@pytest.mark.parametrize(
+    'names',
+    [
+        None,
+        1,
+        1.5,
+        True,
+        {},
+        {'web': 1},
+        b'web',
+        datetime.datetime(2024, 1, 2),
+        [None],
+        ['web', 1],
+        ['web', ['api']],
+        [['web']],
+        [b'web'],
+        {'web'},
+        10**400,
+    ],
+)
 def test_other_types_are_refused(names):
-    assert refused(names).startswith('BAD_GROUP: names must be a string or an array of strings, not ')
+    assert refused(names).startswith(
+        'BAD_GROUP: names must be a string or an array of strings, not '
+    )
 
 
 @pytest.mark.parametrize('names', [[], ()])
@@ -200,26 +282,45 @@ def test_a_refusal_of_a_very_long_name_stays_short():
 MANY = {f'group{number}': [f'process{other}' for other in range(50)] for number in range(10)}
 
 
-@pytest.mark.parametrize('names', [
-    '[' * 100_000, '[' * LONGEST_GLOB, '?' * 100_000, '*a' * 100_000, '[!' * 50_000, '*' * 100_000, 'x' * 1_000_000,
-    ['all'] * MOST_NAMES, ['*'] * MOST_NAMES, ['group1:process1'] * 100_000, ['x'] * 100_000,
-    [f'process{number}x' for number in range(MOST_NAMES)], [f'nothing{number}' for number in range(100_000)],
-    [f'no*{number}' for number in range(100_000)], [f'[{number}' + '[' * 190 for number in range(MOST_NAMES)],
-])
+@pytest.mark.parametrize(
+    'names',
+    [
+        '[' * 100_000,
+        '[' * LONGEST_GLOB,
+        '?' * 100_000,
+        '*a' * 100_000,
+        '[!' * 50_000,
+        '*' * 100_000,
+        'x' * 1_000_000,
+        ['all'] * MOST_NAMES,
+        ['*'] * MOST_NAMES,
+        ['group1:process1'] * 100_000,
+        ['x'] * 100_000,
+        [f'process{number}x' for number in range(MOST_NAMES)],
+        [f'nothing{number}' for number in range(100_000)],
+        [f'no*{number}' for number in range(100_000)],
+        [f'[{number}' + '[' * 190 for number in range(MOST_NAMES)],
+    ],
+)
 def test_what_a_call_can_cost_is_bounded(names):
     began = time.process_time()
     with contextlib.suppress(Refusal):
         assert len(resolve(MANY, names)) <= 500
-    assert time.process_time() - began < 10.0          # without the bounds: minutes
+    assert time.process_time() - began < 10.0  # without the bounds: minutes
 
 
 def test_so_many_names_and_patterns_are_enough():
     everyone = [f'{group}:{name}' for group, names in MANY.items() for name in names]
     assert len(resolve(MANY, everyone * 20)) == 500
-    assert refused(['x'] * (MOST_NAMES + 1), MANY) == 'BAD_GROUP: 10001 names are too many: at most 10000 in one call'
+    assert (
+        refused(['x'] * (MOST_NAMES + 1), MANY)
+        == 'BAD_GROUP: 10001 names are too many: at most 10000 in one call'
+    )
     globs = [f'group{number % 10}:process{number // 10}*' for number in range(MOST_GLOBS)]
     assert len(resolve(MANY, globs)) == 500
-    assert refused([*globs, 'group*'], MANY) == 'BAD_GROUP: too many patterns: at most 500 in one call'
+    assert (
+        refused([*globs, 'group*'], MANY) == 'BAD_GROUP: too many patterns: at most 500 in one call'
+    )
     assert len(resolve(MANY, 'g' + '*' * (LONGEST_GLOB - 1))) == 500
     assert refused('g' + '*' * LONGEST_GLOB, MANY).endswith('is too long: at most 200 characters')
 
@@ -230,24 +331,30 @@ def test_a_bare_word_of_very_many_processes_is_refused_in_a_short_line():
 
 
 def test_a_group_has_all_its_processes_named_outright():
-    assert group_members(GROUPS, 'mail.in') == [('mail.in', 'smtp.d', True, False), ('mail.in', 'queue', True, False)]
+    assert group_members(GROUPS, 'mail.in') == [
+        ('mail.in', 'smtp.d', True, False),
+        ('mail.in', 'queue', True, False),
+    ]
 
 
-@pytest.mark.parametrize(('name', 'text'), [
-    ('nope', "BAD_GROUP: no process group named 'nope'"),
-    ('web:', "BAD_GROUP: no process group named 'web:'; did you mean 'web'?"),
-    ('web:*', "BAD_GROUP: no process group named 'web:*'; did you mean 'web'?"),
-    ('web:1', "BAD_GROUP: no process group named 'web:1'; did you mean 'web'?"),
-    ('we*', "BAD_GROUP: no process group named 'we*'; did you mean 'web'?"),
-    ('all', "BAD_GROUP: no process group named 'all'"),
-    ('', "BAD_GROUP: no process group named ''"),
-    ('smtp.d', "BAD_GROUP: no process group named 'smtp.d'"),
-    ('empty', "BAD_GROUP: process group 'empty' has no processes"),
-    (None, 'BAD_GROUP: the name of a process group must be a string, not None'),
-    (['web'], "BAD_GROUP: the name of a process group must be a string, not ['web']"),
-    (True, 'BAD_GROUP: the name of a process group must be a string, not True'),
-    ({}, 'BAD_GROUP: the name of a process group must be a string, not {}'),
-])
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('nope', "BAD_GROUP: no process group named 'nope'"),
+        ('web:', "BAD_GROUP: no process group named 'web:'; did you mean 'web'?"),
+        ('web:*', "BAD_GROUP: no process group named 'web:*'; did you mean 'web'?"),
+        ('web:1', "BAD_GROUP: no process group named 'web:1'; did you mean 'web'?"),
+        ('we*', "BAD_GROUP: no process group named 'we*'; did you mean 'web'?"),
+        ('all', "BAD_GROUP: no process group named 'all'"),
+        ('', "BAD_GROUP: no process group named ''"),
+        ('smtp.d', "BAD_GROUP: no process group named 'smtp.d'"),
+        ('empty', "BAD_GROUP: process group 'empty' has no processes"),
+        (None, 'BAD_GROUP: the name of a process group must be a string, not None'),
+        (['web'], "BAD_GROUP: the name of a process group must be a string, not ['web']"),
+        (True, 'BAD_GROUP: the name of a process group must be a string, not True'),
+        ({}, 'BAD_GROUP: the name of a process group must be a string, not {}'),
+    ],
+)
 def test_what_is_no_group_is_refused(name, text):
     with pytest.raises(Refusal) as info:
         group_members(GROUPS, name)
@@ -255,15 +362,18 @@ def test_what_is_no_group_is_refused(name, text):
     assert info.value.code is Code.BAD_GROUP
 
 
-@pytest.mark.parametrize('ordered', [
-    ['app:1', 'app:2', 'app:10', 'app:11', 'app:100'],
-    ['1', '2', '10', 'a', 'a1', 'a2', 'a10', 'b'],
-    ['', '1', 'a'],
-    ['a', 'a0', 'a0b', 'a1', 'ab'],
-    ['v1.2.9', 'v1.2.10', 'v1.10.0'],
-    ['x\u0661', 'x\u0662'],
-    ['x\u00b2', 'x\u00b3'],
-])
+@pytest.mark.parametrize(
+    'ordered',
+    [
+        ['app:1', 'app:2', 'app:10', 'app:11', 'app:100'],
+        ['1', '2', '10', 'a', 'a1', 'a2', 'a10', 'b'],
+        ['', '1', 'a'],
+        ['a', 'a0', 'a0b', 'a1', 'ab'],
+        ['v1.2.9', 'v1.2.10', 'v1.10.0'],
+        ['x\u0661', 'x\u0662'],
+        ['x\u00b2', 'x\u00b3'],
+    ],
+)
 def test_natural_order(ordered):
     assert sorted(reversed(ordered), key=natural) == ordered
 

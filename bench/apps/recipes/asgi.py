@@ -1,4 +1,7 @@
-"""For uvicorn. Two seconds to start; GET / answers with the pid, and it says READY=1 as docs/recipes.md has it."""
+"""For uvicorn. Two seconds to start; GET / answers with the pid, and it says READY=1 as
+docs/recipes.md has it.
+"""
+
 import asyncio
 import os
 
@@ -17,5 +20,11 @@ async def app(scope, receive, send):
         return
     await asyncio.sleep(0.01)
     body = b'%d\n' % os.getpid()
-    await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'%d' % len(body))]})
+    await send(
+        {
+            'type': 'http.response.start',
+            'status': 200,
+            'headers': [(b'content-length', b'%d' % len(body))],
+        }
+    )
     await send({'type': 'http.response.body', 'body': body})

@@ -1,4 +1,5 @@
 """What a task leaves behind: a line with its number, when it has done its work."""
+
 import os
 import time
 

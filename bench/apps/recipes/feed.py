@@ -1,4 +1,7 @@
-"""Queues a task every tenth of a second until its standard input ends, then prints how many: feed.py celery|rq"""
+"""Queues a task every tenth of a second until its standard input ends, then prints how many:
+feed.py celery|rq
+"""
+
 import select
 import sys
 
@@ -7,8 +10,10 @@ def queue_of(kind):
     """What queues the task of this number."""
     if kind == 'celery':
         from tasks import work
+
         return work.delay
     from jobs import queue, work
+
     return lambda number: queue.enqueue(work, number)
 
 

@@ -1,8 +1,9 @@
 """For gunicorn: three releases, by what the file `release` beside this says (bench.crash_loop).
 
-good: serves. fails: is imported for three seconds and then fails, so that the worker does not boot and gunicorn exits.
-dies: serves for three seconds, and then the whole of gunicorn is gone, as when memory runs out.
-"""
+good: serves. fails: is imported for three seconds and then fails, so that the worker does not boot
+and gunicorn exits. dies: serves for three seconds, and then the whole of gunicorn is gone, as when
+memory runs out."""
+
 import os
 import signal
 import threading

@@ -1,4 +1,7 @@
-"""For gunicorn. IMPORT_SECONDS of imports, as a large application has them; GET / answers with the worker's pid."""
+"""For gunicorn. IMPORT_SECONDS of imports, as a large application has them; GET / answers with the
+worker's pid.
+"""
+
 import os
 import time
 

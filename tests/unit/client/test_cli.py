@@ -1,4 +1,7 @@
-"""The command line, what is sent for it, what is printed, and the exit status. The proxy plays a script."""
+"""The command line, what is sent for it, what is printed, and the exit status. The proxy plays a
+script.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -27,8 +30,18 @@ ROOT = Path(__file__).parents[3]
 
 
 def process(name, phase='ready', error='', old_pid=10, group='web', new_pid=11, **others):
-    return {'group': group, 'name': name, 'phase': phase, 'old_pid': old_pid, 'new_pid': new_pid, 'stop_seconds': 0.1,
-            'down_seconds': 0.02, 'ready_seconds': 1.03, 'error': error, **others}
+    return {
+        'group': group,
+        'name': name,
+        'phase': phase,
+        'old_pid': old_pid,
+        'new_pid': new_pid,
+        'stop_seconds': 0.1,
+        'down_seconds': 0.02,
+        'ready_seconds': 1.03,
+        'error': error,
+        **others,
+    }
 
 
 # How such a process that is ready is told of.
@@ -36,15 +49,29 @@ RESTARTED, STARTED = 'restarted (down 0.02s, ready after 1.03s)', 'started (read
 
 
 def restart(state, *processes, version=1, groups=('web',), **others):
-    return {'id': '7', 'groups': list(groups), 'state': state, 'version': version,
-            'requested_at': '2024-01-02T03:04:05Z', 'started_at': '', 'finished_at': '', 'duration': 0.412,
-            'options': {}, 'total': len(processes), 'done': sum(p['phase'] == 'ready' for p in processes),
-            'failed': sum(p['phase'] == 'failed' for p in processes), 'lowest_ready': 1,
-            'processes': list(processes), **others}
+    return {
+        'id': '7',
+        'groups': list(groups),
+        'state': state,
+        'version': version,
+        'requested_at': '2024-01-02T03:04:05Z',
+        'started_at': '',
+        'finished_at': '',
+        'duration': 0.412,
+        'options': {},
+        'total': len(processes),
+        'done': sum(p['phase'] == 'ready' for p in processes),
+        'failed': sum(p['phase'] == 'failed' for p in processes),
+        'lowest_ready': 1,
+        'processes': list(processes),
+        **others,
+    }
 
 
 class Script:
-    """The proxy's restarter namespace: plays (method, answer, exception or function of none) in order."""
+    """The proxy's restarter namespace: plays (method, answer, exception or function of none) in
+    order.
+    """
 
     def __init__(self, *steps: tuple[str, Any]) -> None:
         self.steps = list(steps)
@@ -58,6 +85,7 @@ class Script:
             if isinstance(answer, BaseException):
                 raise answer
             return answer() if callable(answer) else answer
+
         return play
 
 
@@ -93,8 +121,9 @@ def run(monkeypatch, capsys):
         proxy = Script(*script)
 
         def connect(options):
-            supervisors(options)    # it refuses bad URLs, and does not connect yet
+            supervisors(options)  # it refuses bad URLs, and does not connect yet
             return types.SimpleNamespace(restarter=proxy)
+
         monkeypatch.setattr(cli_options.RestartOptions, 'getServerProxy', connect)
         with monkeypatch.context() as patch:
             if stdout is not None:
@@ -103,6 +132,7 @@ def run(monkeypatch, capsys):
         captured = capsys.readouterr()
         assert proxy.steps == [], 'less was asked than expected'
         return Ran(status, captured.out, captured.err, proxy.calls)
+
     return run
 
 
@@ -116,79 +146,197 @@ OK = played(restart('succeeded', process('00')))
 
 # -- usage: one line, exit 2, nothing sent -------------------------------------------------------
 
-@pytest.mark.parametrize('args', [
-    [], ['-i'], ['--json'], ['--plan'], ['--detach'], ['--nonsense', 'web'], ['-x', 'web'], ['web', '--nonsense'],
-    ['--max-unavailable', '0', 'web'], ['--max-unavailable', '0%', 'web'], ['--max-unavailable', '101%', 'web'],
-    ['--max-unavailable', '-1', 'web'], ['--max-unavailable', '1.5', 'web'], ['--max-unavailable', 'half', 'web'],
-    ['--max-unavailable', '%', 'web'], ['--max-unavailable', '', 'web'], ['--max-unavailable', '9' * 5000, 'web'],
-    ['--rolling', '--max-unavailable', '2', 'web'], ['--max-unavailable', '1', '--rolling', 'web'],
-    ['--rolling=2', 'web'], ['--rolling'], ['--min-ready', 'soon', 'web'], ['--min-ready', '-1', 'web'],
-    ['--ready-timeout', 'inf', 'web'], ['--ready-timeout', '', 'web'], ['--method', '', 'web'],
-    ['--method', 'reload', 'web'], ['--method', 'HUP', 'web'], ['--method', 'signal', 'web'],
-    ['--method', 'signal:', 'web'], ['--method', 'signal:NONE', 'web'], ['--method', 'signal:1', 'web'],
-    ['--method', 'signal:SIGSIGHUP', 'web'], ['--method', 'restart:HUP', 'web'],
-    ['--stagger', '0', 'web'], ['--stagger', '1.5', 'web'], ['--stagger', '-1', 'web'],
-    ['--stagger', '2147483648', 'web'], ['--stagger', '²', 'web'], ['--stagger'],
-    ['--delay', 'soon', 'web'], ['--delay', '-1', 'web'], ['--delay', 'nan', 'web'], ['--timeout', 'inf', 'web'],
-    ['--stop-timeout', '', 'web'], ['--on-failure', 'stop', 'web'], ['--delay', '1', '--delay', '2', 'web'],
-    ['--status', '--plan'], ['--status', '--cancel', '7'], ['--plan', '--detach', 'web'], ['--cancel', '7', '--detach'],
-    ['--status', '7', '8'], ['--status', '--timeout', '5'], ['--status', '--only-running'], ['--status', '--quiet'],
-    ['--status', '--max-unavailable', '1'], ['--status', '--rolling'], ['--cancel', '7', '--min-ready', '1'],
-    ['--cancel', '7', '--ready-timeout', '1'], ['--status', '--method', 'restart'],
-    ['--plan', '--quiet', 'web'], ['--cancel', '7', 'web'], ['--cancel', '7', '--queue'], ['--cancel'],
-    ['--cancel', ''], ['--cancel', 'a\x01'], ['--json', '-i', 'web'], ['--json', '--roling', 'web'], ['--json', ''],
-    ['--rolling', '2', 'web'], ['--roll', '25%', 'web'], ['web', '--rolling', '2'], ['--wait', '7', 'web'],
-    ['--wait', '7', '--timeout', '5'], ['--wait', '7', '--detach'], ['--wait', '7', '--retry', '7'], ['--wait', ''],
-    ['--wait'], ['--retry', '7', 'web'], ['--retry', '7', '--plan'], ['--retry', '7', '--status'], ['--retry', ''],
-    ['--timeout', '5x', 'web'], ['--timeout', 'm', 'web'], ['--timeout', '-5m', 'web'], ['--timeout', '1h30m', 'web'],
-    ['--timeout', '200d', 'web'], ['--delay', 'nand', 'web'], ['--scout', 'inf', 'web'], [''], ['we\x1bb'], ['a\udcff'],
-    ['-s', 'host', 'web'], ['-s', 'ftp://host', 'web'], ['-s', 'http://host:port', 'web'],
-    ['-s', 'http://host:99999', 'web'], ['-c', 'none.conf', 'web'], ['--plan=yes', 'web']])
+
+@pytest.mark.parametrize(
+    'args',
+    [
+        [],
+        ['-i'],
+        ['--json'],
+        ['--plan'],
+        ['--detach'],
+        ['--nonsense', 'web'],
+        ['-x', 'web'],
+        ['web', '--nonsense'],
+        ['--max-unavailable', '0', 'web'],
+        ['--max-unavailable', '0%', 'web'],
+        ['--max-unavailable', '101%', 'web'],
+        ['--max-unavailable', '-1', 'web'],
+        ['--max-unavailable', '1.5', 'web'],
+        ['--max-unavailable', 'half', 'web'],
+        ['--max-unavailable', '%', 'web'],
+        ['--max-unavailable', '', 'web'],
+        ['--max-unavailable', '9' * 5000, 'web'],
+        ['--rolling', '--max-unavailable', '2', 'web'],
+        ['--max-unavailable', '1', '--rolling', 'web'],
+        ['--rolling=2', 'web'],
+        ['--rolling'],
+        ['--min-ready', 'soon', 'web'],
+        ['--min-ready', '-1', 'web'],
+        ['--ready-timeout', 'inf', 'web'],
+        ['--ready-timeout', '', 'web'],
+        ['--method', '', 'web'],
+        ['--method', 'reload', 'web'],
+        ['--method', 'HUP', 'web'],
+        ['--method', 'signal', 'web'],
+        ['--method', 'signal:', 'web'],
+        ['--method', 'signal:NONE', 'web'],
+        ['--method', 'signal:1', 'web'],
+        ['--method', 'signal:SIGSIGHUP', 'web'],
+        ['--method', 'restart:HUP', 'web'],
+        ['--stagger', '0', 'web'],
+        ['--stagger', '1.5', 'web'],
+        ['--stagger', '-1', 'web'],
+        ['--stagger', '2147483648', 'web'],
+        ['--stagger', '²', 'web'],
+        ['--stagger'],
+        ['--delay', 'soon', 'web'],
+        ['--delay', '-1', 'web'],
+        ['--delay', 'nan', 'web'],
+        ['--timeout', 'inf', 'web'],
+        ['--stop-timeout', '', 'web'],
+        ['--on-failure', 'stop', 'web'],
+        ['--delay', '1', '--delay', '2', 'web'],
+        ['--status', '--plan'],
+        ['--status', '--cancel', '7'],
+        ['--plan', '--detach', 'web'],
+        ['--cancel', '7', '--detach'],
+        ['--status', '7', '8'],
+        ['--status', '--timeout', '5'],
+        ['--status', '--only-running'],
+        ['--status', '--quiet'],
+        ['--status', '--max-unavailable', '1'],
+        ['--status', '--rolling'],
+        ['--cancel', '7', '--min-ready', '1'],
+        ['--cancel', '7', '--ready-timeout', '1'],
+        ['--status', '--method', 'restart'],
+        ['--plan', '--quiet', 'web'],
+        ['--cancel', '7', 'web'],
+        ['--cancel', '7', '--queue'],
+        ['--cancel'],
+        ['--cancel', ''],
+        ['--cancel', 'a\x01'],
+        ['--json', '-i', 'web'],
+        ['--json', '--roling', 'web'],
+        ['--json', ''],
+        ['--rolling', '2', 'web'],
+        ['--roll', '25%', 'web'],
+        ['web', '--rolling', '2'],
+        ['--wait', '7', 'web'],
+        ['--wait', '7', '--timeout', '5'],
+        ['--wait', '7', '--detach'],
+        ['--wait', '7', '--retry', '7'],
+        ['--wait', ''],
+        ['--wait'],
+        ['--retry', '7', 'web'],
+        ['--retry', '7', '--plan'],
+        ['--retry', '7', '--status'],
+        ['--retry', ''],
+        ['--timeout', '5x', 'web'],
+        ['--timeout', 'm', 'web'],
+        ['--timeout', '-5m', 'web'],
+        ['--timeout', '1h30m', 'web'],
+        ['--timeout', '200d', 'web'],
+        ['--delay', 'nand', 'web'],
+        ['--scout', 'inf', 'web'],
+        [''],
+        ['we\x1bb'],
+        ['a\udcff'],
+        ['-s', 'host', 'web'],
+        ['-s', 'ftp://host', 'web'],
+        ['-s', 'http://host:port', 'web'],
+        ['-s', 'http://host:99999', 'web'],
+        ['-c', 'none.conf', 'web'],
+        ['--plan=yes', 'web'],
+    ],
+)
 def test_bad_usage(run, args):
     ran = run(*args)
     assert ran.status == 2
     assert ran.calls == []
     assert len(ran.err) == 1
     assert ran.err[0].startswith('Error: ')
-    assert ran.stdout == '' or ran.json() == {'error': ran.err[0][7:], 'code': None, 'exit_status': 2}
+    assert ran.stdout == '' or ran.json() == {
+        'error': ran.err[0][7:],
+        'code': None,
+        'exit_status': 2,
+    }
     assert bool(ran.stdout) is ('--json' in args)
 
 
-@pytest.mark.parametrize(('args', 'said'), [
-    (['--status', '--plan'], '--plan and --status exclude each other'),
-    (['--cancel', '7', '--timeout', '5'], '--timeout has no meaning with --cancel'),
-    (['--cancel', '7', '--rolling'], '--rolling has no meaning with --cancel'),
-    (['--status', '--ready-timeout', '5'], '--ready-timeout has no meaning with --status'),
-    (['--rolling', '--max-unavailable', '1', 'web'], '--rolling and --max-unavailable exclude each other'),
-    (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds from 0 to 10000000, or "
-                                 'with a unit as in 90s, 5m, 2h, 1d'),
-    (['--roling', 'web'], "option --roling not recognized; did you mean '--rolling'?"),
-    (['--max-unavailible=2', 'web'], "did you mean '--max-unavailable'?"),
-    (['--rolling', '2', 'web'], '--rolling takes no number: for 2 at a time, use --max-unavailable 2'),
-    (['--rolling=2', 'web'], 'option --rolling must not have an argument: for N at a time, use --max-unavailable N'),
-    (['--wait', '7', '--rolling'], '--rolling has no meaning with --wait'),
-    (['--retry', '7', 'web'], "--retry takes one restart ID and no names: 'web'"),
-    (['--stagger', '²', 'web'], "invalid value for --stagger '²': must be a whole number from 1 to 10000"),
-    (['--max-unavailable', '150%', 'web'], "invalid value for --max-unavailable '150%': must be a count from 1 to "
-                                           '10000, or a percentage from 1% to 100%'),
-    (['--method', 'signal:NONE', 'web'], "invalid value for --method 'signal:NONE': must be restart, or signal: and "
-                                         'the name of a signal, such as signal:HUP'),
-    (['-s', '//me:secret@host', 'web'], "invalid value for -s '//host'"),
-    (['--cancel', '7', 'web'], "--cancel takes one restart ID and no names: 'web'"),
-    ([], 'name a process group to restart'),
-    (['-s', 'ftp://host', 'web'], "'ftp://host' is not a URL of the form http://host:port or unix:///path"),
-    (['web', '--nonsense'], 'option --nonsense not recognized')])
+@pytest.mark.parametrize(
+    ('args', 'said'),
+    [
+        (['--status', '--plan'], '--plan and --status exclude each other'),
+        (['--cancel', '7', '--timeout', '5'], '--timeout has no meaning with --cancel'),
+        (['--cancel', '7', '--rolling'], '--rolling has no meaning with --cancel'),
+        (['--status', '--ready-timeout', '5'], '--ready-timeout has no meaning with --status'),
+        (
+            ['--rolling', '--max-unavailable', '1', 'web'],
+            '--rolling and --max-unavailable exclude each other',
+        ),
+        (
+            ['--delay', 'soon', 'web'],
+            "invalid value for --delay 'soon': must be a number of seconds from 0 to 10000000, or "
+            'with a unit as in 90s, 5m, 2h, 1d',
+        ),
+        (['--roling', 'web'], "option --roling not recognized; did you mean '--rolling'?"),
+        (['--max-unavailible=2', 'web'], "did you mean '--max-unavailable'?"),
+        (
+            ['--rolling', '2', 'web'],
+            '--rolling takes no number: for 2 at a time, use --max-unavailable 2',
+        ),
+        (
+            ['--rolling=2', 'web'],
+            'option --rolling must not have an argument: for N at a time, use --max-unavailable N',
+        ),
+        (['--wait', '7', '--rolling'], '--rolling has no meaning with --wait'),
+        (['--retry', '7', 'web'], "--retry takes one restart ID and no names: 'web'"),
+        (
+            ['--stagger', '²', 'web'],
+            "invalid value for --stagger '²': must be a whole number from 1 to 10000",
+        ),
+        (
+            ['--max-unavailable', '150%', 'web'],
+            "invalid value for --max-unavailable '150%': must be a count from 1 to "
+            '10000, or a percentage from 1% to 100%',
+        ),
+        (
+            ['--method', 'signal:NONE', 'web'],
+            "invalid value for --method 'signal:NONE': must be restart, or signal: and "
+            'the name of a signal, such as signal:HUP',
+        ),
+        (['-s', '//me:secret@host', 'web'], "invalid value for -s '//host'"),
+        (['--cancel', '7', 'web'], "--cancel takes one restart ID and no names: 'web'"),
+        ([], 'name a process group to restart'),
+        (
+            ['-s', 'ftp://host', 'web'],
+            "'ftp://host' is not a URL of the form http://host:port or unix:///path",
+        ),
+        (['web', '--nonsense'], 'option --nonsense not recognized'),
+    ],
+)
 def test_bad_usage_says_what_is_wrong(run, args, said):
     assert said in run(*args).err[0]
 
 
-@pytest.mark.parametrize(('text', 'said'), [
-    ('[other]\n', 'does not include supervisorctl section'),
-    ('[supervisorctl]\nsecret\n', 'ParsingError in line 2'),
-    ('secret = 1\n', 'MissingSectionHeaderError in line 1'),
-    ('[supervisorctl]\npassword = secret%\n', 'password in config file bad.conf cannot be expanded'),
-    ('[supervisorctl]\npassword = secret%(x)s\n', 'password in config file bad.conf cannot be expanded'),
-    ('[supervisorctl]\nserverurl = %(nothing)s\n', 'cannot be expanded')])
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('[other]\n', 'does not include supervisorctl section'),
+        ('[supervisorctl]\nsecret\n', 'ParsingError in line 2'),
+        ('secret = 1\n', 'MissingSectionHeaderError in line 1'),
+        (
+            '[supervisorctl]\npassword = secret%\n',
+            'password in config file bad.conf cannot be expanded',
+        ),
+        (
+            '[supervisorctl]\npassword = secret%(x)s\n',
+            'password in config file bad.conf cannot be expanded',
+        ),
+        ('[supervisorctl]\nserverurl = %(nothing)s\n', 'cannot be expanded'),
+    ],
+)
 def test_bad_configuration_file(run, text, said):
     Path('bad.conf').write_text(text)
     ran = run('-c', 'bad.conf', 'web')
@@ -206,12 +354,15 @@ def test_undecodable_configuration_file(run):
 
 
 def test_plugins_of_supervisorctl_are_loaded_for_its_shell_only(run):
-    Path('a.conf').write_text('[supervisorctl]\n[ctlplugin:x]\nsupervisor.ctl_factory = nowhere:nothing\n')
+    Path('a.conf').write_text(
+        '[supervisorctl]\n[ctlplugin:x]\nsupervisor.ctl_factory = nowhere:nothing\n'
+    )
     assert run('-c', 'a.conf', 'web', script=OK).status == 0
     assert 'nowhere:nothing cannot be resolved' in run('-c', 'a.conf', '-i', 'web').err[0]
 
 
 # -- help ----------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('args', [['-h'], ['--help'], ['web', '-h'], ['-c', 'none.conf', '-h']])
 def test_help(run, args):
@@ -222,7 +373,9 @@ def test_help(run, args):
 
 def test_help_names_every_option():
     options = cli_options.RestartOptions(Screen(None, None))
-    missing = [o for o in options.long_options if f'--{o.rstrip("=")} ' not in HELP.replace('/', ' ') + ' ']
+    missing = [
+        o for o in options.long_options if f'--{o.rstrip("=")} ' not in HELP.replace('/', ' ') + ' '
+    ]
     assert missing == ['history_file=']
     assert max(map(len, HELP.splitlines()[1:])) <= 80
 
@@ -234,28 +387,53 @@ def test_version_needs_neither_server_nor_configuration(run):
 
 # -- what is sent --------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('args', 'names', 'options'), [
-    (['web'], ['web'], {}),
-    (['web', 'api:0*', 'all'], ['web', 'api:0*', 'all'], {}),
-    (['--stagger', '4', '--delay', '0.5', 'web'], ['web'], {'stagger_factor': 4, 'delay': 0.5}),
-    (['web', '--timeout', '5'], ['web'], {'timeout': 5.0}),
-    (['--timeout', '5m', '--delay', '1.5s', 'web'], ['web'], {'timeout': 300.0, 'delay': 1.5}),
-    (['--min-ready=2h', '--ready-timeout', '1d', 'web'], ['web'], {'min_ready': 7200.0, 'ready_timeout': 86400.0}),
-    (['--stop-timeout', '0.5m', '--scout', '10s', 'web'], ['web'], {'stop_timeout': 30.0, 'scout': 10.0}),
-    (['2', '--rolling'], ['2'], {'max_unavailable': 1}), (['--rolling', '--', '2'], ['2'], {'max_unavailable': 1}),
-    (['--timeout=0', 'web'], ['web'], {'timeout': 0.0}),
-    (['--stop-timeout', '3', 'web', '--only-running', 'api'], ['web', 'api'],
-     {'stop_timeout': 3.0, 'only_running': True}),
-    (['--max-unavailable', '3', 'web'], ['web'], {'max_unavailable': 3}),
-    (['--max-unavailable=25%', 'web'], ['web'], {'max_unavailable': '25%'}),
-    (['web', '--rolling'], ['web'], {'max_unavailable': 1}),
-    (['--min-ready', '1.5', '--ready-timeout', '0', 'web'], ['web'], {'min_ready': 1.5, 'ready_timeout': 0.0}),
-    (['--method', 'restart', 'web'], ['web'], {'method': 'restart'}),
-    (['--method', 'signal:HUP', 'web'], ['web'], {'method': 'signal:HUP'}),
-    (['--method', 'signal:sighup', 'web'], ['web'], {'method': 'signal:HUP'}),
-    (['--on-failure', 'continue', '--queue', 'web'], ['web'], {'on_failure': 'continue', 'if_busy': 'queue'}),
-    (['--on-f', 'abort', '--', '--queue'], ['--queue'], {'on_failure': 'abort'}),
-    (['-u', 'user', '-p', '-x', 'web'], ['web'], {})])
+
+@pytest.mark.parametrize(
+    ('args', 'names', 'options'),
+    [
+        (['web'], ['web'], {}),
+        (['web', 'api:0*', 'all'], ['web', 'api:0*', 'all'], {}),
+        (['--stagger', '4', '--delay', '0.5', 'web'], ['web'], {'stagger_factor': 4, 'delay': 0.5}),
+        (['web', '--timeout', '5'], ['web'], {'timeout': 5.0}),
+        (['--timeout', '5m', '--delay', '1.5s', 'web'], ['web'], {'timeout': 300.0, 'delay': 1.5}),
+        (
+            ['--min-ready=2h', '--ready-timeout', '1d', 'web'],
+            ['web'],
+            {'min_ready': 7200.0, 'ready_timeout': 86400.0},
+        ),
+        (
+            ['--stop-timeout', '0.5m', '--scout', '10s', 'web'],
+            ['web'],
+            {'stop_timeout': 30.0, 'scout': 10.0},
+        ),
+        (['2', '--rolling'], ['2'], {'max_unavailable': 1}),
+        (['--rolling', '--', '2'], ['2'], {'max_unavailable': 1}),
+        (['--timeout=0', 'web'], ['web'], {'timeout': 0.0}),
+        (
+            ['--stop-timeout', '3', 'web', '--only-running', 'api'],
+            ['web', 'api'],
+            {'stop_timeout': 3.0, 'only_running': True},
+        ),
+        (['--max-unavailable', '3', 'web'], ['web'], {'max_unavailable': 3}),
+        (['--max-unavailable=25%', 'web'], ['web'], {'max_unavailable': '25%'}),
+        (['web', '--rolling'], ['web'], {'max_unavailable': 1}),
+        (
+            ['--min-ready', '1.5', '--ready-timeout', '0', 'web'],
+            ['web'],
+            {'min_ready': 1.5, 'ready_timeout': 0.0},
+        ),
+        (['--method', 'restart', 'web'], ['web'], {'method': 'restart'}),
+        (['--method', 'signal:HUP', 'web'], ['web'], {'method': 'signal:HUP'}),
+        (['--method', 'signal:sighup', 'web'], ['web'], {'method': 'signal:HUP'}),
+        (
+            ['--on-failure', 'continue', '--queue', 'web'],
+            ['web'],
+            {'on_failure': 'continue', 'if_busy': 'queue'},
+        ),
+        (['--on-f', 'abort', '--', '--queue'], ['--queue'], {'on_failure': 'abort'}),
+        (['-u', 'user', '-p', '-x', 'web'], ['web'], {}),
+    ],
+)
 def test_only_what_the_user_gave_is_sent(run, args, names, options):
     ran = run(*args, script=OK)
     assert ran.status == 0
@@ -265,7 +443,11 @@ def test_only_what_the_user_gave_is_sent(run, args, names, options):
 def test_supervisorctl_options_reach_supervisors_own_code(monkeypatch):
     options = cli_options.RestartOptions(Screen(None, None))
     options.realize(['web', '-s', 'unix:///run/x.sock', '-u', 'me', '-p', 'pw', '-r', 'hist', '-i'])
-    assert (options.serverurl, options.username, options.password) == ('unix:///run/x.sock', 'me', 'pw')
+    assert (options.serverurl, options.username, options.password) == (
+        'unix:///run/x.sock',
+        'me',
+        'pw',
+    )
     assert (options.history, options.shell) == ('hist', True)
 
 
@@ -285,71 +467,137 @@ def test_no_words_with_status_open_no_shell():
 
 # -- results -------------------------------------------------------------------------------------
 
+
 def test_a_line_per_process_as_it_settles_and_a_summary(run):
     looks = [
-        restart('running', process('00', 'starting'), process('01', 'waiting'), process('02', 'skipped'), version=2),
-        restart('running', process('00'), process('01', 'stopping'), process('02', 'skipped'), version=3),
-        restart('succeeded', process('00'), process('01', old_pid=0), process('02', 'skipped'), version=4)]
+        restart(
+            'running',
+            process('00', 'starting'),
+            process('01', 'waiting'),
+            process('02', 'skipped'),
+            version=2,
+        ),
+        restart(
+            'running', process('00'), process('01', 'stopping'), process('02', 'skipped'), version=3
+        ),
+        restart(
+            'succeeded',
+            process('00'),
+            process('01', old_pid=0),
+            process('02', 'skipped'),
+            version=4,
+        ),
+    ]
     ran = run('web', script=played(*looks))
-    assert ran.out == ['web:02: skipped (not running)', f'web:00: {RESTARTED}', f'web:01: {STARTED}',
-                       'web: restarted 2 processes in 0.41s, 1 left alone, at least 1 of 3 ready throughout']
+    assert ran.out == [
+        'web:02: skipped (not running)',
+        f'web:00: {RESTARTED}',
+        f'web:01: {STARTED}',
+        'web: restarted 2 processes in 0.41s, 1 left alone, at least 1 of 3 ready throughout',
+    ]
     assert (ran.status, ran.err) == (0, [])
 
 
 def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end(run):
-    """Who restarts a process stops it first; and one that was told of as restarted may be stopped later."""
+    """Who restarts a process stops it first; and one that was told of as restarted may be stopped
+    later.
+    """
     stopped, started = 'somebody else stopped it', 'somebody else restarted it meanwhile'
-    ran = run('web', script=played(
-        restart('running', process('0', 'skipped', stopped), process('1')),
-        restart('running', process('0', note=started), process('1', 'skipped', note=stopped)),
-        restart('succeeded', process('0', note=started), process('1', 'skipped', note=stopped))))
-    assert ran.out[:-1] == [f'web:1: {RESTARTED}', f'web:0: {RESTARTED}'.replace('(', f'({started}, '),
-                            f'web:1: skipped ({stopped})']
+    ran = run(
+        'web',
+        script=played(
+            restart('running', process('0', 'skipped', stopped), process('1')),
+            restart('running', process('0', note=started), process('1', 'skipped', note=stopped)),
+            restart('succeeded', process('0', note=started), process('1', 'skipped', note=stopped)),
+        ),
+    )
+    assert ran.out[:-1] == [
+        f'web:1: {RESTARTED}',
+        f'web:0: {RESTARTED}'.replace('(', f'({started}, '),
+        f'web:1: skipped ({stopped})',
+    ]
     assert ran.status == 0
 
 
 def test_looks_are_paced(run):
     looks = [restart('running', process('0', 'stopping'), version=v) for v in (1, 2, 2)]
     ran = run('web', script=played(*looks, restart('succeeded', process('0'), version=3)))
-    assert ran.calls[1:] == [('waitRestart', '7', NEVER, PACE)] * 3 + [('waitRestart', '7', 2, PATIENCE)]
+    assert ran.calls[1:] == [('waitRestart', '7', NEVER, PACE)] * 3 + [
+        ('waitRestart', '7', 2, PATIENCE)
+    ]
 
 
 def test_one_process_several_groups_and_a_group_of_one(run):
     one = process('cron', group='cron')
     ran = run('web', 'cron', script=played(restart('succeeded', one, groups=('web', 'cron'))))
-    assert ran.out == [f'cron: {RESTARTED}',
-                       'web, cron: restarted 1 process in 0.41s, at least 1 of 1 ready throughout']
+    assert ran.out == [
+        f'cron: {RESTARTED}',
+        'web, cron: restarted 1 process in 0.41s, at least 1 of 1 ready throughout',
+    ]
 
 
 def test_queued_is_said_once(run):
-    ran = run('--queue', 'web', script=played(restart('queued', process('0', 'waiting')),
-                                              restart('queued', process('0', 'waiting')),
-                                              restart('succeeded', process('0'))))
+    ran = run(
+        '--queue',
+        'web',
+        script=played(
+            restart('queued', process('0', 'waiting')),
+            restart('queued', process('0', 'waiting')),
+            restart('succeeded', process('0')),
+        ),
+    )
     assert ran.out[:2] == ['web: queued behind another restart', f'web:0: {RESTARTED}']
 
 
 def test_failure(run):
-    ran = run('web', script=played(restart(
-        'failed', process('00'), process('01', 'failed', 'exit status 1'),
-        process('02', 'skipped', 'left as it was after a failure'))))
+    ran = run(
+        'web',
+        script=played(
+            restart(
+                'failed',
+                process('00'),
+                process('01', 'failed', 'exit status 1'),
+                process('02', 'skipped', 'left as it was after a failure'),
+            )
+        ),
+    )
     assert ran.status == 1
-    assert ran.out == [f'web:00: {RESTARTED}', 'web:02: skipped (left as it was after a failure)',
-                       'web:01: ERROR (exit status 1)', '  its log: supervisorctl tail web:01 stderr']
-    assert ran.err == ['web: 1 of 3 processes failed: web:01 (exit status 1); '
-                       '1 not restarted: web:02 (left as it was after a failure)']
+    assert ran.out == [
+        f'web:00: {RESTARTED}',
+        'web:02: skipped (left as it was after a failure)',
+        'web:01: ERROR (exit status 1)',
+        '  its log: supervisorctl tail web:01 stderr',
+    ]
+    assert ran.err == [
+        'web: 1 of 3 processes failed: web:01 (exit status 1); '
+        '1 not restarted: web:02 (left as it was after a failure)'
+    ]
 
 
 def test_timeout_ends_the_waiting_at_once_and_names_what_is_pending(run):
-    ran = run('--timeout', '0.4', 'web', script=played(restart(
-        'timed_out', process('00'), process('01', 'stopping'), process('02', 'starting'))))
+    ran = run(
+        '--timeout',
+        '0.4',
+        'web',
+        script=played(
+            restart(
+                'timed_out', process('00'), process('01', 'stopping'), process('02', 'starting')
+            )
+        ),
+    )
     assert ran.status == 1
     assert ran.out == [f'web:00: {RESTARTED}', 'web:01: stopping', 'web:02: starting']
-    assert ran.err == ['web: timed out after 0.41s; 2 pending: web:01 (stopping), web:02 (starting); '
-                       'what is down still comes back']
+    assert ran.err == [
+        'web: timed out after 0.41s; 2 pending: web:01 (stopping), web:02 (starting); '
+        'what is down still comes back'
+    ]
 
 
 def test_cancelled_by_somebody(run):
-    ran = run('web', script=played(restart('cancelled', process('00'), process('01', 'skipped', 'cancelled'))))
+    ran = run(
+        'web',
+        script=played(restart('cancelled', process('00'), process('01', 'skipped', 'cancelled'))),
+    )
     assert ran.status == 1
     assert ran.err == ['web: cancelled; 1 not restarted: web:01 (cancelled)']
 
@@ -369,8 +617,15 @@ def test_failure_without_a_failed_process(run):
 
 
 def test_quiet_prints_nothing_and_waits_for_the_end_only(run):
-    ran = run('--quiet', 'web', script=played(restart('queued', process('0')), restart('running', process('0')),
-                                              restart('succeeded', process('0'))))
+    ran = run(
+        '--quiet',
+        'web',
+        script=played(
+            restart('queued', process('0')),
+            restart('running', process('0')),
+            restart('succeeded', process('0')),
+        ),
+    )
     assert (ran.status, ran.out, ran.err) == (0, [], [])
     assert ran.calls[1:] == [('waitRestart', '7', NEVER, PATIENCE)] * 3
 
@@ -382,12 +637,18 @@ def test_quiet_failure_is_one_line_on_stderr(run):
     assert ran.err == ['web: 1 of 1 process failed: web:0 (exit status 1)']
 
 
-@pytest.mark.parametrize(('state', 'status'), [('succeeded', 0), ('failed', 1), ('cancelled', 1), ('timed_out', 1)])
+@pytest.mark.parametrize(
+    ('state', 'status'), [('succeeded', 0), ('failed', 1), ('cancelled', 1), ('timed_out', 1)]
+)
 def test_json_is_the_struct_and_its_exit_status_and_nothing_else(run, state, status):
     options = {'timeout': '', 'stop_timeout': '', 'delay': 0.2, 'method': 'restart'}
     end = restart(state, process('größe', note=''), options=options)
     ran = run('--json', 'web', script=played(end))
-    unset = {'started_at': None, 'finished_at': None, 'options': {**options, 'timeout': None, 'stop_timeout': None}}
+    unset = {
+        'started_at': None,
+        'finished_at': None,
+        'options': {**options, 'timeout': None, 'stop_timeout': None},
+    }
     problem = {'error': ran.err[0], 'code': None} if status else {}
     assert ran.json() == {**end, **unset, 'exit_status': status, **problem}
     assert ran.status == status
@@ -404,13 +665,23 @@ def test_detach(run):
 
 # -- errors --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('exc', 'status'), [
-    (Fault(int(Code.BAD_GROUP), "BAD_GROUP: no process group named 'web'"), 2),
-    (Fault(int(Code.BAD_OPTION), 'BAD_OPTION: delay'), 2), (Fault(1, 'UNKNOWN_METHOD'), 3),
-    (ProtocolError('x', 401, 'Unauthorized', {}), 4), (Fault(int(Code.BUSY), 'BUSY: web'), 5),
-    (Fault(6, 'SHUTDOWN_STATE'), 7), (ConnectionRefusedError(errno.ECONNREFUSED, ''), 7),
-    (FileNotFoundError(errno.ENOENT, ''), 7)])
-@pytest.mark.parametrize('args', [['web'], ['--json', 'web'], ['--quiet', 'web'], ['--detach', 'web']])
+
+@pytest.mark.parametrize(
+    ('exc', 'status'),
+    [
+        (Fault(int(Code.BAD_GROUP), "BAD_GROUP: no process group named 'web'"), 2),
+        (Fault(int(Code.BAD_OPTION), 'BAD_OPTION: delay'), 2),
+        (Fault(1, 'UNKNOWN_METHOD'), 3),
+        (ProtocolError('x', 401, 'Unauthorized', {}), 4),
+        (Fault(int(Code.BUSY), 'BUSY: web'), 5),
+        (Fault(6, 'SHUTDOWN_STATE'), 7),
+        (ConnectionRefusedError(errno.ECONNREFUSED, ''), 7),
+        (FileNotFoundError(errno.ENOENT, ''), 7),
+    ],
+)
+@pytest.mark.parametrize(
+    'args', [['web'], ['--json', 'web'], ['--quiet', 'web'], ['--detach', 'web']]
+)
 def test_refused_start(run, args, exc, status):
     ran = run(*args, script=[('startRestart', exc)])
     assert ran.status == status
@@ -424,38 +695,75 @@ def test_refused_start(run, args, exc, status):
 
 
 def test_password_is_in_no_error(run):
-    ran = run('-u', 'me', '-p', 'secret', '-s', 'http://me:secret@host:1', 'web',
-              script=[('startRestart', ProtocolError('x', 401, '', {}))])
+    ran = run(
+        '-u',
+        'me',
+        '-p',
+        'secret',
+        '-s',
+        'http://me:secret@host:1',
+        'web',
+        script=[('startRestart', ProtocolError('x', 401, '', {}))],
+    )
     assert ran.status == 4
-    assert ran.err == ['Error: http://host:1 requires authentication: user name or password missing or wrong']
+    assert ran.err == [
+        'Error: http://host:1 requires authentication: user name or password missing or wrong'
+    ]
 
 
 def test_server_gone_in_mid_wait(run):
-    ran = run('web', script=[*played(restart('running', process('0'))),
-                             ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
-                             ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, ''))])
+    ran = run(
+        'web',
+        script=[
+            *played(restart('running', process('0'))),
+            ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
+            ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, '')),
+        ],
+    )
     assert ran.status == 7
     assert ran.out == [f'web:0: {RESTARTED}']
-    assert ran.err == ['Error: supervisord went away during restart 7: http://localhost:9001 refused connection']
+    assert ran.err == [
+        'Error: supervisord went away during restart 7: http://localhost:9001 refused connection'
+    ]
 
 
 def test_reloaded_in_mid_wait(run):
-    ran = run('web', script=[*played(restart('running')), ('waitRestart', Fault(int(Code.NO_SUCH_RESTART), ''))])
+    ran = run(
+        'web',
+        script=[*played(restart('running')), ('waitRestart', Fault(int(Code.NO_SUCH_RESTART), ''))],
+    )
     assert ran.status == 1
     assert 'reloaded' in ran.err[0]
 
 
 # -- Ctrl-C --------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('args', [[], ['--json'], ['--quiet']])
 def test_ctrl_c_detaches(run, args):
     Path('a b.conf').write_text('[supervisorctl]\n')
-    ran = run('-c', 'a b.conf', '-s', 'unix:///x.sock', '-u', 'me', '-p', 'secret', *args, 'web',
-              script=[*played(restart('running', process('0', 'stopping'))), ('waitRestart', KeyboardInterrupt())])
+    ran = run(
+        '-c',
+        'a b.conf',
+        '-s',
+        'unix:///x.sock',
+        '-u',
+        'me',
+        '-p',
+        'secret',
+        *args,
+        'web',
+        script=[
+            *played(restart('running', process('0', 'stopping'))),
+            ('waitRestart', KeyboardInterrupt()),
+        ],
+    )
     assert ran.status == 130
     command = f"{PROGNAME} -c 'a b.conf' -s unix:///x.sock -u me -p PASSWORD"
-    assert ran.err == [f'detached: restart 7 goes on; to wait for it: {command} --wait 7; '
-                       f'to cancel it: {command} --cancel 7']
+    assert ran.err == [
+        f'detached: restart 7 goes on; to wait for it: {command} --wait 7; '
+        f'to cancel it: {command} --cancel 7'
+    ]
     if '--json' in args:
         assert ran.json() == {'id': '7', 'error': ran.err[0], 'code': None, 'exit_status': 130}
     else:
@@ -473,8 +781,10 @@ def test_ctrl_c_while_asking(run):
     assert (ran.status, ran.err) == (130, ['Error: interrupted'])
 
 
-@pytest.mark.parametrize(('argv0', 'command'), [
-    (f'./bin/{PROGNAME}', f'./bin/{PROGNAME}'), ('/usr/lib/other.py', PROGNAME)])
+@pytest.mark.parametrize(
+    ('argv0', 'command'),
+    [(f'./bin/{PROGNAME}', f'./bin/{PROGNAME}'), ('/usr/lib/other.py', PROGNAME)],
+)
 def test_cancel_command_names_this_program_where_it_is(monkeypatch, argv0, command):
     monkeypatch.setattr(sys, 'argv', [argv0])
     options = cli_options.RestartOptions(Screen(None, None))
@@ -485,13 +795,30 @@ def test_cancel_command_names_this_program_where_it_is(monkeypatch, argv0, comma
 # -- plan, status, cancel ------------------------------------------------------------------------
 
 PLAN: dict[str, Any] = {
-    'groups': ['web'], 'options': {}, 'total': 2, 'warnings': ['web:01 has no readiness'],
+    'groups': ['web'],
+    'options': {},
+    'total': 2,
+    'warnings': ['web:01 has no readiness'],
     'batches': [
-        {'number': 1, 'after': 0.0, 'longest': 12.5, 'processes': [
-            {'group': 'web', 'name': '00', 'state': 'RUNNING', 'pid': 12, 'action': 'restart'}]},
-        {'number': 2, 'after': 0.2, 'longest': 0, 'processes': [
-            {'group': 'web', 'name': '01', 'state': 'STOPPED', 'pid': 0, 'action': 'start'}]}],
-    'left': [{'group': 'web', 'name': '02', 'state': 'FATAL', 'reason': 'not running'}]}
+        {
+            'number': 1,
+            'after': 0.0,
+            'longest': 12.5,
+            'processes': [
+                {'group': 'web', 'name': '00', 'state': 'RUNNING', 'pid': 12, 'action': 'restart'}
+            ],
+        },
+        {
+            'number': 2,
+            'after': 0.2,
+            'longest': 0,
+            'processes': [
+                {'group': 'web', 'name': '01', 'state': 'STOPPED', 'pid': 0, 'action': 'start'}
+            ],
+        },
+    ],
+    'left': [{'group': 'web', 'name': '02', 'state': 'FATAL', 'reason': 'not running'}],
+}
 
 
 def test_plan(run):
@@ -499,15 +826,24 @@ def test_plan(run):
     assert ran.calls == [('planRestart', ['web'], {'delay': 0.2})]
     assert ran.status == 0
     assert ran.out == [
-        'web: would restart 2 processes in 2 batches', 'batch 1 (not before 0.00s, at most 12.50s):',
-        'web:00: restart (RUNNING, pid 12)', 'batch 2 (not before 0.20s, no time limit):', 'web:01: start (STOPPED)',
-        'left alone:', 'web:02: FATAL (not running)', 'warning: web:01 has no readiness']
+        'web: would restart 2 processes in 2 batches',
+        'batch 1 (not before 0.00s, at most 12.50s):',
+        'web:00: restart (RUNNING, pid 12)',
+        'batch 2 (not before 0.20s, no time limit):',
+        'web:01: start (STOPPED)',
+        'left alone:',
+        'web:02: FATAL (not running)',
+        'warning: web:01 has no readiness',
+    ]
 
 
 def test_plan_as_json(run):
     plan = {**PLAN, 'options': {'timeout': ''}}
     assert run('--plan', '--json', 'web', script=[('planRestart', plan)]).json() == {
-        **PLAN, 'options': {'timeout': None}, 'exit_status': 0}
+        **PLAN,
+        'options': {'timeout': None},
+        'exit_status': 0,
+    }
 
 
 def listed(**others):
@@ -518,52 +854,86 @@ def listed(**others):
 
 def test_status_of_all(run):
     local = datetime(2024, 1, 2, 3, 4, tzinfo=timezone.utc).astimezone().strftime('%Y-%m-%d %H:%M')
-    old = {**listed(groups=('web', 'api')), 'id': '12', 'state': 'succeeded', 'started_at': '2024-01-02T03:04:06Z'}
+    old = {
+        **listed(groups=('web', 'api')),
+        'id': '12',
+        'state': 'succeeded',
+        'started_at': '2024-01-02T03:04:06Z',
+    }
     ran = run('--status', script=[('listRestarts', [old, {**listed(), 'state': 'queued'}])])
     assert ran.status == 0
     assert ran.out == [
         'ID  STATE      DONE  FAILED  LOWEST  DURATION  WHEN              GROUPS',
         f'12  succeeded  1/1   0       1/1     0.41s     {local}  web, api',
-        f'7   queued     1/1   0       -       0.41s     {local}  web']
+        f'7   queued     1/1   0       -       0.41s     {local}  web',
+    ]
     assert run('--status', '--json', script=[('listRestarts', [old])]).json() == {
-        'restarts': [{**old, 'finished_at': None}], 'exit_status': 0}
+        'restarts': [{**old, 'finished_at': None}],
+        'exit_status': 0,
+    }
 
 
 def test_status_without_restarts(run):
     assert run('--status', script=[('listRestarts', [])]).out == ['no restarts']
-    assert run('--status', '--json', script=[('listRestarts', [])]).json() == {'restarts': [], 'exit_status': 0}
+    assert run('--status', '--json', script=[('listRestarts', [])]).json() == {
+        'restarts': [],
+        'exit_status': 0,
+    }
 
 
 @pytest.mark.parametrize('args', [['--status', '7'], ['7', '--status']])
 def test_status_of_one(run, args):
-    ran = run(*args, script=[('getRestart', restart('failed', process('0'), process('1', 'starting')))])
+    ran = run(
+        *args, script=[('getRestart', restart('failed', process('0'), process('1', 'starting')))]
+    )
     assert ran.calls == [('getRestart', '7')]
     assert ran.status == 1
     assert ran.out[2:] == [f'web:0: {RESTARTED}', 'web:1: starting']
 
 
-@pytest.mark.parametrize(('state', 'status'), [
-    ('queued', 0), ('running', 0), ('succeeded', 0), ('failed', 1), ('cancelled', 1), ('timed_out', 1)])
+@pytest.mark.parametrize(
+    ('state', 'status'),
+    [
+        ('queued', 0),
+        ('running', 0),
+        ('succeeded', 0),
+        ('failed', 1),
+        ('cancelled', 1),
+        ('timed_out', 1),
+    ],
+)
 def test_status_of_one_tells_by_its_exit_status_how_it_ended(run, state, status):
     script = [('getRestart', restart(state, process('0')))]
     assert run('--status', '7', script=script).status == status
     ran = run('--status', '7', '--json', script=script)
-    assert (ran.status, ran.json()['exit_status'], ran.json()['state'], ran.err) == (status, status, state, [])
+    assert (ran.status, ran.json()['exit_status'], ran.json()['state'], ran.err) == (
+        status,
+        status,
+        state,
+        [],
+    )
 
 
 def test_status_of_one_has_one_line_for_all_that_were_not_reached(run):
-    seen = restart('failed', process('0', 'failed', 'exit status 1'),
-                   *(process(str(n), 'skipped', 'not reached: web:0 failed first') for n in range(1, 9)))
+    seen = restart(
+        'failed',
+        process('0', 'failed', 'exit status 1'),
+        *(process(str(n), 'skipped', 'not reached: web:0 failed first') for n in range(1, 9)),
+    )
     assert run('--status', '7', script=[('getRestart', seen)]).out[2:] == [
         'web:0: ERROR (exit status 1)',
-        'web:1, web:2, web:3, web:4, web:5 and 3 more: skipped (not reached: web:0 failed first)']
+        'web:1, web:2, web:3, web:4, web:5 and 3 more: skipped (not reached: web:0 failed first)',
+    ]
 
 
 # -- wait and retry ------------------------------------------------------------------------------
 
+
 def test_wait_shows_a_restart_that_was_begun_before(run):
-    looks = [('waitRestart', restart('running', process('0', 'stopping'))),
-             ('waitRestart', restart('failed', process('0', 'failed', 'exit status 1', new_pid=0)))]
+    looks = [
+        ('waitRestart', restart('running', process('0', 'stopping'))),
+        ('waitRestart', restart('failed', process('0', 'failed', 'exit status 1', new_pid=0))),
+    ]
     ran = run('--wait', '7', script=[('getRestart', restart('running', process('0'))), *looks])
     assert ran.status == 1
     assert ran.out == ['web:0: ERROR (exit status 1)']
@@ -577,21 +947,37 @@ def test_wait_for_a_past_one(run):
 
 
 def test_wait_for_one_that_is_not_known(run):
-    ran = run('--wait', '9', script=[('getRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 9'))])
+    ran = run(
+        '--wait',
+        '9',
+        script=[('getRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 9'))],
+    )
     assert (ran.status, ran.err) == (2, ['Error: NO_SUCH_RESTART: 9'])
 
 
 def test_ctrl_c_while_waiting_says_how_to_wait_on(run):
-    ran = run('--wait', '7', script=[('getRestart', restart('running')), ('waitRestart', KeyboardInterrupt())])
+    ran = run(
+        '--wait',
+        '7',
+        script=[('getRestart', restart('running')), ('waitRestart', KeyboardInterrupt())],
+    )
     assert ran.status == 130
-    assert ran.err[0].startswith(f'detached: restart 7 goes on; to wait for it: {PROGNAME} --wait 7; ')
+    assert ran.err[0].startswith(
+        f'detached: restart 7 goes on; to wait for it: {PROGNAME} --wait 7; '
+    )
 
 
-@pytest.mark.parametrize(('args', 'sent'), [([], ()), (['--timeout', '5m', '--rolling'],
-                                                       ({'timeout': 300.0, 'max_unavailable': 1},))])
+@pytest.mark.parametrize(
+    ('args', 'sent'),
+    [([], ()), (['--timeout', '5m', '--rolling'], ({'timeout': 300.0, 'max_unavailable': 1},))],
+)
 def test_retry(run, args, sent):
-    ran = run('--retry', '7', *args, script=[('retryRestart', '8'),
-                                             ('waitRestart', restart('succeeded', process('0'), id='8'))])
+    ran = run(
+        '--retry',
+        '7',
+        *args,
+        script=[('retryRestart', '8'), ('waitRestart', restart('succeeded', process('0'), id='8'))],
+    )
     assert ran.calls == [('retryRestart', '7', *sent), ('waitRestart', '8', NEVER, PACE)]
     assert (ran.status, ran.out[0]) == (0, f'web:0: {RESTARTED}')
 
@@ -604,8 +990,10 @@ def test_retry_by_a_server_that_cannot(run):
     unknown = Fault(1, 'UNKNOWN_METHOD')
     ran = run('--retry', '7', script=[('retryRestart', unknown), ('getPluginVersion', '1.0.0')])
     assert ran.status == 3
-    assert ran.err == ['Error: the restarter there (1.0.0) knows no retryRestart: it is older than this command; '
-                       'upgrade it, and restart supervisord']
+    assert ran.err == [
+        'Error: the restarter there (1.0.0) knows no retryRestart: it is older than this command; '
+        'upgrade it, and restart supervisord'
+    ]
     ran = run('--retry', '7', script=[('retryRestart', unknown), ('getPluginVersion', unknown)])
     assert (ran.status, 'reload' in ran.err[0]) == (3, True)
 
@@ -621,10 +1009,14 @@ def test_cancel(run):
     assert (ran.status, ran.out, ran.calls) == (0, ['7: cancelled'], [('cancelRestart', '7')])
     assert run('--cancel', '7', '--quiet', script=[('cancelRestart', True)]).out == []
     assert run('--cancel', '7', '--json', script=[('cancelRestart', True)]).json() == {
-        'id': '7', 'cancelled': True, 'exit_status': 0}
+        'id': '7',
+        'cancelled': True,
+        'exit_status': 0,
+    }
 
 
 # -- the terminal --------------------------------------------------------------------------------
+
 
 class FakeTqdm:
     """The part of tqdm that is used; notes what the bar showed."""
@@ -656,7 +1048,9 @@ class Terminal(io.TextIOWrapper):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A terminal for standard output, and a tqdm that cannot be imported before startRestart is sent."""
+    """A terminal for standard output, and a tqdm that cannot be imported before startRestart is
+    sent.
+    """
     stream = Terminal(io.BytesIO(), encoding='utf-8')
     monkeypatch.setattr(FakeTqdm, 'bars', [])
     module = types.ModuleType('tqdm')
@@ -666,6 +1060,7 @@ def terminal(monkeypatch):
     def started():
         monkeypatch.setitem(sys.modules, 'tqdm', module)
         return '7'
+
     stream.started = started  # type: ignore[attr-defined]
     return stream
 
@@ -676,11 +1071,15 @@ def printed(stream):
 
 
 def test_bar_on_a_terminal(run, terminal):
-    looks = [restart('queued', process('0', 'waiting'), process('1', 'waiting')),
-             restart('running', process('0'), process('1', 'stopping')),
-             restart('failed', process('0'), process('1', 'failed', 'exit status 1'))]
-    ran = run('web', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal)
-    bar, = FakeTqdm.bars
+    looks = [
+        restart('queued', process('0', 'waiting'), process('1', 'waiting')),
+        restart('running', process('0'), process('1', 'stopping')),
+        restart('failed', process('0'), process('1', 'failed', 'exit status 1')),
+    ]
+    ran = run(
+        'web', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal
+    )
+    (bar,) = FakeTqdm.bars
     assert (bar.total, bar.file, bar.closed) == (2, terminal, True)
     assert bar.seen == [('web (queued)', 0), ('web', 1), ('web (1 failed)', 1)]
     assert printed(terminal)[0] == 'web:1: ERROR (exit status 1)'
@@ -688,8 +1087,15 @@ def test_bar_on_a_terminal(run, terminal):
 
 
 def test_bar_is_closed_by_ctrl_c(run, terminal):
-    ran = run('web', script=[('startRestart', terminal.started), *played(restart('running', process('0')))[1:],
-                             ('waitRestart', KeyboardInterrupt())], stdout=terminal)
+    ran = run(
+        'web',
+        script=[
+            ('startRestart', terminal.started),
+            *played(restart('running', process('0')))[1:],
+            ('waitRestart', KeyboardInterrupt()),
+        ],
+        stdout=terminal,
+    )
     assert ran.status == 130
     assert FakeTqdm.bars[0].closed
 
@@ -716,19 +1122,28 @@ def test_a_long_stop_moves_the_bar_and_is_named(run, terminal, monkeypatch):
     clock = itertools.chain([100.0], itertools.repeat(142.0))
     monkeypatch.setattr(progress, 'time', types.SimpleNamespace(monotonic=lambda: next(clock)))
     slow = process('2', 'stopping', group='celery', stop_limit=600.0, stop_seconds=0.0)
-    looks = [restart('running', slow, groups=['celery']), restart('succeeded', process('2'), groups=['celery'])]
+    looks = [
+        restart('running', slow, groups=['celery']),
+        restart('succeeded', process('2'), groups=['celery']),
+    ]
     run('celery', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal)
     assert FakeTqdm.bars[0].seen[0] == ('celery: celery:2 stopping for 42 s of 600', 0)
 
 
 def test_the_bar_does_not_fill_up_on_an_abort(run, terminal):
     why = 'not reached: web:0 failed first (on_failure = abort)'
-    end = restart('failed', process('0', 'failed', 'exit status 1', new_pid=0), process('1'),
-                  *(process(str(n), 'skipped', why) for n in range(2, 200)))
+    end = restart(
+        'failed',
+        process('0', 'failed', 'exit status 1', new_pid=0),
+        process('1'),
+        *(process(str(n), 'skipped', why) for n in range(2, 200)),
+    )
     ran = run('web', script=[('startRestart', terminal.started), *played(end)[1:]], stdout=terminal)
     assert FakeTqdm.bars[0].seen == [('web (1 failed)', 1)]
-    assert printed(terminal) == [f'web:2, web:3, web:4, web:5, web:6 and 193 more: skipped ({why})',
-                                 'web:0: ERROR (exit status 1)']
+    assert printed(terminal) == [
+        f'web:2, web:3, web:4, web:5, web:6 and 193 more: skipped ({why})',
+        'web:0: ERROR (exit status 1)',
+    ]
     assert ran.err == ['web: 1 of 200 processes failed: web:0; 198 not reached, still as before']
 
 
@@ -736,8 +1151,10 @@ def test_what_was_killed_is_told_above_the_bar(run, terminal):
     note = 'killed after 3.0 s: did not stop within stopwaitsecs'
     end = restart('succeeded', process('0', killed=True, note=note), process('1'))
     run('web', script=[('startRestart', terminal.started), *played(end)[1:]], stdout=terminal)
-    assert printed(terminal) == [f'web:0: restarted ({note}, down 0.02s, ready after 1.03s)',
-                                 'web: restarted 2 processes in 0.41s, at least 1 of 2 ready throughout, 1 killed']
+    assert printed(terminal) == [
+        f'web:0: restarted ({note}, down 0.02s, ready after 1.03s)',
+        'web: restarted 2 processes in 0.41s, at least 1 of 2 ready throughout, 1 killed',
+    ]
 
 
 RED, YELLOW, GREEN, END = '\x1b[31m', '\x1b[33m', '\x1b[32m', '\x1b[0m'
@@ -746,18 +1163,34 @@ RED, YELLOW, GREEN, END = '\x1b[31m', '\x1b[33m', '\x1b[32m', '\x1b[0m'
 def test_colours_on_a_terminal(run, terminal, monkeypatch):
     monkeypatch.setenv('TERM', 'xterm')
     monkeypatch.delenv('NO_COLOR', raising=False)
-    looks = [restart('running', process('0', killed=True), process('1', 'failed', 'no', new_pid=0), process('2')),
-             restart('failed', process('0', killed=True), process('1', 'failed', 'no', new_pid=0), process('2'))]
-    ran = run('web', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal)
+    looks = [
+        restart(
+            'running',
+            process('0', killed=True),
+            process('1', 'failed', 'no', new_pid=0),
+            process('2'),
+        ),
+        restart(
+            'failed',
+            process('0', killed=True),
+            process('1', 'failed', 'no', new_pid=0),
+            process('2'),
+        ),
+    ]
+    ran = run(
+        'web', script=[('startRestart', terminal.started), *played(*looks)[1:]], stdout=terminal
+    )
     shown = printed(terminal)
     assert [line[:5] for line in shown] == [YELLOW, RED, RED]
     assert all(line.endswith(END) for line in shown)
-    assert ran.err[0].isprintable()         # standard error is no terminal
+    assert ran.err[0].isprintable()  # standard error is no terminal
     run('web', script=OK, stdout=terminal)
     assert printed(terminal)[-1].startswith(f'{GREEN}web: restarted')
 
 
-@pytest.mark.parametrize(('variable', 'value'), [('TERM', 'dumb'), ('NO_COLOR', '1'), ('TERM', None)])
+@pytest.mark.parametrize(
+    ('variable', 'value'), [('TERM', 'dumb'), ('NO_COLOR', '1'), ('TERM', None)]
+)
 def test_no_colours_where_they_are_not_wanted(run, terminal, monkeypatch, variable, value):
     monkeypatch.setenv('TERM', 'xterm')
     monkeypatch.delenv('NO_COLOR', raising=False)
@@ -772,8 +1205,10 @@ def test_no_colours_where_they_are_not_wanted(run, terminal, monkeypatch, variab
 @pytest.mark.parametrize(('args', 'said'), [([], True), (['--quiet'], False), (['--json'], False)])
 def test_warnings_of_the_plan_are_said_once_by_the_restart_too(run, args, said):
     warnings = ['web: all 2 processes may be down at once', 'web:0: \x1b[31m']
-    looks = [restart('running', process('0', 'stopping'), warnings=warnings),
-             restart('succeeded', process('0'), warnings=warnings)]
+    looks = [
+        restart('running', process('0', 'stopping'), warnings=warnings),
+        restart('succeeded', process('0'), warnings=warnings),
+    ]
     ran = run(*args, 'web', script=played(*looks))
     lines = ['warning: web: all 2 processes may be down at once', 'warning: web:0: \\x1b[31m']
     assert ran.err == (lines if said else [])
@@ -781,6 +1216,7 @@ def test_warnings_of_the_plan_are_said_once_by_the_restart_too(run, args, said):
 
 
 # -- output that cannot go wrong -----------------------------------------------------------------
+
 
 def test_names_cannot_command_the_terminal(run):
     ran = run('web', script=played(restart('failed', process('\x1b[2J', 'failed', 'a\nb\x07'))))
@@ -797,7 +1233,9 @@ def test_control_characters_in_tables(run):
 
 def test_encoding_without_the_characters(run):
     stream = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
-    assert run('web', script=played(restart('succeeded', process('größe'))), stdout=stream).status == 0
+    assert (
+        run('web', script=played(restart('succeeded', process('größe'))), stdout=stream).status == 0
+    )
     assert printed(stream)[0] == f'web:gr\\xf6\\xdfe: {RESTARTED}'
 
 
@@ -812,14 +1250,27 @@ def test_reader_gone(run):
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
-@pytest.mark.parametrize(('args', 'script'), [
-    (['--json', 'web'], OK), (['--json', '--status'], [('listRestarts', [])]), (['--status'], [('listRestarts', [])]),
-    (['--detach', 'web'], [('startRestart', '7')]), (['--plan', 'web'], [('planRestart', None)])])
+@pytest.mark.parametrize(
+    ('args', 'script'),
+    [
+        (['--json', 'web'], OK),
+        (['--json', '--status'], [('listRestarts', [])]),
+        (['--status'], [('listRestarts', [])]),
+        (['--detach', 'web'], [('startRestart', '7')]),
+        (['--plan', 'web'], [('planRestart', None)]),
+    ],
+)
 def test_an_answer_that_cannot_be_written_is_no_success(run, args, script):
     with open('/dev/full', 'w') as stream:
-        ran = run(*args, script=[(method, PLAN if answer is None else answer) for method, answer in script],
-                  stdout=stream)
-    assert (ran.status, ran.err) == (1, ['Error: standard output takes no more: No space left on device'])
+        ran = run(
+            *args,
+            script=[(method, PLAN if answer is None else answer) for method, answer in script],
+            stdout=stream,
+        )
+    assert (ran.status, ran.err) == (
+        1,
+        ['Error: standard output takes no more: No space left on device'],
+    )
 
 
 def test_json_without_standard_output_is_no_success(run, monkeypatch):
@@ -831,7 +1282,10 @@ def test_json_without_standard_output_is_no_success(run, monkeypatch):
 def test_full_disk_is_said_once(run):
     with open('/dev/full', 'w') as stream:
         ran = run('web', script=OK, stdout=stream)
-    assert (ran.status, ran.err) == (0, ['Error: standard output takes no more: No space left on device'])
+    assert (ran.status, ran.err) == (
+        0,
+        ['Error: standard output takes no more: No space left on device'],
+    )
 
 
 @pytest.mark.parametrize('gone', ['stdout', 'stderr'])
@@ -842,11 +1296,14 @@ def test_closed_standard_streams(run, monkeypatch, gone):
 
 # -- the shell, and the script -------------------------------------------------------------------
 
+
 @pytest.fixture
 def shells(monkeypatch):
     opened: list[Any] = []
-    monkeypatch.setattr('supervisor.supervisorctl.Controller.exec_cmdloop',
-                        lambda self, args, options: opened.append(options.history_file))
+    monkeypatch.setattr(
+        'supervisor.supervisorctl.Controller.exec_cmdloop',
+        lambda self, args, options: opened.append(options.history_file),
+    )
     return opened
 
 
@@ -866,6 +1323,12 @@ def test_no_shell_without_i_or_without_a_restart(run, shells):
 def test_script_runs_from_a_checkout(tmp_path):
     script = ROOT / 'bin' / PROGNAME
     assert os.access(script, os.X_OK)
-    done = subprocess.run([sys.executable, str(script), '-h'], cwd=tmp_path, capture_output=True, text=True,
-                          check=False, env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'})
+    done = subprocess.run(
+        [sys.executable, str(script), '-h'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'},
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, HELP, '')

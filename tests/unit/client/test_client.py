@@ -1,4 +1,7 @@
-"""Calls, errors and the waiting for a restart. Sockets only where an error of HTTP or XML is what it is about."""
+"""Calls, errors and the waiting for a restart. Sockets only where an error of HTTP or XML is what
+it is about.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -30,9 +33,23 @@ URL = 'http://host:9001'
 
 
 def restart(state='running', version=1, **others):
-    return {'id': '7', 'groups': ['web'], 'state': state, 'version': version, 'requested_at': '', 'started_at': '',
-            'finished_at': '', 'duration': 0.5, 'options': {}, 'total': 0, 'done': 0, 'failed': 0, 'lowest_ready': 0,
-            'processes': [], **others}
+    return {
+        'id': '7',
+        'groups': ['web'],
+        'state': state,
+        'version': version,
+        'requested_at': '',
+        'started_at': '',
+        'finished_at': '',
+        'duration': 0.5,
+        'options': {},
+        'total': 0,
+        'done': 0,
+        'failed': 0,
+        'lowest_ready': 0,
+        'processes': [],
+        **others,
+    }
 
 
 class Script:
@@ -55,6 +72,7 @@ class Script:
             if isinstance(answer, BaseException):
                 raise answer
             return answer
+
         return play
 
 
@@ -70,10 +88,25 @@ def error_of(exc):
 
 # -- exit statuses and texts ---------------------------------------------------------------------
 
-@pytest.mark.parametrize(('code', 'status'), [
-    (Code.BAD_GROUP, 2), (Code.BAD_OPTION, 2), (Code.NO_SUCH_RESTART, 2), (Code.BUSY, 5), (Code.BAD_STATE, 1),
-    (Code.TIMEOUT, 1), (Code.START_FAILED, 1), (Code.STOP_FAILED, 1), (Code.CANCELLED, 1),
-    (Faults.UNKNOWN_METHOD, 3), (Faults.SHUTDOWN_STATE, 7), (Faults.INCORRECT_PARAMETERS, 2), (Faults.FAILED, 1)])
+
+@pytest.mark.parametrize(
+    ('code', 'status'),
+    [
+        (Code.BAD_GROUP, 2),
+        (Code.BAD_OPTION, 2),
+        (Code.NO_SUCH_RESTART, 2),
+        (Code.BUSY, 5),
+        (Code.BAD_STATE, 1),
+        (Code.TIMEOUT, 1),
+        (Code.START_FAILED, 1),
+        (Code.STOP_FAILED, 1),
+        (Code.CANCELLED, 1),
+        (Faults.UNKNOWN_METHOD, 3),
+        (Faults.SHUTDOWN_STATE, 7),
+        (Faults.INCORRECT_PARAMETERS, 2),
+        (Faults.FAILED, 1),
+    ],
+)
 def test_each_fault_has_its_exit_status(code, status):
     assert error_of(Fault(int(code), 'TEXT: of the server')).status == status
 
@@ -85,25 +118,39 @@ def test_text_of_a_fault_is_the_servers():
 
 
 def test_missing_interface_says_what_to_configure():
-    assert '[rpcinterface:restarter]' in str(error_of(Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')))
+    assert '[rpcinterface:restarter]' in str(
+        error_of(Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD'))
+    )
 
 
 def test_shutdown_is_said_plainly():
     assert 'shutting down' in str(error_of(Fault(Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE')))
 
 
-@pytest.mark.parametrize(('exc', 'text'), [
-    (ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused'), 'refused connection'),
-    (FileNotFoundError(errno.ENOENT, 'No such file or directory'), 'no such file'),
-    (PermissionError(errno.EACCES, 'Permission denied'), 'permission denied'),
-    (socket.gaierror(-2, 'Name or service not known'), 'unknown host (Name or service not known)'),
-    (socket.timeout('timed out'), 'timed out'),
-    (OSError('AF_UNIX path too long'), 'af_unix path too long'),
-    (http.client.IncompleteRead(b'', 5), 'does not speak HTTP as it should (IncompleteRead)'),
-    (http.client.CannotSendRequest('Request-sent'), 'does not speak HTTP as it should (CannotSendRequest)'),
-    (UnicodeEncodeError('idna', 'a..b', 2, 3, 'label empty'),
-     'cannot be called (UnicodeEncodeError in host, user name or password)'),
-    (ProtocolError('127.0.0.1/RPC2', 503, 'Busy', {}), 'answered HTTP 503 Busy')])
+@pytest.mark.parametrize(
+    ('exc', 'text'),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused'), 'refused connection'),
+        (FileNotFoundError(errno.ENOENT, 'No such file or directory'), 'no such file'),
+        (PermissionError(errno.EACCES, 'Permission denied'), 'permission denied'),
+        (
+            socket.gaierror(-2, 'Name or service not known'),
+            'unknown host (Name or service not known)',
+        ),
+        (socket.timeout('timed out'), 'timed out'),
+        (OSError('AF_UNIX path too long'), 'af_unix path too long'),
+        (http.client.IncompleteRead(b'', 5), 'does not speak HTTP as it should (IncompleteRead)'),
+        (
+            http.client.CannotSendRequest('Request-sent'),
+            'does not speak HTTP as it should (CannotSendRequest)',
+        ),
+        (
+            UnicodeEncodeError('idna', 'a..b', 2, 3, 'label empty'),
+            'cannot be called (UnicodeEncodeError in host, user name or password)',
+        ),
+        (ProtocolError('127.0.0.1/RPC2', 503, 'Busy', {}), 'answered HTTP 503 Busy'),
+    ],
+)
 def test_unreachable_says_why_and_where(exc, text):
     error = error_of(exc)
     assert (error.status, str(error)) == (Exit.UNREACHABLE, f'{URL} {text}')
@@ -115,8 +162,10 @@ def test_errors_are_one_line_without_control_characters():
 
 
 def test_url_is_shown_without_password():
-    client = Client(Script(('getRestart', ConnectionRefusedError(errno.ECONNREFUSED, ''))).connect,
-                    'http://user:sec@ret@host:9001')
+    client = Client(
+        Script(('getRestart', ConnectionRefusedError(errno.ECONNREFUSED, ''))).connect,
+        'http://user:sec@ret@host:9001',
+    )
     with pytest.raises(ClientError) as caught:
         client.get('7')
     assert str(caught.value) == 'http://host:9001 refused connection'
@@ -133,6 +182,7 @@ def test_keyboard_interrupt_is_not_an_error():
 
 # -- over a socket -------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def server() -> Iterator[Any]:
     """server(bytes) answers one connection with them and closes it; returns the URL."""
@@ -147,6 +197,7 @@ def server() -> Iterator[Any]:
                 while b'</methodCall>' not in request:
                     request += connection.recv(65536)
                 connection.sendall(answer)
+
         threads.append(threading.Thread(target=once, daemon=True))
         threads[-1].start()
         return f'http://127.0.0.1:{listener.getsockname()[1]}'
@@ -161,27 +212,51 @@ def over_http(url: str, username=None, password=None) -> Client:
     def connect():
         transport = SupervisorTransport(username, password, url)
         return ServerProxy('http://127.0.0.1', transport=transport).restarter
+
     return Client(connect, url)
 
 
 def http_answer(body: str, status: str = '200 OK') -> bytes:
-    return (f'HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n'
-            f'Connection: close\r\n\r\n{body}').encode()
+    return (
+        f'HTTP/1.1 {status}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n'
+        f'Connection: close\r\n\r\n{body}'
+    ).encode()
 
 
-@pytest.mark.parametrize(('answer', 'status', 'text'), [
-    (http_answer('', '401 Unauthorized'), 4, 'requires authentication'),
-    (http_answer('', '404 Not Found'), 7, 'answered HTTP 404 Not Found'),
-    (http_answer('', '500 Internal Server Error'), 7, 'answered HTTP 500 Internal Server Error'),
-    (http_answer('<html><p>Hello</html>'), 7, 'not XML-RPC (ExpatError)'),
-    (http_answer('<html/>'), 7, 'not XML-RPC (ResponseError)'),
-    (http_answer(''), 7, 'not XML-RPC (ExpatError)'),
-    (http_answer(dumps(({},), methodresponse=True).replace('<struct>\n</struct>', '<int>x</int>')), 7,
-     'not XML-RPC (ValueError)'),
-    (b'220 mail.example.org ESMTP\r\n', 7, 'does not speak HTTP as it should (BadStatusLine)'),
-    (b'', 7, 'closed the connection without an answer'),
-    (http_answer(dumps(Fault(1, 'UNKNOWN_METHOD'), methodresponse=True)), 3, '[rpcinterface:restarter]'),
-    (http_answer(dumps((8,), methodresponse=True)), 3, 'answered getRestart with something unexpected')])
+@pytest.mark.parametrize(
+    ('answer', 'status', 'text'),
+    [
+        (http_answer('', '401 Unauthorized'), 4, 'requires authentication'),
+        (http_answer('', '404 Not Found'), 7, 'answered HTTP 404 Not Found'),
+        (
+            http_answer('', '500 Internal Server Error'),
+            7,
+            'answered HTTP 500 Internal Server Error',
+        ),
+        (http_answer('<html><p>Hello</html>'), 7, 'not XML-RPC (ExpatError)'),
+        (http_answer('<html/>'), 7, 'not XML-RPC (ResponseError)'),
+        (http_answer(''), 7, 'not XML-RPC (ExpatError)'),
+        (
+            http_answer(
+                dumps(({},), methodresponse=True).replace('<struct>\n</struct>', '<int>x</int>')
+            ),
+            7,
+            'not XML-RPC (ValueError)',
+        ),
+        (b'220 mail.example.org ESMTP\r\n', 7, 'does not speak HTTP as it should (BadStatusLine)'),
+        (b'', 7, 'closed the connection without an answer'),
+        (
+            http_answer(dumps(Fault(1, 'UNKNOWN_METHOD'), methodresponse=True)),
+            3,
+            '[rpcinterface:restarter]',
+        ),
+        (
+            http_answer(dumps((8,), methodresponse=True)),
+            3,
+            'answered getRestart with something unexpected',
+        ),
+    ],
+)
 def test_what_a_server_may_answer(server, answer, status, text):
     with pytest.raises(ClientError, match='.') as caught:
         over_http(server(answer)).get('7')
@@ -196,7 +271,7 @@ def test_good_answer_over_http(server):
 
 
 def test_nobody_listens():
-    with socket.socket() as taken:                         # and so nobody else can begin to listen there
+    with socket.socket() as taken:  # and so nobody else can begin to listen there
         taken.bind(('127.0.0.1', 0))
         with pytest.raises(ClientError, match='refused connection') as caught:
             over_http(f'http://127.0.0.1:{taken.getsockname()[1]}').get('7')
@@ -223,19 +298,48 @@ def test_password_that_cannot_be_encoded(server):
 
 # -- answers -------------------------------------------------------------------------------------
 
-PROCESS = {'group': 'web', 'name': '00', 'phase': 'ready', 'old_pid': 1, 'new_pid': 2, 'stop_seconds': 0.1,
-           'down_seconds': 0, 'ready_seconds': 0.1, 'error': ''}
-BAD_PROCESSES = [{**PROCESS, 'down_seconds': '0.1'}, {**PROCESS, 'ready_seconds': ''}, {**PROCESS, 'new_pid': None},
-                 {key: value for key, value in PROCESS.items() if key != 'ready_seconds'},
-                 {key: value for key, value in PROCESS.items() if key != 'stop_seconds'}]
-PLAN: dict[str, Any] = {'groups': ['web'], 'total': 0, 'warnings': [], 'left': [],
-        'batches': [{'number': 1, 'after': 0.0, 'longest': 0, 'processes': []}]}
+PROCESS = {
+    'group': 'web',
+    'name': '00',
+    'phase': 'ready',
+    'old_pid': 1,
+    'new_pid': 2,
+    'stop_seconds': 0.1,
+    'down_seconds': 0,
+    'ready_seconds': 0.1,
+    'error': '',
+}
+BAD_PROCESSES = [
+    {**PROCESS, 'down_seconds': '0.1'},
+    {**PROCESS, 'ready_seconds': ''},
+    {**PROCESS, 'new_pid': None},
+    {key: value for key, value in PROCESS.items() if key != 'ready_seconds'},
+    {key: value for key, value in PROCESS.items() if key != 'stop_seconds'},
+]
+PLAN: dict[str, Any] = {
+    'groups': ['web'],
+    'total': 0,
+    'warnings': [],
+    'left': [],
+    'batches': [{'number': 1, 'after': 0.0, 'longest': 0, 'processes': []}],
+}
 
 
-@pytest.mark.parametrize('wrong', [
-    restart(groups='web'), restart(total='3'), restart(duration='0.5'), restart(options=[]),
-    restart(processes=['web:00']), restart(processes=[{'group': 'web', 'name': '00'}]),
-    *(restart(processes=[bad]) for bad in BAD_PROCESSES), {'id': '7'}, [], ''])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        restart(groups='web'),
+        restart(total='3'),
+        restart(duration='0.5'),
+        restart(options=[]),
+        restart(processes=['web:00']),
+        restart(processes=[{'group': 'web', 'name': '00'}]),
+        *(restart(processes=[bad]) for bad in BAD_PROCESSES),
+        {'id': '7'},
+        [],
+        '',
+    ],
+)
 def test_struct_of_another_shape_is_an_error(wrong):
     error = error_of_answer(wrong)
     assert error.status == Exit.NO_INTERFACE
@@ -253,7 +357,9 @@ def test_struct_of_the_right_shape():
     assert client_of(script).get('7')['processes'] == [PROCESS]
 
 
-@pytest.mark.parametrize(('old', 'new', 'is_it'), [(1, 2, False), (1, 1, True), (0, 2, False), (0, 0, False)])
+@pytest.mark.parametrize(
+    ('old', 'new', 'is_it'), [(1, 2, False), (1, 1, True), (0, 2, False), (0, 0, False)]
+)
 def test_a_process_that_is_ready_and_the_old_one_was_signalled(old, new, is_it):
     assert signalled({**PROCESS, 'old_pid': old, 'new_pid': new}) is is_it  # type: ignore[typeddict-item]
 
@@ -271,8 +377,12 @@ def test_further_keys_are_welcome():
 
 
 def test_connection_is_kept_while_it_answers_and_replaced_after_an_error():
-    script = Script(('getRestart', restart()), ('getRestart', restart()),
-                    ('getRestart', OSError(errno.EPIPE, 'Broken pipe')), ('getRestart', restart()))
+    script = Script(
+        ('getRestart', restart()),
+        ('getRestart', restart()),
+        ('getRestart', OSError(errno.EPIPE, 'Broken pipe')),
+        ('getRestart', restart()),
+    )
     client = client_of(script)
     client.get('7')
     client.get('7')
@@ -285,15 +395,24 @@ def test_connection_is_kept_while_it_answers_and_replaced_after_an_error():
 
 # -- waiting -------------------------------------------------------------------------------------
 
+
 def test_follow_waits_for_a_change_only_after_a_look_that_saw_none():
-    script = Script(('waitRestart', restart(version=1)), ('waitRestart', restart(version=4)),
-                    ('waitRestart', restart(version=4)), ('waitRestart', restart(version=5)),
-                    ('waitRestart', restart('succeeded', 9)))
+    script = Script(
+        ('waitRestart', restart(version=1)),
+        ('waitRestart', restart(version=4)),
+        ('waitRestart', restart(version=4)),
+        ('waitRestart', restart(version=5)),
+        ('waitRestart', restart('succeeded', 9)),
+    )
     states = [r['state'] for r in client_of(script).follow('7')]
     assert states[-1] == 'succeeded'
     assert script.calls == [
-        ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE), ('waitRestart', '7', NEVER, PACE),
-        ('waitRestart', '7', 4, PATIENCE), ('waitRestart', '7', NEVER, PACE)]
+        ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', 4, PATIENCE),
+        ('waitRestart', '7', NEVER, PACE),
+    ]
 
 
 def test_follow_of_one_that_has_ended_asks_once():
@@ -308,21 +427,30 @@ def test_follow_ends_with_the_state_though_processes_are_still_coming_back(state
 
 
 def test_wait_asks_for_the_end_only():
-    script = Script(('waitRestart', restart('queued')), ('waitRestart', restart()), ('waitRestart', restart('failed')))
+    script = Script(
+        ('waitRestart', restart('queued')),
+        ('waitRestart', restart()),
+        ('waitRestart', restart('failed')),
+    )
     assert client_of(script).wait('7')['state'] == 'failed'
     assert script.calls == [('waitRestart', '7', NEVER, PATIENCE)] * 3
 
 
 def test_broken_connection_is_tried_once_more():
-    script = Script(('waitRestart', ConnectionResetError(errno.ECONNRESET, 'reset')),
-                    ('waitRestart', restart('succeeded')))
+    script = Script(
+        ('waitRestart', ConnectionResetError(errno.ECONNRESET, 'reset')),
+        ('waitRestart', restart('succeeded')),
+    )
     assert client_of(script).wait('7')['state'] == 'succeeded'
     assert script.connections == 2
 
 
 def test_server_gone_in_mid_wait():
-    script = Script(('waitRestart', restart()), ('waitRestart', http.client.RemoteDisconnected('')),
-                    ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, '')))
+    script = Script(
+        ('waitRestart', restart()),
+        ('waitRestart', http.client.RemoteDisconnected('')),
+        ('waitRestart', ConnectionRefusedError(errno.ECONNREFUSED, '')),
+    )
     with pytest.raises(ClientError) as caught:
         client_of(script).wait('7')
     assert caught.value.status == Exit.UNREACHABLE
@@ -330,8 +458,11 @@ def test_server_gone_in_mid_wait():
 
 
 def test_reloaded_in_mid_wait():
-    script = Script(('waitRestart', restart()), ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
-                    ('waitRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 7')))
+    script = Script(
+        ('waitRestart', restart()),
+        ('waitRestart', ConnectionResetError(errno.ECONNRESET, '')),
+        ('waitRestart', Fault(int(Code.NO_SUCH_RESTART), 'NO_SUCH_RESTART: 7')),
+    )
     with pytest.raises(ClientError, match='reloaded or restarted meanwhile') as caught:
         list(client_of(script).follow('7'))
     assert caught.value.status == Exit.FAILED
@@ -346,6 +477,7 @@ def test_shutdown_in_mid_wait():
 
 
 # -- words ---------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('word', ['', 'a\x00', 'a\x1bb', 'a\udcff', '\ufffe'])
 def test_words_that_cannot_be_sent(word):

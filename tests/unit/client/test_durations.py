@@ -1,4 +1,5 @@
 """Times as users write them."""
+
 from __future__ import annotations
 
 import pytest
@@ -6,14 +7,47 @@ import pytest
 from supervisor_restarter.client.durations import read_seconds
 
 
-@pytest.mark.parametrize(('word', 'seconds'), [
-    ('0', 0), ('5', 5), ('1.5', 1.5), ('90s', 90), ('5m', 300), ('0.5m', 30), ('2h', 7200), ('1d', 86400), ('0d', 0)])
+@pytest.mark.parametrize(
+    ('word', 'seconds'),
+    [
+        ('0', 0),
+        ('5', 5),
+        ('1.5', 1.5),
+        ('90s', 90),
+        ('5m', 300),
+        ('0.5m', 30),
+        ('2h', 7200),
+        ('1d', 86400),
+        ('0d', 0),
+    ],
+)
 def test_durations(word, seconds):
     assert read_seconds(word) == seconds
 
 
-@pytest.mark.parametrize('word', ['', 's', 'm', '5x', '5M', '-1', '-1m', 'nan', 'inf', 'infd', 'nans', '1h30m', '116d',
-                                  '1e99h', '5ms', '²'])
+@pytest.mark.parametrize(
+    'word',
+    [
+        '',
+        's',
+        'm',
+        '5x',
+        '5M',
+        '-1',
+        '-1m',
+        'nan',
+        'inf',
+        'infd',
+        'nans',
+        '1h30m',
+        '116d',
+        '1e99h',
+        '5ms',
+        '²',
+    ],
+)
 def test_no_durations(word):
-    with pytest.raises(ValueError, match='must be a number of seconds from 0 to 10000000, or with a unit'):
+    with pytest.raises(
+        ValueError, match='must be a number of seconds from 0 to 10000000, or with a unit'
+    ):
         read_seconds(word)

@@ -1,4 +1,7 @@
-"""The bar: its title has room, it is drawn anew while nothing is heard, and nothing that goes wrong with it matters."""
+"""The bar: its title has room, it is drawn anew while nothing is heard, and nothing that goes wrong
+with it matters.
+"""
+
 from __future__ import annotations
 
 import io
@@ -12,12 +15,22 @@ from supervisor_restarter.client import gauge
 from supervisor_restarter.client.gauge import Gauge, Title
 
 
-@pytest.mark.parametrize(('title', 'room', 'said'), [
-    (Title('web'), 20, 'web'), (Title('web', 'web:2 stopping for 9 s'), 40, 'web: web:2 stopping for 9 s'),
-    (Title('web, api, worker, cron', 'web:2 stopping for 9 s'), 40, 'web, api, wor...: web:2 stopping for 9 s'),
-    (Title('web', 'web:2 stopping for 9 s'), 26, 'web:2 stopping for 9 s'),
-    (Title('web', 'web:2 stopping for 9 s'), 12, 'web:2 sto...'), (Title('web, api, worker'), 10, 'web, ap...'),
-    (Title('a\x1b[2J', 'b\nc'), 40, 'a\\x1b[2J: b\\nc')])
+@pytest.mark.parametrize(
+    ('title', 'room', 'said'),
+    [
+        (Title('web'), 20, 'web'),
+        (Title('web', 'web:2 stopping for 9 s'), 40, 'web: web:2 stopping for 9 s'),
+        (
+            Title('web, api, worker, cron', 'web:2 stopping for 9 s'),
+            40,
+            'web, api, wor...: web:2 stopping for 9 s',
+        ),
+        (Title('web', 'web:2 stopping for 9 s'), 26, 'web:2 stopping for 9 s'),
+        (Title('web', 'web:2 stopping for 9 s'), 12, 'web:2 sto...'),
+        (Title('web, api, worker'), 10, 'web, ap...'),
+        (Title('a\x1b[2J', 'b\nc'), 40, 'a\\x1b[2J: b\\nc'),
+    ],
+)
 def test_title(title, room, said):
     assert title.fitted(room) == said
     assert len(said) <= room
@@ -55,6 +68,7 @@ def make(stream=None):
     def tqdm(*args, **options):
         bars.append(Bar(*args, **options))
         return bars[0]
+
     found = Gauge(tqdm, stream or io.StringIO(), 200)
     return found, bars[0]
 
@@ -77,6 +91,7 @@ def test_it_is_drawn_while_nothing_is_heard(monkeypatch):
 def test_without_threads_it_is_drawn_with_each_look(monkeypatch):
     def refuse(self):
         raise RuntimeError("can't start new thread")
+
     monkeypatch.setattr(threading.Thread, 'start', refuse)
     found, bar = make()
     found.show(lambda: Title('web'), 7)
@@ -97,7 +112,9 @@ def test_a_terminal_that_goes_away_ends_nothing(tmp_path):
 
 @pytest.mark.parametrize(('columns', 'room'), [(80, 47), (200, 167), (0, 47), (20, 10)])
 def test_the_bar_is_left_room_in_a_line(monkeypatch, columns, room):
-    monkeypatch.setattr(os, 'get_terminal_size', lambda *descriptor: os.terminal_size((columns, 24)))
+    monkeypatch.setattr(
+        os, 'get_terminal_size', lambda *descriptor: os.terminal_size((columns, 24))
+    )
     found, bar = make(types.SimpleNamespace(fileno=lambda: 1))
     found.show(lambda: Title('x' * 500), 200)
     found.close()

@@ -1,4 +1,5 @@
 """The ends of logs: which lines are shown, and what is shown of a process that failed."""
+
 from __future__ import annotations
 
 import pytest
@@ -9,13 +10,23 @@ from supervisor_restarter.client.screen import Colour
 from tests.unit.client.test_cli import process, restart
 
 
-@pytest.mark.parametrize(('text', 'lines'), [
-    (b'', []), (b'\n\n', []), (b'one\ntwo\n\n', ['one', 'two']), (b'  one', ['  one']), (b'a\r\nb\r\n', ['a', 'b']),
-    (b'\x1b[31mred\x1b[0m \x1b[2Jx\n', ['red x']), (b'\x1b]0;title\x07\n', ['\\x1b]0;title\\x07']),
-    (b'\xff\xc3\xa4\n', ['\ufffdä']), (b'a\tb\n', ['a       b']),
-    (b'x' * 500, ['x' * WIDEST + '...']),
-    (b''.join(b'%d\n' % n for n in range(50)), [str(n) for n in range(50 - MOST_LINES, 50)]),
-    (b'cut' + b'\nwhole' * 300, ['whole'] * MOST_LINES)])
+@pytest.mark.parametrize(
+    ('text', 'lines'),
+    [
+        (b'', []),
+        (b'\n\n', []),
+        (b'one\ntwo\n\n', ['one', 'two']),
+        (b'  one', ['  one']),
+        (b'a\r\nb\r\n', ['a', 'b']),
+        (b'\x1b[31mred\x1b[0m \x1b[2Jx\n', ['red x']),
+        (b'\x1b]0;title\x07\n', ['\\x1b]0;title\\x07']),
+        (b'\xff\xc3\xa4\n', ['\ufffdä']),
+        (b'a\tb\n', ['a       b']),
+        (b'x' * 500, ['x' * WIDEST + '...']),
+        (b''.join(b'%d\n' % n for n in range(50)), [str(n) for n in range(50 - MOST_LINES, 50)]),
+        (b'cut' + b'\nwhole' * 300, ['whole'] * MOST_LINES),
+    ],
+)
 def test_last_lines(text, lines):
     assert last_lines(text) == lines
 
@@ -41,7 +52,7 @@ def command(*words):
 
 def lines(tail, *processes):
     logs = Logs(tail)
-    shown = in_full(restart('failed', *processes), logs, command)    # type: ignore[arg-type]
+    shown = in_full(restart('failed', *processes), logs, command)  # type: ignore[arg-type]
     return [line for line, _ in shown], logs.asked
 
 
@@ -51,23 +62,35 @@ def failed(name, **others):
 
 def test_a_failed_process_with_the_end_of_its_log():
     assert lines(('stdout', ['one', 'two']), process('0'), failed('1')) == (
-        ['web:1: ERROR (exit status 1)', '  stdout (ctl tail web:1 stdout):', '  | one', '  | two'], ['web:1'])
+        ['web:1: ERROR (exit status 1)', '  stdout (ctl tail web:1 stdout):', '  | one', '  | two'],
+        ['web:1'],
+    )
 
 
 def test_a_log_that_cannot_be_had_or_is_empty():
-    assert lines(None, failed('1'))[0] == ['web:1: ERROR (exit status 1)', '  its log: ctl tail web:1 stderr']
+    assert lines(None, failed('1'))[0] == [
+        'web:1: ERROR (exit status 1)',
+        '  its log: ctl tail web:1 stderr',
+    ]
     assert lines(('stderr', []), failed('1'))[0] == ['web:1: ERROR (exit status 1)']
 
 
 def test_the_log_of_one_that_was_not_started_is_not_looked_into():
-    assert lines(('stderr', ['of the old one']), failed('1', new_pid=0)) == (['web:1: ERROR (exit status 1)'], [])
+    assert lines(('stderr', ['of the old one']), failed('1', new_pid=0)) == (
+        ['web:1: ERROR (exit status 1)'],
+        [],
+    )
 
 
 def test_many_that_failed_in_the_same_way():
-    shown, asked = lines(('stderr', []), *(failed(str(n)) for n in range(9)), failed('x', new_pid=0))
+    shown, asked = lines(
+        ('stderr', []), *(failed(str(n)) for n in range(9)), failed('x', new_pid=0)
+    )
     assert len(asked) == MOST_LOGS
-    assert shown[MOST_LOGS:] == ['web:3, web:4, web:5, web:6, web:7, web:8, web:x: ERROR (exit status 1)',
-                                 '  their logs: ctl tail NAME stderr']
+    assert shown[MOST_LOGS:] == [
+        'web:3, web:4, web:5, web:6, web:7, web:8, web:x: ERROR (exit status 1)',
+        '  their logs: ctl tail NAME stderr',
+    ]
 
 
 def test_the_group_and_process_of_one_name():
@@ -76,5 +99,5 @@ def test_the_group_and_process_of_one_name():
 
 
 def test_colours():
-    both = in_full(restart('failed', failed('1')), Logs(None), command)    # type: ignore[arg-type]
+    both = in_full(restart('failed', failed('1')), Logs(None), command)  # type: ignore[arg-type]
     assert [colour for _, colour in both] == [Colour.BAD, Colour.PLAIN]

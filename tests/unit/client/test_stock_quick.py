@@ -1,4 +1,7 @@
-"""Restarting through Supervisor's own calls: the decisions, and the requests that carry them out. Time is pretended."""
+"""Restarting through Supervisor's own calls: the decisions, and the requests that carry them out.
+Time is pretended.
+"""
+
 from __future__ import annotations
 
 import signal
@@ -8,7 +11,14 @@ import pytest
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.client.client import Client, ClientError, Exit
-from supervisor_restarter.client.stock_calls import LONGEST_PAUSE, Interrupted, Interrupts, Requests, carry_out, pauses
+from supervisor_restarter.client.stock_calls import (
+    LONGEST_PAUSE,
+    Interrupted,
+    Interrupts,
+    Requests,
+    carry_out,
+    pauses,
+)
 from supervisor_restarter.client.stock_quick import Goal, Quick, settled
 from supervisor_restarter.faults import Code, Refusal
 
@@ -22,7 +32,9 @@ def info(spec, state, why=''):
 
 def begun(goal, *states, names='all'):
     """A command over web:0, web:1, ... in these states."""
-    return Quick.of(goal, names, [info(f'web:{number}', state) for number, state in enumerate(states)])
+    return Quick.of(
+        goal, names, [info(f'web:{number}', state) for number, state in enumerate(states)]
+    )
 
 
 def lines(quick):
@@ -31,19 +43,36 @@ def lines(quick):
 
 # -- which processes -------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('goal', 'state', 'names', 'call'), [
-    *((goal, state, 'web:0', call) for goal, state, call in [
-        (Goal.START, 'STOPPED', 'startProcess'), (Goal.START, 'EXITED', 'startProcess'),
-        (Goal.START, 'FATAL', 'startProcess'), (Goal.START, 'STOPPING', None),
-        (Goal.STOP, 'RUNNING', 'stopProcess'), (Goal.STOP, 'STARTING', 'stopProcess'),
-        (Goal.STOP, 'BACKOFF', 'stopProcess'), (Goal.STOP, 'STOPPING', None),
-        (Goal.RESTART, 'RUNNING', 'stopProcess'), (Goal.RESTART, 'STARTING', 'stopProcess'),
-        (Goal.RESTART, 'BACKOFF', 'stopProcess'), (Goal.RESTART, 'STOPPING', None),
-        (Goal.RESTART, 'EXITED', 'startProcess'), (Goal.RESTART, 'FATAL', 'startProcess'),
-        (Goal.RESTART, 'STOPPED', 'startProcess')]),
-    (Goal.START, 'STOPPED', 'all', 'startProcess'), (Goal.RESTART, 'STOPPED', 'web', 'startProcess'),
-    (Goal.RESTART, 'EXITED', 'all', 'startProcess'), (Goal.RESTART, 'FATAL', 'w*', 'startProcess'),
-])
+
+@pytest.mark.parametrize(
+    ('goal', 'state', 'names', 'call'),
+    [
+        *(
+            (goal, state, 'web:0', call)
+            for goal, state, call in [
+                (Goal.START, 'STOPPED', 'startProcess'),
+                (Goal.START, 'EXITED', 'startProcess'),
+                (Goal.START, 'FATAL', 'startProcess'),
+                (Goal.START, 'STOPPING', None),
+                (Goal.STOP, 'RUNNING', 'stopProcess'),
+                (Goal.STOP, 'STARTING', 'stopProcess'),
+                (Goal.STOP, 'BACKOFF', 'stopProcess'),
+                (Goal.STOP, 'STOPPING', None),
+                (Goal.RESTART, 'RUNNING', 'stopProcess'),
+                (Goal.RESTART, 'STARTING', 'stopProcess'),
+                (Goal.RESTART, 'BACKOFF', 'stopProcess'),
+                (Goal.RESTART, 'STOPPING', None),
+                (Goal.RESTART, 'EXITED', 'startProcess'),
+                (Goal.RESTART, 'FATAL', 'startProcess'),
+                (Goal.RESTART, 'STOPPED', 'startProcess'),
+            ]
+        ),
+        (Goal.START, 'STOPPED', 'all', 'startProcess'),
+        (Goal.RESTART, 'STOPPED', 'web', 'startProcess'),
+        (Goal.RESTART, 'EXITED', 'all', 'startProcess'),
+        (Goal.RESTART, 'FATAL', 'w*', 'startProcess'),
+    ],
+)
 def test_what_is_called_first(goal, state, names, call):
     quick = begun(goal, state, names=[names])
     assert quick.calls() == ([(call, 'web:0')] if call else [])
@@ -51,17 +80,23 @@ def test_what_is_called_first(goal, state, names, call):
     assert lines(quick) == []
 
 
-@pytest.mark.parametrize(('goal', 'state', 'names', 'said'), [
-    (Goal.START, 'RUNNING', 'web:0', ['web:0: ERROR (already started)']),
-    (Goal.START, 'BACKOFF', 'web:0', ['web:0: ERROR (already started)']),
-    (Goal.START, 'RUNNING', 'web', []), (Goal.START, 'RUNNING', 'all', []),
-    (Goal.STOP, 'STOPPED', 'web:0', ['web:0: ERROR (not running)']),
-    (Goal.STOP, 'FATAL', 'web:0', ['web:0: ERROR (not running)']),
-    (Goal.STOP, 'STOPPED', 'web:', []), (Goal.STOP, 'EXITED', '*', []),
-    (Goal.RESTART, 'STOPPED', 'all', []), (Goal.RESTART, 'STOPPED', 'we*', []),
-    (Goal.RESTART, 'UNKNOWN', 'web:0', ['web:0: ERROR (failed): state UNKNOWN']),
-    (Goal.START, 'UNKNOWN', 'all', ['web:0: ERROR (failed): state UNKNOWN']),
-])
+@pytest.mark.parametrize(
+    ('goal', 'state', 'names', 'said'),
+    [
+        (Goal.START, 'RUNNING', 'web:0', ['web:0: ERROR (already started)']),
+        (Goal.START, 'BACKOFF', 'web:0', ['web:0: ERROR (already started)']),
+        (Goal.START, 'RUNNING', 'web', []),
+        (Goal.START, 'RUNNING', 'all', []),
+        (Goal.STOP, 'STOPPED', 'web:0', ['web:0: ERROR (not running)']),
+        (Goal.STOP, 'FATAL', 'web:0', ['web:0: ERROR (not running)']),
+        (Goal.STOP, 'STOPPED', 'web:', []),
+        (Goal.STOP, 'EXITED', '*', []),
+        (Goal.RESTART, 'STOPPED', 'all', []),
+        (Goal.RESTART, 'STOPPED', 'we*', []),
+        (Goal.RESTART, 'UNKNOWN', 'web:0', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Goal.START, 'UNKNOWN', 'all', ['web:0: ERROR (failed): state UNKNOWN']),
+    ],
+)
 def test_what_needs_nothing(goal, state, names, said):
     quick = begun(goal, state, names=[names])
     assert quick.over
@@ -75,6 +110,7 @@ def test_a_name_that_matches_nothing_refuses_all():
 
 
 # -- how it goes on --------------------------------------------------------------------------
+
 
 def test_each_process_goes_its_own_way():
     quick = begun(Goal.RESTART, 'RUNNING', 'RUNNING')
@@ -95,15 +131,29 @@ def test_each_process_goes_its_own_way():
 STOPPED_IT = 'web:0: ERROR (somebody else stopped it meanwhile; it was left so)'
 
 
-@pytest.mark.parametrize(('state', 'why', 'said', 'code'), [
-    ('RUNNING', '', 'web:0: started', Faults.SUCCESS),
-    ('EXITED', '', 'web:0: started', Faults.SUCCESS),
-    ('EXITED', 'Bad exit code 3', 'web:0: ERROR (abnormal termination): Bad exit code 3', Faults.ABNORMAL_TERMINATION),
-    ('BACKOFF', 'Exited too quickly', 'web:0: ERROR (spawn error): Exited too quickly', Faults.SPAWN_ERROR),
-    ('FATAL', 'too\x1bbad', 'web:0: ERROR (spawn error): too\\x1bbad', Faults.SPAWN_ERROR),
-    ('STOPPED', '', STOPPED_IT, Code.CANCELLED), ('STOPPING', '', STOPPED_IT, Code.CANCELLED),
-    ('UNKNOWN', '', 'web:0: ERROR (failed): state UNKNOWN', Faults.FAILED),
-])
+@pytest.mark.parametrize(
+    ('state', 'why', 'said', 'code'),
+    [
+        ('RUNNING', '', 'web:0: started', Faults.SUCCESS),
+        ('EXITED', '', 'web:0: started', Faults.SUCCESS),
+        (
+            'EXITED',
+            'Bad exit code 3',
+            'web:0: ERROR (abnormal termination): Bad exit code 3',
+            Faults.ABNORMAL_TERMINATION,
+        ),
+        (
+            'BACKOFF',
+            'Exited too quickly',
+            'web:0: ERROR (spawn error): Exited too quickly',
+            Faults.SPAWN_ERROR,
+        ),
+        ('FATAL', 'too\x1bbad', 'web:0: ERROR (spawn error): too\\x1bbad', Faults.SPAWN_ERROR),
+        ('STOPPED', '', STOPPED_IT, Code.CANCELLED),
+        ('STOPPING', '', STOPPED_IT, Code.CANCELLED),
+        ('UNKNOWN', '', 'web:0: ERROR (failed): state UNKNOWN', Faults.FAILED),
+    ],
+)
 def test_what_becomes_of_a_start(state, why, said, code):
     quick = begun(Goal.START, 'STOPPED')
     quick.calls()
@@ -113,12 +163,19 @@ def test_what_becomes_of_a_start(state, why, said, code):
     assert [(report.line, report.code) for report in quick.fresh()] == [(said, code)]
 
 
-@pytest.mark.parametrize(('fault', 'text', 'said'), [
-    (Faults.BAD_NAME, 'BAD_NAME: web:0', 'no such process'),
-    (Faults.NO_FILE, "NO_FILE: can't find command '/x'", "no such file): can't find command '/x'"),
-    (Faults.NOT_EXECUTABLE, 'NOT_EXECUTABLE: no', 'file is not executable): no'),
-    (Faults.FAILED, 'FAILED: bad', 'failed): bad'),
-])
+@pytest.mark.parametrize(
+    ('fault', 'text', 'said'),
+    [
+        (Faults.BAD_NAME, 'BAD_NAME: web:0', 'no such process'),
+        (
+            Faults.NO_FILE,
+            "NO_FILE: can't find command '/x'",
+            "no such file): can't find command '/x'",
+        ),
+        (Faults.NOT_EXECUTABLE, 'NOT_EXECUTABLE: no', 'file is not executable): no'),
+        (Faults.FAILED, 'FAILED: bad', 'failed): bad'),
+    ],
+)
 @pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])
 def test_faults(goal, fault, text, said):
     quick = begun(goal, 'STOPPED' if goal is Goal.START else 'RUNNING')
@@ -136,16 +193,20 @@ def test_a_spawn_error_is_explained_by_the_look_that_follows():
     assert lines(quick) == ['web:0: ERROR (spawn error): no more memory']
 
 
-@pytest.mark.parametrize(('goal', 'state', 'said'), [
-    (Goal.STOP, 'STOPPED', ['web:0: stopped']), (Goal.STOP, 'EXITED', ['web:0: stopped']),
-    (Goal.STOP, 'STOPPING', []),
-    (Goal.STOP, 'RUNNING', ['web:0: ERROR (somebody else started it again meanwhile)']),
-    (Goal.STOP, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
-    (Goal.RESTART, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
-    (Goal.RESTART, 'RUNNING', ['web:0: started']),       # somebody else was quicker
-    (Goal.RESTART, 'STARTING', []),
-    (Goal.RESTART, 'BACKOFF', ['web:0: ERROR (spawn error)']),
-])
+@pytest.mark.parametrize(
+    ('goal', 'state', 'said'),
+    [
+        (Goal.STOP, 'STOPPED', ['web:0: stopped']),
+        (Goal.STOP, 'EXITED', ['web:0: stopped']),
+        (Goal.STOP, 'STOPPING', []),
+        (Goal.STOP, 'RUNNING', ['web:0: ERROR (somebody else started it again meanwhile)']),
+        (Goal.STOP, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Goal.RESTART, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Goal.RESTART, 'RUNNING', ['web:0: started']),  # somebody else was quicker
+        (Goal.RESTART, 'STARTING', []),
+        (Goal.RESTART, 'BACKOFF', ['web:0: ERROR (spawn error)']),
+    ],
+)
 def test_what_becomes_of_a_stop(goal, state, said):
     quick = begun(goal, 'RUNNING')
     quick.calls()
@@ -185,6 +246,7 @@ def test_a_process_that_is_no_longer_there():
 
 # -- as the server has begun it --------------------------------------------------------------
 
+
 def row(status, text='OK', name='0'):
     return {'group': 'web', 'name': name, 'status': status, 'description': text}
 
@@ -205,58 +267,123 @@ def test_a_stop_by_the_server_is_watched():
     assert lines(quick) == ['web:0: stopped']
 
 
-@pytest.mark.parametrize(('goal', 'status', 'text', 'said', 'code'), [
-    (Goal.START, 60, 'ALREADY_STARTED: web:0', 'already started)', 60),
-    (Goal.STOP, 70, 'NOT_RUNNING: web:0', 'not running)', 70),
-    (Goal.START, 50, 'SPAWN_ERROR: exit status 3; state BACKOFF', 'spawn error): exit status 3; state BACKOFF', 50),
-    (Goal.START, 50, 'SPAWN_ERROR: exit status 3; state EXITED',
-     'abnormal termination): exit status 3; state EXITED', Faults.ABNORMAL_TERMINATION),
-    (Goal.START, 50, "SPAWN_ERROR: can't find command '/x'; state STOPPED",
-     "no such file): can't find command '/x'; state STOPPED", Faults.NO_FILE),
-    (Goal.START, 50, "SPAWN_ERROR: command at '/' is a directory",
-     "file is not executable): command at '/' is a directory", Faults.NOT_EXECUTABLE),
-    (Goal.STOP, 30, 'FAILED: it cannot be signalled', 'failed): it cannot be signalled', 30),
-    (Goal.STOP, int(Code.TIMEOUT), 'TIMEOUT: its turn', 'timed out): its turn', Code.TIMEOUT),
-    (Goal.START, int(Code.CANCELLED), 'CANCELLED: gone', 'cancelled): gone', Code.CANCELLED),
-])
+@pytest.mark.parametrize(
+    ('goal', 'status', 'text', 'said', 'code'),
+    [
+        (Goal.START, 60, 'ALREADY_STARTED: web:0', 'already started)', 60),
+        (Goal.STOP, 70, 'NOT_RUNNING: web:0', 'not running)', 70),
+        (
+            Goal.START,
+            50,
+            'SPAWN_ERROR: exit status 3; state BACKOFF',
+            'spawn error): exit status 3; state BACKOFF',
+            50,
+        ),
+        (
+            Goal.START,
+            50,
+            'SPAWN_ERROR: exit status 3; state EXITED',
+            'abnormal termination): exit status 3; state EXITED',
+            Faults.ABNORMAL_TERMINATION,
+        ),
+        (
+            Goal.START,
+            50,
+            "SPAWN_ERROR: can't find command '/x'; state STOPPED",
+            "no such file): can't find command '/x'; state STOPPED",
+            Faults.NO_FILE,
+        ),
+        (
+            Goal.START,
+            50,
+            "SPAWN_ERROR: command at '/' is a directory",
+            "file is not executable): command at '/' is a directory",
+            Faults.NOT_EXECUTABLE,
+        ),
+        (Goal.STOP, 30, 'FAILED: it cannot be signalled', 'failed): it cannot be signalled', 30),
+        (Goal.STOP, int(Code.TIMEOUT), 'TIMEOUT: its turn', 'timed out): its turn', Code.TIMEOUT),
+        (Goal.START, int(Code.CANCELLED), 'CANCELLED: gone', 'cancelled): gone', Code.CANCELLED),
+    ],
+)
 def test_what_the_server_could_not_do(goal, status, text, said, code):
     quick = Quick.begun(goal, [row(status, text)])
     assert quick.over
-    assert [(report.line, report.code) for report in quick.fresh()] == [(f'web:0: ERROR ({said}', code)]
+    assert [(report.line, report.code) for report in quick.fresh()] == [
+        (f'web:0: ERROR ({said}', code)
+    ]
 
 
 def test_what_is_still_stopping_when_the_servers_call_times_out_is_left_to_the_server():
     quick = Quick.begun(Goal.START, [row(int(Code.TIMEOUT), 'TIMEOUT: it is still stopping')])
     assert quick.over
-    assert [report.line for report in quick.fresh()] == ['web:0: ERROR (timed out): it is still stopping']
+    assert [report.line for report in quick.fresh()] == [
+        'web:0: ERROR (timed out): it is still stopping'
+    ]
 
 
 # -- restarts of the server's ----------------------------------------------------------------
 
+
 def process(phase, error='', old_pid=10, new_pid=11, stop_seconds=0.1):
-    return {'group': 'web', 'name': '0', 'phase': phase, 'error': error, 'old_pid': old_pid, 'new_pid': new_pid,
-            'stop_seconds': stop_seconds}
+    return {
+        'group': 'web',
+        'name': '0',
+        'phase': phase,
+        'error': error,
+        'old_pid': old_pid,
+        'new_pid': new_pid,
+        'stop_seconds': stop_seconds,
+    }
 
 
-@pytest.mark.parametrize(('state', 'process', 'said', 'code'), [
-    ('running', process('ready'), 'web:0: started', Faults.SUCCESS),
-    ('running', process('starting'), None, None),
-    ('running', process('skipped'), None, None),
-    ('succeeded', process('skipped'), None, None),
-    ('failed', process('skipped', 'not reached: web:1 failed first'), None, None),
-    ('running', process('failed', 'exit status 3; state BACKOFF'),
-     'web:0: ERROR (spawn error): exit status 3; state BACKOFF', Faults.SPAWN_ERROR),
-    ('running', process('failed', 'exit status 3; state EXITED'),
-     'web:0: ERROR (abnormal termination): exit status 3; state EXITED', Faults.ABNORMAL_TERMINATION),
-    ('running', process('failed', "left as it is: can't find command '/x'", new_pid=0, stop_seconds=0.0),
-     "web:0: ERROR (no such file): left as it is: can't find command '/x'", Faults.NO_FILE),
-    ('running', process('failed', 'it cannot be signalled', new_pid=0, stop_seconds=0.0),
-     'web:0: ERROR (failed): it cannot be signalled', Faults.FAILED),
-    ('timed_out', process('stopping'), 'web:0: ERROR (timed out): stopping; what is down still comes back',
-     Code.TIMEOUT),
-    ('cancelled', process('starting'), 'web:0: ERROR (cancelled): starting; what is down still comes back',
-     Code.CANCELLED),
-])
+@pytest.mark.parametrize(
+    ('state', 'process', 'said', 'code'),
+    [
+        ('running', process('ready'), 'web:0: started', Faults.SUCCESS),
+        ('running', process('starting'), None, None),
+        ('running', process('skipped'), None, None),
+        ('succeeded', process('skipped'), None, None),
+        ('failed', process('skipped', 'not reached: web:1 failed first'), None, None),
+        (
+            'running',
+            process('failed', 'exit status 3; state BACKOFF'),
+            'web:0: ERROR (spawn error): exit status 3; state BACKOFF',
+            Faults.SPAWN_ERROR,
+        ),
+        (
+            'running',
+            process('failed', 'exit status 3; state EXITED'),
+            'web:0: ERROR (abnormal termination): exit status 3; state EXITED',
+            Faults.ABNORMAL_TERMINATION,
+        ),
+        (
+            'running',
+            process(
+                'failed', "left as it is: can't find command '/x'", new_pid=0, stop_seconds=0.0
+            ),
+            "web:0: ERROR (no such file): left as it is: can't find command '/x'",
+            Faults.NO_FILE,
+        ),
+        (
+            'running',
+            process('failed', 'it cannot be signalled', new_pid=0, stop_seconds=0.0),
+            'web:0: ERROR (failed): it cannot be signalled',
+            Faults.FAILED,
+        ),
+        (
+            'timed_out',
+            process('stopping'),
+            'web:0: ERROR (timed out): stopping; what is down still comes back',
+            Code.TIMEOUT,
+        ),
+        (
+            'cancelled',
+            process('starting'),
+            'web:0: ERROR (cancelled): starting; what is down still comes back',
+            Code.CANCELLED,
+        ),
+    ],
+)
 def test_processes_of_a_restart(state, process, said, code):
     reports = settled({'state': state, 'processes': [process]})
     assert [(report.line, report.code) for report in reports] == ([(said, code)] if said else [])
@@ -264,8 +391,11 @@ def test_processes_of_a_restart(state, process, said, code):
 
 # -- carried out -----------------------------------------------------------------------------
 
+
 class Fake:
-    """A supervisord with processes web:0, web:1, ... that take `stop` seconds each to stop and one to start."""
+    """A supervisord with processes web:0, web:1, ... that take `stop` seconds each to stop and one
+    to start.
+    """
 
     def __init__(self, *stop, restart_after=1.0):
         self.now, self.requests, self.calls = 0.0, 0, []
@@ -273,8 +403,8 @@ class Fake:
         self.state = dict.fromkeys(self.stop, 'RUNNING')
         self.due = dict.fromkeys(self.stop, 0.0)
         self.starting = restart_after
-        self.before = lambda: None      # called before each request
-        self.fault = 0                  # what stopProcess and startProcess answer
+        self.before = lambda: None  # called before each request
+        self.fault = 0  # what stopProcess and startProcess answer
 
     def __getattr__(self, method):
         def call(*args):
@@ -283,7 +413,11 @@ class Fake:
             self.calls.append(method)
             if method == 'supervisor.getAllProcessInfo':
                 return self.infos()
-            return [self.infos() if call['methodName'].endswith('Info') else self.act(call) for call in args[0]]
+            return [
+                self.infos() if call['methodName'].endswith('Info') else self.act(call)
+                for call in args[0]
+            ]
+
         return call
 
     def infos(self):
@@ -341,9 +475,11 @@ def test_pauses_begin_short_and_grow_to_their_limit():
 
 def interrupt_at(fake, *numbers, number=signal.SIGINT):
     """Ctrl-C while these requests, counted from 1, are under way."""
+
     def before():
         if fake.requests in numbers:
             signal.raise_signal(number)
+
     fake.before = before
 
 
@@ -354,7 +490,9 @@ def test_the_first_interrupt_brings_back_what_is_down():
     with pytest.raises(Interrupted, match='what was stopped is started again'):
         fake.restart(said)
     assert set(fake.state.values()) == {'STARTING'}
-    assert said == ['interrupted: waiting for 1 to stop, to start them again; Ctrl-C leaves them down']
+    assert said == [
+        'interrupted: waiting for 1 to stop, to start them again; Ctrl-C leaves them down'
+    ]
 
 
 @pytest.mark.parametrize('numbers', [(2, 4), (2, 5), (3, 4)])
@@ -373,6 +511,7 @@ def test_a_later_interrupt_while_the_stops_are_not_answered_names_all_of_them(mo
         if fake.requests == 2:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
+
     fake.before = twice
     with pytest.raises(Interrupted, match='^not started again: web:0, web:1$'):
         fake.restart()
@@ -383,17 +522,27 @@ def test_an_interrupt_of_a_stop_ends_it_at_once():
     interrupt_at(fake, 4)
     requests = Requests(Client(lambda: fake, ''))
     with pytest.raises(Interrupted, match='what has begun goes on'):
-        carry_out(Quick.of(Goal.STOP, 'all', requests.look()), requests, lambda quick: None, pytest.fail, fake.sleep)
+        carry_out(
+            Quick.of(Goal.STOP, 'all', requests.look()),
+            requests,
+            lambda quick: None,
+            pytest.fail,
+            fake.sleep,
+        )
     assert fake.requests == 4
 
 
 def test_signals_are_handled_as_before_when_it_is_over():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     Fake(0.1).restart()
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+    assert [
+        signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ] == before
 
 
-@pytest.mark.parametrize(('number', 'passed_on'), [(signal.SIGHUP, signal.SIGHUP), (signal.SIGINT, None)])
+@pytest.mark.parametrize(
+    ('number', 'passed_on'), [(signal.SIGHUP, signal.SIGHUP), (signal.SIGINT, None)]
+)
 @pytest.mark.parametrize('request_number', [1, 3, 4, 10])
 def test_the_end_of_the_terminal_is_passed_on_afterwards(number, passed_on, request_number):
     fake = Fake(0.0)
@@ -421,6 +570,7 @@ def test_a_connection_that_broke_is_made_anew_once():
         if fake.requests in broken:
             broken.remove(fake.requests)
             raise ConnectionResetError
+
     fake.before = before
     assert fake.restart() == ['web:0: started']
 
@@ -431,6 +581,7 @@ def test_a_server_that_has_gone_is_told_with_what_is_down():
     def before():
         if fake.requests >= 4:
             raise ConnectionRefusedError(111, 'refused')
+
     fake.before = before
     with pytest.raises(ClientError, match='refused.*; not started again: web:0$') as caught:
         fake.restart()
@@ -440,11 +591,14 @@ def test_a_server_that_has_gone_is_told_with_what_is_down():
 def test_a_server_that_shuts_down_says_so():
     fake = Fake(0.5)
     fake.fault = Faults.SHUTDOWN_STATE
-    with pytest.raises(ClientError, match='shutting down or being reloaded; not started again: web:0'):
+    with pytest.raises(
+        ClientError, match='shutting down or being reloaded; not started again: web:0'
+    ):
         fake.restart()
 
     def before():
         raise Fault(Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE')
+
     fake.before = before
     with pytest.raises(ClientError, match='^supervisord is shutting down or being reloaded$'):
         fake.restart()
@@ -453,14 +607,23 @@ def test_a_server_that_shuts_down_says_so():
 @pytest.mark.parametrize('answer', [None, [], [True], [True, [{'group': 'web'}]], 'no'])
 def test_answers_of_another_kind_are_told_apart(answer):
     fake = Fake(0.5)
-    requests = Requests(Client(lambda: type('Odd', (), {'system.multicall': lambda self, calls: answer})(), ''))
+    requests = Requests(
+        Client(lambda: type('Odd', (), {'system.multicall': lambda self, calls: answer})(), '')
+    )
     quick = Quick.of(Goal.RESTART, 'all', fake.infos())
     with pytest.raises(ClientError, match='something unexpected; not started again: web:0'):
         carry_out(quick, requests, lambda quick: None, pytest.fail, fake.sleep)
 
 
-@pytest.mark.parametrize('numbers', [(signal.SIGHUP, signal.SIGHUP), (signal.SIGTERM, signal.SIGHUP),
-                                     (signal.SIGINT, signal.SIGTERM), (signal.SIGINT, signal.SIGINT)])
+@pytest.mark.parametrize(
+    'numbers',
+    [
+        (signal.SIGHUP, signal.SIGHUP),
+        (signal.SIGTERM, signal.SIGHUP),
+        (signal.SIGINT, signal.SIGTERM),
+        (signal.SIGINT, signal.SIGINT),
+    ],
+)
 def test_what_comes_twice_at_once_is_one_interrupt(numbers):
     with Interrupts() as interrupts:
         for number in numbers:

@@ -1,4 +1,5 @@
 """Tables of restarts, and plans."""
+
 from __future__ import annotations
 
 import time
@@ -12,7 +13,9 @@ from tests.unit.client.test_cli import PLAN, process, restart
 NOW = datetime(2024, 1, 2, 12, 0, 0, tzinfo=timezone.utc).timestamp()
 
 
-@pytest.fixture(params=['UTC', 'Europe/Berlin', 'Pacific/Auckland', 'America/Los_Angeles'], autouse=True)
+@pytest.fixture(
+    params=['UTC', 'Europe/Berlin', 'Pacific/Auckland', 'America/Los_Angeles'], autouse=True
+)
 def zone(request, monkeypatch):
     monkeypatch.setenv('TZ', request.param)
     time.tzset()
@@ -22,12 +25,22 @@ def zone(request, monkeypatch):
 
 
 def iso(seconds_ago):
-    return datetime.fromtimestamp(NOW - seconds_ago, timezone.utc).isoformat().replace('+00:00', 'Z')
+    return (
+        datetime.fromtimestamp(NOW - seconds_ago, timezone.utc).isoformat().replace('+00:00', 'Z')
+    )
 
 
-@pytest.mark.parametrize(('seconds', 'said'), [
-    (0, '0 seconds ago'), (1, '1 second ago'), (59, '59 seconds ago'), (60, '1 minute ago'), (301, '5 minutes ago'),
-    (3599, '59 minutes ago')])
+@pytest.mark.parametrize(
+    ('seconds', 'said'),
+    [
+        (0, '0 seconds ago'),
+        (1, '1 second ago'),
+        (59, '59 seconds ago'),
+        (60, '1 minute ago'),
+        (301, '5 minutes ago'),
+        (3599, '59 minutes ago'),
+    ],
+)
 def test_what_was_within_the_hour(seconds, said):
     assert when(iso(seconds), NOW) == said
 
@@ -36,7 +49,9 @@ def test_what_was_within_the_hour(seconds, said):
 def test_what_was_before_is_told_in_local_time(seconds):
     local, today = time.localtime(NOW - seconds), time.localtime(NOW)
     alike = local[:3] == today[:3]
-    assert when(iso(seconds), NOW) == time.strftime('%H:%M:%S' if alike else '%Y-%m-%d %H:%M', local)
+    assert when(iso(seconds), NOW) == time.strftime(
+        '%H:%M:%S' if alike else '%Y-%m-%d %H:%M', local
+    )
 
 
 @pytest.mark.parametrize('text', ['', 'soon', '2024-13-01T00:00:00Z'])
@@ -45,7 +60,9 @@ def test_what_is_no_time_is_shown_as_it_is(text):
 
 
 def test_table_shows_the_fewest_ready():
-    begun = restart('running', *(process(str(n)) for n in range(32)), lowest_ready=28, started_at='2024-01-02')
+    begun = restart(
+        'running', *(process(str(n)) for n in range(32)), lowest_ready=28, started_at='2024-01-02'
+    )
     queued = restart('queued', process('0', 'waiting'), lowest_ready=0)
     heading, *rows = (line.split() for line in table([begun, queued]))
     assert [row[heading.index('LOWEST')] for row in rows] == ['28/32', '-']
@@ -53,21 +70,47 @@ def test_table_shows_the_fewest_ready():
 
 def test_plan_lines():
     signal = {'group': 'web', 'name': '03', 'state': 'RUNNING', 'pid': 7, 'action': 'signal'}
-    batches = [*PLAN['batches'], {'number': 3, 'after': 1.0, 'longest': 12.345, 'processes': [signal]}]
-    lines = list(plan_lines({**PLAN, 'batches': batches, 'total': 3}))    # type: ignore[typeddict-item]
+    batches = [
+        *PLAN['batches'],
+        {'number': 3, 'after': 1.0, 'longest': 12.345, 'processes': [signal]},
+    ]
+    lines = list(plan_lines({**PLAN, 'batches': batches, 'total': 3}))  # type: ignore[typeddict-item]
     assert lines[0] == 'web: would restart 3 processes in 3 batches'
     assert [line for line in lines if line.startswith('batch')] == [
-        'batch 1 (not before 0.00s, at most 12.50s):', 'batch 2 (not before 0.20s, no time limit):',
-        'batch 3 (not before 1.00s, at most 12.35s):']
+        'batch 1 (not before 0.00s, at most 12.50s):',
+        'batch 2 (not before 0.20s, no time limit):',
+        'batch 3 (not before 1.00s, at most 12.35s):',
+    ]
     assert 'web:03: signal (RUNNING, pid 7)' in lines
 
 
 def test_what_holds_in_each_group_and_who_said_so():
     policies = [
-        {'group': 'web', 'size': 8, 'allowed': 2, 'max_unavailable': '25%', 'min_ready': 3.0, 'ready_timeout': 30.0,
-         'from': {'max_unavailable': 'program', 'min_ready': 'call', 'ready_timeout': 'default'}},
-        {'group': 'cron', 'size': 1, 'allowed': 1, 'max_unavailable': '100%', 'min_ready': 0.0, 'ready_timeout': 30.0,
-         'from': {'max_unavailable': 'default', 'min_ready': 'default', 'ready_timeout': 'default'}}]
-    lines = list(plan_lines({**PLAN, 'policies': policies}))    # type: ignore[typeddict-item]
-    assert lines[1:3] == ['web: max_unavailable = 25% (program: at most 2 of 8 not ready), min_ready = 3 (call)',
-                          'batch 1 (not before 0.00s, at most 12.50s):']
+        {
+            'group': 'web',
+            'size': 8,
+            'allowed': 2,
+            'max_unavailable': '25%',
+            'min_ready': 3.0,
+            'ready_timeout': 30.0,
+            'from': {'max_unavailable': 'program', 'min_ready': 'call', 'ready_timeout': 'default'},
+        },
+        {
+            'group': 'cron',
+            'size': 1,
+            'allowed': 1,
+            'max_unavailable': '100%',
+            'min_ready': 0.0,
+            'ready_timeout': 30.0,
+            'from': {
+                'max_unavailable': 'default',
+                'min_ready': 'default',
+                'ready_timeout': 'default',
+            },
+        },
+    ]
+    lines = list(plan_lines({**PLAN, 'policies': policies}))  # type: ignore[typeddict-item]
+    assert lines[1:3] == [
+        'web: max_unavailable = 25% (program: at most 2 of 8 not ready), min_ready = 3 (call)',
+        'batch 1 (not before 0.00s, at most 12.50s):',
+    ]

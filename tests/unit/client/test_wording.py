@@ -1,35 +1,63 @@
 """The texts about restarts and their processes that both clients print."""
+
 from __future__ import annotations
 
 import pytest
 
 from supervisor_restarter.client.screen import Colour
-from supervisor_restarter.client.wording import Waiting, colour, failure, process_line, process_lines, summary, together
+from supervisor_restarter.client.wording import (
+    Waiting,
+    colour,
+    failure,
+    process_line,
+    process_lines,
+    summary,
+    together,
+)
 from tests.unit.client.test_cli import process, restart
 
 KILLED = 'killed after 3.0 s: did not stop within stopwaitsecs'
 FAILED_FIRST = 'not reached: web:2 failed first (on_failure = abort)'
 
 
-@pytest.mark.parametrize(('seen', 'line'), [
-    (process('00'), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
-    (process('00', old_pid=0), 'web:00: started (ready after 1.03s)'),
-    (process('00', new_pid=10), 'web:00: signalled (ready after 1.03s)'),
-    (process('00', 'starting', new_pid=10), 'web:00: starting'),
-    (process('00', stop_seconds=0.99), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
-    (process('00', stop_seconds=4.21), 'web:00: restarted (stopped in 4.2s, down 0.02s, ready after 1.03s)'),
-    (process('00', stop_seconds=3.02, killed=True, note=KILLED),
-     f'web:00: restarted ({KILLED}, down 0.02s, ready after 1.03s)'),
-    (process('00', stop_seconds=3.02, killed=True), 'web:00: restarted (killed after 3.0 s, down 0.02s, '
-                                                    'ready after 1.03s)'),
-    (process('00', note='somebody else restarted it meanwhile', stop_seconds=3.0),
-     'web:00: restarted (somebody else restarted it meanwhile, down 0.02s, ready after 1.03s)'),
-    (process('00', killed=False, note=''), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
-    (process('00', 'failed', 'exit status 1', note=KILLED), f'web:00: ERROR (exit status 1; {KILLED})'),
-    (process('00', 'skipped', note='it was left so'), 'web:00: skipped (it was left so)'),
-    (process('00', old_pid=0, note='it was left so'), 'web:00: started (it was left so, ready after 1.03s)'),
-    (process('00', 'failed', 'exit status 1'), 'web:00: ERROR (exit status 1)'),
-    (process('00', 'skipped', FAILED_FIRST), f'web:00: skipped ({FAILED_FIRST})')])
+@pytest.mark.parametrize(
+    ('seen', 'line'),
+    [
+        (process('00'), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
+        (process('00', old_pid=0), 'web:00: started (ready after 1.03s)'),
+        (process('00', new_pid=10), 'web:00: signalled (ready after 1.03s)'),
+        (process('00', 'starting', new_pid=10), 'web:00: starting'),
+        (process('00', stop_seconds=0.99), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
+        (
+            process('00', stop_seconds=4.21),
+            'web:00: restarted (stopped in 4.2s, down 0.02s, ready after 1.03s)',
+        ),
+        (
+            process('00', stop_seconds=3.02, killed=True, note=KILLED),
+            f'web:00: restarted ({KILLED}, down 0.02s, ready after 1.03s)',
+        ),
+        (
+            process('00', stop_seconds=3.02, killed=True),
+            'web:00: restarted (killed after 3.0 s, down 0.02s, ready after 1.03s)',
+        ),
+        (
+            process('00', note='somebody else restarted it meanwhile', stop_seconds=3.0),
+            'web:00: restarted (somebody else restarted it meanwhile, down 0.02s, ready after 1.03s)',
+        ),
+        (process('00', killed=False, note=''), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
+        (
+            process('00', 'failed', 'exit status 1', note=KILLED),
+            f'web:00: ERROR (exit status 1; {KILLED})',
+        ),
+        (process('00', 'skipped', note='it was left so'), 'web:00: skipped (it was left so)'),
+        (
+            process('00', old_pid=0, note='it was left so'),
+            'web:00: started (it was left so, ready after 1.03s)',
+        ),
+        (process('00', 'failed', 'exit status 1'), 'web:00: ERROR (exit status 1)'),
+        (process('00', 'skipped', FAILED_FIRST), f'web:00: skipped ({FAILED_FIRST})'),
+    ],
+)
 def test_process_line(seen, line):
     assert process_line(seen) == line
 
@@ -40,73 +68,134 @@ def test_summary_is_what_scripts_know():
 
 
 def test_the_third_of_ten_fails():
-    end = restart('failed', process('0'), process('1'), process('2', 'failed', 'exit status 1'),
-                  *(process(str(n), 'skipped', FAILED_FIRST) for n in range(3, 10)))
-    assert failure(end) == ('web: 1 of 10 processes failed: web:2 (exit status 1); 7 not reached, still as before: '
-                            'web:3, web:4, web:5, web:6, web:7 and 2 more')
+    end = restart(
+        'failed',
+        process('0'),
+        process('1'),
+        process('2', 'failed', 'exit status 1'),
+        *(process(str(n), 'skipped', FAILED_FIRST) for n in range(3, 10)),
+    )
+    assert failure(end) == (
+        'web: 1 of 10 processes failed: web:2 (exit status 1); 7 not reached, still as before: '
+        'web:3, web:4, web:5, web:6, web:7 and 2 more'
+    )
 
 
 def test_not_reached_before_the_timeout():
-    end = restart('timed_out', process('0'), process('1', 'starting'),
-                  process('2', 'skipped', 'not reached before the timeout'))
-    assert failure(end) == ('web: timed out after 0.41s; 1 pending: web:1 (starting); what is down still comes back; '
-                            '1 not reached, still as before: web:2')
+    end = restart(
+        'timed_out',
+        process('0'),
+        process('1', 'starting'),
+        process('2', 'skipped', 'not reached before the timeout'),
+    )
+    assert failure(end) == (
+        'web: timed out after 0.41s; 1 pending: web:1 (starting); what is down still comes back; '
+        '1 not reached, still as before: web:2'
+    )
 
 
 def test_what_somebody_else_decided_is_told_with_its_reason():
-    end = restart('cancelled', process('0', 'skipped', 'somebody else stopped it'),
-                  process('1', 'skipped', 'not reached: cancelled'), process('2', 'skipped'))
-    assert failure(end) == ('web: cancelled; 1 not restarted: web:0 (somebody else stopped it); '
-                            '1 not reached, still as before: web:1')
+    end = restart(
+        'cancelled',
+        process('0', 'skipped', 'somebody else stopped it'),
+        process('1', 'skipped', 'not reached: cancelled'),
+        process('2', 'skipped'),
+    )
+    assert failure(end) == (
+        'web: cancelled; 1 not restarted: web:0 (somebody else stopped it); '
+        '1 not reached, still as before: web:1'
+    )
 
 
 def test_what_was_killed_is_in_the_summary():
-    end = restart('succeeded', process('0', killed=True), process('1', killed=True), process('2', killed=False))
-    assert summary(end) == 'web: restarted 3 processes in 0.41s, at least 1 of 3 ready throughout, 2 killed'
+    end = restart(
+        'succeeded',
+        process('0', killed=True),
+        process('1', killed=True),
+        process('2', killed=False),
+    )
+    assert (
+        summary(end)
+        == 'web: restarted 3 processes in 0.41s, at least 1 of 3 ready throughout, 2 killed'
+    )
     failed = restart('failed', process('0', 'failed', 'exit status 1'), process('1', killed=True))
     assert failure(failed) == 'web: 1 of 2 processes failed: web:0 (exit status 1); 1 killed'
 
 
 def test_a_reason_that_all_share_is_said_once():
     end = restart('failed', *(process(str(n), 'failed', 'exit status 1') for n in range(7)))
-    assert failure(end) == ('web: 7 of 7 processes failed: web:0, web:1, web:2, web:3, web:4 and 2 more '
-                            '(all: exit status 1)')
-    assert failure(end, reasons=False) == ('web: 7 of 7 processes failed: web:0, web:1, web:2, web:3, web:4 and 2 more')
+    assert failure(end) == (
+        'web: 7 of 7 processes failed: web:0, web:1, web:2, web:3, web:4 and 2 more '
+        '(all: exit status 1)'
+    )
+    assert failure(end, reasons=False) == (
+        'web: 7 of 7 processes failed: web:0, web:1, web:2, web:3, web:4 and 2 more'
+    )
 
 
 def test_without_reasons_what_was_not_reached_is_counted_only():
-    end = restart('failed', process('0', 'failed', 'exit status 1'), process('1', 'skipped', FAILED_FIRST))
-    assert failure(end, reasons=False) == 'web: 1 of 2 processes failed: web:0; 1 not reached, still as before'
+    end = restart(
+        'failed', process('0', 'failed', 'exit status 1'), process('1', 'skipped', FAILED_FIRST)
+    )
+    assert (
+        failure(end, reasons=False)
+        == 'web: 1 of 2 processes failed: web:0; 1 not reached, still as before'
+    )
 
 
 def test_processes_of_the_same_fate_are_one_line():
-    some = [process('0', 'skipped', FAILED_FIRST), process('1', 'stopping'), process('2', 'skipped', FAILED_FIRST)]
+    some = [
+        process('0', 'skipped', FAILED_FIRST),
+        process('1', 'stopping'),
+        process('2', 'skipped', FAILED_FIRST),
+    ]
     assert together(some) == [f'web:0, web:2: skipped ({FAILED_FIRST})', 'web:1: stopping']
     assert together([process(str(n), 'stopping') for n in range(7)]) == [
-        'web:0, web:1, web:2, web:3, web:4 and 2 more: stopping']
+        'web:0, web:1, web:2, web:3, web:4 and 2 more: stopping'
+    ]
 
 
 def test_a_line_for_each_process_but_those_that_were_not_reached():
-    seen = restart('failed', process('0', 'skipped', FAILED_FIRST), process('1', 'waiting'), process('2', 'waiting'))
-    assert process_lines(seen) == ['web:1: waiting', 'web:2: waiting', f'web:0: skipped ({FAILED_FIRST})']
+    seen = restart(
+        'failed',
+        process('0', 'skipped', FAILED_FIRST),
+        process('1', 'waiting'),
+        process('2', 'waiting'),
+    )
+    assert process_lines(seen) == [
+        'web:1: waiting',
+        'web:2: waiting',
+        f'web:0: skipped ({FAILED_FIRST})',
+    ]
 
 
-@pytest.mark.parametrize(('seen', 'expected'), [
-    (process('0'), Colour.GOOD), (process('0', 'failed', 'x'), Colour.BAD), (process('0', 'skipped'), Colour.PLAIN),
-    (process('0', 'skipped', 'x'), Colour.ODD), (process('0', killed=True), Colour.ODD),
-    (process('0', note='x'), Colour.ODD), (process('0', 'starting'), Colour.PLAIN)])
+@pytest.mark.parametrize(
+    ('seen', 'expected'),
+    [
+        (process('0'), Colour.GOOD),
+        (process('0', 'failed', 'x'), Colour.BAD),
+        (process('0', 'skipped'), Colour.PLAIN),
+        (process('0', 'skipped', 'x'), Colour.ODD),
+        (process('0', killed=True), Colour.ODD),
+        (process('0', note='x'), Colour.ODD),
+        (process('0', 'starting'), Colour.PLAIN),
+    ],
+)
 def test_colours(seen, expected):
     assert colour(seen) is expected
 
 
 # -- whom it waits for ---------------------------------------------------------------------------
 
+
 def stopping(name, seconds=0.0, **others):
     return process(name, 'stopping', **{'stop_seconds': seconds, **others})
 
 
 def waiting(*looks):
-    """What is said of looks (seconds, restart), the last of which has no restart: it is only the time that is told."""
+    """What is said of looks (seconds, restart), the last of which has no restart: it is only the
+    time that is told.
+    """
     found = Waiting()
     for now, seen in looks[:-1]:
         found.update(seen, now)
@@ -115,25 +204,41 @@ def waiting(*looks):
 
 def test_the_one_that_is_waited_for_longest_is_named():
     first, second = stopping('2'), stopping('3')
-    looks = [(100.0, restart('running', first)), (105.0, restart('running', process('1'), first, second))]
+    looks = [
+        (100.0, restart('running', first)),
+        (105.0, restart('running', process('1'), first, second)),
+    ]
     assert waiting(*looks, 142.0) == 'web:2 stopping for 42 s and 1 more'
     assert waiting(*looks, (142.0, restart('running', second)), 143.0) == 'web:3 stopping for 38 s'
 
 
-@pytest.mark.parametrize(('seen', 'options', 'said'), [
-    (stopping('2'), {'stop_timeout': 600.0}, 'web:2 stopping for 42 s of 600'),
-    (stopping('2'), {'stop_timeout': ''}, 'web:2 stopping for 42 s'),
-    (stopping('2', stop_limit=90.0), {'stop_timeout': ''}, 'web:2 stopping for 42 s of 90'),
-    (stopping('2', seconds=10.0), {}, 'web:2 stopping for 52 s'),     # a server that says so, to one who came late
-    (process('2', 'starting', stop_limit=90.0), {'stop_timeout': 600.0}, 'web:2 starting for 42 s')])
+@pytest.mark.parametrize(
+    ('seen', 'options', 'said'),
+    [
+        (stopping('2'), {'stop_timeout': 600.0}, 'web:2 stopping for 42 s of 600'),
+        (stopping('2'), {'stop_timeout': ''}, 'web:2 stopping for 42 s'),
+        (stopping('2', stop_limit=90.0), {'stop_timeout': ''}, 'web:2 stopping for 42 s of 90'),
+        (
+            stopping('2', seconds=10.0),
+            {},
+            'web:2 stopping for 52 s',
+        ),  # a server that says so, to one who came late
+        (
+            process('2', 'starting', stop_limit=90.0),
+            {'stop_timeout': 600.0},
+            'web:2 starting for 42 s',
+        ),
+    ],
+)
 def test_the_limit_of_the_stop_is_said_where_it_is_known(seen, options, said):
     assert waiting((100.0, restart('running', seen, options=options)), 142.0) == said
 
 
 def test_what_stops_comes_before_what_starts():
     look = restart('running', process('1', 'starting'))
-    assert waiting((0.0, look), (9.0, restart('running', process('1', 'starting'), stopping('2'))), 19.0) == (
-        'web:2 stopping for 10 s and 1 more')
+    assert waiting(
+        (0.0, look), (9.0, restart('running', process('1', 'starting'), stopping('2'))), 19.0
+    ) == ('web:2 stopping for 10 s and 1 more')
 
 
 def test_a_moment_is_not_worth_a_word_nor_is_the_end():

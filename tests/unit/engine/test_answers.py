@@ -1,4 +1,5 @@
 """What clients are told of a restart."""
+
 from __future__ import annotations
 
 from xmlrpc.client import dumps
@@ -27,31 +28,59 @@ def restart(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
     return Restart(list(members), Options(), goal=goal, pending=list(pending), state=state)
 
 
-@pytest.mark.parametrize(('group', 'name', 'shown'), [
-    ('web', '0', 'web:0'), ('nginx', 'nginx', 'nginx'), ('größe', 'höhe', 'größe:höhe'),
-    ('we\nb', 'a\x1b[31m\u2028', r'we\nb:a\x1b[31m\u2028')])
+@pytest.mark.parametrize(
+    ('group', 'name', 'shown'),
+    [
+        ('web', '0', 'web:0'),
+        ('nginx', 'nginx', 'nginx'),
+        ('größe', 'höhe', 'größe:höhe'),
+        ('we\nb', 'a\x1b[31m\u2028', r'we\nb:a\x1b[31m\u2028'),
+    ],
+)
 def test_a_process_is_named_as_supervisorctl_shows_it(group, name, shown):
     assert member(name, group=group).namespec == shown
 
 
-@pytest.mark.parametrize(('wall', 'text'), [
-    (None, ''), (0.0, '1970-01-01T00:00:00.000Z'), (1704164645.5, '2024-01-02T03:04:05.500Z'),
-    (1704164645.0004, '2024-01-02T03:04:05.000Z')])
+@pytest.mark.parametrize(
+    ('wall', 'text'),
+    [
+        (None, ''),
+        (0.0, '1970-01-01T00:00:00.000Z'),
+        (1704164645.5, '2024-01-02T03:04:05.500Z'),
+        (1704164645.0004, '2024-01-02T03:04:05.000Z'),
+    ],
+)
 def test_times_are_iso_8601_in_utc(wall, text):
     assert answers.iso(wall) == text
 
 
-@pytest.mark.parametrize(('start', 'end', 'seconds'), [
-    (None, None, 0.0), (1.0, None, 0.0), (None, 1.0, 0.0), (1.0, 3.5, 2.5), (3.0, 1.0, 0.0), (0.0, 0.0, 0.0),
-    (1.0, 1.0000004, 0.0)])
+@pytest.mark.parametrize(
+    ('start', 'end', 'seconds'),
+    [
+        (None, None, 0.0),
+        (1.0, None, 0.0),
+        (None, 1.0, 0.0),
+        (1.0, 3.5, 2.5),
+        (3.0, 1.0, 0.0),
+        (0.0, 0.0, 0.0),
+        (1.0, 1.0000004, 0.0),
+    ],
+)
 def test_seconds_between(start, end, seconds):
     assert answers.between(start, end) == seconds
 
 
-@pytest.mark.parametrize(('count', 'text'), [
-    (0, ''), (1, 'p0'), (2, 'p0, p1'), (10, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9'),
-    (11, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 1 more'),
-    (32, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 22 more')])
+@pytest.mark.parametrize(
+    ('count', 'text'),
+    [
+        (0, ''),
+        (1, 'p0'),
+        (2, 'p0, p1'),
+        (10, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9'),
+        (11, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 1 more'),
+        (32, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 22 more'),
+    ],
+)
 def test_at_most_ten_are_named(count, text):
     assert listed(f'p{number}' for number in range(count)) == text
 
@@ -63,9 +92,19 @@ def test_the_struct_of_a_process():
     done = group(world).end()
     struct = answers.process_struct(done.members[0], done.begun_at)
     assert struct == {
-        'group': 'web', 'name': '0', 'phase': 'ready', 'old_pid': old, 'new_pid': world.processes['web:0'].pid,
-        'stop_seconds': pytest.approx(0.5, abs=0.01), 'down_seconds': pytest.approx(0.0, abs=0.01),
-        'ready_seconds': pytest.approx(2.0, abs=0.01), 'error': '', 'stop_limit': 0.0, 'killed': False, 'note': ''}
+        'group': 'web',
+        'name': '0',
+        'phase': 'ready',
+        'old_pid': old,
+        'new_pid': world.processes['web:0'].pid,
+        'stop_seconds': pytest.approx(0.5, abs=0.01),
+        'down_seconds': pytest.approx(0.0, abs=0.01),
+        'ready_seconds': pytest.approx(2.0, abs=0.01),
+        'error': '',
+        'stop_limit': 0.0,
+        'killed': False,
+        'note': '',
+    }
 
 
 def test_a_process_that_was_down_has_been_down_since_the_beginning():
@@ -81,75 +120,135 @@ def test_a_process_that_was_down_has_been_down_since_the_beginning():
 def test_phases_are_shown_as_documented_and_without_null(phase):
     struct = answers.process_struct(member(phase=phase), BEGINNING)
     assert struct['phase'] in PHASES_SHOWN
-    other = {Phase.DUE: 'waiting', Phase.TO_SIGNAL: 'waiting', Phase.SIGNALLED: 'starting', Phase.WAVERING: 'starting',
-             Phase.ENDED: 'ready', Phase.TAKEN: 'skipped'}
+    other = {
+        Phase.DUE: 'waiting',
+        Phase.TO_SIGNAL: 'waiting',
+        Phase.SIGNALLED: 'starting',
+        Phase.WAVERING: 'starting',
+        Phase.ENDED: 'ready',
+        Phase.TAKEN: 'skipped',
+    }
     assert struct['phase'] == other.get(phase, phase.value)
-    assert dumps((struct,))          # no None, which XML-RPC cannot carry
+    assert dumps((struct,))  # no None, which XML-RPC cannot carry
     assert type(struct['phase']) is str
 
 
 def test_failures_are_the_failed_processes_in_order():
     failed = restart(
-        member('0'), member('1', Phase.FAILED, Code.START_FAILED, 'exit status 3'),
-        member('2', Phase.SKIPPED, Code.CANCELLED, 'taken over'), member('3', Phase.SKIPPED, None, 'not reached'))
+        member('0'),
+        member('1', Phase.FAILED, Code.START_FAILED, 'exit status 3'),
+        member('2', Phase.SKIPPED, Code.CANCELLED, 'taken over'),
+        member('3', Phase.SKIPPED, None, 'not reached'),
+    )
     assert answers.failures(failed) == [
         {'group': 'web', 'name': '1', 'code': 0x430, 'text': 'START_FAILED: exit status 3'},
-        {'group': 'web', 'name': '2', 'code': 0x470, 'text': 'CANCELLED: taken over'}]
+        {'group': 'web', 'name': '2', 'code': 0x470, 'text': 'CANCELLED: taken over'},
+    ]
 
 
 def test_after_a_timeout_the_pending_processes_are_entries_too():
     failed = member('0', Phase.FAILED, Code.STOP_FAILED, 'EPERM')
     slow = member('1', Phase.STOPPING)
-    entries = answers.failures(restart(failed, slow, member('2'), pending=[(slow, 'still stopping')]))
+    entries = answers.failures(
+        restart(failed, slow, member('2'), pending=[(slow, 'still stopping')])
+    )
     assert entries == [
         {'group': 'web', 'name': '0', 'code': 0x431, 'text': 'STOP_FAILED: EPERM'},
-        {'group': 'web', 'name': '1', 'code': 0x420, 'text': 'TIMEOUT: still stopping'}]
+        {'group': 'web', 'name': '1', 'code': 0x420, 'text': 'TIMEOUT: still stopping'},
+    ]
     assert all(type(entry['code']) is int for entry in entries)
 
 
 def test_a_pending_process_that_has_failed_since_is_listed_once():
     slow = member('1', Phase.FAILED, Code.START_FAILED, 'exit status 1')
-    assert [entry['code'] for entry in answers.failures(restart(slow, pending=[(slow, 'still stopping')]))] == [0x420]
+    assert [
+        entry['code']
+        for entry in answers.failures(restart(slow, pending=[(slow, 'still stopping')]))
+    ] == [0x420]
 
 
 def test_the_text_of_a_timeout_names_what_is_pending():
     slow = [member('1'), member('nginx', group='nginx')]
-    text = answers.timeout_text(restart(member('0'), *slow, pending=[(slow[0], 'stopping'), (slow[1], 'starting')]))
+    text = answers.timeout_text(
+        restart(member('0'), *slow, pending=[(slow[0], 'stopping'), (slow[1], 'starting')])
+    )
     assert text == '2 of 3 processes were pending: web:1 (stopping), nginx (starting)'
 
 
 BEGUN = SETTLED | {Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
 
 
-@pytest.mark.parametrize(('goal', 'ordered'), [
-    (Goal.RESTART, BEGUN),
-    (Goal.START, BEGUN),
-    (Goal.STOP, set(Phase) - {Phase.WAITING, Phase.DUE}),
-])
+@pytest.mark.parametrize(
+    ('goal', 'ordered'),
+    [
+        (Goal.RESTART, BEGUN),
+        (Goal.START, BEGUN),
+        (Goal.STOP, set(Phase) - {Phase.WAITING, Phase.DUE}),
+    ],
+)
 @pytest.mark.parametrize('phase', Phase)
 def test_when_everything_is_ordered(goal, ordered, phase):
     assert restart(member(), member(phase=phase), goal=goal).ordered is (phase in ordered)
 
 
 def test_the_status_codes_are_supervisors_own():
-    assert (answers.SUCCESS, answers.FAILED, answers.SPAWN_ERROR, answers.ALREADY_STARTED, answers.NOT_RUNNING) == (
-        Faults.SUCCESS, Faults.FAILED, Faults.SPAWN_ERROR, Faults.ALREADY_STARTED, Faults.NOT_RUNNING)
+    assert (
+        answers.SUCCESS,
+        answers.FAILED,
+        answers.SPAWN_ERROR,
+        answers.ALREADY_STARTED,
+        answers.NOT_RUNNING,
+    ) == (
+        Faults.SUCCESS,
+        Faults.FAILED,
+        Faults.SPAWN_ERROR,
+        Faults.ALREADY_STARTED,
+        Faults.NOT_RUNNING,
+    )
 
 
-@pytest.mark.parametrize(('goal', 'process', 'status', 'description'), [
-    (Goal.RESTART, member(), 80, 'OK'),
-    (Goal.START, member(phase=Phase.STARTING), 80, 'OK'),
-    (Goal.STOP, member(phase=Phase.STOPPED), 80, 'OK'),
-    (Goal.STOP, member(phase=Phase.STOPPING), 80, 'OK'),
-    (Goal.START, member(phase=Phase.FAILED, code=Code.START_FAILED, error='why'), 50, 'SPAWN_ERROR: why'),
-    (Goal.STOP, member(phase=Phase.FAILED, code=Code.STOP_FAILED, error='why'), 30, 'FAILED: why'),
-    (Goal.STOP, member(phase=Phase.FAILED, code=Code.BAD_STATE, error='why'), 30, 'FAILED: why'),
-    (Goal.START, member(phase=Phase.SKIPPED, code=Code.CANCELLED, error='why'), 0x470, 'CANCELLED: why'),
-    (Goal.RESTART, member(phase=Phase.SKIPPED, error='not reached'), 0x470, 'CANCELLED: not reached'),
-    (Goal.START, member(phase=Phase.SKIPPED, single=True), 60, 'ALREADY_STARTED: web:0'),
-    (Goal.STOP, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
-    (Goal.RESTART, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
-])
+@pytest.mark.parametrize(
+    ('goal', 'process', 'status', 'description'),
+    [
+        (Goal.RESTART, member(), 80, 'OK'),
+        (Goal.START, member(phase=Phase.STARTING), 80, 'OK'),
+        (Goal.STOP, member(phase=Phase.STOPPED), 80, 'OK'),
+        (Goal.STOP, member(phase=Phase.STOPPING), 80, 'OK'),
+        (
+            Goal.START,
+            member(phase=Phase.FAILED, code=Code.START_FAILED, error='why'),
+            50,
+            'SPAWN_ERROR: why',
+        ),
+        (
+            Goal.STOP,
+            member(phase=Phase.FAILED, code=Code.STOP_FAILED, error='why'),
+            30,
+            'FAILED: why',
+        ),
+        (
+            Goal.STOP,
+            member(phase=Phase.FAILED, code=Code.BAD_STATE, error='why'),
+            30,
+            'FAILED: why',
+        ),
+        (
+            Goal.START,
+            member(phase=Phase.SKIPPED, code=Code.CANCELLED, error='why'),
+            0x470,
+            'CANCELLED: why',
+        ),
+        (
+            Goal.RESTART,
+            member(phase=Phase.SKIPPED, error='not reached'),
+            0x470,
+            'CANCELLED: not reached',
+        ),
+        (Goal.START, member(phase=Phase.SKIPPED, single=True), 60, 'ALREADY_STARTED: web:0'),
+        (Goal.STOP, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
+        (Goal.RESTART, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
+    ],
+)
 def test_the_status_of_a_process(goal, process, status, description):
     rows = answers.statuses(restart(process, goal=goal))
     assert rows == [{'name': '0', 'group': 'web', 'status': status, 'description': description}]
@@ -163,8 +262,13 @@ def test_what_is_as_wanted_already_and_not_named_by_itself_is_passed_over(goal):
 
 def test_a_pending_process_has_the_status_timeout():
     slow = member('1', Phase.STOPPING)
-    rows = answers.statuses(restart(member(), slow, pending=[(slow, 'still stopping')], goal=Goal.STOP))
-    assert [(row['status'], row['description']) for row in rows] == [(80, 'OK'), (0x420, 'TIMEOUT: still stopping')]
+    rows = answers.statuses(
+        restart(member(), slow, pending=[(slow, 'still stopping')], goal=Goal.STOP)
+    )
+    assert [(row['status'], row['description']) for row in rows] == [
+        (80, 'OK'),
+        (0x420, 'TIMEOUT: still stopping'),
+    ]
 
 
 @pytest.mark.parametrize('phase', [Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED])

@@ -1,4 +1,7 @@
-"""max_unavailable at one moment, rule by rule: what counts as ready, who may be taken down, when hope is given up."""
+"""max_unavailable at one moment, rule by rule: what counts as ready, who may be taken down, when
+hope is given up.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -18,8 +21,12 @@ UNREADY = sorted(set(Seen) - DOWN - {Seen.BACKOFF, Seen.READY})
 
 
 def member(name='0', seen=Seen.READY, phase=Phase.WAITING, group='web', unready='', known=True):
-    return Member(Match(group, name, True, False), phase=phase, unready=unready,
-                  observed=Observation(seen, unready=unready, known=known))
+    return Member(
+        Match(group, name, True, False),
+        phase=phase,
+        unready=unready,
+        observed=Observation(seen, unready=unready, known=known),
+    )
 
 
 def members(count, first=0, **settings):
@@ -36,6 +43,7 @@ def names(found):
 
 
 # -- rooms ---------------------------------------------------------------------------------------
+
 
 def test_the_policy_of_a_group_comes_before_the_options():
     own = [*members(4), *members(4, group='api')]
@@ -74,8 +82,18 @@ def test_a_group_in_which_everything_is_ready_has_all_of_its_room():
     assert room_of(*members(4)) == Room(allowed=1, in_flight=0, known=True, not_ready=[])
 
 
-@pytest.mark.parametrize(('limit', 'size', 'allowed'), [
-    (1, 4, 1), (9, 4, 9), ('25%', 4, 1), ('25%', 8, 2), ('50%', 5, 2), ('100%', 5, 5), ('1%', 1, 1)])
+@pytest.mark.parametrize(
+    ('limit', 'size', 'allowed'),
+    [
+        (1, 4, 1),
+        (9, 4, 9),
+        ('25%', 4, 1),
+        ('25%', 8, 2),
+        ('50%', 5, 2),
+        ('100%', 5, 5),
+        ('1%', 1, 1),
+    ],
+)
 def test_what_is_allowed_follows_from_the_size_of_the_group(limit, size, allowed):
     assert room_of(*members(size), limit=limit).allowed == allowed
 
@@ -86,9 +104,16 @@ def test_processes_of_every_phase_and_state_belong_to_the_size_of_the_group():
 
 
 def test_each_group_has_its_own_room():
-    found = rooms([*members(4), member(seen=Seen.FATAL, group='api'), member('1', group='api', known=False),
-                   member('2', phase=Phase.DUE, group='api'), *members(3, first=3, group='api')],
-                  Options(max_unavailable='50%'))
+    found = rooms(
+        [
+            *members(4),
+            member(seen=Seen.FATAL, group='api'),
+            member('1', group='api', known=False),
+            member('2', phase=Phase.DUE, group='api'),
+            *members(3, first=3, group='api'),
+        ],
+        Options(max_unavailable='50%'),
+    )
     assert list(found) == ['web', 'api']
     assert found['web'] == Room(allowed=2)
     assert (found['api'].allowed, found['api'].in_flight, found['api'].known) == (3, 1, False)
@@ -97,7 +122,9 @@ def test_each_group_has_its_own_room():
 
 @pytest.mark.parametrize('phase', sorted(IN_FLIGHT))
 @pytest.mark.parametrize('seen', Seen)
-def test_what_the_restart_has_in_hand_is_in_flight_and_not_ready_whatever_is_seen_of_it(phase, seen):
+def test_what_the_restart_has_in_hand_is_in_flight_and_not_ready_whatever_is_seen_of_it(
+    phase, seen
+):
     one = member(seen=seen, phase=phase)
     assert room_of(one) == Room(allowed=1, in_flight=1, known=True, not_ready=[one])
 
@@ -106,22 +133,32 @@ def test_what_the_restart_has_in_hand_is_in_flight_and_not_ready_whatever_is_see
 @pytest.mark.parametrize('seen', Seen)
 def test_of_the_others_all_are_ready_that_are_seen_so_and_none_else(phase, seen):
     one = member(seen=seen, phase=phase)
-    assert room_of(one) == Room(allowed=1, in_flight=0, known=True, not_ready=[] if seen is Seen.READY else [one])
+    assert room_of(one) == Room(
+        allowed=1, in_flight=0, known=True, not_ready=[] if seen is Seen.READY else [one]
+    )
 
 
-@pytest.mark.parametrize(('phase', 'known'), [
-    *((phase, False) for phase in sorted(ENDS | {Phase.WAITING})), *((phase, True) for phase in sorted(IN_FLIGHT))])
+@pytest.mark.parametrize(
+    ('phase', 'known'),
+    [
+        *((phase, False) for phase in sorted(ENDS | {Phase.WAITING})),
+        *((phase, True) for phase in sorted(IN_FLIGHT)),
+    ],
+)
 def test_the_readiness_of_all_has_to_be_known_but_of_what_the_restart_has_in_hand(phase, known):
     assert room_of(member(), member('1', phase=phase, known=False)).known is known
 
 
 # -- take ----------------------------------------------------------------------------------------
 
+
 def taken(room, *wanted):
     return [one.name for one in wanted if room.take(one)]
 
 
-@pytest.mark.parametrize(('limit', 'count'), [(1, 1), (2, 2), (4, 4), (9, 4), ('50%', 2), ('74%', 2), ('24%', 1)])
+@pytest.mark.parametrize(
+    ('limit', 'count'), [(1, 1), (2, 2), (4, 4), (9, 4), ('50%', 2), ('74%', 2), ('24%', 1)]
+)
 def test_no_more_ready_ones_are_taken_than_allowed(limit, count):
     everyone = members(4)
     room = room_of(*everyone, limit=limit)
@@ -129,10 +166,17 @@ def test_no_more_ready_ones_are_taken_than_allowed(limit, count):
     assert (room.in_flight, room.not_ready) == (count, everyone[:count])
 
 
-@pytest.mark.parametrize('others', [
-    [member('9', seen) for seen in (Seen.STOPPED,)], [member('9', Seen.RUNNING)], [member('9', phase=Phase.STARTING)],
-    [member('9', Seen.STOPPED, Phase.SKIPPED)], [member('9', Seen.FATAL, Phase.FAILED)],
-    [member('9', Seen.RUNNING, Phase.READY)]])
+@pytest.mark.parametrize(
+    'others',
+    [
+        [member('9', seen) for seen in (Seen.STOPPED,)],
+        [member('9', Seen.RUNNING)],
+        [member('9', phase=Phase.STARTING)],
+        [member('9', Seen.STOPPED, Phase.SKIPPED)],
+        [member('9', Seen.FATAL, Phase.FAILED)],
+        [member('9', Seen.RUNNING, Phase.READY)],
+    ],
+)
 def test_one_that_is_not_ready_takes_the_room_of_a_ready_one(others):
     everyone = members(4)
     assert taken(room_of(*everyone, *others, limit=1), *everyone) == []
@@ -140,8 +184,15 @@ def test_one_that_is_not_ready_takes_the_room_of_a_ready_one(others):
 
 
 @pytest.mark.parametrize('seen', COSTS_NOTHING)
-@pytest.mark.parametrize('others', [[], members(3, 1, seen=Seen.FATAL), members(3, 1, phase=Phase.STARTING),
-                                    members(1, 1, known=False)])
+@pytest.mark.parametrize(
+    'others',
+    [
+        [],
+        members(3, 1, seen=Seen.FATAL),
+        members(3, 1, phase=Phase.STARTING),
+        members(1, 1, known=False),
+    ],
+)
 def test_what_is_down_is_always_taken(seen, others):
     one = member(seen=seen)
     room = room_of(one, *others)
@@ -160,7 +211,9 @@ def test_what_was_down_and_is_taken_makes_room_only_when_it_is_ready(seen):
 
 
 @pytest.mark.parametrize('seen', UNREADY)
-def test_what_runs_and_is_not_ready_costs_nothing_but_only_as_many_as_allowed_are_taken_at_once(seen):
+def test_what_runs_and_is_not_ready_costs_nothing_but_only_as_many_as_allowed_are_taken_at_once(
+    seen,
+):
     everyone = members(4, seen=seen)
     room = room_of(*everyone, limit=2)
     assert taken(room, *everyone) == ['0', '1']
@@ -178,8 +231,10 @@ def test_what_runs_and_is_not_ready_is_taken_where_there_is_no_room_for_ready_on
 def test_what_is_in_flight_counts_against_those_that_run(seen):
     everyone = members(3, seen=seen)
     assert taken(room_of(*everyone, member('9', phase=Phase.SIGNALLED), limit=1), *everyone) == []
-    assert taken(room_of(*everyone[:1], *members(2, 3), member('9', phase=Phase.SIGNALLED), limit=2),
-                 *everyone[:1]) == ['0']
+    assert taken(
+        room_of(*everyone[:1], *members(2, 3), member('9', phase=Phase.SIGNALLED), limit=2),
+        *everyone[:1],
+    ) == ['0']
 
 
 @pytest.mark.parametrize('seen', [*UNREADY, Seen.READY])
@@ -190,8 +245,16 @@ def test_nothing_that_runs_is_taken_before_the_readiness_of_all_is_known(seen):
     assert room.in_flight == 0
 
 
-@given(st.lists(st.builds(member, seen=st.sampled_from(Seen), phase=st.sampled_from(Phase), known=st.booleans()),
-                min_size=1, max_size=12), st.integers(1, 12))
+@given(
+    st.lists(
+        st.builds(
+            member, seen=st.sampled_from(Seen), phase=st.sampled_from(Phase), known=st.booleans()
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 12),
+)
 def test_never_are_more_not_ready_than_allowed_on_account_of_what_is_taken(everyone, limit):
     room = room_of(*everyone, limit=limit)
     before = len(room.not_ready)
@@ -204,27 +267,47 @@ def test_never_are_more_not_ready_than_allowed_on_account_of_what_is_taken(every
 
 # -- patience ------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('ready_timeout', [0.0, 0.5, 30.0])
 def test_what_is_down_comes_back_by_itself_soon_or_never(ready_timeout):
-    down = [member(str(number), seen) for number, seen in enumerate(sorted({*DOWN, Seen.WANTED_DOWN}))]
+    down = [
+        member(str(number), seen) for number, seen in enumerate(sorted({*DOWN, Seen.WANTED_DOWN}))
+    ]
     assert room_of(*down, *members(2, 9)).patience(ready_timeout) == BACK_BY_ITSELF
 
 
 @pytest.mark.parametrize('seen', sorted(set(Seen) - DOWN - {Seen.READY, Seen.WANTED_DOWN}))
 @pytest.mark.parametrize(('ready_timeout', 'patience'), [(30.0, 30.0), (0.5, 0.5), (0.0, None)])
 def test_what_is_not_down_may_become_ready_within_ready_timeout(seen, ready_timeout, patience):
-    assert room_of(member('0', Seen.FATAL), member('1', seen), member('2')).patience(ready_timeout) == patience
+    assert (
+        room_of(member('0', Seen.FATAL), member('1', seen), member('2')).patience(ready_timeout)
+        == patience
+    )
 
 
 # -- full ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('others', 'limit', 'text'), [
-    ([member('1', Seen.FATAL)], 1, 'not ready are web:1 (FATAL), and max_unavailable = 1 allows 1'),
-    ([member('1', Seen.RUNNING, unready='connection refused'), member('web', Seen.STOPPED)], '50%',
-     'not ready are web:1 (connection refused), web (STOPPED), and max_unavailable = 50% allows 1'),
-])
+
+@pytest.mark.parametrize(
+    ('others', 'limit', 'text'),
+    [
+        (
+            [member('1', Seen.FATAL)],
+            1,
+            'not ready are web:1 (FATAL), and max_unavailable = 1 allows 1',
+        ),
+        (
+            [member('1', Seen.RUNNING, unready='connection refused'), member('web', Seen.STOPPED)],
+            '50%',
+            'not ready are web:1 (connection refused), web (STOPPED), and max_unavailable = 50% allows 1',
+        ),
+    ],
+)
 def test_the_reason_names_what_is_not_ready_and_why(others, limit, text):
-    assert room_of(member(), *others, limit=limit).full(Options(max_unavailable=limit)) == f'left as it is: {text}'
+    assert (
+        room_of(member(), *others, limit=limit).full(Options(max_unavailable=limit))
+        == f'left as it is: {text}'
+    )
 
 
 def test_at_most_ten_are_named():
@@ -249,7 +332,7 @@ def test_the_first_are_chosen_and_the_others_wait():
     called, hopeless = limit.choose(waiting, waiting, ROLLING, 0.0)
     assert [one.namespec for one in called] == ['web:0', 'api:0']
     assert hopeless == []
-    assert (limit.until, limit.full) == (None, {})           # these two will make room
+    assert (limit.until, limit.full) == (None, {})  # these two will make room
 
 
 def test_one_for_which_there_is_no_room_does_not_keep_a_later_one_from_its_turn():
@@ -258,7 +341,9 @@ def test_one_for_which_there_is_no_room_does_not_keep_a_later_one_from_its_turn(
     assert (names(called), hopeless) == (['1'], [])
 
 
-@pytest.mark.parametrize(('blocking', 'patience'), [(Seen.FATAL, BACK_BY_ITSELF), (Seen.STARTING, 30.0)])
+@pytest.mark.parametrize(
+    ('blocking', 'patience'), [(Seen.FATAL, BACK_BY_ITSELF), (Seen.STARTING, 30.0)]
+)
 def test_where_nothing_in_hand_can_make_room_hope_is_given_up_after_a_while(blocking, patience):
     limit, waiting, other = Limit(), members(2), member('2', blocking)
     for now in (5.0, 5.0 + patience / 2, 5.0 + patience - 0.001):
@@ -275,13 +360,22 @@ def test_without_a_ready_timeout_it_waits_for_what_may_become_ready():
     limit, waiting = Limit(), members(1)
     options = Options(max_unavailable=1, ready_timeout=0.0)
     for now in (0.0, 1e6):
-        assert limit.choose(waiting, [*waiting, member('1', Seen.RUNNING)], options, now) == ([], [])
+        assert limit.choose(waiting, [*waiting, member('1', Seen.RUNNING)], options, now) == (
+            [],
+            [],
+        )
         assert limit.until is None
 
 
-@pytest.mark.parametrize('other', [
-    member('1', phase=Phase.STOPPING), member('1', Seen.STARTING, Phase.STARTING), member('1', phase=Phase.TO_SIGNAL),
-    member('1', known=False)])
+@pytest.mark.parametrize(
+    'other',
+    [
+        member('1', phase=Phase.STOPPING),
+        member('1', Seen.STARTING, Phase.STARTING),
+        member('1', phase=Phase.TO_SIGNAL),
+        member('1', known=False),
+    ],
+)
 def test_what_is_in_hand_or_not_known_yet_is_waited_for(other):
     limit, waiting = Limit(), members(1)
     for now in (0.0, 100.0):
@@ -303,7 +397,10 @@ def test_the_waiting_begins_anew_when_there_was_room_in_between():
 def test_groups_are_given_up_each_at_its_time(order):
     limit = Limit()
     web, api = member('0'), member('0', group='api')
-    waiting, others = [web, api][::order], [member('1', Seen.RUNNING), member('1', Seen.STOPPED, group='api')]
+    waiting, others = (
+        [web, api][::order],
+        [member('1', Seen.RUNNING), member('1', Seen.STOPPED, group='api')],
+    )
     assert limit.choose(waiting, waiting + others, ROLLING, 0.0) == ([], [])
     assert limit.until == BACK_BY_ITSELF
     _, hopeless = limit.choose(waiting, waiting + others, ROLLING, BACK_BY_ITSELF)
@@ -317,7 +414,9 @@ def test_only_those_whose_turn_has_come_are_given_up():
     limit, (first, second) = Limit(), members(2)
     everyone = [first, second, member('2', Seen.FATAL)]
     limit.choose([first], everyone, ROLLING, 0.0)
-    assert [one for one, _ in limit.choose([first], everyone, ROLLING, BACK_BY_ITSELF)[1]] == [first]
+    assert [one for one, _ in limit.choose([first], everyone, ROLLING, BACK_BY_ITSELF)[1]] == [
+        first
+    ]
 
 
 def test_a_group_in_which_nobody_waits_is_not_full():

@@ -1,4 +1,5 @@
 """How a restart goes: whose turn it is, what is done to whom, what is told while it runs."""
+
 from __future__ import annotations
 
 import pytest
@@ -9,21 +10,25 @@ from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Code
 from tests.world import LASTING, Life, Program, World, group, phases
 
-DOOMED = Program(lives=[LASTING, Life(0.2, 1)])      # its next life ends too soon
+DOOMED = Program(lives=[LASTING, Life(0.2, 1)])  # its next life ends too soon
 
 
 # -- waves ---------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('count', 'factor', 'expected'), [
-    (0, 3, []),
-    (1, 1, [0]),
-    (4, 1, [0, 0, 0, 0]),
-    (4, 2, [0, 0, 1, 1]),
-    (5, 2, [0, 0, 0, 1, 1]),
-    (4, 4, [0, 1, 2, 3]),
-    (2, 10_000, [0, 1]),
-    (7, 3, [0, 0, 0, 1, 1, 2, 2]),
-])
+
+@pytest.mark.parametrize(
+    ('count', 'factor', 'expected'),
+    [
+        (0, 3, []),
+        (1, 1, [0]),
+        (4, 1, [0, 0, 0, 0]),
+        (4, 2, [0, 0, 1, 1]),
+        (5, 2, [0, 0, 0, 1, 1]),
+        (4, 4, [0, 1, 2, 3]),
+        (2, 10_000, [0, 1]),
+        (7, 3, [0, 0, 0, 1, 1, 2, 2]),
+    ],
+)
 def test_processes_are_spread_evenly_over_the_waves(count, factor, expected):
     assert list(waves(count, factor)) == expected
 
@@ -103,17 +108,20 @@ def test_a_process_that_ignores_the_stop_signal_comes_back_after_its_sigkill():
 BOTH = ['stop', 'start']
 
 
-@pytest.mark.parametrize(('seen', 'orders', 'phase'), [
-    (Seen.STOPPED, ['start'], 'ready'),
-    (Seen.STARTING, BOTH, 'ready'),
-    (Seen.RUNNING, BOTH, 'ready'),
-    (Seen.BACKOFF, BOTH, 'ready'),
-    (Seen.STOPPING, ['start'], 'ready'),
-    (Seen.EXITED, ['start'], 'ready'),
-    (Seen.EXITED_BADLY, ['start'], 'ready'),
-    (Seen.FATAL, ['start'], 'ready'),
-    (Seen.UNKNOWN, [], 'failed'),
-])
+@pytest.mark.parametrize(
+    ('seen', 'orders', 'phase'),
+    [
+        (Seen.STOPPED, ['start'], 'ready'),
+        (Seen.STARTING, BOTH, 'ready'),
+        (Seen.RUNNING, BOTH, 'ready'),
+        (Seen.BACKOFF, BOTH, 'ready'),
+        (Seen.STOPPING, ['start'], 'ready'),
+        (Seen.EXITED, ['start'], 'ready'),
+        (Seen.EXITED_BADLY, ['start'], 'ready'),
+        (Seen.FATAL, ['start'], 'ready'),
+        (Seen.UNKNOWN, [], 'failed'),
+    ],
+)
 def test_every_process_comes_up_whatever_its_state_was(seen, orders, phase):
     world = World()
     world.add('web:0', seen)
@@ -131,16 +139,19 @@ def test_a_process_in_an_unknown_state_is_named_as_the_failure():
     assert (member.code, member.error) == (Code.BAD_STATE, 'state UNKNOWN')
 
 
-@pytest.mark.parametrize(('seen', 'orders'), [
-    (Seen.STOPPED, []),
-    (Seen.STARTING, BOTH),
-    (Seen.RUNNING, BOTH),
-    (Seen.BACKOFF, []),
-    (Seen.STOPPING, []),
-    (Seen.EXITED, []),
-    (Seen.EXITED_BADLY, []),
-    (Seen.FATAL, []),
-])
+@pytest.mark.parametrize(
+    ('seen', 'orders'),
+    [
+        (Seen.STOPPED, []),
+        (Seen.STARTING, BOTH),
+        (Seen.RUNNING, BOTH),
+        (Seen.BACKOFF, []),
+        (Seen.STOPPING, []),
+        (Seen.EXITED, []),
+        (Seen.EXITED_BADLY, []),
+        (Seen.FATAL, []),
+    ],
+)
 def test_only_running_leaves_the_others_as_they_are(seen, orders):
     world = World()
     world.add('web:0', seen)
@@ -161,7 +172,9 @@ def test_a_glob_leaves_stopped_processes_and_an_outright_name_starts_them(outrig
     assert [entry.order for entry in drive.log] == orders
 
 
-@pytest.mark.parametrize('seen', [Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.RUNNING])
+@pytest.mark.parametrize(
+    'seen', [Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.RUNNING]
+)
 def test_a_glob_starts_what_was_not_stopped_on_purpose(seen):
     world = World()
     world.add('web:0', seen)
@@ -190,6 +203,7 @@ def test_a_process_that_dies_while_it_waits_and_is_restarted_by_supervisord_is_r
 
 # -- failures ------------------------------------------------------------------------------------
 
+
 def failing(program, **options):
     """web:0 follows the program, web:1 and web:2 are restarted one and two seconds later."""
     world = World()
@@ -199,11 +213,27 @@ def failing(program, **options):
 
 FAILURES = [
     pytest.param(DOOMED, Code.START_FAILED, 'state BACKOFF', 0.3, id='exits too soon'),
-    pytest.param(Program(kill_error='not permitted'), Code.STOP_FAILED, 'not permitted', 0.0, id='cannot be stopped'),
-    pytest.param(Program(obstacle='no such file'), Code.START_FAILED, 'left as it is: no such file', 0.0,
-                 id='could not be started again'),
-    pytest.param(Program(lives=[LASTING, Life(0.0, 1)], startsecs=0), Code.START_FAILED, 'state EXITED_BADLY', 0.1,
-                 id='exits badly without startsecs'),
+    pytest.param(
+        Program(kill_error='not permitted'),
+        Code.STOP_FAILED,
+        'not permitted',
+        0.0,
+        id='cannot be stopped',
+    ),
+    pytest.param(
+        Program(obstacle='no such file'),
+        Code.START_FAILED,
+        'left as it is: no such file',
+        0.0,
+        id='could not be started again',
+    ),
+    pytest.param(
+        Program(lives=[LASTING, Life(0.0, 1)], startsecs=0),
+        Code.START_FAILED,
+        'state EXITED_BADLY',
+        0.1,
+        id='exits badly without startsecs',
+    ),
 ]
 
 
@@ -222,7 +252,8 @@ def test_on_failure_abort_takes_nothing_further_down(program, code, error, secon
     assert phases(restart) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
     assert set(drive.entries('stop')) == ({'web:0'} if not program.obstacle else set())
     assert [member.error for member in restart.members[1:]] == 2 * [
-        'not reached: web:0 failed first (on_failure = abort)']
+        'not reached: web:0 failed first (on_failure = abort)'
+    ]
     assert [member.name for member in restart.failures] == ['0']
 
 

@@ -1,4 +1,5 @@
 """How a restart is ended: by its timeout, a cancel, other people's will or the end of supervisord."""
+
 from __future__ import annotations
 
 import pytest
@@ -18,7 +19,8 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 from tests.world import BEGINNING, LASTING, Drive, Life, Program, World, group, phases
 
-# One process in each phase at the time AMID: 0 is ready, 1 starting, 2 stopping, 3 and 4 wait for their turn.
+# One process in each phase at the time AMID: 0 is ready, 1 starting, 2 stopping, 3 and 4 wait for
+# their turn.
 AMID = 2.0
 
 
@@ -31,7 +33,9 @@ def amid(**options):
 
 
 def at_the_point(seconds):
-    """A restart of one process that is waiting from 0 s, stopping from 1 s, starting from 3 s to 5 s."""
+    """A restart of one process that is waiting from 0 s, stopping from 1 s, starting from 3 s to 5
+    s.
+    """
     world = World()
     world.add('web:0', program=Program(stop_seconds=2.0, startsecs=2.0))
     drive = group(world, goal=Goal.RESTART)
@@ -45,17 +49,30 @@ WAITING, STOPPING, STARTING = 0.5, 2.0, 4.0
 def unbegun(world, timeout=None):
     for name in ('web:0', 'web:1'):
         world.add(name)
-    restart = Restart(world.members(), Options(), deadline=None if timeout is None else BEGINNING + timeout)
+    restart = Restart(
+        world.members(), Options(), deadline=None if timeout is None else BEGINNING + timeout
+    )
     return Drive(world, restart)
 
 
 def test_the_scenes_of_this_test_are_as_they_say():
-    assert list(phases(amid().to(AMID).restart).values()) == ['ready', 'starting', 'stopping', 'waiting', 'waiting']
+    assert list(phases(amid().to(AMID).restart).values()) == [
+        'ready',
+        'starting',
+        'stopping',
+        'waiting',
+        'waiting',
+    ]
     assert [phases(at_the_point(at).restart)['0'] for at in (WAITING, STOPPING, STARTING, 6.0)] == [
-        'waiting', 'stopping', 'starting', 'ready']
+        'waiting',
+        'stopping',
+        'starting',
+        'ready',
+    ]
 
 
 # -- timeout -------------------------------------------------------------------------------------
+
 
 def test_a_timeout_names_what_is_pending_and_why():
     restart = amid(timeout=AMID).to(AMID).restart
@@ -73,18 +90,33 @@ def test_after_a_timeout_nothing_further_is_taken_down_and_what_is_down_comes_ba
     drive = amid(timeout=AMID)
     restart = drive.end()
     assert restart.state is State.TIMED_OUT
-    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'ready', '3': 'skipped', '4': 'skipped'}
+    assert phases(restart) == {
+        '0': 'ready',
+        '1': 'ready',
+        '2': 'ready',
+        '3': 'skipped',
+        '4': 'skipped',
+    }
     assert set(drive.entries('stop')) == {'web:0', 'web:1', 'web:2'}
     assert drive.entries('start')['web:2'] == pytest.approx(10.4, abs=0.02)
-    assert [member.error for member in restart.members[3:]] == 2 * ['not reached before the timeout']
+    assert [member.error for member in restart.members[3:]] == 2 * [
+        'not reached before the timeout'
+    ]
     assert restart.failures == []
 
 
-@pytest.mark.parametrize(('at', 'orders', 'pending'), [
-    (WAITING, [], 'its turn had not come'),
-    (STOPPING, ['stop', 'start'], 'it is still stopping and will be started when it has exited'),
-    (STARTING, ['stop', 'start'], 'it is started and not ready yet'),
-])
+@pytest.mark.parametrize(
+    ('at', 'orders', 'pending'),
+    [
+        (WAITING, [], 'its turn had not come'),
+        (
+            STOPPING,
+            ['stop', 'start'],
+            'it is still stopping and will be started when it has exited',
+        ),
+        (STARTING, ['stop', 'start'], 'it is started and not ready yet'),
+    ],
+)
 def test_a_timeout_in_each_phase(at, orders, pending):
     drive = at_the_point(at)
     drive.restart.deadline = BEGINNING + at + 0.1
@@ -121,7 +153,9 @@ def test_what_cannot_be_started_after_a_timeout_is_reported_with_its_reason():
     world.add('web:0', program=Program(lives=[LASTING, Life(0.2, 1)], stop_seconds=3.0))
     restart = group(world, timeout=1.0).end()
     assert restart.state is State.TIMED_OUT
-    assert [(member.code, member.error) for member in restart.failures] == [(Code.START_FAILED, 'state BACKOFF')]
+    assert [(member.code, member.error) for member in restart.failures] == [
+        (Code.START_FAILED, 'state BACKOFF')
+    ]
 
 
 def test_a_restart_that_is_done_in_time_does_not_time_out():
@@ -130,7 +164,7 @@ def test_a_restart_that_is_done_in_time_does_not_time_out():
 
 def test_a_restart_whose_last_process_is_seen_ready_at_the_timeout_has_succeeded():
     drive = group(World(), 'web:0', timeout=2.0).to(0.5)
-    drive.world.now = BEGINNING + 2.0            # the loop was held up meanwhile
+    drive.world.now = BEGINNING + 2.0  # the loop was held up meanwhile
     drive.world.turn()
     drive.restart.step(drive.world.now, drive.world.look)
     assert drive.restart.members[0].phase is Phase.READY
@@ -139,6 +173,7 @@ def test_a_restart_whose_last_process_is_seen_ready_at_the_timeout_has_succeeded
 
 # -- cancel --------------------------------------------------------------------------------------
 
+
 def test_after_a_cancel_nothing_further_is_taken_down_and_what_is_down_comes_back():
     drive = amid()
     drive.at(AMID, lambda: drive.restart.cancel('enough'))
@@ -146,16 +181,25 @@ def test_after_a_cancel_nothing_further_is_taken_down_and_what_is_down_comes_bac
     assert not drive.restart.finished
     restart = drive.end()
     assert (restart.state, restart.why, restart.failures) == (State.CANCELLED, 'enough', [])
-    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'ready', '3': 'skipped', '4': 'skipped'}
+    assert phases(restart) == {
+        '0': 'ready',
+        '1': 'ready',
+        '2': 'ready',
+        '3': 'skipped',
+        '4': 'skipped',
+    }
     assert set(drive.entries('stop')) == {'web:0', 'web:1', 'web:2'}
     assert [member.error for member in restart.members[3:]] == 2 * ['not reached: enough']
 
 
-@pytest.mark.parametrize(('at', 'orders', 'phase'), [
-    (WAITING, [], 'skipped'),
-    (STOPPING, ['stop', 'start'], 'ready'),
-    (STARTING, ['stop', 'start'], 'ready'),
-])
+@pytest.mark.parametrize(
+    ('at', 'orders', 'phase'),
+    [
+        (WAITING, [], 'skipped'),
+        (STOPPING, ['stop', 'start'], 'ready'),
+        (STARTING, ['stop', 'start'], 'ready'),
+    ],
+)
 def test_a_cancel_in_each_phase(at, orders, phase):
     drive = at_the_point(at)
     drive.restart.cancel('enough')
@@ -222,6 +266,7 @@ def test_no_timeout_follows_a_cancel():
 
 # -- the newer will ------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('heeded', [True, False])
 @pytest.mark.parametrize(('at', 'orders'), [(WAITING, []), (STARTING, ['stop', 'start'])])
 def test_a_process_that_somebody_else_stops_is_left_stopped_and_reported(at, orders, heeded):
@@ -259,19 +304,26 @@ def test_a_stop_of_what_was_restarted_already_is_no_failure_and_said():
     drive.at(AMID, lambda: drive.world.others_stop('web:0'))
     restart = drive.end()
     member = restart.members[0]
-    assert (member.phase, member.code, member.error, member.note) == (Phase.TAKEN, None, '', STOPPED_LATER)
+    assert (member.phase, member.code, member.error, member.note) == (
+        Phase.TAKEN,
+        None,
+        '',
+        STOPPED_LATER,
+    )
     assert restart.state is State.SUCCEEDED
     assert drive.world.processes['web:0'].state is Seen.STOPPED
 
 
 @pytest.mark.parametrize('heeded', [True, False])
 @pytest.mark.parametrize(('name', 'orders'), [('web:0', 2), ('web:1', 2), ('web:3', 0)])
-def test_a_process_that_somebody_else_restarts_is_not_restarted_again_and_no_failure(name, orders, heeded):
+def test_a_process_that_somebody_else_restarts_is_not_restarted_again_and_no_failure(
+    name, orders, heeded
+):
     drive = amid()
     world = drive.world
 
     def start():
-        world.wanted_down.clear()           # as the service does when it sees the process up again
+        world.wanted_down.clear()  # as the service does when it sees the process up again
         world.others_start(name)
 
     drive.at(AMID, lambda: world.others_stop(name, heeded))
@@ -293,7 +345,7 @@ def test_one_that_somebody_else_restarts_and_that_does_not_come_up_has_failed():
     drive.at(AMID + 0.5, lambda: world.others_start('web:3'))
     restart = drive.end()
     assert (restart.members[3].phase, restart.members[3].error) == (Phase.FAILED, 'state BACKOFF')
-    assert phases(restart)['4'] == 'skipped'        # nothing further is taken down
+    assert phases(restart)['4'] == 'skipped'  # nothing further is taken down
 
 
 @pytest.mark.parametrize('startsecs', [0.0, 2.0])
@@ -322,7 +374,10 @@ def test_a_process_that_dies_and_is_started_by_somebody_else_before_its_turn_is_
 
 # -- groups that go, and supervisord -------------------------------------------------------------
 
-@pytest.mark.parametrize(('at', 'orders'), [(WAITING, []), (STOPPING, ['stop']), (STARTING, ['stop', 'start'])])
+
+@pytest.mark.parametrize(
+    ('at', 'orders'), [(WAITING, []), (STOPPING, ['stop']), (STARTING, ['stop', 'start'])]
+)
 def test_a_group_that_is_removed_ends_the_restart_in_each_phase(at, orders):
     drive = at_the_point(at)
     drive.at(at + 0.1, lambda: drive.world.removed.add('web'))
@@ -354,13 +409,19 @@ def test_a_group_that_is_removed_after_its_processes_were_ready_changes_nothing(
     assert phases(drive.end())['0'] == 'ready'
 
 
-@pytest.mark.parametrize(('at', 'orders'), [(WAITING, []), (STOPPING, ['stop']), (STARTING, ['stop', 'start'])])
+@pytest.mark.parametrize(
+    ('at', 'orders'), [(WAITING, []), (STOPPING, ['stop']), (STARTING, ['stop', 'start'])]
+)
 def test_an_abandoned_restart_touches_nothing_any_more(at, orders):
     drive = at_the_point(at)
     version = drive.restart.version
     drive.restart.abandon('shutting down')
     restart = drive.restart
-    assert (restart.state, restart.finished, restart.why) == (State.CANCELLED, True, 'shutting down')
+    assert (restart.state, restart.finished, restart.why) == (
+        State.CANCELLED,
+        True,
+        'shutting down',
+    )
     assert restart.version > version
     assert phases(drive.to(30.0).restart) == {'0': 'skipped'}
     assert [entry.order for entry in drive.log] == orders
@@ -385,6 +446,7 @@ def test_a_finished_restart_cannot_be_abandoned():
 
 
 # -- orders --------------------------------------------------------------------------------------
+
 
 def test_an_order_stands_until_it_has_been_carried_out():
     drive = group(World(), 'web:0')
@@ -411,5 +473,7 @@ def test_the_reason_of_an_order_that_could_not_be_carried_out_is_kept():
     restart = drive.restart
     restart.step(drive.world.now, drive.world.look)
     restart.performed(restart.members[0], drive.world.now, Failure(Code.STOP_FAILED, 'EPERM'))
-    assert [(member.code, member.error) for member in restart.failures] == [(Code.STOP_FAILED, 'EPERM')]
+    assert [(member.code, member.error) for member in restart.failures] == [
+        (Code.STOP_FAILED, 'EPERM')
+    ]
     assert (restart.state, restart.finished) == (State.FAILED, True)

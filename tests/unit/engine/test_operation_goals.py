@@ -1,4 +1,5 @@
 """quickStart and quickStop: runs with another goal than a restart."""
+
 from __future__ import annotations
 
 import pytest
@@ -17,16 +18,19 @@ def one(goal, seen, program=None, **options) -> Drive:
 
 
 @pytest.mark.parametrize('outright', [True, False])
-@pytest.mark.parametrize(('seen', 'orders', 'phase'), [
-    (Seen.STOPPED, ['start'], 'ready'),
-    (Seen.EXITED, ['start'], 'ready'),
-    (Seen.EXITED_BADLY, ['start'], 'ready'),
-    (Seen.FATAL, ['start'], 'ready'),
-    (Seen.STOPPING, ['start'], 'ready'),
-    (Seen.STARTING, [], 'skipped'),
-    (Seen.RUNNING, [], 'skipped'),
-    (Seen.BACKOFF, [], 'skipped'),
-])
+@pytest.mark.parametrize(
+    ('seen', 'orders', 'phase'),
+    [
+        (Seen.STOPPED, ['start'], 'ready'),
+        (Seen.EXITED, ['start'], 'ready'),
+        (Seen.EXITED_BADLY, ['start'], 'ready'),
+        (Seen.FATAL, ['start'], 'ready'),
+        (Seen.STOPPING, ['start'], 'ready'),
+        (Seen.STARTING, [], 'skipped'),
+        (Seen.RUNNING, [], 'skipped'),
+        (Seen.BACKOFF, [], 'skipped'),
+    ],
+)
 def test_a_start_starts_what_is_down_and_leaves_the_rest(seen, orders, phase, outright):
     drive = one(Goal.START, seen, outright=outright)
     restart = drive.end()
@@ -35,17 +39,20 @@ def test_a_start_starts_what_is_down_and_leaves_the_rest(seen, orders, phase, ou
     assert (restart.state, restart.failures) == (State.SUCCEEDED, [])
 
 
-@pytest.mark.parametrize(('seen', 'orders', 'phase', 'state'), [
-    (Seen.STOPPED, [], 'skipped', State.SUCCEEDED),
-    (Seen.EXITED, [], 'skipped', State.SUCCEEDED),
-    (Seen.EXITED_BADLY, [], 'skipped', State.SUCCEEDED),
-    (Seen.FATAL, [], 'skipped', State.SUCCEEDED),
-    (Seen.STOPPING, [], 'stopped', State.SUCCEEDED),
-    (Seen.STARTING, ['stop'], 'stopped', State.SUCCEEDED),
-    (Seen.RUNNING, ['stop'], 'stopped', State.SUCCEEDED),
-    (Seen.BACKOFF, ['stop'], 'stopped', State.SUCCEEDED),
-    (Seen.UNKNOWN, [], 'failed', State.FAILED),
-])
+@pytest.mark.parametrize(
+    ('seen', 'orders', 'phase', 'state'),
+    [
+        (Seen.STOPPED, [], 'skipped', State.SUCCEEDED),
+        (Seen.EXITED, [], 'skipped', State.SUCCEEDED),
+        (Seen.EXITED_BADLY, [], 'skipped', State.SUCCEEDED),
+        (Seen.FATAL, [], 'skipped', State.SUCCEEDED),
+        (Seen.STOPPING, [], 'stopped', State.SUCCEEDED),
+        (Seen.STARTING, ['stop'], 'stopped', State.SUCCEEDED),
+        (Seen.RUNNING, ['stop'], 'stopped', State.SUCCEEDED),
+        (Seen.BACKOFF, ['stop'], 'stopped', State.SUCCEEDED),
+        (Seen.UNKNOWN, [], 'failed', State.FAILED),
+    ],
+)
 def test_a_stop_stops_what_runs_and_leaves_the_rest(seen, orders, phase, state):
     drive = one(Goal.STOP, seen)
     restart = drive.end()
@@ -91,13 +98,19 @@ def test_a_stop_that_fails_does_not_keep_others_from_stopping():
 
 
 def test_a_stop_is_done_without_regard_to_whether_the_program_could_be_started():
-    assert phases(one(Goal.STOP, Seen.RUNNING, Program(obstacle='no such file')).end()) == {'0': 'stopped'}
+    assert phases(one(Goal.STOP, Seen.RUNNING, Program(obstacle='no such file')).end()) == {
+        '0': 'stopped'
+    }
 
 
 @pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])
 def test_a_timeout_names_what_is_pending(goal):
-    drive = one(goal, Seen.STOPPED if goal is Goal.START else Seen.RUNNING,
-                Program(stop_seconds=5.0, startsecs=5.0), timeout=1.0)
+    drive = one(
+        goal,
+        Seen.STOPPED if goal is Goal.START else Seen.RUNNING,
+        Program(stop_seconds=5.0, startsecs=5.0),
+        timeout=1.0,
+    )
     restart = drive.end()
     assert restart.state is State.TIMED_OUT
     assert [member.name for member, _ in restart.pending] == ['0']
@@ -141,8 +154,9 @@ def test_a_group_that_is_removed_ends_it(goal):
     assert drive.log == []
 
 
-# A run begins while supervisord serves its clients; before its first step, processes may change their states,
-# by supervisord's own transitions or by what another client asks for.
+# A run begins while supervisord serves its clients; before its first step, processes may change
+# their states, by supervisord's own transitions or by what another client asks for.
+
 
 @pytest.mark.parametrize('seen', [Seen.EXITED, Seen.EXITED_BADLY])
 def test_a_start_does_not_stop_what_supervisord_has_restarted_meanwhile(seen):
@@ -160,10 +174,13 @@ def test_two_starts_at_once_do_not_stop_anything():
     assert (len(first.log), second.log) == (1, [])
 
 
-@pytest.mark.parametrize('program', [
-    pytest.param(Program(lives=[Life(0.0, 1)]), id='exits'),
-    pytest.param(Program(lives=[Life(0.0, 0)]), id='exits as expected'),
-])
+@pytest.mark.parametrize(
+    'program',
+    [
+        pytest.param(Program(lives=[Life(0.0, 1)]), id='exits'),
+        pytest.param(Program(lives=[Life(0.0, 0)]), id='exits as expected'),
+    ],
+)
 def test_a_stop_does_not_start_what_has_exited_meanwhile(program):
     drive = one(Goal.STOP, Seen.RUNNING, program)
     drive.end()

@@ -1,4 +1,5 @@
 """What holds for every restart, whatever the processes do and whoever interferes."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -12,22 +13,38 @@ from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.options import Options
 from tests.world import BEGINNING, LASTING, Drive, Life, Program, World, name_of
 
-LATEST = 8.0       # seconds after which nobody interferes any more, and the last wave has begun
-SLOWEST = 8.0      # seconds that a process can take to stop and to start
+LATEST = 8.0  # seconds after which nobody interferes any more, and the last wave has begun
+SLOWEST = 8.0  # seconds that a process can take to stop and to start
 
-lives = st.lists(st.builds(Life, st.sampled_from([None, None, 0.0, 0.3, 2.5]), st.sampled_from([0, 1]), st.just(0.0)),
-                 max_size=3)
+lives = st.lists(
+    st.builds(
+        Life, st.sampled_from([None, None, 0.0, 0.3, 2.5]), st.sampled_from([0, 1]), st.just(0.0)
+    ),
+    max_size=3,
+)
 programs = st.builds(
-    Program, lives=lives, stop_seconds=st.sampled_from([0.0, 0.05, 0.5, 3.0, None]),
-    startsecs=st.sampled_from([0.0, 0.5, 2.0]), stopwaitsecs=st.sampled_from([1.0, 4.0]),
-    startretries=st.sampled_from([0, 3]), autorestart=st.booleans(),
-    obstacle=st.sampled_from(['', '', '', 'no such file']), kill_error=st.sampled_from(['', '', '', 'not permitted']))
+    Program,
+    lives=lives,
+    stop_seconds=st.sampled_from([0.0, 0.05, 0.5, 3.0, None]),
+    startsecs=st.sampled_from([0.0, 0.5, 2.0]),
+    stopwaitsecs=st.sampled_from([1.0, 4.0]),
+    startretries=st.sampled_from([0, 3]),
+    autorestart=st.booleans(),
+    obstacle=st.sampled_from(['', '', '', 'no such file']),
+    kill_error=st.sampled_from(['', '', '', 'not permitted']),
+)
 states = st.sampled_from([seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)])
-processes = st.lists(st.tuples(st.sampled_from(['web', 'api']), states, programs), min_size=1, max_size=5)
+processes = st.lists(
+    st.tuples(st.sampled_from(['web', 'api']), states, programs), min_size=1, max_size=5
+)
 options = st.builds(
-    Options, delay=st.sampled_from([0.0, 0.3, 2.0]), stagger_factor=st.integers(1, 4),
-    timeout=st.sampled_from([None, None, 0.0, 0.2, 1.0, 3.0]), on_failure=st.sampled_from(['abort', 'continue']),
-    only_running=st.booleans())
+    Options,
+    delay=st.sampled_from([0.0, 0.3, 2.0]),
+    stagger_factor=st.integers(1, 4),
+    timeout=st.sampled_from([None, None, 0.0, 0.2, 1.0, 3.0]),
+    on_failure=st.sampled_from(['abort', 'continue']),
+    only_running=st.booleans(),
+)
 
 
 class Interference(NamedTuple):
@@ -38,18 +55,24 @@ class Interference(NamedTuple):
     number: int
 
 
-interferences = st.lists(st.builds(
-    Interference, st.sampled_from([0.0, 0.0001, 0.02, 0.1, 0.4, 1.0, 2.0, 3.5, LATEST]),
-    st.sampled_from(['stop', 'stop unheeded', 'start', 'remove', 'cancel', 'abandon']), st.integers(0, 4)), max_size=4)
+interferences = st.lists(
+    st.builds(
+        Interference,
+        st.sampled_from([0.0, 0.0001, 0.02, 0.1, 0.4, 1.0, 2.0, 3.5, LATEST]),
+        st.sampled_from(['stop', 'stop unheeded', 'start', 'remove', 'cancel', 'abandon']),
+        st.integers(0, 4),
+    ),
+    max_size=4,
+)
 
 
 class Story(NamedTuple):
     """A restart that is over."""
 
     drive: Drive
-    touched: set[str]               # the processes with which somebody else interfered
-    asked_down: dict[str, float]    # when somebody asked for a process's stop, and was heard
-    left_at: float                  # when supervisord began to shut down
+    touched: set[str]  # the processes with which somebody else interfered
+    asked_down: dict[str, float]  # when somebody asked for a process's stop, and was heard
+    left_at: float  # when supervisord began to shut down
 
     @property
     def restart(self) -> Restart:
@@ -59,14 +82,21 @@ class Story(NamedTuple):
         return [entry.name for entry in self.drive.log if entry.order == order]
 
 
-def told(goal, processes, options, interferences, outright=True, orders_per_turn=None, early_cancel=False) -> Story:
+def told(
+    goal, processes, options, interferences, outright=True, orders_per_turn=None, early_cancel=False
+) -> Story:
     world = World()
     for number, (group, seen, program) in enumerate(processes):
         world.add(f'{group}:{number}', seen, program)
     deadline = None if options.timeout is None else BEGINNING + options.timeout
     restart = Restart(world.members(outright), options, deadline=deadline, goal=goal)
     drive = Drive(world, restart, orders_per_turn)
-    story = Story(drive, set(), {}, min([i.seconds for i in interferences if i.what == 'abandon'], default=99.0))
+    story = Story(
+        drive,
+        set(),
+        {},
+        min([i.seconds for i in interferences if i.what == 'abandon'], default=99.0),
+    )
     for interference in interferences:
         interfere(story, *interference)
     drive.begin()
@@ -95,15 +125,30 @@ def interfere(story, seconds, what, number):
     if what == 'abandon':
         story.touched.update(names)
     elif what != 'cancel':
-        story.touched.update(each for each in names if each == name or (what == 'remove' and each.startswith(group)))
+        story.touched.update(
+            each for each in names if each == name or (what == 'remove' and each.startswith(group))
+        )
 
 
 stories = st.builds(
-    told, st.just(Goal.RESTART), processes, options, interferences, outright=st.booleans(),
-    orders_per_turn=st.sampled_from([None, 1, 2]), early_cancel=st.sampled_from([False, False, False, True]))
+    told,
+    st.just(Goal.RESTART),
+    processes,
+    options,
+    interferences,
+    outright=st.booleans(),
+    orders_per_turn=st.sampled_from([None, 1, 2]),
+    early_cancel=st.sampled_from([False, False, False, True]),
+)
 short_stories = st.builds(
-    told, st.sampled_from([Goal.START, Goal.STOP]), processes, options, interferences, outright=st.booleans(),
-    orders_per_turn=st.sampled_from([None, 1, 2]))
+    told,
+    st.sampled_from([Goal.START, Goal.STOP]),
+    processes,
+    options,
+    interferences,
+    outright=st.booleans(),
+    orders_per_turn=st.sampled_from([None, 1, 2]),
+)
 
 thoroughly = settings(max_examples=400, deadline=None)
 
@@ -135,7 +180,11 @@ def test_what_the_restart_has_stopped_is_running_in_the_end(story):
     stopped = set(story.ordered('stop'))
     for member in story.restart.members:
         process = world.processes[name_of(member)]
-        sound = not process.program.obstacle and not process.program.kill_error and set(process.ahead) <= {LASTING}
+        sound = (
+            not process.program.obstacle
+            and not process.program.kill_error
+            and set(process.ahead) <= {LASTING}
+        )
         if name_of(member) in stopped - story.touched and sound:
             assert member.phase is Phase.READY
             assert process.state is Seen.RUNNING
@@ -175,8 +224,11 @@ def test_a_start_stops_nothing_and_a_stop_starts_nothing(story):
 @given(stories)
 def test_what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story):
     asked = story.asked_down
-    assert [entry for entry in story.drive.log
-            if entry.order == 'start' and entry.seconds > asked.get(entry.name, LATEST)] == []
+    assert [
+        entry
+        for entry in story.drive.log
+        if entry.order == 'start' and entry.seconds > asked.get(entry.name, LATEST)
+    ] == []
 
 
 @thoroughly

@@ -1,4 +1,5 @@
 """What a restart tells while it runs, and when it wants to be woken."""
+
 from __future__ import annotations
 
 import pytest
@@ -17,6 +18,7 @@ def test_phases_states_and_pids_at_each_point():
     def told_at(seconds):
         drive.to(seconds)
         return restart.state.value, restart.finished, restart.done, member.phase.value
+
     assert member.phase.value == 'waiting'
     assert told_at(0.0) == ('running', False, 0, 'stopping')
     assert told_at(0.05) == ('running', False, 0, 'stopping')
@@ -30,7 +32,12 @@ def test_phases_states_and_pids_at_each_point():
 def test_a_queued_restart_tells_that_it_is_queued():
     restart = group(World(), 'web:0').restart
     fresh = type(restart)(restart.members, restart.options)
-    assert (fresh.state, fresh.finished, fresh.done, fresh.lowest_ready) == (State.QUEUED, False, 0, 0)
+    assert (fresh.state, fresh.finished, fresh.done, fresh.lowest_ready) == (
+        State.QUEUED,
+        False,
+        0,
+        0,
+    )
 
 
 def test_the_measured_times():
@@ -52,12 +59,15 @@ def test_the_exit_is_dated_when_it_was_reaped_and_not_when_it_was_noticed():
     assert drive.restart.members[0].exit_at == BEGINNING + 0.1
 
 
-@pytest.mark.parametrize(('states', 'lowest'), [
-    ([Seen.RUNNING] * 4, 2),
-    ([Seen.RUNNING] * 3 + [Seen.STOPPED], 1),
-    ([Seen.STOPPED] * 4, 0),
-    ([Seen.STARTING] * 4, 0),
-])
+@pytest.mark.parametrize(
+    ('states', 'lowest'),
+    [
+        ([Seen.RUNNING] * 4, 2),
+        ([Seen.RUNNING] * 3 + [Seen.STOPPED], 1),
+        ([Seen.STOPPED] * 4, 0),
+        ([Seen.STARTING] * 4, 0),
+    ],
+)
 def test_lowest_ready_is_the_fewest_running_at_any_moment(states, lowest):
     world = World()
     for number, seen in enumerate(states):
@@ -68,7 +78,10 @@ def test_lowest_ready_is_the_fewest_running_at_any_moment(states, lowest):
 def test_lowest_ready_counts_what_fails_to_come_back():
     world = World()
     world.add('web:0', program=Program(lives=[LASTING, Life(0.2, 1)], startretries=0))
-    assert group(world, 'web:1', stagger_factor=2, delay=5.0, on_failure='continue').end().lowest_ready == 0
+    assert (
+        group(world, 'web:1', stagger_factor=2, delay=5.0, on_failure='continue').end().lowest_ready
+        == 0
+    )
 
 
 def test_lowest_ready_is_what_runs_in_the_beginning():
@@ -87,7 +100,10 @@ def test_lowest_ready_stays_after_the_end():
 
 def test_the_version_grows_with_every_change_and_rests_while_nothing_changes():
     drive = group(World(), 'web:0', 'web:1', stagger_factor=2, delay=10.0)
-    versions = [drive.to(seconds).restart.version for seconds in (0.01, 0.05, 0.2, 0.5, 2.0, 4.0, 10.05, 13.0)]
+    versions = [
+        drive.to(seconds).restart.version
+        for seconds in (0.01, 0.05, 0.2, 0.5, 2.0, 4.0, 10.05, 13.0)
+    ]
     grew = [later > sooner for sooner, later in zip(versions, versions[1:])]
     assert grew == [False, True, False, True, False, True, True]
 
@@ -102,6 +118,7 @@ def test_the_version_grows_when_fewer_are_ready_than_ever():
 
 
 # -- waking up -----------------------------------------------------------------------------------
+
 
 def test_it_wakes_for_the_next_wave():
     drive = group(World(), 'web:0', 'web:1', stagger_factor=2, delay=50.0).to(20.0)
@@ -149,5 +166,5 @@ def test_a_long_restart_takes_few_turns():
         world.add(f'web:{number}', program=Program(stop_seconds=0.5, startsecs=2.0))
     drive = group(world, stagger_factor=10, delay=30.0)
     drive.end()
-    idle = 300                # supervisord's own turns, one a second
+    idle = 300  # supervisord's own turns, one a second
     assert drive.turns < idle + 10 * 8

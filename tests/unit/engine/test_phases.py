@@ -1,4 +1,5 @@
 """The table of phases, entry by entry, and what holds for it as a whole."""
+
 from __future__ import annotations
 
 import itertools
@@ -127,7 +128,11 @@ def test_the_table_is_total():
 
 def test_the_ends_are_skipped_and_failed_and_what_is_settled_is_shown_as_an_end_of_users():
     assert {end.value for end in ENDS} == {'skipped', 'failed'}
-    assert {SHOWN.get(phase, phase) for phase in SETTLED} == {Phase.READY, Phase.SKIPPED, Phase.FAILED}
+    assert {SHOWN.get(phase, phase) for phase in SETTLED} == {
+        Phase.READY,
+        Phase.SKIPPED,
+        Phase.FAILED,
+    }
 
 
 @pytest.mark.parametrize('end', sorted(ENDS))
@@ -173,8 +178,10 @@ def test_only_a_process_that_runs_is_signalled():
 
 
 def test_nothing_is_done_before_its_turn_or_to_a_process_that_somebody_wants_down():
-    assert {phase for phase, _ in seen_with(Order.STOP) | seen_with(Order.START) | seen_with(Order.SIGNAL)} == {
-        Phase.DUE, Phase.STOPPED, Phase.TO_SIGNAL, Phase.SIGNALLED}
+    assert {
+        phase
+        for phase, _ in seen_with(Order.STOP) | seen_with(Order.START) | seen_with(Order.SIGNAL)
+    } == {Phase.DUE, Phase.STOPPED, Phase.TO_SIGNAL, Phase.SIGNALLED}
     assert {order for (_, seen), (_, order) in TABLE.items() if seen is Seen.WANTED_DOWN} == {None}
 
 
@@ -190,7 +197,9 @@ def test_what_somebody_has_started_again_is_looked_after_as_if_the_restart_had(p
 
 
 @pytest.mark.parametrize('phase', [Phase.READY, Phase.WAVERING])
-@pytest.mark.parametrize('seen', [Seen.STARTING, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.FATAL, Seen.UNKNOWN])
+@pytest.mark.parametrize(
+    'seen', [Seen.STARTING, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.FATAL, Seen.UNKNOWN]
+)
 def test_a_process_that_was_ready_and_dies_has_failed(phase, seen):
     assert follow(phase, seen) == (Phase.FAILED, None)
 
@@ -203,16 +212,25 @@ def test_one_that_was_ready_and_is_not_may_become_so_again():
 # What says that somebody else has stopped the process: a stop that the restart did not order.
 BY_OTHERS = {
     (Phase.STOPPING, Seen.WANTED_DOWN),
-    (Phase.STOPPED, Seen.WANTED_DOWN), (Phase.STOPPED, Seen.STOPPING),
-    *((phase, seen) for phase in (Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED)
-      for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
-    *((phase, seen) for phase in (Phase.READY, Phase.WAVERING)
-      for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)),
+    (Phase.STOPPED, Seen.WANTED_DOWN),
+    (Phase.STOPPED, Seen.STOPPING),
+    *(
+        (phase, seen)
+        for phase in (Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED)
+        for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)
+    ),
+    *(
+        (phase, seen)
+        for phase in (Phase.READY, Phase.WAVERING)
+        for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)
+    ),
 }
 
 
 def reached_from(first):
-    """The phases that a process can reach, other than by being left alone for its being stopped by others."""
+    """The phases that a process can reach, other than by being left alone for its being stopped by
+    others.
+    """
     reached, steps = {first}, [first]
     while steps:
         phase = steps.pop()
@@ -229,12 +247,24 @@ def reached_from(first):
 @pytest.mark.parametrize('taken_down', [Phase.STOPPING, Phase.STOPPED])
 def test_what_is_down_is_never_forgotten(taken_down):
     assert reached_from(taken_down) - {Phase.STOPPING} == {
-        Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING, Phase.ENDED, Phase.FAILED}
+        Phase.STOPPED,
+        Phase.STARTING,
+        Phase.READY,
+        Phase.WAVERING,
+        Phase.ENDED,
+        Phase.FAILED,
+    }
 
 
 def test_what_is_signalled_is_never_forgotten_and_nothing_else_is_done_to_it():
     assert reached_from(Phase.SIGNALLED) == {
-        Phase.SIGNALLED, Phase.READY, Phase.WAVERING, Phase.ENDED, Phase.STARTING, Phase.FAILED}
+        Phase.SIGNALLED,
+        Phase.READY,
+        Phase.WAVERING,
+        Phase.ENDED,
+        Phase.STARTING,
+        Phase.FAILED,
+    }
 
 
 @pytest.mark.parametrize('seen', [Seen.EXITED, Seen.EXITED_BADLY])
@@ -250,12 +280,18 @@ def test_nothing_that_runs_is_stopped_where_it_is_to_be_signalled():
 
 
 def test_what_cannot_be_signalled_because_it_is_down_is_started():
-    assert {seen for seen in Seen if follow(Phase.TO_SIGNAL, seen) == (Phase.DUE, Order.START)} == DOWN - {Seen.STOPPED}
+    assert {
+        seen for seen in Seen if follow(Phase.TO_SIGNAL, seen) == (Phase.DUE, Order.START)
+    } == DOWN - {Seen.STOPPED}
 
 
 def test_nothing_becomes_ready_without_having_been_started_or_signalled():
     assert {phase for (phase, _), (to, _) in TABLE.items() if to is Phase.READY} == {
-        Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING}
+        Phase.STARTING,
+        Phase.SIGNALLED,
+        Phase.READY,
+        Phase.WAVERING,
+    }
 
 
 @pytest.mark.parametrize('phase', [Phase.STARTING, Phase.SIGNALLED])

@@ -1,4 +1,5 @@
 """Plans: which batches, how long each can take, what is left alone, what their user is warned of."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -23,10 +24,26 @@ from tests.world import Drive, Program, World, group, name_of
 Options = partial(all_options.Options, scout=0.0)
 
 # What Supervisor shows of a process, by one letter.
-SEEN = {'r': Seen.READY, 's': Seen.STARTING, 'b': Seen.BACKOFF, 'd': Seen.STOPPED, 'e': Seen.EXITED,
-        'x': Seen.EXITED_BADLY, 'f': Seen.FATAL, 'g': Seen.STOPPING, 'u': Seen.UNKNOWN}
-SHAPE = {'groups': list, 'options': dict, 'total': int, 'batches': list, 'left': list, 'warnings': list,
-         'policies': list}
+SEEN = {
+    'r': Seen.READY,
+    's': Seen.STARTING,
+    'b': Seen.BACKOFF,
+    'd': Seen.STOPPED,
+    'e': Seen.EXITED,
+    'x': Seen.EXITED_BADLY,
+    'f': Seen.FATAL,
+    'g': Seen.STOPPING,
+    'u': Seen.UNKNOWN,
+}
+SHAPE = {
+    'groups': list,
+    'options': dict,
+    'total': int,
+    'batches': list,
+    'left': list,
+    'warnings': list,
+    'policies': list,
+}
 LEFT = 'stopped on purpose, and not named outright'
 ALL_AT_ONCE = 'all {} processes may be down at once; a smaller max_unavailable keeps some ready'
 ONLY_ONE = 'no process would keep running: its only one is restarted'
@@ -35,7 +52,11 @@ ONLY_ONE = 'no process would keep running: its only one is restarted'
 def candidate(name='0', letter='r', group='web', outright=True, **known):
     seen = SEEN[letter]
     pid = 100 if seen in (Seen.READY, Seen.STARTING, Seen.STOPPING) else 0
-    return Candidate(Member(Match(group, name, outright, False), observed=Observation(seen, pid)), seen.value, **known)
+    return Candidate(
+        Member(Match(group, name, outright, False), observed=Observation(seen, pid)),
+        seen.value,
+        **known,
+    )
 
 
 def candidates(letters, first=0, **known):
@@ -67,24 +88,30 @@ def longest(plan):
 
 
 def actions(plan):
-    return {each['name']: each['action'] for batch in plan['batches'] for each in batch['processes']}
+    return {
+        each['name']: each['action'] for batch in plan['batches'] for each in batch['processes']
+    }
 
 
 # -- waves ---------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('letters', 'stagger', 'names', 'times'), [
-    ('r', 1, ['0'], [0.0]),
-    ('rrrr', 1, ['0 1 2 3'], [0.0]),
-    ('rrrr', 2, ['0 1', '2 3'], [0.0, 0.5]),
-    ('rrrrr', 2, ['0 1 2', '3 4'], [0.0, 0.5]),
-    ('rrr', 9, ['0', '1', '2'], [0.0, 0.5, 1.0]),
-    ('rr', 10_000, ['0', '1'], [0.0, 0.5]),
-    # what is down goes at once, and takes no place in a wave
-    ('rdre', 2, ['1 3 0', '2'], [0.0, 0.5]),
-    ('dexfbgu', 3, ['0 1 2 3 4 5 6'], [0.0]),
-    # without max_unavailable nobody asks what is ready
-    ('rsrs', 2, ['0 1', '2 3'], [0.0, 0.5]),
-])
+
+@pytest.mark.parametrize(
+    ('letters', 'stagger', 'names', 'times'),
+    [
+        ('r', 1, ['0'], [0.0]),
+        ('rrrr', 1, ['0 1 2 3'], [0.0]),
+        ('rrrr', 2, ['0 1', '2 3'], [0.0, 0.5]),
+        ('rrrrr', 2, ['0 1 2', '3 4'], [0.0, 0.5]),
+        ('rrr', 9, ['0', '1', '2'], [0.0, 0.5, 1.0]),
+        ('rr', 10_000, ['0', '1'], [0.0, 0.5]),
+        # what is down goes at once, and takes no place in a wave
+        ('rdre', 2, ['1 3 0', '2'], [0.0, 0.5]),
+        ('dexfbgu', 3, ['0 1 2 3 4 5 6'], [0.0]),
+        # without max_unavailable nobody asks what is ready
+        ('rsrs', 2, ['0 1', '2 3'], [0.0, 0.5]),
+    ],
+)
 def test_the_waves_of_stops_and_what_is_down_with_the_first(letters, stagger, names, times):
     plan = planned(letters, options=Options(stagger_factor=stagger, delay=0.5))
     assert (batches(plan), afters(plan)) == (names, times)
@@ -95,7 +122,10 @@ def test_the_waves_of_stops_and_what_is_down_with_the_first(letters, stagger, na
 def test_waves_go_through_all_groups_in_the_order_of_the_turns():
     own = [candidate(group=name) for name in ('b', 'a', 'c', 'd')]
     plan = plans.plan(own, [], Options(stagger_factor=2))
-    assert [[each['group'] for each in batch['processes']] for batch in plan['batches']] == [['b', 'a'], ['c', 'd']]
+    assert [[each['group'] for each in batch['processes']] for batch in plan['batches']] == [
+        ['b', 'a'],
+        ['c', 'd'],
+    ]
     assert plan['groups'] == ['b', 'a', 'c', 'd']
 
 
@@ -107,10 +137,22 @@ def test_neighbours_are_no_part_of_a_plan():
 @pytest.mark.parametrize('max_unavailable', ['100%', 1])
 def test_what_is_left_alone_is_told_with_its_reason(max_unavailable):
     plan = planned('dre', outright=False, options=Options(max_unavailable=max_unavailable))
-    assert plan['left'][0] == {'group': 'web', 'name': '0', 'state': 'STOPPED', 'pid': 0, 'reason': LEFT}
+    assert plan['left'][0] == {
+        'group': 'web',
+        'name': '0',
+        'state': 'STOPPED',
+        'pid': 0,
+        'reason': LEFT,
+    }
     assert '0' not in actions(plan)
     plan = planned('drs', options=Options(only_running=True, max_unavailable=max_unavailable))
-    assert plan['left'][0] == {'group': 'web', 'name': '0', 'state': 'STOPPED', 'pid': 0, 'reason': 'not running'}
+    assert plan['left'][0] == {
+        'group': 'web',
+        'name': '0',
+        'state': 'STOPPED',
+        'pid': 0,
+        'reason': 'not running',
+    }
 
 
 @pytest.mark.parametrize('max_unavailable', ['100%', '50%', 1])
@@ -122,80 +164,111 @@ def test_a_plan_for_nothing_but_stopped_processes_has_no_empty_batch(max_unavail
 @pytest.mark.parametrize('max_unavailable', ['100%', 1])
 def test_a_plan_for_nobody_is_empty(max_unavailable):
     plan = plans.plan([], [], Options(max_unavailable=max_unavailable))
-    assert plan == {'groups': [], 'options': Options(max_unavailable=max_unavailable).struct(), 'total': 0,
-                    'batches': [], 'left': [], 'warnings': [], 'policies': []}
+    assert plan == {
+        'groups': [],
+        'options': Options(max_unavailable=max_unavailable).struct(),
+        'total': 0,
+        'batches': [],
+        'left': [],
+        'warnings': [],
+        'policies': [],
+    }
 
 
 # -- batches of a rolling restart ----------------------------------------------------------------
 
-@pytest.mark.parametrize(('letters', 'given', 'names', 'times'), [
-    ('rrrr', {}, ['0', '1 2', '3'], [0.0, 5.0, 6.0]),
-    ('rrrr', {'scout': 2.0}, ['0', '1 2', '3'], [0.0, 2.0, 3.0]),
-    ('rrrr', {'scout': 0.5}, ['0', '1 2', '3'], [0.0, 1.0, 2.0]),
-    ('rrrd', {}, ['3', '0 1', '2'], [0.0, 5.0, 6.0]),
-    ('rr', {}, ['0', '1'], [0.0, 5.0]),
-    ('r', {}, ['0'], [0.0]),
-    ('rrrr', {'on_failure': 'continue'}, ['0 1', '2 3'], [0.0, 1.0])])
+
+@pytest.mark.parametrize(
+    ('letters', 'given', 'names', 'times'),
+    [
+        ('rrrr', {}, ['0', '1 2', '3'], [0.0, 5.0, 6.0]),
+        ('rrrr', {'scout': 2.0}, ['0', '1 2', '3'], [0.0, 2.0, 3.0]),
+        ('rrrr', {'scout': 0.5}, ['0', '1 2', '3'], [0.0, 1.0, 2.0]),
+        ('rrrd', {}, ['3', '0 1', '2'], [0.0, 5.0, 6.0]),
+        ('rr', {}, ['0', '1'], [0.0, 5.0]),
+        ('r', {}, ['0'], [0.0]),
+        ('rrrr', {'on_failure': 'continue'}, ['0 1', '2 3'], [0.0, 1.0]),
+    ],
+)
 def test_the_scout_is_a_batch_of_its_own(letters, given, names, times):
     plan = planned(letters, options=all_options.Options(max_unavailable=2, **given))
     assert (batches(plan), afters(plan)) == (names, times)
 
 
-@pytest.mark.parametrize(('letters', 'neighbours', 'limit', 'names'), [
-    ('r', '', 1, ['0']),
-    ('rrrr', '', 1, ['0', '1', '2', '3']),
-    ('rrrrr', '', 2, ['0 1', '2 3', '4']),
-    ('rrrr', '', 4, ['0 1 2 3']),
-    ('rrrr', '', 10_000, ['0 1 2 3']),
-    # percentages are of the whole group
-    ('rrrr', '', '1%', ['0', '1', '2', '3']),
-    ('rrrr', '', '49%', ['0', '1', '2', '3']),
-    ('rrrr', '', '50%', ['0 1', '2 3']),
-    ('rrrr', '', '99%', ['0 1 2', '3']),
-    ('rr', 'rr', '50%', ['0 1']),
-    ('rr', 'r', '50%', ['0', '1']),
-    # what is down goes first, and room is made for the others when it is back
-    ('rrrd', '', 1, ['3', '0', '1', '2']),
-    ('rrrd', '', 2, ['3 0', '1 2']),
-    ('rrdd', '', 1, ['2 3', '0', '1']),
-    ('rrrddd', '', 2, ['3 4 5', '0 1', '2']),
-    ('rrrddd', '', 4, ['3 4 5 0', '1 2']),
-    ('dddd', '', 1, ['0 1 2 3']),
-    ('rexfb', '', 5, ['1 2 3 4 0']),
-    ('rg', '', 1, ['1', '0']),
-    ('ru', '', 1, ['1', '0']),
-    # then what runs and is not ready
-    ('rsr', '', 1, ['1', '0', '2']),
-    ('rsrs', '', 2, ['1 3', '0 2']),
-    ('rsrs', '', 3, ['1 3 0', '2']),
-    ('rsd', '', 1, ['2', '1', '0']),
-    # neighbours that are not ready take room
-    ('rrr', 'd', 2, ['0', '1', '2']),
-    ('rrr', 's', 2, ['0 1', '2']),      # it will be ready
-    ('rrr', 'dr', 3, ['0 1', '2']),
-    ('rrrr', 'ddfsu', 7, ['0 1 2', '3']),
-    ('rrd', 'd', 2, ['2', '0', '1']),
-    ('rrd', 'd', 3, ['2 0', '1']),
-])
+@pytest.mark.parametrize(
+    ('letters', 'neighbours', 'limit', 'names'),
+    [
+        ('r', '', 1, ['0']),
+        ('rrrr', '', 1, ['0', '1', '2', '3']),
+        ('rrrrr', '', 2, ['0 1', '2 3', '4']),
+        ('rrrr', '', 4, ['0 1 2 3']),
+        ('rrrr', '', 10_000, ['0 1 2 3']),
+        # percentages are of the whole group
+        ('rrrr', '', '1%', ['0', '1', '2', '3']),
+        ('rrrr', '', '49%', ['0', '1', '2', '3']),
+        ('rrrr', '', '50%', ['0 1', '2 3']),
+        ('rrrr', '', '99%', ['0 1 2', '3']),
+        ('rr', 'rr', '50%', ['0 1']),
+        ('rr', 'r', '50%', ['0', '1']),
+        # what is down goes first, and room is made for the others when it is back
+        ('rrrd', '', 1, ['3', '0', '1', '2']),
+        ('rrrd', '', 2, ['3 0', '1 2']),
+        ('rrdd', '', 1, ['2 3', '0', '1']),
+        ('rrrddd', '', 2, ['3 4 5', '0 1', '2']),
+        ('rrrddd', '', 4, ['3 4 5 0', '1 2']),
+        ('dddd', '', 1, ['0 1 2 3']),
+        ('rexfb', '', 5, ['1 2 3 4 0']),
+        ('rg', '', 1, ['1', '0']),
+        ('ru', '', 1, ['1', '0']),
+        # then what runs and is not ready
+        ('rsr', '', 1, ['1', '0', '2']),
+        ('rsrs', '', 2, ['1 3', '0 2']),
+        ('rsrs', '', 3, ['1 3 0', '2']),
+        ('rsd', '', 1, ['2', '1', '0']),
+        # neighbours that are not ready take room
+        ('rrr', 'd', 2, ['0', '1', '2']),
+        ('rrr', 's', 2, ['0 1', '2']),  # it will be ready
+        ('rrr', 'dr', 3, ['0 1', '2']),
+        ('rrrr', 'ddfsu', 7, ['0 1 2', '3']),
+        ('rrd', 'd', 2, ['2', '0', '1']),
+        ('rrd', 'd', 3, ['2 0', '1']),
+    ],
+)
 def test_the_batches_of_a_rolling_restart(letters, neighbours, limit, names):
     plan = planned(letters, neighbours, Options(max_unavailable=limit))
     assert batches(plan) == names
     assert (plan['left'], plan['total']) == ([], len(letters))
 
 
-@pytest.mark.parametrize(('letters', 'neighbours', 'limit', 'allowed', 'names', 'rest', 'lost'), [
-    ('rr', 'd', 1, 1, [], '0 1', 'web:2'),
-    ('rr', 'ddrrr', 2, 2, [], '0 1', 'web:2, web:3'),
-    ('rr', 'rrd', '25%', 1, [], '0 1', 'web:4'),
-    ('r', 'ddd', 2, 2, [], '0', 'web:1, web:2, web:3'),
-    # what is down is started all the same
-    ('drf', 'd', 1, 1, ['0 2'], '1', 'web:3'),
-    ('r', 'f' * 12, 1, 1, [], '0', ', '.join(f'web:{number}' for number in range(1, 11)) + ' and 2 more'),
-])
+@pytest.mark.parametrize(
+    ('letters', 'neighbours', 'limit', 'allowed', 'names', 'rest', 'lost'),
+    [
+        ('rr', 'd', 1, 1, [], '0 1', 'web:2'),
+        ('rr', 'ddrrr', 2, 2, [], '0 1', 'web:2, web:3'),
+        ('rr', 'rrd', '25%', 1, [], '0 1', 'web:4'),
+        ('r', 'ddd', 2, 2, [], '0', 'web:1, web:2, web:3'),
+        # what is down is started all the same
+        ('drf', 'd', 1, 1, ['0 2'], '1', 'web:3'),
+        (
+            'r',
+            'f' * 12,
+            1,
+            1,
+            [],
+            '0',
+            ', '.join(f'web:{number}' for number in range(1, 11)) + ' and 2 more',
+        ),
+    ],
+)
 def test_where_there_is_no_room_nothing_that_runs_is_taken_down(
-        letters, neighbours, limit, allowed, names, rest, lost):
+    letters, neighbours, limit, allowed, names, rest, lost
+):
     plan = planned(letters, neighbours, Options(max_unavailable=limit))
-    assert (batches(plan), left(plan), plan['total']) == (names, rest, len(letters) - len(rest.split()))
+    assert (batches(plan), left(plan), plan['total']) == (
+        names,
+        rest,
+        len(letters) - len(rest.split()),
+    )
     text = f'would be left as it is: not ready are {lost}, and max_unavailable = {limit} allows {allowed}'
     assert {each['reason'] for each in plan['left']} == {text}
     assert plan['warnings'] == [f'web: {text}']
@@ -207,7 +280,9 @@ def test_what_is_down_needs_no_room(neighbours):
     assert (batches(plan), left(plan), plan['warnings']) == (['0 1'], '', [])
 
 
-@pytest.mark.parametrize(('limit', 'names', 'rest'), [(1, [], '2 0 1'), (2, ['0', '1'], '2'), (3, ['0 1'], '2')])
+@pytest.mark.parametrize(
+    ('limit', 'names', 'rest'), [(1, [], '2 0 1'), (2, ['0', '1'], '2'), (3, ['0 1'], '2')]
+)
 def test_what_is_left_alone_takes_room(limit, names, rest):
     plan = planned('rrd', outright=False, options=Options(max_unavailable=limit))
     assert batches(plan) == names
@@ -216,27 +291,53 @@ def test_what_is_left_alone_takes_room(limit, names, rest):
 
 
 def test_of_several_groups_the_one_with_nonsense_is_left_alone():
-    own = [candidate('0'), candidate('1'), candidate('0', group='bad'), candidate('1', 'd', 'bad', outright=False)]
+    own = [
+        candidate('0'),
+        candidate('1'),
+        candidate('0', group='bad'),
+        candidate('1', 'd', 'bad', outright=False),
+    ]
     plan = plans.plan(own, [candidate('2', group='bad', malformed='it is empty')], Options())
     assert [(each['group'], each['name'], each['reason']) for each in plan['left']] == [
-        ('bad', '0', 'left as it is: bad:2: it is empty'), ('bad', '1', LEFT)]
-    assert (batches(plan), plan['total'], [policy['group'] for policy in plan['policies']]) == (['0 1'], 2, ['web'])
-    assert plan['warnings'] == ['bad: would be left as it is: bad:2: it is empty', f'web: {ALL_AT_ONCE.format(2)}']
+        ('bad', '0', 'left as it is: bad:2: it is empty'),
+        ('bad', '1', LEFT),
+    ]
+    assert (batches(plan), plan['total'], [policy['group'] for policy in plan['policies']]) == (
+        ['0 1'],
+        2,
+        ['web'],
+    )
+    assert plan['warnings'] == [
+        'bad: would be left as it is: bad:2: it is empty',
+        f'web: {ALL_AT_ONCE.format(2)}',
+    ]
 
 
 def test_one_group_goes_in_batches_by_its_program_and_the_other_in_waves():
-    own = [candidate(str(number), group=name, said=said) for number in range(3)
-           for name, said in (('a', {}), ('b', {'max_unavailable': 1, 'min_ready': 2.0}))]
+    own = [
+        candidate(str(number), group=name, said=said)
+        for number in range(3)
+        for name, said in (('a', {}), ('b', {'max_unavailable': 1, 'min_ready': 2.0}))
+    ]
     plan = plans.plan(own, [], Options(stagger_factor=2, delay=0.5))
-    assert [[each['group'] + each['name'] for each in batch['processes']] for batch in plan['batches']] == [
-        ['a0', 'a1', 'b0'], ['a2', 'b1'], ['b2']]
-    assert afters(plan) == [0.0, 0.5, 6.0]          # startsecs and min_ready
+    assert [
+        [each['group'] + each['name'] for each in batch['processes']] for batch in plan['batches']
+    ] == [['a0', 'a1', 'b0'], ['a2', 'b1'], ['b2']]
+    assert afters(plan) == [0.0, 0.5, 6.0]  # startsecs and min_ready
     assert plan['warnings'] == [f'a: {ALL_AT_ONCE.format(3)}']
 
 
 def test_a_restart_has_the_warnings_of_its_plan_but_for_what_was_asked_for():
-    own = [candidate('0', said={'max_unavailable': 1}), candidate('1', 'r', 'api'), candidate('2', 'd', 'api')]
-    others = [candidate('3', 'f'), candidate('4', 'r', 'bad', malformed='x'), candidate('5', 'r', 'bad')]
+    own = [
+        candidate('0', said={'max_unavailable': 1}),
+        candidate('1', 'r', 'api'),
+        candidate('2', 'd', 'api'),
+    ]
+    others = [
+        candidate('3', 'f'),
+        candidate('4', 'r', 'bad', malformed='x'),
+        candidate('5', 'r', 'bad'),
+    ]
     planned = plans.plan(own, others, Options())['warnings']
     assert f'api: {ALL_AT_ONCE.format(2)}' in planned
     planned.remove(f'api: {ALL_AT_ONCE.format(2)}')
@@ -251,10 +352,16 @@ def test_with_only_running_what_is_down_takes_room():
 
 
 def test_each_group_has_its_own_room_and_batches_of_a_number_are_shown_together():
-    own = [candidate(str(number), group=name) for name, count in (('b', 4), ('a', 3)) for number in range(count)]
+    own = [
+        candidate(str(number), group=name)
+        for name, count in (('b', 4), ('a', 3))
+        for number in range(count)
+    ]
     plan = plans.plan(own, [candidate('9', 's', group='b')], Options(max_unavailable=2))
-    assert [[f'{each["group"]}:{each["name"]}' for each in batch['processes']] for batch in plan['batches']] == [
-        ['b:0', 'b:1', 'a:0', 'a:1'], ['b:2', 'b:3', 'a:2']]
+    assert [
+        [f'{each["group"]}:{each["name"]}' for each in batch['processes']]
+        for batch in plan['batches']
+    ] == [['b:0', 'b:1', 'a:0', 'a:1'], ['b:2', 'b:3', 'a:2']]
     assert (plan['groups'], plan['total']) == (['b', 'a'], 7)
 
 
@@ -267,107 +374,159 @@ def test_a_group_without_room_does_not_keep_others_from_going_on():
 
 
 def test_a_percentage_is_of_each_group():
-    own = [candidate(str(number), group=name) for name, count in (('a', 2), ('b', 4)) for number in range(count)]
+    own = [
+        candidate(str(number), group=name)
+        for name, count in (('a', 2), ('b', 4))
+        for number in range(count)
+    ]
     plan = plans.plan(own, [], Options(max_unavailable='50%'))
-    assert [[f'{each["group"]}:{each["name"]}' for each in batch['processes']] for batch in plan['batches']] == [
-        ['a:0', 'b:0', 'b:1'], ['a:1', 'b:2', 'b:3']]
+    assert [
+        [f'{each["group"]}:{each["name"]}' for each in batch['processes']]
+        for batch in plan['batches']
+    ] == [['a:0', 'b:0', 'b:1'], ['a:1', 'b:2', 'b:3']]
 
 
 # -- when ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('letters', 'options', 'startsecs', 'times'), [
-    ('rrr', {}, 1.0, [0.0, 1.0, 2.0]),
-    ('rrr', {}, 0.0, [0.0, 0.0, 0.0]),
-    ('rrr', {'min_ready': 2.5}, 1.0, [0.0, 3.5, 7.0]),
-    ('rrd', {}, 1.0, [0.0, 1.0, 2.0]),                        # those that are down take their time, too
-    # waves: one at a time, and not before their turn
-    ('rrrr', {'stagger_factor': 2, 'delay': 5.0}, 1.0, [0.0, 1.0, 5.0, 6.0]),
-    ('rrrr', {'stagger_factor': 4, 'delay': 0.2}, 1.0, [0.0, 1.0, 2.0, 3.0]),
-    ('rrrr', {'stagger_factor': 4, 'delay': 3.0}, 1.0, [0.0, 3.0, 6.0, 9.0]),
-    ('rrrr', {'stagger_factor': 2, 'delay': 5.0, 'max_unavailable': 2}, 1.0, [0.0, 5.0]),
-    ('rrd', {'stagger_factor': 2, 'delay': 5.0}, 1.0, [0.0, 1.0, 5.0]),      # what is down is in no wave
-    ('rrrr', {'delay': 5.0}, 1.0, [0.0, 1.0, 2.0, 3.0]),      # a delay is between waves only
-])
+
+@pytest.mark.parametrize(
+    ('letters', 'options', 'startsecs', 'times'),
+    [
+        ('rrr', {}, 1.0, [0.0, 1.0, 2.0]),
+        ('rrr', {}, 0.0, [0.0, 0.0, 0.0]),
+        ('rrr', {'min_ready': 2.5}, 1.0, [0.0, 3.5, 7.0]),
+        ('rrd', {}, 1.0, [0.0, 1.0, 2.0]),  # those that are down take their time, too
+        # waves: one at a time, and not before their turn
+        ('rrrr', {'stagger_factor': 2, 'delay': 5.0}, 1.0, [0.0, 1.0, 5.0, 6.0]),
+        ('rrrr', {'stagger_factor': 4, 'delay': 0.2}, 1.0, [0.0, 1.0, 2.0, 3.0]),
+        ('rrrr', {'stagger_factor': 4, 'delay': 3.0}, 1.0, [0.0, 3.0, 6.0, 9.0]),
+        ('rrrr', {'stagger_factor': 2, 'delay': 5.0, 'max_unavailable': 2}, 1.0, [0.0, 5.0]),
+        (
+            'rrd',
+            {'stagger_factor': 2, 'delay': 5.0},
+            1.0,
+            [0.0, 1.0, 5.0],
+        ),  # what is down is in no wave
+        ('rrrr', {'delay': 5.0}, 1.0, [0.0, 1.0, 2.0, 3.0]),  # a delay is between waves only
+    ],
+)
 def test_a_batch_of_a_rolling_restart_comes_when_the_one_before_can_be_ready_and_its_wave_is_due(
-        letters, options, startsecs, times):
-    plan = planned(letters, options=Options(**{'max_unavailable': 1, **options}), startsecs=startsecs)
+    letters, options, startsecs, times
+):
+    plan = planned(
+        letters, options=Options(**{'max_unavailable': 1, **options}), startsecs=startsecs
+    )
     assert afters(plan) == times
 
 
 def test_the_quickest_of_a_batch_makes_room():
-    own = [candidate(str(number), startsecs=startsecs) for number, startsecs in enumerate([9.0, 2.0, 1.0])]
+    own = [
+        candidate(str(number), startsecs=startsecs)
+        for number, startsecs in enumerate([9.0, 2.0, 1.0])
+    ]
     assert afters(plans.plan(own, [], Options(max_unavailable=2))) == [0.0, 2.0]
 
 
 def test_the_quickest_group_says_when_a_batch_begins():
-    own = [candidate(str(number), group=name, startsecs=startsecs)
-           for name, startsecs in (('slow', 9.0), ('quick', 2.0)) for number in range(2)]
+    own = [
+        candidate(str(number), group=name, startsecs=startsecs)
+        for name, startsecs in (('slow', 9.0), ('quick', 2.0))
+        for number in range(2)
+    ]
     assert afters(plans.plan(own, [], Options(max_unavailable=1))) == [0.0, 2.0]
 
 
-@pytest.mark.parametrize(('letter', 'known', 'options', 'seconds'), [
-    ('r', {}, {}, 11.0),                                          # stopwaitsecs, then startsecs
-    ('r', {'stopwaitsecs': 3.0}, {}, 4.0),
-    ('r', {}, {'stop_timeout': 2.0}, 3.0),
-    ('r', {}, {'stop_timeout': 0.0}, 1.0),
-    ('s', {}, {}, 11.0),
-    ('d', {}, {}, 1.0),                                           # there is nothing to stop
-    ('d', {}, {'stop_timeout': 2.0}, 1.0),
-    ('f', {'startsecs': 7.0}, {}, 7.0),
-    ('r', {}, {'min_ready': 5.0}, 16.0),
-    ('d', {}, {'min_ready': 5.0}, 6.0),
-    # with a probe it may take ready_timeout, which counts from the start as startsecs do
-    ('r', {'probed': True}, {}, 40.0),
-    ('d', {'probed': True}, {}, 30.0),
-    ('d', {'probed': True, 'startsecs': 60.0}, {}, 60.0),
-    ('d', {'probed': True}, {'ready_timeout': 4.0, 'min_ready': 2.0}, 6.0),
-    ('d', {}, {'ready_timeout': 4.0}, 1.0),
-    # at the least a moment, for 0 says that there is no limit
-    ('d', {'startsecs': 0.0}, {}, AT_LEAST),
-    ('r', {'startsecs': 0.0}, {'stop_timeout': 0.0}, AT_LEAST),
-    ('r', {'startsecs': 0.0}, {'method': 'signal:HUP'}, AT_LEAST),
-    ('d', {'startsecs': 0.1, 'probed': True}, {'ready_timeout': 0.1}, AT_LEAST),
-    ('r', {'probed': True}, {'ready_timeout': 0.0}, 0.0),
-    ('r', {'probed': True}, {'ready_timeout': 0.0, 'min_ready': 5.0}, 0.0),
-    ('r', {}, {'ready_timeout': 0.0}, 11.0),
-    # a signal stops nothing
-    ('r', {}, {'method': 'signal:HUP'}, 1.0),
-    ('r', {'probed': True}, {'method': 'signal:HUP', 'min_ready': 1.0}, 31.0),
-    ('d', {}, {'method': 'signal:HUP'}, 1.0),
-])
+@pytest.mark.parametrize(
+    ('letter', 'known', 'options', 'seconds'),
+    [
+        ('r', {}, {}, 11.0),  # stopwaitsecs, then startsecs
+        ('r', {'stopwaitsecs': 3.0}, {}, 4.0),
+        ('r', {}, {'stop_timeout': 2.0}, 3.0),
+        ('r', {}, {'stop_timeout': 0.0}, 1.0),
+        ('s', {}, {}, 11.0),
+        ('d', {}, {}, 1.0),  # there is nothing to stop
+        ('d', {}, {'stop_timeout': 2.0}, 1.0),
+        ('f', {'startsecs': 7.0}, {}, 7.0),
+        ('r', {}, {'min_ready': 5.0}, 16.0),
+        ('d', {}, {'min_ready': 5.0}, 6.0),
+        # with a probe it may take ready_timeout, which counts from the start as startsecs do
+        ('r', {'probed': True}, {}, 40.0),
+        ('d', {'probed': True}, {}, 30.0),
+        ('d', {'probed': True, 'startsecs': 60.0}, {}, 60.0),
+        ('d', {'probed': True}, {'ready_timeout': 4.0, 'min_ready': 2.0}, 6.0),
+        ('d', {}, {'ready_timeout': 4.0}, 1.0),
+        # at the least a moment, for 0 says that there is no limit
+        ('d', {'startsecs': 0.0}, {}, AT_LEAST),
+        ('r', {'startsecs': 0.0}, {'stop_timeout': 0.0}, AT_LEAST),
+        ('r', {'startsecs': 0.0}, {'method': 'signal:HUP'}, AT_LEAST),
+        ('d', {'startsecs': 0.1, 'probed': True}, {'ready_timeout': 0.1}, AT_LEAST),
+        ('r', {'probed': True}, {'ready_timeout': 0.0}, 0.0),
+        ('r', {'probed': True}, {'ready_timeout': 0.0, 'min_ready': 5.0}, 0.0),
+        ('r', {}, {'ready_timeout': 0.0}, 11.0),
+        # a signal stops nothing
+        ('r', {}, {'method': 'signal:HUP'}, 1.0),
+        ('r', {'probed': True}, {'method': 'signal:HUP', 'min_ready': 1.0}, 31.0),
+        ('d', {}, {'method': 'signal:HUP'}, 1.0),
+    ],
+)
 @pytest.mark.parametrize('max_unavailable', ['100%', 1])
 def test_the_longest_that_a_process_takes(letter, known, options, seconds, max_unavailable):
     plan = planned(letter, options=Options(max_unavailable=max_unavailable, **options), **known)
     assert longest(plan) == [seconds]
 
 
-@pytest.mark.parametrize(('seconds', 'expected'), [([1.0, 5.0, 3.0], 5.0), ([0.0, 2.0], 2.0), ([0.0, 0.0], AT_LEAST)])
+@pytest.mark.parametrize(
+    ('seconds', 'expected'), [([1.0, 5.0, 3.0], 5.0), ([0.0, 2.0], 2.0), ([0.0, 0.0], AT_LEAST)]
+)
 def test_a_batch_takes_as_long_as_its_slowest(seconds, expected):
-    own = [candidate(str(number), 'd', startsecs=startsecs) for number, startsecs in enumerate(seconds)]
+    own = [
+        candidate(str(number), 'd', startsecs=startsecs) for number, startsecs in enumerate(seconds)
+    ]
     assert longest(plans.plan(own, [], Options())) == [expected]
 
 
 def test_one_without_a_limit_makes_a_batch_without_one():
     own = [candidate('0', startsecs=50.0), candidate('1', probed=True), candidate('2')]
-    assert longest(plans.plan(own, [], Options(ready_timeout=0.0, max_unavailable=2))) == [0.0, 11.0]
+    assert longest(plans.plan(own, [], Options(ready_timeout=0.0, max_unavailable=2))) == [
+        0.0,
+        11.0,
+    ]
 
 
 # -- actions -------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(('method', 'running'), [('restart', 'restart'), ('signal:HUP', 'signal')])
 @pytest.mark.parametrize('max_unavailable', ['100%', 9])
-def test_what_runs_is_restarted_or_signalled_and_what_is_down_is_started(method, running, max_unavailable):
+def test_what_runs_is_restarted_or_signalled_and_what_is_down_is_started(
+    method, running, max_unavailable
+):
     plan = planned('rsdexf', options=Options(method=method, max_unavailable=max_unavailable))
-    assert actions(plan) == {'0': running, '1': running, '2': 'start', '3': 'start', '4': 'start', '5': 'start'}
+    assert actions(plan) == {
+        '0': running,
+        '1': running,
+        '2': 'start',
+        '3': 'start',
+        '4': 'start',
+        '5': 'start',
+    }
 
 
 def test_the_struct_of_a_plan():
     plan = planned('rd', options=Options(stop_timeout=2.0))
     assert {key: type(value) for key, value in plan.items()} == SHAPE
     assert plan['options'] == Options(stop_timeout=2.0).struct()
-    assert plan['batches'] == [{'number': 1, 'after': 0.0, 'longest': 3.0, 'processes': [
-        {'group': 'web', 'name': '1', 'state': 'STOPPED', 'pid': 0, 'action': 'start'},
-        {'group': 'web', 'name': '0', 'state': 'READY', 'pid': 100, 'action': 'restart'}]}]
+    assert plan['batches'] == [
+        {
+            'number': 1,
+            'after': 0.0,
+            'longest': 3.0,
+            'processes': [
+                {'group': 'web', 'name': '1', 'state': 'STOPPED', 'pid': 0, 'action': 'start'},
+                {'group': 'web', 'name': '0', 'state': 'READY', 'pid': 100, 'action': 'restart'},
+            ],
+        }
+    ]
 
 
 # -- warnings ------------------------------------------------------------------------------------
@@ -375,23 +534,46 @@ def test_the_struct_of_a_plan():
 SOUND = {'startsecs': 1.0, 'restarts': True}
 INSTANT = 'with startsecs=0 and no RESTARTER_READY it counts as ready as soon as it is spawned'
 MORTAL = 'with autorestart=false nobody starts it if it dies later'
-BAD_FOR_TASKS = ('stopasgroup=true sends the stop signal to the children of this worker too, and their tasks are lost; '
-          'its warm stop needs stopasgroup=false')
+BAD_FOR_TASKS = (
+    'stopasgroup=true sends the stop signal to the children of this worker too, and their tasks are lost; '
+    'its warm stop needs stopasgroup=false'
+)
 
 
-@pytest.mark.parametrize(('known', 'text'), [
-    (SOUND, ''),
-    ({'startsecs': 0}, INSTANT),
-    ({'startsecs': 0, 'probed': True}, ''),
-    ({'startsecs': 0.1}, ''),
-    ({'restarts': False}, MORTAL),
-    *(({'stopasgroup': True, 'command': command}, BAD_FOR_TASKS) for command in (
-        'celery -A app worker', '/srv/env/bin/celery -A app worker', 'python -m celery worker', 'rq worker high',
-        'python manage.py rqworker', '/usr/bin/env rq worker')),
-    ({'stopasgroup': False, 'command': 'celery -A app worker'}, ''),
-    *(({'stopasgroup': True, 'command': command}, '') for command in (
-        '', 'gunicorn app', 'mycelery', 'celeryd_exporter', 'rqx', 'faq', 'CELERY')),
-])
+@pytest.mark.parametrize(
+    ('known', 'text'),
+    [
+        (SOUND, ''),
+        ({'startsecs': 0}, INSTANT),
+        ({'startsecs': 0, 'probed': True}, ''),
+        ({'startsecs': 0.1}, ''),
+        ({'restarts': False}, MORTAL),
+        *(
+            ({'stopasgroup': True, 'command': command}, BAD_FOR_TASKS)
+            for command in (
+                'celery -A app worker',
+                '/srv/env/bin/celery -A app worker',
+                'python -m celery worker',
+                'rq worker high',
+                'python manage.py rqworker',
+                '/usr/bin/env rq worker',
+            )
+        ),
+        ({'stopasgroup': False, 'command': 'celery -A app worker'}, ''),
+        *(
+            ({'stopasgroup': True, 'command': command}, '')
+            for command in (
+                '',
+                'gunicorn app',
+                'mycelery',
+                'celeryd_exporter',
+                'rqx',
+                'faq',
+                'CELERY',
+            )
+        ),
+    ],
+)
 def test_what_may_go_wrong_with_a_process(known, text):
     warnings = planned('rr', options=Options(max_unavailable=1), **known)['warnings']
     assert warnings == ([f'web:0, web:1: {text}'] if text else [])
@@ -400,78 +582,129 @@ def test_what_may_go_wrong_with_a_process(known, text):
 IN_VAIN = 'nothing would be stopped (on_failure = abort), for these could not be started again: '
 
 
-@pytest.mark.parametrize(('letters', 'options', 'in_vain'), [
-    ('rr', {}, ['web:0, web:1']), ('sb', {}, ['web:0, web:1']), ('rd', {}, ['web:0']), ('df', {}, []),
-    ('rr', {'on_failure': 'continue'}, []), ('rr', {'method': 'signal:HUP'}, [])])
+@pytest.mark.parametrize(
+    ('letters', 'options', 'in_vain'),
+    [
+        ('rr', {}, ['web:0, web:1']),
+        ('sb', {}, ['web:0, web:1']),
+        ('rd', {}, ['web:0']),
+        ('df', {}, []),
+        ('rr', {'on_failure': 'continue'}, []),
+        ('rr', {'method': 'signal:HUP'}, []),
+    ],
+)
 def test_what_cannot_be_started_keeps_everything_from_being_stopped(letters, options, in_vain):
     warnings = planned(letters, 'r', Options(**options), obstacle='no such file')['warnings']
-    assert warnings == ['web:0, web:1: cannot be started: no such file', *(IN_VAIN + names for names in in_vain)]
+    assert warnings == [
+        'web:0, web:1: cannot be started: no such file',
+        *(IN_VAIN + names for names in in_vain),
+    ]
 
 
 def test_those_of_the_same_trouble_are_in_one_line():
-    own = [candidate('0'), candidate('1', startsecs=0), candidate('2', restarts=False),
-           candidate('3', startsecs=0, restarts=False), candidate('web', startsecs=0),
-           candidate('5', obstacle='no such file'), candidate('6', obstacle='not executable')]
+    own = [
+        candidate('0'),
+        candidate('1', startsecs=0),
+        candidate('2', restarts=False),
+        candidate('3', startsecs=0, restarts=False),
+        candidate('web', startsecs=0),
+        candidate('5', obstacle='no such file'),
+        candidate('6', obstacle='not executable'),
+    ]
     assert plans.plan(own, [candidate('7')], Options())['warnings'] == [
-        f'web:1, web:3, web: {INSTANT}', f'web:2, web:3: {MORTAL}', 'web:5: cannot be started: no such file',
-        'web:6: cannot be started: not executable', f'{IN_VAIN}web:5, web:6']
+        f'web:1, web:3, web: {INSTANT}',
+        f'web:2, web:3: {MORTAL}',
+        'web:5: cannot be started: no such file',
+        'web:6: cannot be started: not executable',
+        f'{IN_VAIN}web:5, web:6',
+    ]
 
 
 def test_at_most_ten_are_named_in_a_warning():
     (warning,) = planned('r' * (MOST_NAMED + 22), 'r', restarts=False)['warnings']
-    assert warning == f'{", ".join(f"web:{number}" for number in range(MOST_NAMED))} and 22 more: {MORTAL}'
+    assert (
+        warning
+        == f'{", ".join(f"web:{number}" for number in range(MOST_NAMED))} and 22 more: {MORTAL}'
+    )
 
 
 def test_neither_neighbours_nor_what_is_left_alone_is_doubted():
     troubled = {'startsecs': 0, 'restarts': False, 'obstacle': 'no such file'}
-    plan = plans.plan([candidate('0'), candidate('1', 'd', outright=False, **troubled)], [candidate('2', **troubled)],
-                      Options())
+    plan = plans.plan(
+        [candidate('0'), candidate('1', 'd', outright=False, **troubled)],
+        [candidate('2', **troubled)],
+        Options(),
+    )
     assert plan['warnings'] == []
 
 
-@pytest.mark.parametrize(('letters', 'neighbours', 'options', 'text'), [
-    ('r', '', {}, ONLY_ONE),
-    ('rr', '', {}, ALL_AT_ONCE.format(2)),
-    ('rd', '', {}, ALL_AT_ONCE.format(2)),
-    ('rrrr', 'df', {}, ALL_AT_ONCE.format(4)),
-    ('rr', 's', {}, ALL_AT_ONCE.format(2)),
-    ('rr', '', {'stagger_factor': 2, 'delay': 60.0}, ALL_AT_ONCE.format(2)),
-    ('r', 'd', {}, ONLY_ONE),
-    # some keep running
-    ('rrrr', 'r', {}, ''),
-    ('r', 'r', {}, ''),
-    # nothing runs that could be missed
-    ('d', '', {}, ''),
-    ('dfe', '', {}, ''),
-    ('ss', '', {}, ''),
-    # that is what max_unavailable is for
-    ('rr', '', {'max_unavailable': 1}, ''),
-    ('rr', '', {'max_unavailable': '50%'}, ''),
-])
+@pytest.mark.parametrize(
+    ('letters', 'neighbours', 'options', 'text'),
+    [
+        ('r', '', {}, ONLY_ONE),
+        ('rr', '', {}, ALL_AT_ONCE.format(2)),
+        ('rd', '', {}, ALL_AT_ONCE.format(2)),
+        ('rrrr', 'df', {}, ALL_AT_ONCE.format(4)),
+        ('rr', 's', {}, ALL_AT_ONCE.format(2)),
+        ('rr', '', {'stagger_factor': 2, 'delay': 60.0}, ALL_AT_ONCE.format(2)),
+        ('r', 'd', {}, ONLY_ONE),
+        # some keep running
+        ('rrrr', 'r', {}, ''),
+        ('r', 'r', {}, ''),
+        # nothing runs that could be missed
+        ('d', '', {}, ''),
+        ('dfe', '', {}, ''),
+        ('ss', '', {}, ''),
+        # that is what max_unavailable is for
+        ('rr', '', {'max_unavailable': 1}, ''),
+        ('rr', '', {'max_unavailable': '50%'}, ''),
+    ],
+)
 def test_whether_all_may_be_down_at_once(letters, neighbours, options, text):
-    assert planned(letters, neighbours, Options(**options))['warnings'] == ([f'web: {text}'] if text else [])
+    assert planned(letters, neighbours, Options(**options))['warnings'] == (
+        [f'web: {text}'] if text else []
+    )
 
 
 def test_every_group_that_may_be_down_at_once_is_named():
-    own = [candidate(group='a'), candidate(group='b'), candidate(group='c'), candidate('1', group='b')]
+    own = [
+        candidate(group='a'),
+        candidate(group='b'),
+        candidate(group='c'),
+        candidate('1', group='b'),
+    ]
     assert plans.plan(own, [candidate('1', group='a')], Options())['warnings'] == [
-        f'b: {ALL_AT_ONCE.format(2)}', f'c: {ONLY_ONE}']
+        f'b: {ALL_AT_ONCE.format(2)}',
+        f'c: {ONLY_ONE}',
+    ]
 
 
 def test_a_malformed_probe_of_any_process_of_the_groups_refuses_the_restart():
-    own = [candidate('0', malformed='it is empty'), candidate('1', 'd', outright=False, malformed='unknown kind')]
+    own = [
+        candidate('0', malformed='it is empty'),
+        candidate('1', 'd', outright=False, malformed='unknown kind'),
+    ]
     plan = plans.plan(own, [candidate('2', malformed='port is bad'), candidate('3')], Options())
-    assert plan['warnings'] == [f'this restart would be refused: {name}: {why}' for name, why in (
-        ('web:0', 'it is empty'), ('web:1', 'unknown kind'), ('web:2', 'port is bad'))]
+    assert plan['warnings'] == [
+        f'this restart would be refused: {name}: {why}'
+        for name, why in (
+            ('web:0', 'it is empty'),
+            ('web:1', 'unknown kind'),
+            ('web:2', 'port is bad'),
+        )
+    ]
     assert batches(plan) == ['0']
 
 
 # -- against the restart itself ------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('only_running', [True, False])
 @pytest.mark.parametrize('outright', [True, False])
 @pytest.mark.parametrize('max_unavailable', ['100%', 1])
-@pytest.mark.parametrize('seen', [seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)])
+@pytest.mark.parametrize(
+    'seen', [seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)]
+)
 def test_a_plan_says_what_a_restart_does(seen, max_unavailable, outright, only_running):
     world = World()
     world.add('web:0', seen)
@@ -492,22 +725,45 @@ def shown(world, outright=True):
     return found
 
 
-sayings = st.fixed_dictionaries({}, optional={
-    'max_unavailable': st.sampled_from([1, 2, '50%', '100%']), 'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
-    'ready_timeout': st.sampled_from([1.0, 7.0])}) | st.just(dict[str, object]())
-worlds = st.lists(st.tuples(st.sampled_from(['web', 'api']), st.sampled_from([Seen.RUNNING] * 4 + [Seen.STOPPED]),
-                            st.sampled_from([0.5, 1.0]), sayings), min_size=1, max_size=9)
+sayings = st.fixed_dictionaries(
+    {},
+    optional={
+        'max_unavailable': st.sampled_from([1, 2, '50%', '100%']),
+        'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
+        'ready_timeout': st.sampled_from([1.0, 7.0]),
+    },
+) | st.just(dict[str, object]())
+worlds = st.lists(
+    st.tuples(
+        st.sampled_from(['web', 'api']),
+        st.sampled_from([Seen.RUNNING] * 4 + [Seen.STOPPED]),
+        st.sampled_from([0.5, 1.0]),
+        sayings,
+    ),
+    min_size=1,
+    max_size=9,
+)
 
 
 @settings(max_examples=200, deadline=None)
-@given(worlds, st.integers(1, 9), st.one_of(st.just('100%'), st.integers(1, 6)), st.integers(1, 3),
-       st.sampled_from([0.0, 0.7]))
+@given(
+    worlds,
+    st.integers(1, 9),
+    st.one_of(st.just('100%'), st.integers(1, 6)),
+    st.integers(1, 3),
+    st.sampled_from([0.0, 0.7]),
+)
 def test_a_restart_goes_as_planned(processes, count, max_unavailable, stagger, min_ready):
     world = World()
     for number, (name, seen, startsecs, _) in enumerate(processes):
         world.add(f'{name}:{number}', seen, Program(startsecs=startsecs, stop_seconds=0.0))
-    options = Options(max_unavailable=max_unavailable, min_ready=min_ready, on_failure='continue', delay=0.3,
-                      stagger_factor=1 if max_unavailable != '100%' else stagger)
+    options = Options(
+        max_unavailable=max_unavailable,
+        min_ready=min_ready,
+        on_failure='continue',
+        delay=0.3,
+        stagger_factor=1 if max_unavailable != '100%' else stagger,
+    )
     everyone, members = shown(world), world.members()
     everyone = [one._replace(said=said) for one, (*_, said) in zip(everyone, processes)]
     plan = plans.plan(everyone[:count], everyone[count:], options)
@@ -515,15 +771,26 @@ def test_a_restart_goes_as_planned(processes, count, max_unavailable, stagger, m
         member.policy = one.member.policy
     drive = Drive(world, Restart(members[:count], options, members[count:])).begin()
     drive.end()
-    turns = {name: seconds for order in ('start', 'stop') for name, seconds in drive.entries(order).items()}
-    rows = [(f'{each["group"]}:{each["name"]}', batch) for batch in plan['batches'] for each in batch['processes']]
+    turns = {
+        name: seconds
+        for order in ('start', 'stop')
+        for name, seconds in drive.entries(order).items()
+    }
+    rows = [
+        (f'{each["group"]}:{each["name"]}', batch)
+        for batch in plan['batches']
+        for each in batch['processes']
+    ]
     assert sorted(turns) == sorted(name for name, _ in rows)
     assert {f'{each["group"]}:{each["name"]}' for each in plan['left']} == {
-        name_of(member) for member in members[:count] if member.code is Code.BAD_STATE}
+        name_of(member) for member in members[:count] if member.code is Code.BAD_STATE
+    }
     for name, batch in rows:
         assert turns[name] >= batch['after'] - 0.01
     for group_name in plan['groups']:
-        own = [(turns[name], batch['number']) for name, batch in rows if name.startswith(group_name)]
+        own = [
+            (turns[name], batch['number']) for name, batch in rows if name.startswith(group_name)
+        ]
         assert [number for _, number in sorted(own)] == [number for _, number in own]
 
 
@@ -532,21 +799,40 @@ def test_a_restart_goes_as_planned(processes, count, max_unavailable, stagger, m
 letters = st.text('rrrrssbdexfgu', max_size=12)
 seconds = st.sampled_from([0.0, 0.5, 1.0, 7.0])
 options = st.builds(
-    Options, delay=seconds, stagger_factor=st.integers(1, 5), min_ready=seconds, ready_timeout=seconds,
+    Options,
+    delay=seconds,
+    stagger_factor=st.integers(1, 5),
+    min_ready=seconds,
+    ready_timeout=seconds,
     max_unavailable=st.one_of(st.integers(1, 13), st.integers(1, 100).map('{}%'.format)),
-    method=st.sampled_from(['restart', 'signal:HUP']), stop_timeout=st.sampled_from([None, 0.0, 2.0]),
-    only_running=st.booleans())
+    method=st.sampled_from(['restart', 'signal:HUP']),
+    stop_timeout=st.sampled_from([None, 0.0, 2.0]),
+    only_running=st.booleans(),
+)
 processes = st.builds(
-    candidate, letter=st.sampled_from('rrrrssbdexfgu'), group=st.sampled_from(['web', 'api', 'größe']),
-    outright=st.booleans(), obstacle=st.sampled_from(['', '', 'no such file']),
-    malformed=st.sampled_from(['', '', 'it is empty']), probed=st.booleans(), restarts=st.booleans(),
-    startsecs=seconds, stopwaitsecs=seconds, stopasgroup=st.booleans(), command=st.sampled_from(['', 'celery']),
-    said=sayings)
+    candidate,
+    letter=st.sampled_from('rrrrssbdexfgu'),
+    group=st.sampled_from(['web', 'api', 'größe']),
+    outright=st.booleans(),
+    obstacle=st.sampled_from(['', '', 'no such file']),
+    malformed=st.sampled_from(['', '', 'it is empty']),
+    probed=st.booleans(),
+    restarts=st.booleans(),
+    startsecs=seconds,
+    stopwaitsecs=seconds,
+    stopasgroup=st.booleans(),
+    command=st.sampled_from(['', 'celery']),
+    said=sayings,
+)
 
 
 def numbered(found):
-    return [one._replace(member=Member(one.member.match._replace(name=str(number)), observed=one.member.observed))
-            for number, one in enumerate(found)]
+    return [
+        one._replace(
+            member=Member(one.member.match._replace(name=str(number)), observed=one.member.observed)
+        )
+        for number, one in enumerate(found)
+    ]
 
 
 def names(rows):
@@ -557,19 +843,28 @@ def names(rows):
 @given(st.lists(processes, max_size=16).map(numbered), st.integers(0, 16), options)
 def test_what_holds_for_every_plan(found, count, options):
     own = found[:count]
-    plan = plans.plan(own, [one for one in found[count:] if one.member.group in {c.member.group for c in own}], options)
+    plan = plans.plan(
+        own,
+        [one for one in found[count:] if one.member.group in {c.member.group for c in own}],
+        options,
+    )
 
     assert loads(dumps((plan,)))[0][0] == plan
     taken = [name for batch in plan['batches'] for name in names(batch['processes'])]
-    assert sorted(taken + names(plan['left'])) == sorted((one.member.group, one.member.name) for one in own)
+    assert sorted(taken + names(plan['left'])) == sorted(
+        (one.member.group, one.member.name) for one in own
+    )
     assert plan['total'] == len(taken)
     assert all(batch['processes'] for batch in plan['batches'])
-    assert [batch['number'] for batch in plan['batches']] == list(range(1, len(plan['batches']) + 1))
+    assert [batch['number'] for batch in plan['batches']] == list(
+        range(1, len(plan['batches']) + 1)
+    )
     assert all(each['reason'] for each in plan['left'])
     assert all(batch['longest'] >= 0 and batch['after'] >= 0 for batch in plan['batches'])
     assert all(text and text.isprintable() for text in plan['warnings'])
     assert {policy['group'] for policy in plan['policies']} == {
-        one.member.group for one in own if not one.member.refused}
+        one.member.group for one in own if not one.member.refused
+    }
     sound = [one for one in own if not one.member.refused]
     assert not sound or all((each['group'], each['name']) not in taken for each in plan['left'])
     assert not sound or {group for group, _ in taken} <= {one.member.group for one in sound}
@@ -583,8 +878,11 @@ def test_no_batch_of_a_rolling_plan_takes_more_of_a_group_than_allowed(found, co
     for name in plan['groups']:
         everyone = {one.member.name: one.seen for one in found if one.member.group == name}
         if Seen.STARTING in everyone.values():
-            continue                # nobody can tell beforehand when it will be ready
-        batches = [[each for each in batch['processes'] if each['group'] == name] for batch in plan['batches']]
+            continue  # nobody can tell beforehand when it will be ready
+        batches = [
+            [each for each in batch['processes'] if each['group'] == name]
+            for batch in plan['batches']
+        ]
         concerned = {each['name'] for batch in batches for each in batch}
         lost = [each for each, seen in everyone.items() if seen not in UP and each not in concerned]
         for batch in batches:
@@ -593,6 +891,7 @@ def test_no_batch_of_a_rolling_plan_takes_more_of_a_group_than_allowed(found, co
 
 
 # -- against what a restart does ----------------------------------------------------------------
+
 
 def test_no_batch_begins_before_the_first_of_its_waves():
     plan = planned('rrrr', options=Options(max_unavailable=2, stagger_factor=4, delay=0.2))
@@ -604,11 +903,16 @@ def test_no_batch_begins_before_the_first_of_its_waves():
 def test_waves_go_through_all_groups():
     own = [candidate(str(number), group=name) for name in ('a', 'b') for number in range(2)]
     plan = plans.plan(own, [], Options(max_unavailable=1, stagger_factor=2, delay=10.0))
-    drive = group(World(), 'a:0', 'a:1', 'b:0', 'b:1', max_unavailable=1, stagger_factor=2, delay=10.0)
+    drive = group(
+        World(), 'a:0', 'a:1', 'b:0', 'b:1', max_unavailable=1, stagger_factor=2, delay=10.0
+    )
     drive.end()
     stops = drive.entries('stop')
     for batch in plan['batches']:
-        assert all(stops[f'{each["group"]}:{each["name"]}'] >= batch['after'] for each in batch['processes'])
+        assert all(
+            stops[f'{each["group"]}:{each["name"]}'] >= batch['after']
+            for each in batch['processes']
+        )
 
 
 def test_what_is_starting_will_be_ready():
@@ -622,7 +926,8 @@ def test_a_signal_takes_nothing_down():
 
 def test_a_limit_of_the_whole_group_is_none():
     assert planned('r', options=Options(max_unavailable=1))['warnings'] == [
-        'web: no process would keep running: its only one is restarted']
+        'web: no process would keep running: its only one is restarted'
+    ]
 
 
 def test_what_is_stopping_may_take_its_time():

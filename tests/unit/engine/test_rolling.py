@@ -1,4 +1,7 @@
-"""max_unavailable, min_ready, ready_timeout and signals: one rule after the other, on the simulated supervisord."""
+"""max_unavailable, min_ready, ready_timeout and signals: one rule after the other, on the simulated
+supervisord.
+"""
+
 from __future__ import annotations
 
 import pytest
@@ -36,7 +39,9 @@ def world_of(*programs):
 
 
 def ready_in(world):
-    return sum(process.observe(world.now).seen is Seen.READY for process in world.processes.values())
+    return sum(
+        process.observe(world.now).seen is Seen.READY for process in world.processes.values()
+    )
 
 
 def errors(restart):
@@ -45,6 +50,7 @@ def errors(restart):
 
 # -- how many at once ------------------------------------------------------------------------------
 
+
 def test_one_after_the_other_each_when_the_one_before_is_ready():
     drive = web(3)
     assert drive.end().state is State.SUCCEEDED
@@ -52,9 +58,20 @@ def test_one_after_the_other_each_when_the_one_before_is_ready():
     assert drive.restart.lowest_ready == 2
 
 
-@pytest.mark.parametrize(('limit', 'size', 'stops'), [
-    (1, 4, [1, 1, 1, 1]), (3, 4, [3, 1]), (4, 4, [4]), (9, 4, [4]),
-    ('25%', 10, [2, 2, 2, 2, 2]), ('25%', 4, [1, 1, 1, 1]), ('99%', 4, [3, 1]), ('1%', 3, [1, 1, 1]), ('100%', 4, [4])])
+@pytest.mark.parametrize(
+    ('limit', 'size', 'stops'),
+    [
+        (1, 4, [1, 1, 1, 1]),
+        (3, 4, [3, 1]),
+        (4, 4, [4]),
+        (9, 4, [4]),
+        ('25%', 10, [2, 2, 2, 2, 2]),
+        ('25%', 4, [1, 1, 1, 1]),
+        ('99%', 4, [3, 1]),
+        ('1%', 3, [1, 1, 1]),
+        ('100%', 4, [4]),
+    ],
+)
 def test_as_many_at_once_as_are_allowed(limit, size, stops):
     drive = web(size, max_unavailable=limit)
     drive.end()
@@ -82,7 +99,9 @@ def test_processes_outside_of_the_restart_count():
     world = world_of(*[program() for _ in range(4)])
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     neighbours = [Member(Match('web', number, True, True)) for number in '23']
-    drive = Drive(world, Restart(chosen, Options(max_unavailable='50%', scout=0.0), neighbours)).begin()
+    drive = Drive(
+        world, Restart(chosen, Options(max_unavailable='50%', scout=0.0), neighbours)
+    ).begin()
     world.processes['web:2'].stop(world.now)
     drive.end()
     assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 1.1}
@@ -97,13 +116,16 @@ def test_waves_and_max_unavailable_both_hold():
 def test_an_order_that_is_not_carried_out_yet_is_reconsidered_when_something_dies_meanwhile():
     drive = web(4, max_unavailable=2)
     drive.orders_per_turn = 1
-    drive.at(0.00005, lambda: drive.world.processes['web:3'].__setattr__('exits_at', drive.world.now))
+    drive.at(
+        0.00005, lambda: drive.world.processes['web:3'].__setattr__('exits_at', drive.world.now)
+    )
     drive.end()
     assert drive.entries('stop')['web:1'] >= 1.0
     assert drive.restart.lowest_ready == 2
 
 
 # -- what is not ready -------------------------------------------------------------------------------
+
 
 def test_what_is_down_costs_nothing_and_comes_first():
     world = world_of(*[program() for _ in range(4)])
@@ -146,6 +168,7 @@ def test_nothing_is_taken_down_before_every_probe_has_answered_once():
         asked.append(member.name)
         seen = look(member)
         return seen._replace(known=world.now >= known_at) if member.name == '2' else seen
+
     world.look = unknown
     drive.at(2.0, lambda: None).end()
     assert drive.entries('stop')['web:0'] == 2.0
@@ -161,12 +184,15 @@ def test_where_nothing_can_make_room_the_rest_is_left_as_it_is(on_failure):
     world.now = BEGINNING
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     neighbours = [Member(Match('web', '2', True, True))]
-    drive = Drive(world, Restart(chosen, Options(max_unavailable=1, on_failure=on_failure), neighbours)).begin()
+    drive = Drive(
+        world, Restart(chosen, Options(max_unavailable=1, on_failure=on_failure), neighbours)
+    ).begin()
     restart = drive.end()
     assert restart.state is State.FAILED
     assert restart.members[0].code is Code.BAD_STATE
     assert errors(restart)['0'] == (
-        'left as it is: not ready are web:2 (STOPPED), and max_unavailable = 1 allows 1')
+        'left as it is: not ready are web:2 (STOPPED), and max_unavailable = 1 allows 1'
+    )
     assert drive.entries('stop') == {}
     assert len(restart.failures) == (1 if on_failure == 'abort' else 2)
 
@@ -175,7 +201,9 @@ def test_it_waits_for_what_may_become_ready_by_itself():
     world = world_of(*[program() for _ in range(2)])
     world.add('web:2', Seen.STARTING, program(startsecs=5.0))
     chosen = [Member(Match('web', number, True, True)) for number in '01']
-    drive = Drive(world, Restart(chosen, Options(max_unavailable=1), [Member(Match('web', '2', True, True))])).begin()
+    drive = Drive(
+        world, Restart(chosen, Options(max_unavailable=1), [Member(Match('web', '2', True, True))])
+    ).begin()
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop')['web:0'] == 5.0
 
@@ -183,30 +211,54 @@ def test_it_waits_for_what_may_become_ready_by_itself():
 def test_it_does_not_wait_for_ever_for_another_that_dies_and_starts_again_and_again():
     world = world_of(program(), Program([Life(2.0, 1, ready_after=None)] * 100, autorestart=True))
     chosen, other = world.members()
-    drive = Drive(world, Restart([chosen], Options(max_unavailable=1, ready_timeout=6.0), [other])).begin()
+    drive = Drive(
+        world, Restart([chosen], Options(max_unavailable=1, ready_timeout=6.0), [other])
+    ).begin()
     assert errors(drive.end()) == {
-        '0': 'left as it is: not ready are web:1 (connection refused), and max_unavailable = 1 allows 1'}
+        '0': 'left as it is: not ready are web:1 (connection refused), and max_unavailable = 1 allows 1'
+    }
     assert drive.log == []
     assert world.now - BEGINNING == pytest.approx(6.0 + BACK_BY_ITSELF, abs=0.02)
 
 
 # -- failures -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('new', 'options', 'reason'), [
-    (CRASHES, {}, 'state BACKOFF'),
-    (NEVER_READY, {'ready_timeout': 5.0}, 'not ready within 5 s: connection refused'),
-    (Life(2.0, 0), {'min_ready': 3.0}, 'state EXITED_BADLY; it had been ready for 1.0 s'),
-    (Life(2.0, 0, ready_after=None), {}, 'state EXITED_BADLY; before it was ready (connection refused)'),
-    (Life(2.0, 7, ready_after=3.0), {}, 'state EXITED_BADLY; before it was ready (connection refused)'),
-])
+
+@pytest.mark.parametrize(
+    ('new', 'options', 'reason'),
+    [
+        (CRASHES, {}, 'state BACKOFF'),
+        (NEVER_READY, {'ready_timeout': 5.0}, 'not ready within 5 s: connection refused'),
+        (Life(2.0, 0), {'min_ready': 3.0}, 'state EXITED_BADLY; it had been ready for 1.0 s'),
+        (
+            Life(2.0, 0, ready_after=None),
+            {},
+            'state EXITED_BADLY; before it was ready (connection refused)',
+        ),
+        (
+            Life(2.0, 7, ready_after=3.0),
+            {},
+            'state EXITED_BADLY; before it was ready (connection refused)',
+        ),
+    ],
+)
 def test_the_first_that_does_not_become_ready_ends_the_taking_down(new, options, reason):
     good = [program() for _ in range(2)]
-    drive = group(world_of(*good, program(new), *[program() for _ in range(3)]), max_unavailable=1, **options)
+    drive = group(
+        world_of(*good, program(new), *[program() for _ in range(3)]), max_unavailable=1, **options
+    )
     restart = drive.end()
     assert restart.state is State.FAILED
     assert errors(restart)['2'].replace('state EXITED;', 'state EXITED_BADLY;') == reason
     assert sorted(drive.entries('stop')) == ['web:0', 'web:1', 'web:2']
-    assert list(phases(restart).values()) == ['ready', 'ready', 'failed', 'skipped', 'skipped', 'skipped']
+    assert list(phases(restart).values()) == [
+        'ready',
+        'ready',
+        'failed',
+        'skipped',
+        'skipped',
+        'skipped',
+    ]
     assert errors(restart)['3'] == 'not reached: web:2 failed first (on_failure = abort)'
 
 
@@ -219,13 +271,18 @@ def test_with_continue_the_others_go_on_as_far_as_there_is_room():
 
 
 def test_with_continue_and_no_room_left_the_rest_is_given_up_in_the_end():
-    drive = group(world_of(program(NEVER_READY), program(), program()), max_unavailable=1, on_failure='continue',
-                  ready_timeout=3.0)
+    drive = group(
+        world_of(program(NEVER_READY), program(), program()),
+        max_unavailable=1,
+        on_failure='continue',
+        ready_timeout=3.0,
+    )
     restart = drive.end()
     assert phases(restart) == {'0': 'failed', '1': 'failed', '2': 'failed'}
     assert list(drive.entries('stop')) == ['web:0']
     assert errors(restart)['1'] == (
-        'left as it is: not ready are web:0 (connection refused), and max_unavailable = 1 allows 1')
+        'left as it is: not ready are web:0 (connection refused), and max_unavailable = 1 allows 1'
+    )
 
 
 def test_half_of_the_group_is_fatal_beforehand_and_stays_so():
@@ -250,7 +307,9 @@ def test_half_of_the_group_is_fatal_beforehand_and_comes_up():
 
 
 def test_without_a_ready_timeout_it_waits():
-    drive = group(world_of(program(Life(ready_after=300.0)), program()), max_unavailable=1, ready_timeout=0.0)
+    drive = group(
+        world_of(program(Life(ready_after=300.0)), program()), max_unavailable=1, ready_timeout=0.0
+    )
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop')['web:1'] == pytest.approx(300.1)
 
@@ -261,6 +320,7 @@ def test_ready_timeout_is_for_probes_and_not_for_startsecs():
 
 
 # -- min_ready -----------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('options', [{'max_unavailable': 1}, {'max_unavailable': '100%'}])
 def test_a_new_process_counts_when_it_has_been_ready_for_min_ready_seconds(options):
@@ -286,6 +346,7 @@ def test_min_ready_is_over_when_an_answer_says_so_that_was_asked_for_after_it():
     def probed(member):
         seen = look(member)
         return seen._replace(asked_at=asked['at']) if seen.seen is Seen.READY else seen
+
     world.look = probed
     for seconds in (1.05, 3.0, 5.0, 20.0):
         drive.at(seconds, lambda: asked.update(at=world.now))
@@ -293,7 +354,7 @@ def test_min_ready_is_over_when_an_answer_says_so_that_was_asked_for_after_it():
     assert drive.entries('stop')['web:1'] == 5.0
 
 
-@pytest.mark.parametrize('at', [0.5, 3.0])    # before it is ready, and while it only has to stay so
+@pytest.mark.parametrize('at', [0.5, 3.0])  # before it is ready, and while it only has to stay so
 def test_after_a_cancel_min_ready_keeps_nobody_waiting(at):
     drive = group(world_of(program(), program()), max_unavailable=1, min_ready=100_000.0)
     drive.at(at, lambda: drive.restart.cancel('enough')).to(5.0)
@@ -302,7 +363,9 @@ def test_after_a_cancel_min_ready_keeps_nobody_waiting(at):
 
 
 def test_after_a_timeout_a_process_that_never_becomes_ready_is_not_waited_for_for_ever():
-    drive = group(world_of(program(NEVER_READY), program()), max_unavailable=1, ready_timeout=0.0, timeout=1.0)
+    drive = group(
+        world_of(program(NEVER_READY), program()), max_unavailable=1, ready_timeout=0.0, timeout=1.0
+    )
     assert drive.end().state is State.TIMED_OUT
     assert errors(drive.restart)['0'] == 'not ready within 30 s: connection refused'
 
@@ -313,17 +376,26 @@ def test_old_processes_are_ready_without_min_ready():
 
 # -- what was ready and dies, or does not answer any more -------------------------------------------------
 
-SOON = Life(2.0, 1)        # ready after startsecs, and dead a second later
+SOON = Life(2.0, 1)  # ready after startsecs, and dead a second later
 
 
 @pytest.mark.parametrize('autorestart', [True, False])
 def test_one_that_was_ready_and_dies_ends_the_taking_down_and_is_the_one_that_is_named(autorestart):
-    drive = group(world_of(*[program(SOON, autorestart=autorestart)] * 1,
-                           *[program(SOON, autorestart=autorestart) for _ in range(4)]), max_unavailable=1)
+    drive = group(
+        world_of(
+            *[program(SOON, autorestart=autorestart)] * 1,
+            *[program(SOON, autorestart=autorestart) for _ in range(4)],
+        ),
+        max_unavailable=1,
+    )
     restart = drive.end()
     assert restart.state is State.FAILED
     assert set(drive.entries('stop')) == {'web:0', 'web:1'}
-    failed = {name: error for name, error in errors(restart).items() if not error.startswith('not reached')}
+    failed = {
+        name: error
+        for name, error in errors(restart).items()
+        if not error.startswith('not reached')
+    }
     assert failed['0'] == 'state EXITED_BADLY; it had been ready for 1.0 s'
     assert {restart.members[number].phase for number in (2, 3, 4)} == {Phase.SKIPPED}
 
@@ -336,8 +408,11 @@ def test_one_that_was_ready_and_dies_has_failed_without_max_unavailable_too():
 
 
 def test_with_continue_the_others_are_restarted_all_the_same():
-    drive = group(world_of(program(SOON, autorestart=True), program(), program()), max_unavailable=1,
-                  on_failure='continue')
+    drive = group(
+        world_of(program(SOON, autorestart=True), program(), program()),
+        max_unavailable=1,
+        on_failure='continue',
+    )
     restart = drive.end()
     assert restart.state is State.FAILED
     assert phases(restart) == {'0': 'failed', '1': 'ready', '2': 'ready'}
@@ -358,7 +433,7 @@ def unready(drive, name, seconds):
 def test_one_that_does_not_answer_for_a_moment_holds_the_rest_up_and_no_more():
     drive = web(3)
     drive.at(1.05, lambda: None).to(1.05)
-    drive.at(1.6, unready(drive, 'web:0', 2.0))       # while web:1 is on its way
+    drive.at(1.6, unready(drive, 'web:0', 2.0))  # while web:1 is on its way
     restart = drive.end()
     assert restart.state is State.SUCCEEDED
     assert drive.entries('stop')['web:2'] == pytest.approx(3.6, abs=0.02)
@@ -383,6 +458,7 @@ def test_the_last_one_ready_does_not_end_a_restart_in_which_another_is_not():
 
 # -- the scout ------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(('limit', 'then'), [(1, [5.1, 6.2]), (2, [5.1, 5.1]), ('99%', [5.1, 5.1])])
 def test_the_first_goes_alone_until_it_has_been_up_for_long_enough(limit, then):
     drive = web(3, max_unavailable=limit, scout=5.0)
@@ -399,7 +475,9 @@ def test_a_slow_start_counts():
 
 
 def test_a_scout_that_dies_costs_one_process():
-    drive = group(world_of(*[program(Life(4.0, 1)) for _ in range(5)]), max_unavailable=2, scout=5.0)
+    drive = group(
+        world_of(*[program(Life(4.0, 1)) for _ in range(5)]), max_unavailable=2, scout=5.0
+    )
     restart = drive.end()
     assert set(drive.entries('stop')) == {'web:0'}
     assert restart.state is State.FAILED
@@ -428,7 +506,7 @@ def test_where_somebody_stops_the_scout_the_next_one_is_it():
     drive = web(3, scout=5.0)
     drive.at(2.0, lambda: drive.world.others_stop('web:0'))
     drive.end()
-    assert drive.entries('stop') == {'web:0': 0.0}          # one is down, and no more may be
+    assert drive.entries('stop') == {'web:0': 0.0}  # one is down, and no more may be
     drive = web(3, scout=5.0, max_unavailable=2)
     drive.at(2.0, lambda: drive.world.others_stop('web:0'))
     drive.end()
@@ -456,6 +534,7 @@ def test_a_signal_has_a_scout_too():
 
 # -- ends ---------------------------------------------------------------------------------------------
 
+
 def test_a_cancel_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
     drive = web(4)
     drive.at(1.15, lambda: drive.restart.cancel('enough'))
@@ -472,17 +551,25 @@ def test_a_timeout_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
 
 
 def test_it_wakes_when_one_that_has_died_runs_again():
-    drive = group(world_of(program(autorestart=True, startsecs=0.3), program(startsecs=0.3), program(startsecs=0.3)),
-                  max_unavailable=1, min_ready=1.0, on_failure='continue')
+    drive = group(
+        world_of(
+            program(autorestart=True, startsecs=0.3), program(startsecs=0.3), program(startsecs=0.3)
+        ),
+        max_unavailable=1,
+        min_ready=1.0,
+        on_failure='continue',
+    )
     drive.at(1.45, lambda: drive.world.processes['web:0'].__setattr__('exits_at', drive.world.now))
     drive.end()
     assert drive.entries('stop')['web:2'] == pytest.approx(2.8, abs=0.02)
 
 
 def test_it_sleeps_while_it_waits():
-    drive = group(world_of(program(Life(ready_after=50.0)), program()), max_unavailable=1, ready_timeout=90.0)
+    drive = group(
+        world_of(program(Life(ready_after=50.0)), program()), max_unavailable=1, ready_timeout=90.0
+    )
     drive.end()
-    assert drive.turns < 150       # supervisord's own turns of a second, and a few
+    assert drive.turns < 150  # supervisord's own turns of a second, and a few
 
 
 def test_it_sleeps_while_a_scout_that_was_up_for_long_enough_does_not_answer():
@@ -495,7 +582,9 @@ def test_it_sleeps_while_a_scout_that_was_up_for_long_enough_does_not_answer():
 
 
 def restarted_by_others(state=Seen.STARTING, **options):
-    """A restart, ended, in which somebody else restarts web:0 when it is ready; it is seen in that state then."""
+    """A restart, ended, in which somebody else restarts web:0 when it is ready; it is seen in that
+    state then.
+    """
     drive = group(world_of(program(startsecs=3.0), program(startsecs=30.0)), **options)
     world = drive.world
 
@@ -529,6 +618,7 @@ def test_it_sleeps_after_a_timeout_that_came_while_a_group_was_full():
 
 # -- signals -------------------------------------------------------------------------------------------
 
+
 def test_a_signal_is_sent_in_the_same_batches():
     drive = group(world_of(*[program() for _ in range(3)]), max_unavailable=2, method='signal:HUP')
     restart = drive.end()
@@ -539,7 +629,11 @@ def test_a_signal_is_sent_in_the_same_batches():
 
 
 def test_the_next_is_signalled_when_the_probe_of_the_one_before_answers_again():
-    drive = group(world_of(*[program(ready_again=3.0) for _ in range(2)]), max_unavailable=1, method='signal:HUP')
+    drive = group(
+        world_of(*[program(ready_again=3.0) for _ in range(2)]),
+        max_unavailable=1,
+        method='signal:HUP',
+    )
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('signal') == {'web:0': 0.0, 'web:1': 3.0}
 
@@ -558,7 +652,9 @@ def test_one_that_dies_of_the_signal_comes_back_and_counts_as_failed(autorestart
 
 
 def test_one_that_never_answers_again_after_the_signal_fails():
-    drive = group(world_of(program(ready_again=99.0), program()), max_unavailable=1, method='signal:HUP')
+    drive = group(
+        world_of(program(ready_again=99.0), program()), max_unavailable=1, method='signal:HUP'
+    )
     assert drive.end().state is State.FAILED
     assert errors(drive.restart)['0'] == 'not ready within 30 s: connection refused'
     assert list(drive.entries('signal')) == ['web:0']

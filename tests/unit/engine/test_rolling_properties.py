@@ -1,4 +1,7 @@
-"""What holds for every rolling restart: promises 3 and 4, over random groups, durations and failures."""
+"""What holds for every rolling restart: promises 3 and 4, over random groups, durations and
+failures.
+"""
+
 from __future__ import annotations
 
 from hypothesis import given, settings
@@ -12,66 +15,129 @@ from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from tests.world import BEGINNING, Drive, Life, Program, World, name_of
 
-LATEST = 12.0        # seconds after which nobody interferes any more
+LATEST = 12.0  # seconds after which nobody interferes any more
 READY_TIMEOUT = 6.0
 
-lives = st.builds(Life, st.sampled_from([None, None, None, 0.3, 2.5]), st.sampled_from([0, 1]),
-                  st.sampled_from([0.0, 0.0, 0.2, 3.0, None]))
+lives = st.builds(
+    Life,
+    st.sampled_from([None, None, None, 0.3, 2.5]),
+    st.sampled_from([0, 1]),
+    st.sampled_from([0.0, 0.0, 0.2, 3.0, None]),
+)
 programs = st.builds(
-    Program, lives=st.lists(lives, max_size=3), stop_seconds=st.sampled_from([0.0, 0.5, 3.0, None]),
-    startsecs=st.sampled_from([0.0, 0.5, 2.0]), stopwaitsecs=st.sampled_from([1.0, 4.0]),
-    startretries=st.sampled_from([0, 1]), autorestart=st.booleans(),
-    obstacle=st.sampled_from(['', '', '', 'no such file']), signal_status=st.sampled_from([None, None, 0, 1]),
-    ready_again=st.sampled_from([0.0, 0.5, 9.0]))
-states = st.sampled_from([Seen.RUNNING, Seen.RUNNING, Seen.RUNNING, Seen.STARTING, Seen.STOPPED, Seen.FATAL,
-                          Seen.EXITED, Seen.EXITED_BADLY, Seen.BACKOFF, Seen.STOPPING])
-processes = st.lists(st.tuples(st.sampled_from(['web', 'web', 'api']), states, programs, st.booleans()),
-                     min_size=1, max_size=7)
+    Program,
+    lives=st.lists(lives, max_size=3),
+    stop_seconds=st.sampled_from([0.0, 0.5, 3.0, None]),
+    startsecs=st.sampled_from([0.0, 0.5, 2.0]),
+    stopwaitsecs=st.sampled_from([1.0, 4.0]),
+    startretries=st.sampled_from([0, 1]),
+    autorestart=st.booleans(),
+    obstacle=st.sampled_from(['', '', '', 'no such file']),
+    signal_status=st.sampled_from([None, None, 0, 1]),
+    ready_again=st.sampled_from([0.0, 0.5, 9.0]),
+)
+states = st.sampled_from(
+    [
+        Seen.RUNNING,
+        Seen.RUNNING,
+        Seen.RUNNING,
+        Seen.STARTING,
+        Seen.STOPPED,
+        Seen.FATAL,
+        Seen.EXITED,
+        Seen.EXITED_BADLY,
+        Seen.BACKOFF,
+        Seen.STOPPING,
+    ]
+)
+processes = st.lists(
+    st.tuples(st.sampled_from(['web', 'web', 'api']), states, programs, st.booleans()),
+    min_size=1,
+    max_size=7,
+)
 # What each process's program says of itself; most often nothing.
-said = st.fixed_dictionaries({}, optional={
-    'max_unavailable': st.sampled_from([1, 2, '50%', '100%']), 'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
-    'ready_timeout': st.sampled_from([1.0, READY_TIMEOUT])})
+said = st.fixed_dictionaries(
+    {},
+    optional={
+        'max_unavailable': st.sampled_from([1, 2, '50%', '100%']),
+        'min_ready': st.sampled_from([0.0, 0.7, 1.5]),
+        'ready_timeout': st.sampled_from([1.0, READY_TIMEOUT]),
+    },
+)
 sayings = st.lists(said, min_size=7, max_size=7) | st.just([dict[str, object]()] * 7)
 options = st.builds(
-    Options, max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%', '100%']),
+    Options,
+    max_unavailable=st.sampled_from([1, 1, 2, 3, '25%', '50%', '99%', '100%']),
     delay=st.sampled_from([0.0, 0.3]),
-    stagger_factor=st.sampled_from([1, 1, 3]), timeout=st.sampled_from([None, None, 0.2, 3.0]),
-    on_failure=st.sampled_from(['abort', 'continue']), only_running=st.booleans(),
+    stagger_factor=st.sampled_from([1, 1, 3]),
+    timeout=st.sampled_from([None, None, 0.2, 3.0]),
+    on_failure=st.sampled_from(['abort', 'continue']),
+    only_running=st.booleans(),
     scout=st.sampled_from([0.0, 0.0, 4.0]),
-    min_ready=st.sampled_from([0.0, 0.0, 1.5]), ready_timeout=st.just(READY_TIMEOUT),
-    method=st.sampled_from(['restart', 'restart', 'signal:HUP']))
-interferences = st.lists(st.tuples(
-    st.sampled_from([0.0, 0.0001, 0.4, 1.0, 2.2, 5.0, LATEST]),
-    st.sampled_from(['die', 'die', 'stop', 'start', 'unready', 'cancel', 'abandon', 'remove']),
-    st.integers(0, 6)), max_size=4)
+    min_ready=st.sampled_from([0.0, 0.0, 1.5]),
+    ready_timeout=st.just(READY_TIMEOUT),
+    method=st.sampled_from(['restart', 'restart', 'signal:HUP']),
+)
+interferences = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.0001, 0.4, 1.0, 2.2, 5.0, LATEST]),
+        st.sampled_from(['die', 'die', 'stop', 'start', 'unready', 'cancel', 'abandon', 'remove']),
+        st.integers(0, 6),
+    ),
+    max_size=4,
+)
 
 
 class Watched(Drive):
-    """Writes down, at each taking down, what is ready in the group: by its own count of the simulated
-    processes, and not by the restart's word."""
+    """Writes down, at each taking down, what is ready in the group: by its own count of the
+    simulated processes, and not by the restart's word."""
 
     def __init__(self, world, restart, orders_per_turn):
         super().__init__(world, restart, orders_per_turn)
-        self.taken = []          # (allowed, ready among the others, in hand, size, ready itself, up and not ready)
-        self.begun = []          # (group, for how long those are up that the restart has brought up)
+        # (allowed, ready among the others, in hand, size, ready itself, up and not ready)
+        self.taken = []
+        self.begun = []  # (group, for how long those are up that the restart has brought up)
 
     def _carry_out(self, member):
         order = member.order.value
         if order in ('stop', 'signal'):
-            group = [m for m in self.restart.members + self.restart.neighbours if m.group == member.group]
+            group = [
+                m for m in self.restart.members + self.restart.neighbours if m.group == member.group
+            ]
             others = sum(self._counts(m) for m in group if m is not member)
-            in_hand = sum(m.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED) for m in group)
+            in_hand = sum(
+                m.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED)
+                for m in group
+            )
             if member.policy.rolling:
-                self.begun.append((member.group, [
-                    self.world.now - BEGINNING - entry.seconds for entry in self.log
-                    if entry.order in ('start', 'signal') and entry.name.startswith(f'{member.group}:')
-                    and self.world.processes[entry.name].pid]))
-            self.taken.append((member.policy.allowed(len(group)), others, in_hand, len(group), self._counts(member),
-                               member.observed.seen in (Seen.RUNNING, Seen.STARTING)))
+                self.begun.append(
+                    (
+                        member.group,
+                        [
+                            self.world.now - BEGINNING - entry.seconds
+                            for entry in self.log
+                            if entry.order in ('start', 'signal')
+                            and entry.name.startswith(f'{member.group}:')
+                            and self.world.processes[entry.name].pid
+                        ],
+                    )
+                )
+            self.taken.append(
+                (
+                    member.policy.allowed(len(group)),
+                    others,
+                    in_hand,
+                    len(group),
+                    self._counts(member),
+                    member.observed.seen in (Seen.RUNNING, Seen.STARTING),
+                )
+            )
         super()._carry_out(member)
 
     def _counts(self, member):
-        """Whether the process is ready: one that was started by the restart, only when it is known to be."""
+        """Whether the process is ready: one that was started by the restart, only when it is known
+        to be.
+        """
         begun = member.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED)
         seen = self.world.processes[name_of(member)].observe(self.world.now).seen
         return seen is Seen.READY and not begun
@@ -90,7 +156,9 @@ class Story:
             (neighbours if outside and number else chosen).append(member)
         for group in {member.group for member in chosen}:
             everyone = [member for member in chosen + neighbours if member.group == group]
-            policy = of_group(group, {member.name: sayings[int(member.name)] for member in everyone}, options)
+            policy = of_group(
+                group, {member.name: sayings[int(member.name)] for member in everyone}, options
+            )
             for member in everyone:
                 member.policy = policy.processes[member.name]
         neighbours = [member for member in neighbours if member.policy and member.policy.rolling]
@@ -104,21 +172,26 @@ class Story:
 
     def interfere(self, seconds, what, name):
         world, process = self.world, self.world.processes[name]
-        self.drive.at(seconds, {
-            'die': lambda: process._exit_by(world.now) if process.pid else None,
-            'stop': lambda: world.others_stop(name),
-            'start': lambda: world.others_start(name),
-            'unready': lambda: setattr(process, 'ready_at', world.now + 1.0),
-            'cancel': lambda: self.restart.cancel('enough'),
-            'abandon': lambda: self.restart.abandon('shutting down'),
-            'remove': lambda: world.removed.add(name.partition(':')[0]),
-        }[what])
+        self.drive.at(
+            seconds,
+            {
+                'die': lambda: process._exit_by(world.now) if process.pid else None,
+                'stop': lambda: world.others_stop(name),
+                'start': lambda: world.others_start(name),
+                'unready': lambda: setattr(process, 'ready_at', world.now + 1.0),
+                'cancel': lambda: self.restart.cancel('enough'),
+                'abandon': lambda: self.restart.abandon('shutting down'),
+                'remove': lambda: world.removed.add(name.partition(':')[0]),
+            }[what],
+        )
         if what in ('abandon', 'remove'):
             self.touched |= set(world.processes)
         self.touched.add(name)
 
 
-stories = st.builds(Story, processes, sayings, options, interferences, st.sampled_from([None, None, 1, 2]))
+stories = st.builds(
+    Story, processes, sayings, options, interferences, st.sampled_from([None, None, 1, 2])
+)
 thoroughly = settings(max_examples=500, deadline=None)
 
 
@@ -168,7 +241,9 @@ def test_what_was_taken_down_is_started_again(story):
     stopped = [entry.name for entry in story.drive.log if entry.order == 'stop']
     started = {entry.name for entry in story.drive.log if entry.order == 'start'}
     for member in story.restart.members:
-        sound = not story.world.processes[name_of(member)].program.obstacle    # else it is not stopped either
+        sound = not story.world.processes[
+            name_of(member)
+        ].program.obstacle  # else it is not stopped either
         if name_of(member) in stopped and name_of(member) not in story.touched and sound:
             assert name_of(member) in started
 
@@ -179,7 +254,8 @@ def test_what_dies_of_the_signal_is_running_again(story):
     for member in story.restart.members:
         process = story.world.processes[name_of(member)]
         if name_of(member) in story.touched or name_of(member) not in {
-                entry.name for entry in story.drive.log if entry.order == 'signal'}:
+            entry.name for entry in story.drive.log if entry.order == 'signal'
+        }:
             continue
         if member.phase is Phase.FAILED and not process.ahead and not process.program.obstacle:
             assert process.state in (Seen.STARTING, Seen.RUNNING)
@@ -201,7 +277,10 @@ def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story)
     started = {entry.name for entry in story.drive.log if entry.order == 'start'}
     for member in story.restart.members:
         process = story.world.processes[name_of(member)]
-        if name_of(member) in started - story.touched and process.state not in (Seen.RUNNING, Seen.STARTING):
+        if name_of(member) in started - story.touched and process.state not in (
+            Seen.RUNNING,
+            Seen.STARTING,
+        ):
             fine = process.state is Seen.EXITED and not process.program.autorestart
             assert fine or member.phase is Phase.FAILED
             assert fine or story.restart.state is not State.SUCCEEDED
@@ -210,7 +289,9 @@ def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story)
 @thoroughly
 @given(stories)
 def test_nothing_is_taken_down_after_a_timeout_a_cancel_or_an_abort(story):
-    assert [entry for entry in story.drive.log if entry.order in ('stop', 'signal') and entry.halted] == []
+    assert [
+        entry for entry in story.drive.log if entry.order in ('stop', 'signal') and entry.halted
+    ] == []
 
 
 @thoroughly

@@ -1,4 +1,5 @@
 """The simulated processes of the tests change their states as Supervisor's own do."""
+
 from __future__ import annotations
 
 import signal
@@ -16,7 +17,11 @@ from supervisor_restarter.names import Match
 from supervisor_restarter.server.processes import Processes
 from tests.world import BEGINNING, LASTING, MOMENT, Life, Process, Program
 
-STATES = {Seen[getProcessStateDescription(code)]: code for name, code in vars(ProcessStates).items() if name.isupper()}
+STATES = {
+    Seen[getProcessStateDescription(code)]: code
+    for name, code in vars(ProcessStates).items()
+    if name.isupper()
+}
 
 
 class FakeOptions:
@@ -26,7 +31,9 @@ class FakeOptions:
 
     def __init__(self) -> None:
         self.pidhistory: dict[int, object] = {}
-        self.logger = SimpleNamespace(**dict.fromkeys(('debug', 'info', 'warn', 'critical'), lambda *args: None))
+        self.logger = SimpleNamespace(
+            **dict.fromkeys(('debug', 'info', 'warn', 'critical'), lambda *args: None)
+        )
         self.kill_error = False
         self.signals: list[int] = []
 
@@ -53,11 +60,19 @@ class Real:
         self.signalled = False
         self.options.kill_error = bool(program.kill_error)
         config = SimpleNamespace(
-            name='x', options=self.options, exitcodes=[0], startsecs=program.startsecs,
-            stopwaitsecs=program.stopwaitsecs, startretries=program.startretries, autostart=False,
+            name='x',
+            options=self.options,
+            exitcodes=[0],
+            startsecs=program.startsecs,
+            stopwaitsecs=program.stopwaitsecs,
+            startretries=program.startretries,
+            autostart=False,
             autorestart=program.autorestart and RestartUnconditionally,
-            stopsignal=signal.SIGTERM, killasgroup=False, stopasgroup=False,
-            make_dispatchers=lambda process: ({}, {}))
+            stopsignal=signal.SIGTERM,
+            killasgroup=False,
+            stopasgroup=False,
+            make_dispatchers=lambda process: ({}, {}),
+        )
         self.process = Subprocess(config)
         self.process.get_execv_args = self._command
         if state in (Seen.RUNNING, Seen.STARTING):
@@ -71,7 +86,9 @@ class Real:
         if state is Seen.BACKOFF:
             self.process.backoff, self.process.delay = 1, now + 1
         group = SimpleNamespace(config=SimpleNamespace(name='x'), processes={'x': self.process})
-        self.processes = Processes(SimpleNamespace(options=self.options, process_groups={'x': group}))
+        self.processes = Processes(
+            SimpleNamespace(options=self.options, process_groups={'x': group})
+        )
         self.handle = self.processes.hold(Match('x', 'x', True, False))
 
     def _command(self):
@@ -119,10 +136,15 @@ class Real:
         if not self.process.pid:
             return
         dying = self.signalled and self.program.signal_status is not None
-        if (dying or (killed and stop_seconds is not None and now >= self.stopped_at + stop_seconds)
-                or signal.SIGKILL in self.options.signals
-                or (self.life.seconds is not None and now >= self.started + self.life.seconds)):
-            self.process.finish(self.process.pid, (self.program.signal_status if dying else self.life.status) << 8)
+        if (
+            dying
+            or (killed and stop_seconds is not None and now >= self.stopped_at + stop_seconds)
+            or signal.SIGKILL in self.options.signals
+            or (self.life.seconds is not None and now >= self.started + self.life.seconds)
+        ):
+            self.process.finish(
+                self.process.pid, (self.program.signal_status if dying else self.life.status) << 8
+            )
             self.signalled = False
 
 
@@ -132,7 +154,11 @@ def state_of(process, now):
 
 def seen_of(process, now):
     observation = process.observe(now)
-    return observation.seen.name, bool(observation.pid), observation.due and round(observation.due - BEGINNING, 2)
+    return (
+        observation.seen.name,
+        bool(observation.pid),
+        observation.due and round(observation.due - BEGINNING, 2),
+    )
 
 
 def history(kind, state, program, actions, monkeypatch, shown=state_of):
@@ -159,71 +185,100 @@ def history(kind, state, program, actions, monkeypatch, shown=state_of):
 DYING = Program(lives=[Life(0.35, 1)] * 9, startretries=2)
 
 
-@pytest.mark.parametrize(('state', 'program', 'actions', 'last'), [
-    (Seen.RUNNING, Program(), {}, 'RUNNING'),
-    (Seen.STARTING, Program(), {}, 'RUNNING'),
-    (Seen.STARTING, Program(startsecs=0), {}, 'RUNNING'),
-    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
-    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 8: 'spawn'}, 'RUNNING'),
-    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'spawn'}, 'STOPPED'),
-    (Seen.STARTING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
-    (Seen.RUNNING, Program(stop_seconds=None, stopwaitsecs=2.05), {3: 'stop'}, 'STOPPED'),
-    (Seen.RUNNING, Program(kill_error='no'), {3: 'stop'}, 'UNKNOWN'),
-    (Seen.RUNNING, Program(kill_error='no'), {3: 'stop', 5: 'spawn'}, 'UNKNOWN'),
-    (Seen.BACKOFF, Program(), {3: 'stop'}, 'STOPPED'),
-    (Seen.BACKOFF, Program(), {}, 'RUNNING'),
-    (Seen.BACKOFF, Program(startretries=0), {}, 'FATAL'),
-    (Seen.BACKOFF, DYING, {}, 'FATAL'),
-    (Seen.STOPPED, DYING, {2: 'spawn'}, 'FATAL'),
-    (Seen.STOPPED, Program(), {3: 'stop'}, 'STOPPED'),
-    (Seen.STOPPED, Program(), {3: 'spawn', 4: 'spawn'}, 'RUNNING'),
-    (Seen.FATAL, Program(), {3: 'spawn'}, 'RUNNING'),
-    (Seen.STOPPED, Program(obstacle='not found', startretries=1), {3: 'spawn'}, 'FATAL'),
-    (Seen.STOPPED, Program(lives=[Life(1.55)]), {3: 'spawn'}, 'EXITED'),
-    (Seen.STOPPED, Program(lives=[Life(1.55, 3)]), {3: 'spawn'}, 'EXITED_BADLY'),
-    (Seen.STOPPED, Program(lives=[Life(1.55)], autorestart=True), {3: 'spawn'}, 'RUNNING'),
-    (Seen.STOPPED, Program(lives=[Life(0.55)], startsecs=0), {3: 'spawn'}, 'EXITED'),
-    (Seen.EXITED, Program(), {3: 'spawn'}, 'RUNNING'),
-    (Seen.EXITED_BADLY, Program(autorestart=True), {}, 'RUNNING'),
-    (Seen.RUNNING, Program(), {3: 'signal'}, 'RUNNING'),
-    (Seen.RUNNING, Program(kill_error='no'), {3: 'signal'}, 'UNKNOWN'),
-    (Seen.STOPPED, Program(), {3: 'signal'}, 'STOPPED'),
-    (Seen.BACKOFF, Program(), {3: 'signal'}, 'RUNNING'),
-    (Seen.STARTING, Program(), {3: 'signal'}, 'RUNNING'),
-    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'signal'}, 'STOPPED'),
-    (Seen.RUNNING, Program(signal_status=0), {3: 'signal'}, 'EXITED'),
-    (Seen.RUNNING, Program(signal_status=1), {3: 'signal'}, 'EXITED_BADLY'),
-    (Seen.RUNNING, Program(signal_status=1, autorestart=True), {3: 'signal'}, 'RUNNING'),
-    (Seen.RUNNING, Program(signal_status=1), {3: 'signal', 5: 'spawn'}, 'RUNNING'),
-    (Seen.RUNNING, Program(signal_status=1, stop_seconds=2.05), {3: 'stop', 5: 'signal'}, 'STOPPED'),
-    (Seen.STARTING, Program(signal_status=1), {3: 'signal'}, 'RUNNING'),
-    (Seen.STARTING, Program([LASTING, *DYING.lives], signal_status=1, startretries=1), {3: 'signal'}, 'FATAL'),
-])
-def test_a_simulated_process_goes_through_the_states_of_a_real_one(state, program, actions, last, monkeypatch):
+@pytest.mark.parametrize(
+    ('state', 'program', 'actions', 'last'),
+    [
+        (Seen.RUNNING, Program(), {}, 'RUNNING'),
+        (Seen.STARTING, Program(), {}, 'RUNNING'),
+        (Seen.STARTING, Program(startsecs=0), {}, 'RUNNING'),
+        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
+        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 8: 'spawn'}, 'RUNNING'),
+        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'spawn'}, 'STOPPED'),
+        (Seen.STARTING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
+        (Seen.RUNNING, Program(stop_seconds=None, stopwaitsecs=2.05), {3: 'stop'}, 'STOPPED'),
+        (Seen.RUNNING, Program(kill_error='no'), {3: 'stop'}, 'UNKNOWN'),
+        (Seen.RUNNING, Program(kill_error='no'), {3: 'stop', 5: 'spawn'}, 'UNKNOWN'),
+        (Seen.BACKOFF, Program(), {3: 'stop'}, 'STOPPED'),
+        (Seen.BACKOFF, Program(), {}, 'RUNNING'),
+        (Seen.BACKOFF, Program(startretries=0), {}, 'FATAL'),
+        (Seen.BACKOFF, DYING, {}, 'FATAL'),
+        (Seen.STOPPED, DYING, {2: 'spawn'}, 'FATAL'),
+        (Seen.STOPPED, Program(), {3: 'stop'}, 'STOPPED'),
+        (Seen.STOPPED, Program(), {3: 'spawn', 4: 'spawn'}, 'RUNNING'),
+        (Seen.FATAL, Program(), {3: 'spawn'}, 'RUNNING'),
+        (Seen.STOPPED, Program(obstacle='not found', startretries=1), {3: 'spawn'}, 'FATAL'),
+        (Seen.STOPPED, Program(lives=[Life(1.55)]), {3: 'spawn'}, 'EXITED'),
+        (Seen.STOPPED, Program(lives=[Life(1.55, 3)]), {3: 'spawn'}, 'EXITED_BADLY'),
+        (Seen.STOPPED, Program(lives=[Life(1.55)], autorestart=True), {3: 'spawn'}, 'RUNNING'),
+        (Seen.STOPPED, Program(lives=[Life(0.55)], startsecs=0), {3: 'spawn'}, 'EXITED'),
+        (Seen.EXITED, Program(), {3: 'spawn'}, 'RUNNING'),
+        (Seen.EXITED_BADLY, Program(autorestart=True), {}, 'RUNNING'),
+        (Seen.RUNNING, Program(), {3: 'signal'}, 'RUNNING'),
+        (Seen.RUNNING, Program(kill_error='no'), {3: 'signal'}, 'UNKNOWN'),
+        (Seen.STOPPED, Program(), {3: 'signal'}, 'STOPPED'),
+        (Seen.BACKOFF, Program(), {3: 'signal'}, 'RUNNING'),
+        (Seen.STARTING, Program(), {3: 'signal'}, 'RUNNING'),
+        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'signal'}, 'STOPPED'),
+        (Seen.RUNNING, Program(signal_status=0), {3: 'signal'}, 'EXITED'),
+        (Seen.RUNNING, Program(signal_status=1), {3: 'signal'}, 'EXITED_BADLY'),
+        (Seen.RUNNING, Program(signal_status=1, autorestart=True), {3: 'signal'}, 'RUNNING'),
+        (Seen.RUNNING, Program(signal_status=1), {3: 'signal', 5: 'spawn'}, 'RUNNING'),
+        (
+            Seen.RUNNING,
+            Program(signal_status=1, stop_seconds=2.05),
+            {3: 'stop', 5: 'signal'},
+            'STOPPED',
+        ),
+        (Seen.STARTING, Program(signal_status=1), {3: 'signal'}, 'RUNNING'),
+        (
+            Seen.STARTING,
+            Program([LASTING, *DYING.lives], signal_status=1, startretries=1),
+            {3: 'signal'},
+            'FATAL',
+        ),
+    ],
+)
+def test_a_simulated_process_goes_through_the_states_of_a_real_one(
+    state, program, actions, last, monkeypatch
+):
     simulated = history(Process, state, program, actions, monkeypatch)
     assert simulated == history(Real, state, program, actions, monkeypatch)
     assert simulated[-1][1] == last
 
 
-@pytest.mark.parametrize(('state', 'program', 'actions'), [
-    (Seen.RUNNING, Program(), {}),
-    *((state, Program(startsecs=startsecs), {}) for state in (Seen.STARTING, Seen.BACKOFF) for startsecs in (0.0, 2.0)),
-    (Seen.RUNNING, Program(stop_seconds=0.35, stopwaitsecs=3.0), {3: 'stop', 9: 'spawn'}),
-    *((Seen.RUNNING, Program(startsecs=startsecs), {3: 'signal'}) for startsecs in (0.0, 0.1, 2.0)),
-    (Seen.RUNNING, Program(startsecs=2.0), {3: 'signal', 11: 'signal'}),
-    (Seen.RUNNING, Program(startsecs=0.5), {3: 'signal', 5: 'stop'}),
-    *((Seen.RUNNING, Program(signal_status=status), {3: 'signal'}) for status in (0, 1)),
-    (Seen.RUNNING, Program(lives=[LASTING, Life(1.55, 3)]), {3: 'stop', 9: 'spawn'}),
-])
+@pytest.mark.parametrize(
+    ('state', 'program', 'actions'),
+    [
+        (Seen.RUNNING, Program(), {}),
+        *(
+            (state, Program(startsecs=startsecs), {})
+            for state in (Seen.STARTING, Seen.BACKOFF)
+            for startsecs in (0.0, 2.0)
+        ),
+        (Seen.RUNNING, Program(stop_seconds=0.35, stopwaitsecs=3.0), {3: 'stop', 9: 'spawn'}),
+        *(
+            (Seen.RUNNING, Program(startsecs=startsecs), {3: 'signal'})
+            for startsecs in (0.0, 0.1, 2.0)
+        ),
+        (Seen.RUNNING, Program(startsecs=2.0), {3: 'signal', 11: 'signal'}),
+        (Seen.RUNNING, Program(startsecs=0.5), {3: 'signal', 5: 'stop'}),
+        *((Seen.RUNNING, Program(signal_status=status), {3: 'signal'}) for status in (0, 1)),
+        (Seen.RUNNING, Program(lives=[LASTING, Life(1.55, 3)]), {3: 'stop', 9: 'spawn'}),
+    ],
+)
 def test_a_simulated_process_is_seen_as_a_real_one(state, program, actions, monkeypatch):
-    assert (history(Process, state, program, actions, monkeypatch, seen_of)
-            == history(Real, state, program, actions, monkeypatch, seen_of))
+    assert history(Process, state, program, actions, monkeypatch, seen_of) == history(
+        Real, state, program, actions, monkeypatch, seen_of
+    )
 
 
 # -- readiness, of which Supervisor knows nothing ------------------------------------------------
 
+
 def readiness(state, program, actions=()):
-    """When (seconds) a process becomes ready and not ready in its first 8 seconds, and why it is not."""
+    """When (seconds) a process becomes ready and not ready in its first 8 seconds, and why it is
+    not.
+    """
     process = Process(state, program, BEGINNING)
     seen: list[tuple[float, bool, str]] = []
     for tenth in range(81):
@@ -242,26 +297,38 @@ def readiness(state, program, actions=()):
 REFUSED = 'connection refused'
 
 
-@pytest.mark.parametrize(('state', 'life', 'times'), [
-    (Seen.STARTING, Life(), [(0.0, False, ''), (1.0, True, '')]),
-    (Seen.STOPPED, Life(), [(0.0, False, ''), (1.1, True, '')]),
-    (Seen.STOPPED, Life(ready_after=3.0), [(0.0, False, REFUSED), (3.0, True, '')]),
-    (Seen.STOPPED, Life(ready_after=0.5), [(0.0, False, REFUSED), (0.5, False, ''), (1.1, True, '')]),
-    (Seen.STOPPED, Life(ready_after=None), [(0.0, False, REFUSED)]),
-    (Seen.RUNNING, Life(ready_after=3.0), [(0.0, True, '')]),          # it has been running for long
-    (Seen.RUNNING, Life(ready_after=None), [(0.0, False, REFUSED)]),
-])
+@pytest.mark.parametrize(
+    ('state', 'life', 'times'),
+    [
+        (Seen.STARTING, Life(), [(0.0, False, ''), (1.0, True, '')]),
+        (Seen.STOPPED, Life(), [(0.0, False, ''), (1.1, True, '')]),
+        (Seen.STOPPED, Life(ready_after=3.0), [(0.0, False, REFUSED), (3.0, True, '')]),
+        (
+            Seen.STOPPED,
+            Life(ready_after=0.5),
+            [(0.0, False, REFUSED), (0.5, False, ''), (1.1, True, '')],
+        ),
+        (Seen.STOPPED, Life(ready_after=None), [(0.0, False, REFUSED)]),
+        (Seen.RUNNING, Life(ready_after=3.0), [(0.0, True, '')]),  # it has been running for long
+        (Seen.RUNNING, Life(ready_after=None), [(0.0, False, REFUSED)]),
+    ],
+)
 def test_a_simulated_process_is_ready_when_it_runs_and_its_probe_says_so(state, life, times):
     actions = {0: 'spawn'} if state is Seen.STOPPED else {}
     assert readiness(state, Program([life]), actions) == times
 
 
-@pytest.mark.parametrize(('program', 'times'), [
-    (Program(), [(0.0, True, ''), (0.3, False, ''), (1.3, True, '')]),               # as startsecs say
-    (Program(startsecs=0.0), [(0.0, True, ''), (0.3, False, ''), (0.5, True, '')]),
-    (Program(ready_again=3.0), [(0.0, True, ''), (0.3, False, REFUSED), (3.3, True, '')]),
-    (Program([Life(ready_after=None)]), [(0.0, False, REFUSED)]),
-    (Program(signal_status=1), [(0.0, True, ''), (0.3, False, '')]),
-])
-def test_a_signalled_process_is_ready_again_when_it_has_not_died_and_its_probe_says_so(program, times):
+@pytest.mark.parametrize(
+    ('program', 'times'),
+    [
+        (Program(), [(0.0, True, ''), (0.3, False, ''), (1.3, True, '')]),  # as startsecs say
+        (Program(startsecs=0.0), [(0.0, True, ''), (0.3, False, ''), (0.5, True, '')]),
+        (Program(ready_again=3.0), [(0.0, True, ''), (0.3, False, REFUSED), (3.3, True, '')]),
+        (Program([Life(ready_after=None)]), [(0.0, False, REFUSED)]),
+        (Program(signal_status=1), [(0.0, True, ''), (0.3, False, '')]),
+    ],
+)
+def test_a_signalled_process_is_ready_again_when_it_has_not_died_and_its_probe_says_so(
+    program, times
+):
     assert readiness(Seen.RUNNING, program, {3: 'signal'}) == times

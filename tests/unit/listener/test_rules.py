@@ -1,4 +1,5 @@
 """The rules of the listener, on a clock that the test advances."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,11 +14,20 @@ MB = 1024 * 1024
 
 
 def process(name='0', state='RUNNING', pid=100, start=1000, age=60, group='web'):
-    return Process(group, name, state, 0 if state in ('STOPPED', 'FATAL', 'EXITED', 'BACKOFF') else pid, start, age)
+    return Process(
+        group,
+        name,
+        state,
+        0 if state in ('STOPPED', 'FATAL', 'EXITED', 'BACKOFF') else pid,
+        start,
+        age,
+    )
 
 
 def web(*states, **values):
-    return [process(str(number), state, 100 + number, **values) for number, state in enumerate(states)]
+    return [
+        process(str(number), state, 100 + number, **values) for number, state in enumerate(states)
+    ]
 
 
 class Ticks:
@@ -40,29 +50,59 @@ class Ticks:
 
 # -- how they are written --------------------------------------------------------------------
 
-@pytest.mark.parametrize(('text', 'target', 'limit'), [
-    ('web=512MB', 'web', 512 * MB), ('web=1kb', 'web', 1024), ('web:1?=1.5GB', 'web:1?', 1.5 * 1024 * MB),
-    ('a=b=2MB', 'a=b', 2 * MB), ('all=1GB', 'all', 1024 * MB)])
+
+@pytest.mark.parametrize(
+    ('text', 'target', 'limit'),
+    [
+        ('web=512MB', 'web', 512 * MB),
+        ('web=1kb', 'web', 1024),
+        ('web:1?=1.5GB', 'web:1?', 1.5 * 1024 * MB),
+        ('a=b=2MB', 'a=b', 2 * MB),
+        ('all=1GB', 'all', 1024 * MB),
+    ],
+)
 def test_memory(text, target, limit):
     assert rules.memory_rule(text) == ('memory', target, limit, text)
 
 
-@pytest.mark.parametrize(('text', 'limit'), [
-    ('web=90s', 90), ('web=2m', 120), ('web=12h', 43200), ('web=1.5D', 129600)])
+@pytest.mark.parametrize(
+    ('text', 'limit'), [('web=90s', 90), ('web=2m', 120), ('web=12h', 43200), ('web=1.5D', 129600)]
+)
 def test_times(text, limit):
     assert rules.age_rule(text) == ('age', 'web', limit, text)
     assert rules.fatal_rule(text) == ('fatal', 'web', limit, text)
 
 
-@pytest.mark.parametrize('text', [
-    '', 'web', '=', 'web=', '=512MB', 'web=512', 'web=MB', 'web=-1MB', 'web=0MB', 'web=5 MB', 'web=1e3MB', 'web=1TB',
-    'web=12h', 'web=٣MB', 'web=nanMB', 'web=1MB\n', 'web=0.0000001KB'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        'web',
+        '=',
+        'web=',
+        '=512MB',
+        'web=512',
+        'web=MB',
+        'web=-1MB',
+        'web=0MB',
+        'web=5 MB',
+        'web=1e3MB',
+        'web=1TB',
+        'web=12h',
+        'web=٣MB',
+        'web=nanMB',
+        'web=1MB\n',
+        'web=0.0000001KB',
+    ],
+)
 def test_bad_sizes(text):
     with pytest.raises(ValueError):
         rules.memory_rule(text)
 
 
-@pytest.mark.parametrize('text', ['web', 'web=12', 'web=0s', 'web=512MB', 'web=1w', 'web=999999999d', 'web=h'])
+@pytest.mark.parametrize(
+    'text', ['web', 'web=12', 'web=0s', 'web=512MB', 'web=1w', 'web=999999999d', 'web=h']
+)
 def test_bad_times(text):
     with pytest.raises(ValueError):
         rules.age_rule(text)
@@ -79,9 +119,14 @@ def test_nothing_but_a_value_error_comes_of_any_text(text):
         assert complaint.isprintable()
 
 
-@pytest.mark.parametrize(('text', 'event', 'target'), [
-    ('TICK_3600=web', 'TICK_3600', 'web'), ('remote_communication=web:*', 'REMOTE_COMMUNICATION', 'web:*'),
-    ('TICK_5=a=b', 'TICK_5', 'a=b')])
+@pytest.mark.parametrize(
+    ('text', 'event', 'target'),
+    [
+        ('TICK_3600=web', 'TICK_3600', 'web'),
+        ('remote_communication=web:*', 'REMOTE_COMMUNICATION', 'web:*'),
+        ('TICK_5=a=b', 'TICK_5', 'a=b'),
+    ],
+)
 def test_when(text, event, target):
     assert rules.when_rule(text) == (event, target)
 
@@ -106,9 +151,14 @@ def test_events_of_other_plugins_match_by_name():
 
 # -- memory ----------------------------------------------------------------------------------
 
+
 def test_memory_restarts_those_alone_that_exceed_it_in_one_restart_per_group():
     tick = Ticks('memory web=10MB', 'memory app=1MB')
-    everything = [*web('RUNNING', 'RUNNING', 'RUNNING'), process(group='app', pid=7), process(group='other', pid=8)]
+    everything = [
+        *web('RUNNING', 'RUNNING', 'RUNNING'),
+        process(group='app', pid=7),
+        process(group='other', pid=8),
+    ]
     assert tick.watch.to_measure(everything) == {100, 101, 102, 7}
     sizes = {100: 11 * MB, 101: 10 * MB, 102: 12 * MB, 7: 2 * MB, 8: 99 * MB}
     assert tick(everything, sizes) == [('web:0', 'web:2'), ('app:0',)]
@@ -154,7 +204,9 @@ def test_memory_leaves_alone_what_does_not_run(state):
 def test_memory_says_what_it_could_not_measure():
     tick = Ticks('memory web=10MB')
     assert tick(web('RUNNING'), {}) == []
-    assert tick.watch.notes == ['--memory web=10MB: the memory of web:0 (pid 100) cannot be measured']
+    assert tick.watch.notes == [
+        '--memory web=10MB: the memory of web:0 (pid 100) cannot be measured'
+    ]
 
 
 def test_the_first_rule_that_names_a_process_holds():
@@ -164,15 +216,29 @@ def test_the_first_rule_that_names_a_process_holds():
 
 def test_the_reason_is_in_the_wish():
     watch = Ticks('memory web=512MB').watch
-    assert watch.due(web('RUNNING'), {100: 600 * MB}, 0.0)[0].why == 'web:0 uses 600MB (more than 512MB)'
+    assert (
+        watch.due(web('RUNNING'), {100: 600 * MB}, 0.0)[0].why
+        == 'web:0 uses 600MB (more than 512MB)'
+    )
 
 
 # -- age -------------------------------------------------------------------------------------
 
+
 def old(*ages, states=None, limit=100):
-    """Processes that are so many times older than the limit and its jitter; 0: a new one, with another pid."""
-    return [process(str(number), (states or {}).get(number, 'RUNNING'), number + (100 if age else 200),
-                    int(10_000 - age * limit * 1.2), int(age * limit * 1.2)) for number, age in enumerate(ages)]
+    """Processes that are so many times older than the limit and its jitter; 0: a new one, with
+    another pid.
+    """
+    return [
+        process(
+            str(number),
+            (states or {}).get(number, 'RUNNING'),
+            number + (100 if age else 200),
+            int(10_000 - age * limit * 1.2),
+            int(age * limit * 1.2),
+        )
+        for number, age in enumerate(ages)
+    ]
 
 
 def test_the_oldest_process_is_recycled_alone():
@@ -218,7 +284,7 @@ def test_processes_that_fail_to_come_up_do_not_draw_the_others_after_them():
         assert tick(old(3, 2, states={0: state})) == []
 
 
-@given(st.text(), st.text(), st.integers(1, 2 ** 22), st.integers(0, 2 ** 31), st.floats(1, 1e7))
+@given(st.text(), st.text(), st.integers(1, 2**22), st.integers(0, 2**31), st.floats(1, 1e7))
 def test_the_jitter_is_a_tenth_at_most_and_always_the_same(group, name, pid, start, limit):
     one = Process(group, name, 'RUNNING', pid, start, 0)
     ripe = rules.ripe_age(one, limit)
@@ -232,6 +298,7 @@ def test_the_jitter_spreads_a_group_evenly():
 
 
 # -- fatal -----------------------------------------------------------------------------------
+
 
 def test_a_fatal_process_is_tried_with_growing_pauses():
     tick = Ticks('fatal web=60s')
@@ -249,7 +316,9 @@ def test_the_pauses_grow_to_an_hour_and_a_longer_one_stays():
         for wish in tick([process(state='FATAL'), process(state='FATAL', group='app')], after=1.0):
             pauses.append((wish[0], round(tick.now - last[wish])))
             last[wish] = tick.now
-    assert [pause for name, pause in pauses if name == 'web:0'][:4] == [2001] + [int(LONGEST_PAUSE) + 1] * 3
+    assert [pause for name, pause in pauses if name == 'web:0'][:4] == [2001] + [
+        int(LONGEST_PAUSE) + 1
+    ] * 3
     assert {pause for name, pause in pauses if name == 'app:0'} == {9001}
 
 
@@ -295,13 +364,16 @@ def test_members_that_are_due_together_are_one_restart():
     assert tick(web('FATAL', 'RUNNING', 'FATAL'), after=60) == [('web:0', 'web:2')]
 
 
-@pytest.mark.parametrize('state', ['RUNNING', 'STOPPED', 'EXITED', 'BACKOFF', 'STARTING', 'STOPPING'])
+@pytest.mark.parametrize(
+    'state', ['RUNNING', 'STOPPED', 'EXITED', 'BACKOFF', 'STARTING', 'STOPPING']
+)
 def test_only_fatal_ones_are_tried(state):
     tick = Ticks('fatal web=1s')
     assert [tick(web(state)) for _ in range(5)] == [[]] * 5
 
 
 # -- together --------------------------------------------------------------------------------
+
 
 def test_one_restart_of_a_group_at_each_tick():
     tick = Ticks('memory web=10MB', 'age web=100s', 'fatal web=60s')
@@ -315,16 +387,31 @@ def test_names_that_match_nothing_are_told():
     assert tick.watch.notes == [
         "--fatal web:1=1s: BAD_GROUP: nothing is named or matched by 'web:1'",
         "--memory web=1MB: BAD_GROUP: nothing is named or matched by 'web'",
-        "--age we*=1s: BAD_GROUP: nothing is named or matched by 'we*'"]
+        "--age we*=1s: BAD_GROUP: nothing is named or matched by 'we*'",
+    ]
 
 
-@given(st.lists(st.lists(st.tuples(st.sampled_from(sorted(rules.UNSETTLED | {'RUNNING', 'STOPPED', 'EXITED'})),
-                                   st.integers(0, 500), st.integers(0, 40)), min_size=3, max_size=3), max_size=30))
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from(sorted(rules.UNSETTLED | {'RUNNING', 'STOPPED', 'EXITED'})),
+                st.integers(0, 500),
+                st.integers(0, 40),
+            ),
+            min_size=3,
+            max_size=3,
+        ),
+        max_size=30,
+    )
+)
 def test_whatever_comes_a_tick_asks_for_a_group_once_and_for_what_is_there(history):
     tick = Ticks('memory web=10MB', 'age web=100s', 'fatal web=60s')
     for states in history:
-        everything = [process(str(number), state, 100 + number, 10_000 - age, age)
-                      for number, (state, age, _) in enumerate(states)]
+        everything = [
+            process(str(number), state, 100 + number, 10_000 - age, age)
+            for number, (state, age, _) in enumerate(states)
+        ]
         sizes = {100 + number: size * MB for number, (_, _, size) in enumerate(states)}
         asked = tick(everything, sizes, after=30.0)
         assert len(asked) <= 1
@@ -335,7 +422,15 @@ def test_whatever_comes_a_tick_asks_for_a_group_once_and_for_what_is_there(histo
 
 
 def test_what_supervisord_tells_of_processes():
-    info = {'group': 'web', 'name': '0', 'statename': 'RUNNING', 'pid': 7, 'start': 1000, 'now': 1060, 'stop': 3}
+    info = {
+        'group': 'web',
+        'name': '0',
+        'statename': 'RUNNING',
+        'pid': 7,
+        'start': 1000,
+        'now': 1060,
+        'stop': 3,
+    }
     assert rules.processes([info]) == [Process('web', '0', 'RUNNING', 7, 1000, 60)]
     assert rules.selected(rules.processes([info]), 'we*') == rules.processes([info])
 

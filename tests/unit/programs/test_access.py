@@ -1,4 +1,5 @@
 """Who may do what, as permission bits say it; and where they are not the whole truth."""
+
 from __future__ import annotations
 
 import errno
@@ -13,7 +14,15 @@ import pytest
 from supervisor.options import ServerOptions
 
 from supervisor_restarter.programs import access
-from supervisor_restarter.programs.access import Answer, Identity, UnknownUser, ask, identity, is_local, may_enter
+from supervisor_restarter.programs.access import (
+    Answer,
+    Identity,
+    UnknownUser,
+    ask,
+    identity,
+    is_local,
+    may_enter,
+)
 
 USER = Identity(12345, 6789, [6789, 6790], 'worker')
 
@@ -24,14 +33,20 @@ def test_users_are_as_supervisor_would_make_them(monkeypatch):
     monkeypatch.setattr(os, 'getuid', lambda: 0)
     for name in ('setgroups', 'setgid', 'setuid'):
         monkeypatch.setattr(os, name, lambda value, name=name: did.__setitem__(name, value))
-    fake = [grp.struct_group((f'group{number}', 'x', number, members))
-            for number, members in ((7, ['daemon']), (8, ['bin', 'daemon']), (9, []))]
+    fake = [
+        grp.struct_group((f'group{number}', 'x', number, members))
+        for number, members in ((7, ['daemon']), (8, ['bin', 'daemon']), (9, []))
+    ]
     monkeypatch.setattr(grp, 'getgrall', lambda: fake)
     for entry in pwd.getpwall():
         did.clear()
         assert options.drop_privileges(entry.pw_uid) is None
         user = identity(entry.pw_uid)
-        assert did == ({} if user is None else {'setgroups': user.groups, 'setgid': user.gid, 'setuid': user.uid})
+        assert did == (
+            {}
+            if user is None
+            else {'setgroups': user.groups, 'setgid': user.gid, 'setuid': user.uid}
+        )
 
 
 def test_users_that_supervisor_would_refuse_are_unknown(monkeypatch):
@@ -48,7 +63,9 @@ def test_users_that_supervisor_would_refuse_are_unknown(monkeypatch):
 
 
 class Files:
-    """The os module, but for the bits of some files and the attributes of all; everything else belongs to root."""
+    """The os module, but for the bits of some files and the attributes of all; everything else
+    belongs to root.
+    """
 
     def __init__(self, bits=None, owner=0, group=0, attributes=()):
         self.bits, self.owner, self.group, self.attributes = bits or {}, owner, group, attributes
@@ -61,7 +78,9 @@ class Files:
         if stat.S_ISLNK(its.st_mode):
             return its
         bits = self.bits.get(path, 0o755)
-        return types.SimpleNamespace(st_mode=stat.S_IFMT(its.st_mode) | bits, st_uid=self.owner, st_gid=self.group)
+        return types.SimpleNamespace(
+            st_mode=stat.S_IFMT(its.st_mode) | bits, st_uid=self.owner, st_gid=self.group
+        )
 
     def listxattr(self, path):
         if isinstance(self.attributes, OSError):
@@ -75,29 +94,69 @@ def tree(tmp_path, monkeypatch):
     for name in ('open/inner', 'closed/inner'):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / 'open/file').touch()
-    for name, target in {'link': 'open/inner', 'through': 'closed/inner', 'up': 'open/../closed', 'again': 'link/../..',
-                         'absolute': tmp_path / 'link', 'loop': 'loop', 'dangling': 'gone', 'chain': 'up/..'}.items():
+    for name, target in {
+        'link': 'open/inner',
+        'through': 'closed/inner',
+        'up': 'open/../closed',
+        'again': 'link/../..',
+        'absolute': tmp_path / 'link',
+        'loop': 'loop',
+        'dangling': 'gone',
+        'chain': 'up/..',
+    }.items():
         (tmp_path / name).symlink_to(target)
-    monkeypatch.setattr(access, 'os', Files({str(tmp_path / 'closed'): 0o700, str(tmp_path / 'open/file'): 0o644}))
+    monkeypatch.setattr(
+        access, 'os', Files({str(tmp_path / 'closed'): 0o700, str(tmp_path / 'open/file'): 0o644})
+    )
     monkeypatch.setattr(access, 'is_local', lambda path, its: True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize(('mode', 'owner', 'group', 'expected'), [
-    (0o755, 0, 0, True), (0o754, 0, 0, False), (0o700, 12345, 0, True), (0o077, 12345, 6789, False),
-    (0o710, 0, 6790, True), (0o701, 0, 6789, False), (0o701, 0, 0, True)])
+@pytest.mark.parametrize(
+    ('mode', 'owner', 'group', 'expected'),
+    [
+        (0o755, 0, 0, True),
+        (0o754, 0, 0, False),
+        (0o700, 12345, 0, True),
+        (0o077, 12345, 6789, False),
+        (0o710, 0, 6790, True),
+        (0o701, 0, 6789, False),
+        (0o701, 0, 0, True),
+    ],
+)
 def test_permission_bits_decide_who_may_enter(monkeypatch, tree, mode, owner, group, expected):
     monkeypatch.setattr(access, 'os', Files({str(tree): mode}, owner, group))
     assert may_enter(str(tree), USER) is expected
     assert ask(str(tree), USER, os.X_OK) == (Answer(True) if expected else Answer(False, str(tree)))
 
 
-@pytest.mark.parametrize(('path', 'expected'), [
-    ('open', True), ('open/inner/', True), ('.', True), ('', True), ('open/../open//./inner', True), ('/', True),
-    ('link', True), ('absolute', True), ('again', True), ('closed', False), ('closed/inner', False),
-    ('through', False), ('up', False), ('chain', False), ('closed/../open', False), ('loop', False),
-    ('gone', True), ('dangling', True), ('open/gone/x', True), ('closed/gone', False), ('open/file/x', True)])
+@pytest.mark.parametrize(
+    ('path', 'expected'),
+    [
+        ('open', True),
+        ('open/inner/', True),
+        ('.', True),
+        ('', True),
+        ('open/../open//./inner', True),
+        ('/', True),
+        ('link', True),
+        ('absolute', True),
+        ('again', True),
+        ('closed', False),
+        ('closed/inner', False),
+        ('through', False),
+        ('up', False),
+        ('chain', False),
+        ('closed/../open', False),
+        ('loop', False),
+        ('gone', True),
+        ('dangling', True),
+        ('open/gone/x', True),
+        ('closed/gone', False),
+        ('open/file/x', True),
+    ],
+)
 def test_the_whole_path_decides_who_may_enter(tree, path, expected):
     assert may_enter(path, USER) is expected
     assert may_enter(str(tree / path), USER) is expected
@@ -113,7 +172,11 @@ def test_it_is_said_where_somebody_is_refused(tree):
     assert ask('again/through', USER, os.X_OK) == (False, str(tree / 'closed'))
     assert ask('open/file', USER, os.R_OK) == (True, '')
     assert ask('open/file', USER, os.X_OK) == (False, str(tree / 'open/file'))
-    for path, code in (('open/gone', errno.ENOENT), ('open/file/x', errno.ENOTDIR), ('loop', errno.ELOOP)):
+    for path, code in (
+        ('open/gone', errno.ENOENT),
+        ('open/file/x', errno.ENOTDIR),
+        ('loop', errno.ELOOP),
+    ):
         with pytest.raises(OSError) as caught:
             ask(path, USER, os.X_OK)
         assert caught.value.errno == code
@@ -125,7 +188,9 @@ def test_access_lists_are_not_second_guessed(tree, monkeypatch):
     assert ask('open', USER, os.X_OK).allowed is None
     monkeypatch.setattr(access, 'os', Files(attributes=['user.x', 'system.posix_acl_default']))
     assert may_enter('open', USER)
-    monkeypatch.setattr(access, 'os', Files(attributes=OSError(errno.ENOTSUP, 'no attributes here')))
+    monkeypatch.setattr(
+        access, 'os', Files(attributes=OSError(errno.ENOTSUP, 'no attributes here'))
+    )
     assert may_enter('open', USER)
 
 
@@ -147,12 +212,22 @@ MOUNTED = """\
 """
 
 
-@pytest.mark.parametrize(('path', 'device', 'expected'), [
-    ('/srv/app', (8, 1), True), ('/mnt/home/x', (0, 30), False), ('/mnt/remote/x', (0, 32), False),
-    ('/mnt/twice/x', (0, 34), True),
-    ('/mnt/my disk/x', (0, 77), True), ('/mnt/remote/inner/x', (0, 77), True),
-    ('/mnt/remote/innermost', (0, 77), False), ('/mnt/homes', (0, 77), True)])
-def test_network_and_user_space_file_systems_are_not_local(monkeypatch, tmp_path, path, device, expected):
+@pytest.mark.parametrize(
+    ('path', 'device', 'expected'),
+    [
+        ('/srv/app', (8, 1), True),
+        ('/mnt/home/x', (0, 30), False),
+        ('/mnt/remote/x', (0, 32), False),
+        ('/mnt/twice/x', (0, 34), True),
+        ('/mnt/my disk/x', (0, 77), True),
+        ('/mnt/remote/inner/x', (0, 77), True),
+        ('/mnt/remote/innermost', (0, 77), False),
+        ('/mnt/homes', (0, 77), True),
+    ],
+)
+def test_network_and_user_space_file_systems_are_not_local(
+    monkeypatch, tmp_path, path, device, expected
+):
     (tmp_path / 'mounts').write_text(MOUNTED)
     monkeypatch.setattr(access, 'MOUNTS', str(tmp_path / 'mounts'))
     its: Any = types.SimpleNamespace(st_dev=os.makedev(*device))

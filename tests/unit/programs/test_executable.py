@@ -1,4 +1,5 @@
 """What is said of the first bytes of a file is what the kernel makes of them."""
+
 from __future__ import annotations
 
 import errno
@@ -43,7 +44,14 @@ NOTHING = {
     b'\x7fELF': 'it ends within its header',
     Path(sys.executable).resolve().read_bytes()[:40]: 'it ends within its header',
 }
-UNKNOWN = [b'MZ\x90\0', b'\xca\xfe\xba\xbe', b'PK\x03\x04', b'\xff\xfee\0c\0', b'text, but\0not all of it', b'\x89text']
+UNKNOWN = [
+    b'MZ\x90\0',
+    b'\xca\xfe\xba\xbe',
+    b'PK\x03\x04',
+    b'\xff\xfee\0c\0',
+    b'text, but\0not all of it',
+    b'\x89text',
+]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +65,9 @@ def executed(path, content):
     path.write_bytes(content)
     path.chmod(0o755)
     try:
-        subprocess.run([path], executable=path, capture_output=True, check=False, cwd=path.parent, timeout=20)
+        subprocess.run(
+            [path], executable=path, capture_output=True, check=False, cwd=path.parent, timeout=20
+        )
     except OSError as error:
         return error.errno
     return 0
@@ -85,11 +95,12 @@ def test_nothing_is_said_of_what_may_be_a_program(content):
 
 # -- programs ------------------------------------------------------------------------------------
 
+
 def test_a_program_needs_its_loader():
     head = Path(sys.executable).resolve().read_bytes()[:HEAD]
     needed = needs('/app', head)
     assert (needed.kind, needed.nothing) == ('loader', '')
-    assert not needed.helper or os.access(needed.helper, os.X_OK)      # a static Python needs none
+    assert not needed.helper or os.access(needed.helper, os.X_OK)  # a static Python needs none
 
 
 def program(wide=True, order='<', machine=62, kinds=(6, 3, 1), name=b'/lib/loader\0', at=0x300):
@@ -97,11 +108,19 @@ def program(wide=True, order='<', machine=62, kinds=(6, 3, 1), name=b'/lib/loade
     ident = b'\x7fELF' + bytes([2 if wide else 1, 1 if order == '<' else 2, 1]) + bytes(9)
     size = 56 if wide else 32
     if wide:
-        rest = struct.pack(f'{order}HHIQQQIHHHHHH', 3, machine, 1, 0, 64, 0, 0, 64, size, len(kinds), 0, 0, 0)
-        parts = [struct.pack(f'{order}IIQQQQQQ', kind, 0, at, 0, 0, len(name), 0, 0) for kind in kinds]
+        rest = struct.pack(
+            f'{order}HHIQQQIHHHHHH', 3, machine, 1, 0, 64, 0, 0, 64, size, len(kinds), 0, 0, 0
+        )
+        parts = [
+            struct.pack(f'{order}IIQQQQQQ', kind, 0, at, 0, 0, len(name), 0, 0) for kind in kinds
+        ]
     else:
-        rest = struct.pack(f'{order}HHIIIIIHHHHHH', 3, machine, 1, 0, 52, 0, 0, 52, size, len(kinds), 0, 0, 0)
-        parts = [struct.pack(f'{order}IIIIIIII', kind, at, 0, 0, len(name), 0, 0, 0) for kind in kinds]
+        rest = struct.pack(
+            f'{order}HHIIIIIHHHHHH', 3, machine, 1, 0, 52, 0, 0, 52, size, len(kinds), 0, 0, 0
+        )
+        parts = [
+            struct.pack(f'{order}IIIIIIII', kind, at, 0, 0, len(name), 0, 0, 0) for kind in kinds
+        ]
     return (ident + rest + b''.join(parts)).ljust(at, b'\0') + name
 
 
@@ -129,26 +148,36 @@ MASKED = 'enabled\ninterpreter /usr/bin/x\nflags: \noffset 0\nmagic 45434800\nma
 BY_NAME = 'enabled\ninterpreter /usr/bin/x\nflags: \nextension .sh\n'
 
 
-@pytest.mark.parametrize(('entries', 'path', 'known'), [
-    ({'status': 'enabled\n'}, '/app', False),
-    ({'status': 'enabled\n', 'register': ''}, '/app.sh', False),
-    ({'status': 'enabled\n', 'x': MAGIC}, '/app', True),
-    ({'status': 'enabled\n', 'x': MAGIC.replace('1', '2')}, '/app', False),
-    ({'status': 'enabled\n', 'x': MAGIC.replace('1', '255')}, '/app', False),
-    ({'status': 'enabled\n', 'x': MASKED}, '/app', True),
-    ({'status': 'enabled\n', 'x': MASKED.replace('dfdfdf', 'ffffff')}, '/app', False),
-    ({'status': 'enabled\n', 'x': MAGIC.replace('enabled', 'disabled')}, '/app', False),
-    ({'status': 'disabled\n', 'x': MAGIC}, '/app', False),
-    ({'status': 'enabled\n', 'x': BY_NAME}, '/app.sh', True),
-    ({'status': 'enabled\n', 'x': BY_NAME}, '/app.py', False),
-    ({'status': 'enabled\n', 'x': 'enabled\nof a kind that is not known\n'}, '/app', True),
-    ({}, '/app', False),               # a container does not see them; some are told by what a name ends with
-    ({}, '/app.sh', True)])
+@pytest.mark.parametrize(
+    ('entries', 'path', 'known'),
+    [
+        ({'status': 'enabled\n'}, '/app', False),
+        ({'status': 'enabled\n', 'register': ''}, '/app.sh', False),
+        ({'status': 'enabled\n', 'x': MAGIC}, '/app', True),
+        ({'status': 'enabled\n', 'x': MAGIC.replace('1', '2')}, '/app', False),
+        ({'status': 'enabled\n', 'x': MAGIC.replace('1', '255')}, '/app', False),
+        ({'status': 'enabled\n', 'x': MASKED}, '/app', True),
+        ({'status': 'enabled\n', 'x': MASKED.replace('dfdfdf', 'ffffff')}, '/app', False),
+        ({'status': 'enabled\n', 'x': MAGIC.replace('enabled', 'disabled')}, '/app', False),
+        ({'status': 'disabled\n', 'x': MAGIC}, '/app', False),
+        ({'status': 'enabled\n', 'x': BY_NAME}, '/app.sh', True),
+        ({'status': 'enabled\n', 'x': BY_NAME}, '/app.py', False),
+        ({'status': 'enabled\n', 'x': 'enabled\nof a kind that is not known\n'}, '/app', True),
+        (
+            {},
+            '/app',
+            False,
+        ),  # a container does not see them; some are told by what a name ends with
+        ({}, '/app.sh', True),
+    ],
+)
 def test_other_formats_are_respected(monkeypatch, tmp_path, entries, path, known):
     (tmp_path / 'misc').mkdir()
     for name, text in entries.items():
         (tmp_path / 'misc' / name).write_text(text)
-    assert needs(path, b'echo hello\n') == (Needs() if known else Needs(nothing=NOTHING[b'echo hello\n']))
+    assert needs(path, b'echo hello\n') == (
+        Needs() if known else Needs(nothing=NOTHING[b'echo hello\n'])
+    )
 
 
 def test_without_proc_nothing_is_said(monkeypatch, tmp_path):

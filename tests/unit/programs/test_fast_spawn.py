@@ -1,4 +1,7 @@
-"""Which processes are started the fast way, what Popen is told of them, and what remains if it fails."""
+"""Which processes are started the fast way, what Popen is told of them, and what remains if it
+fails.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -12,19 +15,47 @@ from typing import cast
 
 import pytest
 from supervisor import events
-from supervisor.options import EventListenerConfig, FastCGIProcessConfig, ProcessConfig, ServerOptions
+from supervisor.options import (
+    EventListenerConfig,
+    FastCGIProcessConfig,
+    ProcessConfig,
+    ServerOptions,
+)
 from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter.names import Match
 from supervisor_restarter.programs import fast_spawn as module
-from supervisor_restarter.programs.fast_spawn import Starter, Unusual, environment, fast_spawn, own_spawn, unusual
+from supervisor_restarter.programs.fast_spawn import (
+    Starter,
+    Unusual,
+    environment,
+    fast_spawn,
+    own_spawn,
+    unusual,
+)
 from supervisor_restarter.readiness.monitor import Watch
 from supervisor_restarter.server.processes import Processes
 
-PIPES = {'stdin': 10, 'child_stdin': 11, 'stdout': 12, 'child_stdout': 13, 'stderr': 14, 'child_stderr': 15}
-SETTINGS = {'name': 'web', 'command': '/bin/sleep 1', 'startsecs': 0, 'startretries': 3, 'exitcodes': [0],
-            'priority': 999, 'redirect_stderr': False, 'stdout_logfile_maxbytes': 0, 'stderr_logfile_maxbytes': 0}
+PIPES = {
+    'stdin': 10,
+    'child_stdin': 11,
+    'stdout': 12,
+    'child_stdout': 13,
+    'stderr': 14,
+    'child_stderr': 15,
+}
+SETTINGS = {
+    'name': 'web',
+    'command': '/bin/sleep 1',
+    'startsecs': 0,
+    'startretries': 3,
+    'exitcodes': [0],
+    'priority': 999,
+    'redirect_stderr': False,
+    'stdout_logfile_maxbytes': 0,
+    'stderr_logfile_maxbytes': 0,
+}
 
 
 class Log:
@@ -56,12 +87,14 @@ def options():
 @pytest.fixture
 def make(options):
     """make(kind, config, **settings) gives a process of Supervisor's; its pipes are only numbers."""
+
     def process(kind=Subprocess, config=ProcessConfig, **settings):
         settings = {**dict.fromkeys(ProcessConfig.req_param_names), **SETTINGS, **settings}
         made = kind(config(options, **settings))
         made.pipes = dict(PIPES)
         made.group = types.SimpleNamespace(config=types.SimpleNamespace(name='group'))
         return made
+
     return process
 
 
@@ -71,7 +104,7 @@ class Popen:
     def __init__(self, monkeypatch, outcome):
         self.outcome, self.children, self.told = outcome, [], []
         monkeypatch.setattr(subprocess, 'Popen', self)
-        monkeypatch.setattr(module, 'OF_POPEN', ())      # it is replaced, indeed
+        monkeypatch.setattr(module, 'OF_POPEN', ())  # it is replaced, indeed
 
     def __call__(self, argv, **how):
         self.told.append((argv, how))
@@ -82,6 +115,7 @@ class Popen:
 
 
 # -- is it usual? ------------------------------------------------------------------------------
+
 
 def test_what_supervisor_makes_is_usual(make):
     assert unusual(make()) == ''
@@ -99,7 +133,9 @@ def test_other_classes_are_unusual(make, options):
 @pytest.mark.parametrize('name', module.OF_OPTIONS)
 @pytest.mark.parametrize('where', ['object', 'class'])
 def test_replaced_options_are_unusual(make, options, monkeypatch, name, where):
-    monkeypatch.setattr(options if where == 'object' else ServerOptions, name, lambda *anything: None)
+    monkeypatch.setattr(
+        options if where == 'object' else ServerOptions, name, lambda *anything: None
+    )
     assert unusual(make()) == f'somebody has replaced ServerOptions.{name}'
 
 
@@ -112,10 +148,18 @@ def test_replaced_methods_are_unusual(make, monkeypatch, name, where, kind):
     assert unusual(process) == f'somebody has replaced {kind.__name__}.{name}'
 
 
-@pytest.mark.parametrize(('place', 'name', 'value'), [
-    (sys, 'platform', 'darwin'), (sys, 'version_info', (3, 10, 9)), (module, 'VERSION', '4.4.0'),
-    (os, 'fork', lambda: 0), (os, 'execve', print), (subprocess.Popen, '__init__', print),
-    (subprocess.Popen, '_execute_child', print)])
+@pytest.mark.parametrize(
+    ('place', 'name', 'value'),
+    [
+        (sys, 'platform', 'darwin'),
+        (sys, 'version_info', (3, 10, 9)),
+        (module, 'VERSION', '4.4.0'),
+        (os, 'fork', lambda: 0),
+        (os, 'execve', print),
+        (subprocess.Popen, '__init__', print),
+        (subprocess.Popen, '_execute_child', print),
+    ],
+)
 def test_other_surroundings_are_unusual(make, monkeypatch, place, name, value):
     monkeypatch.setattr(place, name, value)
     assert unusual(make())
@@ -127,11 +171,14 @@ def test_an_unusual_process_is_spawned_as_ever(make, monkeypatch):
     process.spawn = lambda: 'spawned'
     assert fast_spawn(process) == 'spawned'
     assert popen.told == []
-    assert "debug: restarter: web gets Supervisor's own fork: somebody has replaced Subprocess.spawn" \
+    assert (
+        "debug: restarter: web gets Supervisor's own fork: somebody has replaced Subprocess.spawn"
         in process.config.options.logger.lines
+    )
 
 
 # -- what Popen is told ------------------------------------------------------------------------
+
 
 class Recorder:
     """Options that note down what Supervisor's own child would do."""
@@ -145,9 +192,19 @@ class Recorder:
         return getattr(self.options, name)
 
 
-@pytest.mark.parametrize('settings', [
-    {}, {'redirect_stderr': True}, {'directory': '/x', 'umask': 0o27}, {'umask': 0}, {'directory': ''},
-    {'environment': {'PATH': '/x', 'SUPERVISOR_ENABLED': 'no'}}, {'serverurl': 'http://x'}, {'serverurl': ''}])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        {'redirect_stderr': True},
+        {'directory': '/x', 'umask': 0o27},
+        {'umask': 0},
+        {'directory': ''},
+        {'environment': {'PATH': '/x', 'SUPERVISOR_ENABLED': 'no'}},
+        {'serverurl': 'http://x'},
+        {'serverurl': ''},
+    ],
+)
 @pytest.mark.parametrize('kind', [Subprocess, FastCGISubprocess])
 @pytest.mark.parametrize('url', [None, 'unix:///sock'])
 def test_popen_is_told_what_supervisors_child_does(make, options, settings, kind, url):
@@ -206,8 +263,9 @@ def test_what_holds_up_the_loop_is_waited_for_once_a_minute(make, options, monke
     assert len(popen.told) == 2
 
 
-@pytest.mark.parametrize('error', [
-    MemoryError(), RuntimeError('audited'), KeyError('PATH'), OSError(errno.ENOMEM, 'no')])
+@pytest.mark.parametrize(
+    'error', [MemoryError(), RuntimeError('audited'), KeyError('PATH'), OSError(errno.ENOMEM, 'no')]
+)
 def test_whatever_goes_wrong_supervisors_own_fork_is_tried(make, options, monkeypatch, error):
     Popen(monkeypatch, error)
     monkeypatch.setattr(options, 'fork', lambda: 815)
@@ -217,6 +275,7 @@ def test_whatever_goes_wrong_supervisors_own_fork_is_tried(make, options, monkey
 
 
 # -- what remains --------------------------------------------------------------------------------
+
 
 def is_closed(pipes):
     for number in pipes.values():
@@ -236,7 +295,7 @@ def test_a_started_process_is_supervisors_own(make, options, monkeypatch):
     assert process.config is config
     assert config.options is options
     assert 'fork' not in vars(options)
-    assert popen.children[0].returncode is not None      # Popen will never wait for it
+    assert popen.children[0].returncode is not None  # Popen will never wait for it
     argv, how = popen.told[0]
     assert (argv, how['executable']) == (['/bin/sleep', '1'], '/bin/sleep')
     assert "info: spawned: 'web' with pid 4711" in options.logger.lines
@@ -252,8 +311,9 @@ def test_a_program_that_cannot_be_executed(make, options, monkeypatch, tmp_path,
     assert fast_spawn(process) is None
     assert process.state == ProcessStates.BACKOFF
     assert process.spawnerr == "couldn't exec /bin/sleep: ENOEXEC (Exec format error)"
-    assert log.read_text() == ("supervisor: couldn't exec /bin/sleep: ENOEXEC\n"
-                               'supervisor: child process was not spawned\n')
+    assert log.read_text() == (
+        "supervisor: couldn't exec /bin/sleep: ENOEXEC\nsupervisor: child process was not spawned\n"
+    )
     assert (process.pid, process.pipes, process.dispatchers, process.config) == (0, {}, {}, config)
     how = popen.told[0][1]
     assert is_closed({name: how[name] for name in ('stdin', 'stdout', 'stderr')})
@@ -267,20 +327,25 @@ def test_a_directory_that_is_not_there(make, monkeypatch):
     assert process.spawnerr == "couldn't chdir to /gone: ENOENT (No such file or directory)"
 
 
-@pytest.mark.parametrize(('outcome', 'settings'), [
-    (OSError(errno.EAGAIN, 'no more processes'), {}),
-    (OSError(errno.EMFILE, 'no more descriptors'), {'directory': '/'}),
-    (OSError(errno.EACCES, 'not as root', '/srv'), {'directory': '/srv', 'uid': 1}),
-    (OSError(errno.EAGAIN, 'no more processes', '/srv'), {'directory': '/srv', 'uid': 1}),
-    (ValueError('illegal environment variable name'), {}),
-    (subprocess.SubprocessError('what is that?'), {}),
-])
+@pytest.mark.parametrize(
+    ('outcome', 'settings'),
+    [
+        (OSError(errno.EAGAIN, 'no more processes'), {}),
+        (OSError(errno.EMFILE, 'no more descriptors'), {'directory': '/'}),
+        (OSError(errno.EACCES, 'not as root', '/srv'), {'directory': '/srv', 'uid': 1}),
+        (OSError(errno.EAGAIN, 'no more processes', '/srv'), {'directory': '/srv', 'uid': 1}),
+        (ValueError('illegal environment variable name'), {}),
+        (subprocess.SubprocessError('what is that?'), {}),
+    ],
+)
 def test_what_nobody_foresaw_is_supervisors_own_fork(make, options, monkeypatch, outcome, settings):
     Popen(monkeypatch, outcome)
     monkeypatch.setattr(module, 'identity', lambda uid: None)
     process = make(**settings)
     forks = iter([4712])
-    monkeypatch.setattr(module, 'unusual', lambda process: '')    # for the fork below is one that somebody replaced
+    monkeypatch.setattr(
+        module, 'unusual', lambda process: ''
+    )  # for the fork below is one that somebody replaced
     options.fork = lambda: next(forks)
     assert fast_spawn(process) == 4712
     assert f"debug: restarter: web gets Supervisor's own fork: {outcome}" in options.logger.lines
@@ -295,6 +360,7 @@ def test_a_fork_that_fails_leaves_no_dispatchers(make, options, monkeypatch, how
 
     def fork():
         raise OSError(errno.EAGAIN, 'no more processes')
+
     options.fork = fork
     process = make()
     assert how(process) is None
@@ -303,9 +369,13 @@ def test_a_fork_that_fails_leaves_no_dispatchers(make, options, monkeypatch, how
 
 
 @pytest.mark.parametrize('how', [fast_spawn, own_spawn])
-@pytest.mark.parametrize('kind', [(Subprocess, ProcessConfig), (FastCGISubprocess, FastCGIProcessConfig)])
+@pytest.mark.parametrize(
+    'kind', [(Subprocess, ProcessConfig), (FastCGISubprocess, FastCGIProcessConfig)]
+)
 @pytest.mark.parametrize('redirect', [True, False])
-def test_a_log_file_that_cannot_be_opened_leaves_no_pipes(make, options, tmp_path, how, kind, redirect):
+def test_a_log_file_that_cannot_be_opened_leaves_no_pipes(
+    make, options, tmp_path, how, kind, redirect
+):
     process = make(*kind, redirect_stderr=redirect, stdout_logfile=str(tmp_path / 'gone' / 'log'))
     if kind[0] is FastCGISubprocess:
         process.group.socket_manager = types.SimpleNamespace(get_socket=object)
@@ -339,6 +409,7 @@ def test_whoever_spawns_when_told_of_starting_gets_supervisors_fork(make, option
     def told(event):
         if event.process is one:
             other.spawn()
+
     events.subscribe(events.ProcessStateStartingEvent, told)
     fast_spawn(one)
     assert (one.pid, other.pid) == (4711, 4712)
@@ -349,19 +420,29 @@ def test_whoever_spawns_when_told_of_starting_gets_supervisors_fork(make, option
 
 @pytest.mark.parametrize('environment', [{}, {'NOTIFY_SOCKET': '/run/notify'}])
 @pytest.mark.parametrize('fast', [True, False])
-def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_config(make, options, monkeypatch, fast,
-                                                                                   environment):
+def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_config(
+    make, options, monkeypatch, fast, environment
+):
     Popen(monkeypatch, 4711)
     monkeypatch.setattr(module, 'strange', lambda process: '')
     options.fork = lambda: 4711
     process, held, match = make(), [], Match('group', 'cat', True, True)
-    config, group = process.config, types.SimpleNamespace(config=process.group.config, processes={'cat': process})
-    processes = Processes(types.SimpleNamespace(process_groups={'group': group}, options=options), fast)
+    config, group = (
+        process.config,
+        types.SimpleNamespace(config=process.group.config, processes={'cat': process}),
+    )
+    processes = Processes(
+        types.SimpleNamespace(process_groups={'group': group}, options=options), fast
+    )
     handle = processes.hold(match)
     if environment:
-        watch = types.SimpleNamespace(environment=lambda: environment, started=lambda pid, now: None)
+        watch = types.SimpleNamespace(
+            environment=lambda: environment, started=lambda pid, now: None
+        )
         handle.watch = cast(Watch, watch)
-    events.subscribe(events.ProcessStateStartingEvent, lambda event: held.append(processes.hold(match).config))
+    events.subscribe(
+        events.ProcessStateStartingEvent, lambda event: held.append(processes.hold(match).config)
+    )
     assert processes.start(handle) is None
     assert held == [config]
     assert held[0] is process.config is config

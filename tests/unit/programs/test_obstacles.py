@@ -1,4 +1,5 @@
 """What keeps a program from being started, by the answers of a real file system."""
+
 from __future__ import annotations
 
 import errno
@@ -24,8 +25,15 @@ from supervisor_restarter.programs.obstacles import Obstacles
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='only root can look as somebody else')
-SETTINGS = {'name': 'web', 'startsecs': 1, 'startretries': 3, 'exitcodes': [0], 'priority': 999,
-            'redirect_stderr': False, 'autorestart': True}
+SETTINGS = {
+    'name': 'web',
+    'startsecs': 1,
+    'startretries': 3,
+    'exitcodes': [0],
+    'priority': 999,
+    'redirect_stderr': False,
+    'autorestart': True,
+}
 
 
 @pytest.fixture
@@ -43,10 +51,17 @@ def place():
 @pytest.fixture
 def make(place):
     """make(**settings) gives a process of Supervisor's that is never spawned."""
+
     def process(**settings):
-        settings = {**dict.fromkeys(ProcessConfig.req_param_names), **SETTINGS, 'command': f'{place}/app',
-                    'directory': str(place / 'work'), **settings}
+        settings = {
+            **dict.fromkeys(ProcessConfig.req_param_names),
+            **SETTINGS,
+            'command': f'{place}/app',
+            'directory': str(place / 'work'),
+            **settings,
+        }
         return Subprocess(ProcessConfig(ServerOptions(), **settings))
+
     return process
 
 
@@ -96,6 +111,7 @@ def test_the_processes_of_a_group_ask_once(make, place, monkeypatch):
     def stat(path, **more):
         asked.append(path)
         return real(path, **more)
+
     monkeypatch.setattr(os, 'stat', stat)
     now = Obstacles()
     assert [now.of(make(name=str(number))) for number in range(5)] == [''] * 5
@@ -115,7 +131,10 @@ def test_of_a_process_that_somebody_has_altered_only_supervisor_can_tell(make, p
 def test_a_relative_command_is_executed_in_the_directory_of_the_program(make, place, monkeypatch):
     """... though Supervisor looks for it where it is itself."""
     monkeypatch.chdir(place)
-    assert Obstacles().of(make(command='./app')) == "couldn't exec ./app: ENOENT (No such file or directory)"
+    assert (
+        Obstacles().of(make(command='./app'))
+        == "couldn't exec ./app: ENOENT (No such file or directory)"
+    )
     (place / 'work/app').symlink_to('../app')
     assert Obstacles().of(make(command='./app')) == ''
     assert Obstacles().of(make(command='./app', directory=None)) == ''
@@ -136,15 +155,29 @@ def test_interpreters_that_are_scripts_are_followed(make, place):
         (place / name).chmod(0o755)
     assert Obstacles().of(make()) == (
         f"couldn't exec {place}/app: its interpreter {place}/one: its interpreter {place}/two: "
-        'its interpreter /gone: ENOENT (No such file or directory)')
-    (place / 'two').write_text(f'#!{place}/one\n')      # the kernel gives up, but how soon is its own affair
+        'its interpreter /gone: ENOENT (No such file or directory)'
+    )
+    (place / 'two').write_text(
+        f'#!{place}/one\n'
+    )  # the kernel gives up, but how soon is its own affair
     assert Obstacles().of(make()) == ''
 
 
-@pytest.mark.parametrize(('line', 'path', 'said'), [
-    ('named', '{place}:/usr/bin', ''), ('named', '/usr/bin:{place}/', ''), ('named', ':/usr/bin', ''),
-    ('named', '/usr/bin', 'env finds no named in its PATH'), ('named', '', ''), ('sh', '/gone:/bin', ''),
-    ('-S named', '/usr/bin', ''), ('A=b named', '/usr/bin', ''), ('./gone', '/usr/bin', ''), ('', '/usr/bin', '')])
+@pytest.mark.parametrize(
+    ('line', 'path', 'said'),
+    [
+        ('named', '{place}:/usr/bin', ''),
+        ('named', '/usr/bin:{place}/', ''),
+        ('named', ':/usr/bin', ''),
+        ('named', '/usr/bin', 'env finds no named in its PATH'),
+        ('named', '', ''),
+        ('sh', '/gone:/bin', ''),
+        ('-S named', '/usr/bin', ''),
+        ('A=b named', '/usr/bin', ''),
+        ('./gone', '/usr/bin', ''),
+        ('', '/usr/bin', ''),
+    ],
+)
 def test_what_env_looks_for(make, place, line, path, said):
     (place / 'app').write_text(f'#!/usr/bin/env {line}\n')
     for directory in (place, place / 'work') if path.startswith(':') else (place,):
@@ -153,7 +186,9 @@ def test_what_env_looks_for(make, place, line, path, said):
     assert found == (f"couldn't exec {place}/app: {said}" if said else '')
 
 
-@pytest.mark.parametrize(('setting', 'name'), [('directory', 'x\0y'), ('directory', 'x' * 300), ('command', '#!/x\0y')])
+@pytest.mark.parametrize(
+    ('setting', 'name'), [('directory', 'x\0y'), ('directory', 'x' * 300), ('command', '#!/x\0y')]
+)
 def test_what_nobody_expects_is_no_obstacle(make, place, setting, name):
     if setting == 'command':
         (place / 'app').write_text(f'{name}\n')
@@ -164,21 +199,38 @@ def test_what_nobody_expects_is_no_obstacle(make, place, setting, name):
 
 def test_names_from_the_configuration_do_not_move_the_cursor(make):
     assert Obstacles().of(make(directory='/x\x1b[2J')) == (
-        "couldn't chdir to /x\\x1b[2J: ENOENT (No such file or directory)")
+        "couldn't chdir to /x\\x1b[2J: ENOENT (No such file or directory)"
+    )
 
 
 def test_errors_that_may_pass_are_no_obstacles(make, place, monkeypatch):
     def stat(path, **more):
         raise OSError(errno.EIO, 'a disk that comes and goes')
+
     monkeypatch.setattr(os, 'stat', stat)
     assert Obstacles()._directory(str(place / 'work'), None) == ''
 
 
 # -- log files -----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('path', 'said'), [
-    ('new', ''), ('file', ''), ('link', ''), ('work/../new', ''), ('/dev/null', ''), ('/dev/stdout', ''), (None, ''),
-    ('gone/log', 'ENOENT'), ('dangling', 'ENOENT'), ('file/log', 'ENOTDIR'), ('work', 'EISDIR'), ('loop', 'ELOOP')])
+
+@pytest.mark.parametrize(
+    ('path', 'said'),
+    [
+        ('new', ''),
+        ('file', ''),
+        ('link', ''),
+        ('work/../new', ''),
+        ('/dev/null', ''),
+        ('/dev/stdout', ''),
+        (None, ''),
+        ('gone/log', 'ENOENT'),
+        ('dangling', 'ENOENT'),
+        ('file/log', 'ENOTDIR'),
+        ('work', 'EISDIR'),
+        ('loop', 'ELOOP'),
+    ],
+)
 def test_a_log_file_must_be_one(make, place, path, said):
     (place / 'file').touch()
     for name, target in {'link': 'newer', 'dangling': 'gone/x', 'loop': 'loop'}.items():
@@ -186,12 +238,16 @@ def test_a_log_file_must_be_one(make, place, path, said):
     path = path and str(place / path)
     found = Obstacles().of(make(stdout_logfile=path))
     assert found.startswith(f"couldn't open its log {path}: {said} (") if said else found == ''
-    assert found == Obstacles().of(make(stderr_logfile=path)) == Obstacles().harm(make(stdout_logfile=path))
+    assert (
+        found
+        == Obstacles().of(make(stderr_logfile=path))
+        == Obstacles().harm(make(stdout_logfile=path))
+    )
     assert Obstacles().of(make(stderr_logfile=path, redirect_stderr=True)) == ''
     if path and not path.startswith('/dev'):
         trouble = ''
         try:
-            open(path, 'ab').close()               # what Supervisor does
+            open(path, 'ab').close()  # what Supervisor does
         except OSError as error:
             trouble = errno.errorcode[error.errno or 0]
         assert trouble == said
@@ -203,16 +259,24 @@ def test_a_supervisord_that_is_not_root_opens_its_logs_as_it_can(make, place):
     (place / 'work').chmod(0o777)
     shut = f"couldn't open its log {place}/%s: EACCES (Permission denied)"
     for path, said in (('theirs', shut % 'theirs'), ('new', shut % 'new'), ('work/new', '')):
-        assert as_nobody(lambda path=path: Obstacles().of(make(stdout_logfile=str(place / path)))) == said
+        assert (
+            as_nobody(lambda path=path: Obstacles().of(make(stdout_logfile=str(place / path))))
+            == said
+        )
 
 
 # -- users ---------------------------------------------------------------------------------------
 
+
 @needs_root
 def test_a_user_that_is_gone_is_said(make):
-    assert Obstacles().of(make(uid=2**31 - 7)) == f"couldn't setuid to {2**31 - 7}: Can't find uid {2**31 - 7}"
+    assert (
+        Obstacles().of(make(uid=2**31 - 7))
+        == f"couldn't setuid to {2**31 - 7}: Can't find uid {2**31 - 7}"
+    )
     assert as_nobody(lambda: Obstacles().of(make(uid=1))) == (
-        "couldn't setuid to 1: Can't drop privilege as nonroot user")
+        "couldn't setuid to 1: Can't drop privilege as nonroot user"
+    )
 
 
 @needs_root
@@ -225,29 +289,47 @@ def test_a_supervisord_that_is_not_root_asks_the_kernel(make, place):
     (place / 'work/inner').mkdir()
     (place / 'work').chmod(0o700)
     assert as_nobody(lambda: Obstacles().of(make(directory=f'{place}/work/inner'))) == (
-        f"couldn't chdir to {place}/work/inner: {refused}")
+        f"couldn't chdir to {place}/work/inner: {refused}"
+    )
     (place / 'work/sh').symlink_to('/bin/sh')
     (place / 'app').write_text(f'#!{place}/work/sh\n')
     assert as_nobody(lambda: Obstacles().of(make(directory=None))) == (
-        f"couldn't exec {place}/app: its interpreter {place}/work/sh: {refused}")
+        f"couldn't exec {place}/app: its interpreter {place}/work/sh: {refused}"
+    )
 
 
 @needs_root
 def test_what_is_refused_to_others_is_as_the_kernel_has_it(make, place):
     """For every combination of bits and owners of a directory and a file the program is tried, too."""
-    group = next(entry.gr_gid for entry in grp.getgrall() if entry.gr_gid == pwd.getpwuid(NOBODY).pw_gid)
+    group = next(
+        entry.gr_gid for entry in grp.getgrall() if entry.gr_gid == pwd.getpwuid(NOBODY).pw_gid
+    )
     (place / 'work/app').write_text('#!/bin/sh\nexit 0\n')
     user, count = identity(NOBODY), 0
     assert user is not None
     for on_directory, on_file, owner, owners in itertools.product(
-            (0o711, 0o700, 0o710, 0o701, 0o677), (0o755, 0o711, 0o700, 0o750, 0o705, 0o055), (0, NOBODY), (0, group)):
+        (0o711, 0o700, 0o710, 0o701, 0o677),
+        (0o755, 0o711, 0o700, 0o750, 0o705, 0o055),
+        (0, NOBODY),
+        (0, group),
+    ):
         for path, mode in ((place / 'work/app', on_file), (place / 'work', on_directory)):
             os.chown(path, owner, owners)
             path.chmod(mode)
         said = Obstacles().of(make(uid=NOBODY, directory=None, command=f'{place}/work/app'))
         try:
-            tried = subprocess.run([place / 'work/app'], capture_output=True, check=False, user=user.uid,
-                                   group=user.gid, extra_groups=user.groups, cwd='/').returncode == 0
+            tried = (
+                subprocess.run(
+                    [place / 'work/app'],
+                    capture_output=True,
+                    check=False,
+                    user=user.uid,
+                    group=user.gid,
+                    extra_groups=user.groups,
+                    cwd='/',
+                ).returncode
+                == 0
+            )
         except PermissionError:
             tried = False
         assert tried is (said == ''), (oct(on_directory), oct(on_file), owner, owners, said)
@@ -259,7 +341,8 @@ def test_what_is_refused_to_others_is_as_the_kernel_has_it(make, place):
 def test_what_the_bits_do_not_say_is_not_claimed(make, place, monkeypatch):
     (place / 'work').chmod(0o700)
     assert Obstacles().of(make(uid=NOBODY)) == (
-        f"couldn't chdir to {place}/work: EACCES (Permission denied): user nobody may not enter {place}/work")
+        f"couldn't chdir to {place}/work: EACCES (Permission denied): user nobody may not enter {place}/work"
+    )
     monkeypatch.setattr(access, 'is_local', lambda path, its: False)
     assert Obstacles().of(make(uid=NOBODY)) == ''
     monkeypatch.undo()
@@ -269,8 +352,16 @@ def test_what_the_bits_do_not_say_is_not_claimed(make, place, monkeypatch):
 
 @needs_root
 def test_an_access_list_may_allow_what_the_bits_do_not(make, place):
-    owner, user, group, mask, other = (1, 7, -1), (2, 5, NOBODY), (4, 0, -1), (16, 5, -1), (32, 0, -1)
-    entries = struct.pack('<I', 2) + b''.join(struct.pack('<HHi', *one) for one in (owner, user, group, mask, other))
+    owner, user, group, mask, other = (
+        (1, 7, -1),
+        (2, 5, NOBODY),
+        (4, 0, -1),
+        (16, 5, -1),
+        (32, 0, -1),
+    )
+    entries = struct.pack('<I', 2) + b''.join(
+        struct.pack('<HHi', *one) for one in (owner, user, group, mask, other)
+    )
     try:
         os.setxattr(place / 'work', 'system.posix_acl_access', entries)
     except OSError as error:
@@ -292,11 +383,16 @@ def test_an_interpreter_with_rights_of_its_own_may_read_what_the_user_may_not(ma
 
 # -- file systems --------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def noexec(place):
     """A directory on a file system from which nothing is executed."""
-    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'noexec,mode=755', 'none', place / 'work'],
-                             capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'noexec,mode=755', 'none', place / 'work'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip(f'nothing can be mounted here: {mounted.stderr.strip()}')
     yield place / 'work'
@@ -308,21 +404,34 @@ def noexec(place):
 @pytest.mark.parametrize('uid', [None, NOBODY])
 def test_a_file_system_that_is_mounted_noexec_is_seen(make, place, noexec, uid):
     shutil.copy('/bin/sh', noexec / 'sh')
-    assert Obstacles().of(make(uid=uid, command=f'{noexec}/sh')) == f"no permission to run command '{noexec}/sh'"
+    assert (
+        Obstacles().of(make(uid=uid, command=f'{noexec}/sh'))
+        == f"no permission to run command '{noexec}/sh'"
+    )
     (place / 'app').write_text(f'#!{noexec}/sh\n')
     assert Obstacles().of(make(uid=uid)) == (
         f"couldn't exec {place}/app: its interpreter {noexec}/sh: EACCES (Permission denied): "
-        'its file system is mounted noexec')
+        'its file system is mounted noexec'
+    )
     subprocess.run(['mount', '-o', 'remount,exec', noexec], check=True)
     assert Obstacles().of(make(uid=uid)) == ''
 
 
 # -- harm ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('settings', 'harmful'), [
-    ({'startsecs': 0}, True), ({'startsecs': 1}, False), ({'startsecs': 0, 'autorestart': False}, False),
-    ({'startsecs': 0, 'command': '/nonexistent'}, False)])
-def test_an_attempt_does_harm_where_supervisor_would_not_see_that_it_failed(make, place, settings, harmful):
+
+@pytest.mark.parametrize(
+    ('settings', 'harmful'),
+    [
+        ({'startsecs': 0}, True),
+        ({'startsecs': 1}, False),
+        ({'startsecs': 0, 'autorestart': False}, False),
+        ({'startsecs': 0, 'command': '/nonexistent'}, False),
+    ],
+)
+def test_an_attempt_does_harm_where_supervisor_would_not_see_that_it_failed(
+    make, place, settings, harmful
+):
     shutil.rmtree(place / 'work')
     assert Obstacles().of(make(**settings))
     assert bool(Obstacles().harm(make(**settings))) is harmful

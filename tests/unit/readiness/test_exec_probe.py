@@ -1,4 +1,7 @@
-"""Commands that tell whether a process is ready, run and reaped by the installed release's own loop."""
+"""Commands that tell whether a process is ready, run and reaped by the installed release's own
+loop.
+"""
+
 from __future__ import annotations
 
 import errno
@@ -39,7 +42,7 @@ class Reaping(Loop):
             return None, None
 
     def info(self, text):
-        self.said.append(text)                      # 'reaped unknown pid 12'
+        self.said.append(text)  # 'reaped unknown pid 12'
 
 
 class Asked:
@@ -47,13 +50,25 @@ class Asked:
 
     def __init__(self):
         self.loop, self.over, self.identities = Reaping(), [], {}
-        self.config = SimpleNamespace(uid=None, directory=None, umask=None, environment=None, serverurl=None,
-                                      name='web', options=self.loop)
+        self.config = SimpleNamespace(
+            uid=None,
+            directory=None,
+            umask=None,
+            environment=None,
+            serverurl=None,
+            name='web',
+            options=self.loop,
+        )
         self.process = SimpleNamespace(pid=4711, group=None, config=self.config)
 
     def begin(self, command, seconds=PATIENCE):
-        return Command(self.process, parse(f'exec:{command}'), time.monotonic() + seconds, self.identities,
-                       lambda: self.over.append(command))
+        return Command(
+            self.process,
+            parse(f'exec:{command}'),
+            time.monotonic() + seconds,
+            self.identities,
+            lambda: self.over.append(command),
+        )
 
     def ask(self, command, seconds=PATIENCE):
         """A finished question, with nothing left of it."""
@@ -98,26 +113,39 @@ def child_of(path):
 
 # -- answers -----------------------------------------------------------------------------------
 
+
 def test_exit_status_0_is_a_yes(asked):
     command = asked.begin('true')
-    assert (command.done, command.ready, command.error) == (False, False, 'exec:true: no answer yet')
+    assert (command.done, command.ready, command.error) == (
+        False,
+        False,
+        'exec:true: no answer yet',
+    )
     assert asked.over == []
     asked.finish(command)
     assert (command.ready, command.error, asked.over) == (True, '', ['true'])
 
 
-@pytest.mark.parametrize(('command', 'why'), [
-    ('false', 'exit status 1'), ('sh -c "exit 77"', 'exit status 77'),
-    ('sh -c "kill -9 $$"', 'terminated by SIGKILL'),
-    ('sh -c "echo no; exit 1"', 'exit status 1'),                       # what is said on stdout is no matter
-    ('sh -c "echo first >&2; echo the last one >&2; echo >&2; exit 1"', 'exit status 1: the last one'),
-    ('sh -c "printf %0999d 7 >&2; exit 1"', 'exit status 1: ' + '0' * MOST_SAID),
-    ("sh -c 'printf \"\\033[2J\\377x\" >&2; exit 1'", 'exit status 1: \\x1b[2J\ufffdx'),
-    ('sh -c "echo x >/dev/stderr; exit 1"', 'exit status 1: x'),
-    ('sh -c "yes no 2>/dev/null | head -c 999999 >&2; exit 3"', 'exit status 3: no'),
-    ('/no/such/command', '/no/such/command: No such file or directory'),
-    ('no-such-command', 'no-such-command: No such file'),
-    ('/etc/passwd', '/etc/passwd: Permission denied')])
+@pytest.mark.parametrize(
+    ('command', 'why'),
+    [
+        ('false', 'exit status 1'),
+        ('sh -c "exit 77"', 'exit status 77'),
+        ('sh -c "kill -9 $$"', 'terminated by SIGKILL'),
+        ('sh -c "echo no; exit 1"', 'exit status 1'),  # what is said on stdout is no matter
+        (
+            'sh -c "echo first >&2; echo the last one >&2; echo >&2; exit 1"',
+            'exit status 1: the last one',
+        ),
+        ('sh -c "printf %0999d 7 >&2; exit 1"', 'exit status 1: ' + '0' * MOST_SAID),
+        ('sh -c \'printf "\\033[2J\\377x" >&2; exit 1\'', 'exit status 1: \\x1b[2J\ufffdx'),
+        ('sh -c "echo x >/dev/stderr; exit 1"', 'exit status 1: x'),
+        ('sh -c "yes no 2>/dev/null | head -c 999999 >&2; exit 3"', 'exit status 3: no'),
+        ('/no/such/command', '/no/such/command: No such file or directory'),
+        ('no-such-command', 'no-such-command: No such file'),
+        ('/etc/passwd', '/etc/passwd: Permission denied'),
+    ],
+)
 def test_everything_else_is_a_no_with_its_reason(asked, command, why):
     answer = asked.ask(command)
     assert not answer.ready
@@ -128,14 +156,21 @@ def test_everything_else_is_a_no_with_its_reason(asked, command, why):
 
 
 def test_what_it_says_is_no_matter_when_it_is_ready(asked):
-    assert asked.ask('sh -c "yes 2>/dev/null | head -c 1000000 >&2; yes | head -c 1000000"').error == ''
+    assert (
+        asked.ask('sh -c "yes 2>/dev/null | head -c 1000000 >&2; yes | head -c 1000000"').error
+        == ''
+    )
 
 
 def test_the_reason_is_short_whatever_the_command(asked):
-    assert asked.ask('false ' + 'x' * 900).error == f'exec:false {"x" * (MOST_NAME - 11)}...: exit status 1'
+    assert (
+        asked.ask('false ' + 'x' * 900).error
+        == f'exec:false {"x" * (MOST_NAME - 11)}...: exit status 1'
+    )
 
 
 # -- as whom, where and with what --------------------------------------------------------------
+
 
 def test_it_has_the_environment_of_its_program_and_the_pid_that_is_meant(asked, tmp_path):
     asked.config.environment = {'PORT': '8001', 'PATH': f'{tmp_path}:/usr/bin:/bin'}
@@ -143,10 +178,15 @@ def test_it_has_the_environment_of_its_program_and_the_pid_that_is_meant(asked, 
     (tmp_path / 'check').write_text('#!/bin/sh\nenv > it; umask >> it; pwd >> it; test -z "$1"\n')
     (tmp_path / 'check').chmod(0o755)
     assert asked.ask('check "" x').error == ''
-    said = (tmp_path / 'it').read_text(errors='replace').splitlines()     # whatever else is in ours
-    assert {'PORT=8001', 'RESTARTER_PID=4711', 'SUPERVISOR_ENABLED=1', 'SUPERVISOR_PROCESS_NAME=web'} <= set(said)
+    said = (tmp_path / 'it').read_text(errors='replace').splitlines()  # whatever else is in ours
+    assert {
+        'PORT=8001',
+        'RESTARTER_PID=4711',
+        'SUPERVISOR_ENABLED=1',
+        'SUPERVISOR_PROCESS_NAME=web',
+    } <= set(said)
     assert said[-2:] == ['0027', str(tmp_path)]
-    assert asked.ask('./check').ready               # in its directory
+    assert asked.ask('./check').ready  # in its directory
 
 
 def test_it_has_no_descriptors_but_its_own(asked, tmp_path):
@@ -154,14 +194,17 @@ def test_it_has_no_descriptors_but_its_own(asked, tmp_path):
     os.set_inheritable(kept, True)
     assert asked.ask(f'sh -c "test ! -e /proc/self/fd/{kept}"').ready
     os.close(kept)
-    assert asked.ask('sh -c "read x; test $? = 1"').ready               # nothing comes on its stdin
+    assert asked.ask('sh -c "read x; test $? = 1"').ready  # nothing comes on its stdin
 
 
 @needs_root
 def test_it_runs_as_the_user_of_its_program(asked):
     asked.config.uid = NOBODY
     assert asked.ask(f'sh -c "test $(id -u) = {NOBODY}"').error == ''
-    assert asked.ask('sh -c "id -G | grep -qw 0"').error == 'exec:sh -c "id -G | grep -qw 0": exit status 1'
+    assert (
+        asked.ask('sh -c "id -G | grep -qw 0"').error
+        == 'exec:sh -c "id -G | grep -qw 0": exit status 1'
+    )
     assert asked.identities[NOBODY].uid == NOBODY
 
 
@@ -179,10 +222,16 @@ def test_who_a_user_is_is_looked_up_once(asked, monkeypatch):
     assert asked_for == [NOBODY]
 
 
-@pytest.mark.parametrize(('setting', 'value', 'why'), [
-    ('uid', 4_000_000, "it cannot be run: Can't find uid 4000000"),
-    ('directory', '/no/where', '/no/where: No such file')])
-def test_where_it_cannot_become_what_its_program_is_it_does_not_run(asked, monkeypatch, setting, value, why):
+@pytest.mark.parametrize(
+    ('setting', 'value', 'why'),
+    [
+        ('uid', 4_000_000, "it cannot be run: Can't find uid 4000000"),
+        ('directory', '/no/where', '/no/where: No such file'),
+    ],
+)
+def test_where_it_cannot_become_what_its_program_is_it_does_not_run(
+    asked, monkeypatch, setting, value, why
+):
     monkeypatch.setattr(os, 'getuid', lambda: 0)
     setattr(asked.config, setting, value)
     answer = asked.ask('true')
@@ -193,10 +242,14 @@ def test_where_it_cannot_become_what_its_program_is_it_does_not_run(asked, monke
 def test_without_rights_it_does_not_run_as_somebody_else(asked, monkeypatch):
     monkeypatch.setattr(os, 'getuid', lambda: 12345)
     asked.config.uid = NOBODY
-    assert asked.ask('true').error == "exec:true: it cannot be run: Can't drop privilege as nonroot user"
+    assert (
+        asked.ask('true').error
+        == "exec:true: it cannot be run: Can't drop privilege as nonroot user"
+    )
 
 
 # -- the end -----------------------------------------------------------------------------------
+
 
 def test_at_the_deadline_it_is_killed_with_all_it_has_started(asked, tmp_path):
     command = asked.begin(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child; wait"', 5)
@@ -206,7 +259,7 @@ def test_at_the_deadline_it_is_killed_with_all_it_has_started(asked, tmp_path):
     assert asked.over == []
     command.look(command.deadline)
     assert command.error.endswith(': no answer within 5 s')
-    assert asked.over == []                         # it takes its place until it is reaped
+    assert asked.over == []  # it takes its place until it is reaped
     asked.finish(command)
     assert len(asked.over) == 1
     asked.loop.until(lambda: is_gone(child))
@@ -240,6 +293,7 @@ def test_nobody_else_is_killed_when_it_is_gone(asked, monkeypatch):
 def test_where_it_may_not_be_killed_it_is_reaped_when_it_ends(asked, monkeypatch):
     def refuse(*args):
         raise PermissionError(errno.EPERM, 'Operation not permitted')
+
     with monkeypatch.context() as patch:
         patch.setattr(os, 'killpg', refuse)
         command = asked.begin('sleep 1000')
@@ -257,6 +311,7 @@ def test_where_it_may_not_be_killed_it_is_reaped_when_it_ends(asked, monkeypatch
 def test_where_there_is_no_room_for_it_nothing_is_known(asked, monkeypatch, code, at):
     def refuse(*args, **kwargs):
         raise OSError(code, os.strerror(code))
+
     monkeypatch.setattr(*((os, 'pipe') if at == 'pipe' else (subprocess, 'Popen')), refuse)
     command = asked.begin('true')
     assert command.done
@@ -270,7 +325,7 @@ def test_no_other_child_is_reaped_by_mistake(asked):
     time.sleep(0)
     subprocess.run([sys.executable, '-S', '-E', '-c', ''], check=True, timeout=60)
     del asked.loop.pidhistory[next(iter(asked.loop.pidhistory))]
-    asked.loop.until(lambda: asked.loop.said)       # so it is still there to be reaped
+    asked.loop.until(lambda: asked.loop.said)  # so it is still there to be reaped
     assert asked.loop.said.pop().startswith('reaped unknown pid')
     command.finish(0, 256)
 

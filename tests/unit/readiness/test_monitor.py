@@ -1,4 +1,7 @@
-"""Whether a process is ready: when its probe is asked, whose answers count, and what is said until then."""
+"""Whether a process is ready: when its probe is asked, whose answers count, and what is said until
+then.
+"""
+
 from __future__ import annotations
 
 import inspect
@@ -28,7 +31,7 @@ from supervisor_restarter.readiness.spec import parse
 HUNG, SOONEST = CONNECTIONS.hung, CONNECTIONS.soonest
 BEGINNING = 1000.0
 TCP, NOTIFY = 'tcp://127.0.0.1:8001', 'notify'
-OLD, NEW = 41, 42              # pids
+OLD, NEW = 41, 42  # pids
 REFUSED = f'{TCP}: connection refused'
 NO_ANSWER = f'{TCP}: no answer yet'
 SOMEBODY_ELSE = f'{TCP}: answered, but not by this process: something else listens there'
@@ -82,7 +85,7 @@ class Watched:
     def __init__(self, monkeypatch, text=TCP, patient=False, watches=1, min_ready=0.0):
         self.now, self.pid, self.notify = BEGINNING, OLD, Notifications()
         self.questions = []
-        self.holds = []                 # what procfs.holds answers, one after the other; the last one ever after
+        self.holds = []  # what procfs.holds answers, one after the other; the last one ever after
         self.options = object()
         monkeypatch.setattr(monitor, 'Attempt', self._ask)
         monkeypatch.setattr(procfs, 'holds', self._holds)
@@ -90,8 +93,14 @@ class Watched:
         self.connections, self.commands = Places(10), Places(2)
         self.probing = Probing(self.options, watches, Share(self.connections), Share(self.commands))
         self.process = object()
-        self.watch = Watch(parse(text), self.probing, cast(NotifySocket, self.notify), patient, min_ready,
-                           self.process)
+        self.watch = Watch(
+            parse(text),
+            self.probing,
+            cast(NotifySocket, self.notify),
+            patient,
+            min_ready,
+            self.process,
+        )
 
     def _ask(self, options, spec, deadline, waits, over):
         assert options is self.options
@@ -111,7 +120,9 @@ class Watched:
     @property
     def open(self):
         """The questions that wait for an answer."""
-        return [question for question in self.questions if not question.done and not question.closed]
+        return [
+            question for question in self.questions if not question.done and not question.closed
+        ]
 
     def see(self, seen=Seen.READY, pid=None):
         """What Supervisor shows of the process, as the watch passes it on."""
@@ -175,7 +186,9 @@ def test_the_stand_ins_are_like_what_they_stand_in_for():
     for name in ('__init__', 'look', 'close'):
         assert parameters(getattr(probe.Attempt, name)) == parameters(getattr(Question, name))
         if name != '__init__':
-            assert parameters(getattr(exec_probe.Command, name)) == parameters(getattr(Question, name))
+            assert parameters(getattr(exec_probe.Command, name)) == parameters(
+                getattr(Question, name)
+            )
     for name in ('expect', 'is_ready'):
         assert parameters(getattr(NotifySocket, name)) == parameters(getattr(Notifications, name))
     assert isinstance(NotifySocket(None).path, str)
@@ -184,14 +197,17 @@ def test_the_stand_ins_are_like_what_they_stand_in_for():
 
 # -- what is seen --------------------------------------------------------------------------------
 
+
 def test_a_good_answer_leaves_what_supervisor_shows_as_it_is(watched):
     watched.see()
     seen = watched.answer()
     assert seen == Observation(Seen.READY, OLD, 'why', 7.0, 8.0, asked_at=BEGINNING)
 
 
-@pytest.mark.parametrize(('shown', 'seen'), [
-    (Seen.READY, Seen.RUNNING), (Seen.RUNNING, Seen.RUNNING), (Seen.STARTING, Seen.STARTING)])
+@pytest.mark.parametrize(
+    ('shown', 'seen'),
+    [(Seen.READY, Seen.RUNNING), (Seen.RUNNING, Seen.RUNNING), (Seen.STARTING, Seen.STARTING)],
+)
 def test_a_bad_answer_makes_it_running_and_not_ready_and_says_why(watched, shown, seen):
     watched.see(shown)
     observation = watched.answer(REFUSED, shown)
@@ -250,11 +266,16 @@ def test_one_that_is_ready_no_more_is_seen_so(watched):
     watched.see()
     watched.answer()
     observation = watched.wake(REFUSED)
-    assert (observation.seen, observation.unready, observation.known) == (Seen.RUNNING, REFUSED, True)
+    assert (observation.seen, observation.unready, observation.known) == (
+        Seen.RUNNING,
+        REFUSED,
+        True,
+    )
     assert plain(watched.wake())
 
 
 # -- known: an old process before its first answer -----------------------------------------------
+
 
 @pytest.mark.parametrize('seen', sorted(UP))
 def test_an_old_process_is_what_it_seems_but_not_known_before_its_first_answer(watched, seen):
@@ -274,17 +295,24 @@ def test_an_old_process_is_known_from_its_first_answer_on(watched, error):
 def test_a_new_process_is_not_ready_before_its_first_answer(watched):
     watched.start()
     assert watched.see() == Observation(Seen.RUNNING, NEW, 'why', 7.0, 8.0, unready=NO_ANSWER)
-    assert watched.see(Seen.STARTING) == Observation(Seen.STARTING, NEW, 'why', 7.0, 8.0, unready=NO_ANSWER)
+    assert watched.see(Seen.STARTING) == Observation(
+        Seen.STARTING, NEW, 'why', 7.0, 8.0, unready=NO_ANSWER
+    )
 
 
 def test_one_that_somebody_else_has_started_is_not_ready_before_its_first_answer(watched):
     watched.see()
     watched.answer()
     observation = watched.see(pid=NEW)
-    assert (observation.seen, observation.unready, observation.known) == (Seen.RUNNING, NO_ANSWER, True)
+    assert (observation.seen, observation.unready, observation.known) == (
+        Seen.RUNNING,
+        NO_ANSWER,
+        True,
+    )
 
 
 # -- when it is asked ----------------------------------------------------------------------------
+
 
 def test_an_answer_may_take_so_long_and_is_not_waited_for_longer(watched):
     watched.see()
@@ -300,12 +328,15 @@ def test_an_answer_that_is_there_at_once_counts_at_once(watched, monkeypatch):
         def __init__(self, *args):
             super().__init__(*args)
             self.answer(REFUSED)
+
     monkeypatch.setattr(monitor, 'Attempt', Refused)
     assert watched.see().unready == REFUSED
     assert watched.watch.wake_at() == BEGINNING + SOONEST
 
 
-def test_one_that_is_not_ready_is_asked_again_after_a_tenth_of_the_time_it_has_been_waited_for(watched):
+def test_one_that_is_not_ready_is_asked_again_after_a_tenth_of_the_time_it_has_been_waited_for(
+    watched,
+):
     watched.start()
     watched.see()
     watched.answer(REFUSED)
@@ -314,7 +345,9 @@ def test_one_that_is_not_ready_is_asked_again_after_a_tenth_of_the_time_it_has_b
         waited.append(watched.now - BEGINNING)
         intervals.append(watched.watch.wake_at() - watched.now)
         watched.wake(REFUSED)
-    assert intervals == pytest.approx([min(LATEST, max(SOONEST, PART * seconds)) for seconds in waited])
+    assert intervals == pytest.approx(
+        [min(LATEST, max(SOONEST, PART * seconds)) for seconds in waited]
+    )
     assert intervals == pytest.approx(sorted(intervals))
     assert (intervals[0], intervals[-1]) == pytest.approx((0.02, 1.0))
     assert len(intervals) < 100
@@ -332,7 +365,9 @@ def test_nothing_is_asked_before_its_time(watched):
 
 
 @pytest.mark.parametrize(('watches', 'recheck'), [(1, 1.0), (50, 1.0), (500, 10.0)])
-def test_one_that_is_ready_is_asked_again_the_later_the_more_there_are(monkeypatch, watches, recheck):
+def test_one_that_is_ready_is_asked_again_the_later_the_more_there_are(
+    monkeypatch, watches, recheck
+):
     watched = Watched(monkeypatch, watches=watches)
     watched.see()
     watched.now += 3.0
@@ -342,8 +377,10 @@ def test_one_that_is_ready_is_asked_again_the_later_the_more_there_are(monkeypat
         watched.wake()
 
 
-@pytest.mark.parametrize(('watches', 'min_ready', 'pause'), [
-    (1, 2.0, 0.5), (1, 100.0, 1.0), (1, 0.01, SOONEST), (500, 100.0, 10.0), (500, 8.0, 2.0)])
+@pytest.mark.parametrize(
+    ('watches', 'min_ready', 'pause'),
+    [(1, 2.0, 0.5), (1, 100.0, 1.0), (1, 0.01, SOONEST), (500, 100.0, 10.0), (500, 8.0, 2.0)],
+)
 def test_while_min_ready_lasts_it_is_asked_more_often(monkeypatch, watches, min_ready, pause):
     watched = Watched(monkeypatch, watches=watches, min_ready=min_ready)
     watched.start()
@@ -403,9 +440,15 @@ def test_there_are_no_more_attempts_at_a_time_than_may_be(monkeypatch, text):
     assert places.taken == places.most - 1
 
 
-@pytest.mark.parametrize('end', [
-    lambda watched: watched.answer(), lambda watched: watched.watch.close(), lambda watched: watched.see(Seen.STOPPED),
-    lambda watched: watched.see(pid=NEW) and watched.watch.close()])
+@pytest.mark.parametrize(
+    'end',
+    [
+        lambda watched: watched.answer(),
+        lambda watched: watched.watch.close(),
+        lambda watched: watched.see(Seen.STOPPED),
+        lambda watched: watched.see(pid=NEW) and watched.watch.close(),
+    ],
+)
 def test_what_is_over_takes_no_place(watched, end):
     watched.see()
     assert watched.connections.taken == 1
@@ -414,6 +457,7 @@ def test_what_is_over_takes_no_place(watched, end):
 
 
 # -- commands ------------------------------------------------------------------------------------
+
 
 def test_a_new_process_is_not_asked_by_a_command_at_once(monkeypatch):
     watched = Watched(monkeypatch, 'exec:/bin/true')
@@ -438,8 +482,10 @@ def test_commands_are_run_once_a_second_at_most(monkeypatch):
         watched.wake(error)
 
 
-@pytest.mark.parametrize(('watches', 'ready', 'pause'), [
-    (1, False, 1.0), (4, False, 1.0), (40, False, 10.0), (2, True, 1.0), (40, True, 20.0)])
+@pytest.mark.parametrize(
+    ('watches', 'ready', 'pause'),
+    [(1, False, 1.0), (4, False, 1.0), (40, False, 10.0), (2, True, 1.0), (40, True, 20.0)],
+)
 def test_many_processes_are_asked_by_commands_less_often(monkeypatch, watches, ready, pause):
     watched = Watched(monkeypatch, 'exec:/bin/true', watches=watches)
     assert watched.probing.pause(COMMANDS, ready, 30.0, 0.0) == pause
@@ -459,10 +505,11 @@ def test_a_command_may_take_longer_than_a_connection_before_it_seems_to_hang(mon
 
 # -- a full queue of connections --------------------------------------------------------------------
 
+
 def test_a_full_queue_is_waited_out_only_by_one_that_was_ready(watched):
     watched.holds = [True]
     watched.see()
-    assert watched.open[0].waits                    # it ran before the restart: who knows
+    assert watched.open[0].waits  # it ran before the restart: who knows
     watched.answer(REFUSED)
     watched.now = watched.watch.wake_at()
     watched.see()
@@ -474,10 +521,12 @@ def test_a_full_queue_is_waited_out_only_by_one_that_was_ready(watched):
     watched.answer()
     watched.start()
     watched.see()
-    assert not watched.open[0].waits                # it has never been ready
+    assert not watched.open[0].waits  # it has never been ready
 
 
-def test_while_the_queue_of_a_ready_one_is_full_it_is_ready_and_then_not_known_and_then_not_ready(watched):
+def test_while_the_queue_of_a_ready_one_is_full_it_is_ready_and_then_not_known_and_then_not_ready(
+    watched,
+):
     watched.see()
     watched.answer()
     watched.now = asked = watched.watch.wake_at()
@@ -505,8 +554,14 @@ def test_the_waiting_time_begins_anew_when_one_is_ready_no_more(watched):
     assert watched.watch.wake_at() == pytest.approx(watched.now + 0.4, abs=0.01)
 
 
-@pytest.mark.parametrize('renew', [
-    lambda watched: watched.start(), lambda watched: watched.signal(), lambda watched: watched.see(pid=NEW)])
+@pytest.mark.parametrize(
+    'renew',
+    [
+        lambda watched: watched.start(),
+        lambda watched: watched.signal(),
+        lambda watched: watched.see(pid=NEW),
+    ],
+)
 def test_the_waiting_time_begins_anew_with_a_new_process_and_with_a_signal(watched, renew):
     watched.see()
     watched.answer(REFUSED)
@@ -532,9 +587,16 @@ def test_nothing_is_to_be_waited_for_before_anything_was_seen(watched):
 
 # -- a new pid -----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('renew', [
-    lambda watched: watched.start(), lambda watched: watched.signal(), lambda watched: watched.see(pid=NEW),
-    lambda watched: watched.see(Seen.STOPPED, 0)])
+
+@pytest.mark.parametrize(
+    'renew',
+    [
+        lambda watched: watched.start(),
+        lambda watched: watched.signal(),
+        lambda watched: watched.see(pid=NEW),
+        lambda watched: watched.see(Seen.STOPPED, 0),
+    ],
+)
 def test_a_question_to_the_process_before_is_withdrawn(watched, renew):
     watched.see()
     (question,) = watched.open
@@ -554,14 +616,20 @@ def test_an_answer_is_used_once(watched):
 
 # -- trust ---------------------------------------------------------------------------------------
 
+
 def test_an_old_process_is_believed(watched):
     watched.see()
-    assert plain(watched.answer())          # holds() would raise: it has nothing to say
+    assert plain(watched.answer())  # holds() would raise: it has nothing to say
 
 
-NEW_PROCESS = pytest.mark.parametrize('renew', [
-    lambda watched: watched.start(), lambda watched: watched.see(pid=NEW),
-    lambda watched: (watched.see(Seen.STOPPED, 0), watched.see(pid=NEW))])
+NEW_PROCESS = pytest.mark.parametrize(
+    'renew',
+    [
+        lambda watched: watched.start(),
+        lambda watched: watched.see(pid=NEW),
+        lambda watched: (watched.see(Seen.STOPPED, 0), watched.see(pid=NEW)),
+    ],
+)
 
 
 @NEW_PROCESS
@@ -574,12 +642,14 @@ def test_a_new_process_is_not_believed_while_somebody_else_holds_the_port(watche
     assert (observation.seen, observation.unready) == (Seen.RUNNING, SOMEBODY_ELSE)
     for _ in range(20):
         assert watched.wake().unready == SOMEBODY_ELSE
-    assert watched.watch.wake_at() > watched.now + SOONEST      # as seldom as one that is not ready
+    assert watched.watch.wake_at() > watched.now + SOONEST  # as seldom as one that is not ready
 
 
 @NEW_PROCESS
 @pytest.mark.parametrize('told', [True, None])
-def test_a_new_process_is_believed_if_it_holds_the_port_or_that_cannot_be_told(watched, renew, told):
+def test_a_new_process_is_believed_if_it_holds_the_port_or_that_cannot_be_told(
+    watched, renew, told
+):
     watched.holds = [told]
     watched.see()
     renew(watched)
@@ -593,7 +663,7 @@ def test_a_new_process_is_believed_after_a_failed_attempt(watched, renew):
     renew(watched)
     watched.see()
     assert watched.answer(REFUSED).unready == REFUSED
-    assert plain(watched.wake())            # holds() would raise
+    assert plain(watched.wake())  # holds() would raise
 
 
 def test_a_process_is_believed_as_soon_as_it_holds_the_port(watched):
@@ -604,7 +674,7 @@ def test_a_process_is_believed_as_soon_as_it_holds_the_port(watched):
     assert watched.wake().unready == SOMEBODY_ELSE
     assert plain(watched.wake())
     watched.holds = []
-    assert plain(watched.wake())            # and is so from then on
+    assert plain(watched.wake())  # and is so from then on
 
 
 def test_a_failed_attempt_after_false_answers_makes_the_next_one_believed(watched):
@@ -639,6 +709,7 @@ def test_trust_does_not_end_with_a_signal(watched, answers):
 
 # -- patient -------------------------------------------------------------------------------------
 
+
 def test_a_patient_watch_takes_the_old_process_as_ready_and_does_not_ask(patient):
     for seen in (Seen.STARTING, Seen.READY, Seen.STOPPING):
         patient.now += 10.0
@@ -647,7 +718,9 @@ def test_a_patient_watch_takes_the_old_process_as_ready_and_does_not_ask(patient
     assert patient.questions == []
 
 
-@pytest.mark.parametrize('renew', [lambda watched: watched.start(), lambda watched: watched.see(pid=NEW)])
+@pytest.mark.parametrize(
+    'renew', [lambda watched: watched.start(), lambda watched: watched.see(pid=NEW)]
+)
 def test_a_patient_watch_asks_the_new_process(patient, renew):
     patient.holds = [True]
     patient.see()
@@ -666,6 +739,7 @@ def test_a_patient_watch_asks_after_a_signal(patient):
 
 # -- signals -------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize('before', ['', REFUSED])
 def test_answers_from_before_the_signal_do_not_count(watched, before):
     watched.see()
@@ -678,6 +752,7 @@ def test_answers_from_before_the_signal_do_not_count(watched, before):
 
 # -- notify --------------------------------------------------------------------------------------
 
+
 def test_what_a_new_process_finds_in_its_environment(watched, notified):
     assert watched.watch.environment() == {}
     assert notified.watch.environment() == {'NOTIFY_SOCKET': '/run/notify'}
@@ -688,7 +763,10 @@ def test_a_process_is_ready_when_it_says_so(notified):
     notified.start()
     observation = notified.see()
     assert (observation.seen, observation.unready, observation.known) == (
-        Seen.RUNNING, 'notify: no READY=1 has come', True)
+        Seen.RUNNING,
+        'notify: no READY=1 has come',
+        True,
+    )
     assert notified.see(Seen.STARTING).seen is Seen.STARTING
     notified.notify.said[NEW] = True
     assert plain(notified.see())
@@ -707,7 +785,10 @@ def test_an_old_process_that_has_never_said_it_is_not_ready(notified):
     notified.notify.said[OLD] = False
     observation = notified.see()
     assert (observation.seen, observation.unready, observation.known) == (
-        Seen.RUNNING, 'notify: no READY=1 has come', True)
+        Seen.RUNNING,
+        'notify: no READY=1 has come',
+        True,
+    )
 
 
 def test_after_a_signal_it_has_to_say_it_again(notified):
@@ -754,7 +835,11 @@ def test_after_a_signal_it_is_not_ready_before_it_has_answered_again(watched):
     watched.answer()
     watched.signal()
     observation = watched.see()
-    assert (observation.seen, observation.unready, observation.known) == (Seen.RUNNING, NO_ANSWER, True)
+    assert (observation.seen, observation.unready, observation.known) == (
+        Seen.RUNNING,
+        NO_ANSWER,
+        True,
+    )
 
 
 def test_a_pid_that_is_gone_is_forgotten(monkeypatch):
@@ -767,6 +852,7 @@ def test_a_pid_that_is_gone_is_forgotten(monkeypatch):
 
 # -- many of them ------------------------------------------------------------------------------------
 
+
 class Answered(Question):
     """A Question that is answered at once."""
 
@@ -777,16 +863,24 @@ class Answered(Question):
 
 @pytest.mark.parametrize('groups', [1, 3])
 def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, groups):
-    """Each group in turn, the healthy one last, every 50 ms; it begins when the others have hung for a while."""
+    """Each group in turn, the healthy one last, every 50 ms; it begins when the others have hung
+    for a while.
+    """
     hung, sound = parse('http://127.0.0.1:1/'), parse(TCP)
-    monkeypatch.setattr(monitor, 'Attempt', lambda options, spec, *args: (Question if spec is hung else Answered)(
-        options, spec, *args))
+    monkeypatch.setattr(
+        monitor,
+        'Attempt',
+        lambda options, spec, *args: (Question if spec is hung else Answered)(options, spec, *args),
+    )
     monkeypatch.setattr(procfs, 'holds', lambda pid, spec: True)
     places = Places(200)
 
     def group(spec, count):
         probing = Probing(None, groups * 300 + 20, Share(places), Share(Places(8)))
-        watches = [Watch(spec, probing, cast(NotifySocket, Notifications()), patient=True) for _ in range(count)]
+        watches = [
+            Watch(spec, probing, cast(NotifySocket, Notifications()), patient=True)
+            for _ in range(count)
+        ]
         for one in watches:
             one.see(Observation(Seen.STOPPED), 0.0)
             one.started(NEW, 0.0)
@@ -806,17 +900,19 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, 
 
 
 @pytest.mark.parametrize('text', [TCP, 'exec:/bin/true'])
-def test_what_was_ready_is_asked_again_before_it_has_failed_however_many_there_are(monkeypatch, text):
+def test_what_was_ready_is_asked_again_before_it_has_failed_however_many_there_are(
+    monkeypatch, text
+):
     watched = Watched(monkeypatch, text, watches=10_000)
     watched.start()
     watched.wake('not yet')
     watched.wake()
-    watched.wake('busy')                                        # it wavers from here on
+    watched.wake('busy')  # it wavers from here on
     asked_at = watched.now
     times: list[float] = []
     while not times or times[-1] < LONGEST_WAVERING:
         watched.wake('still busy')
         times.append(watched.now - asked_at)
     assert times == pytest.approx([1.0, 2.0, 3.0])
-    watched.advance()                                           # it has failed, and there is no hurry any more
+    watched.advance()  # it has failed, and there is no hurry any more
     assert watched.now - asked_at > 4 * LONGEST_WAVERING

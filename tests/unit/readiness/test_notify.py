@@ -1,4 +1,5 @@
 """READY=1 from real processes, on the installed release's own loop."""
+
 from __future__ import annotations
 
 import contextlib
@@ -82,14 +83,32 @@ def test_ready_is_who_says_so(loop, listening):
     assert listening.is_ready(1) is None
 
 
-@pytest.mark.parametrize(('message', 'counts'), [
-    (b'READY=1', True), (b'READY=1\n', True), (b'STATUS=up\nREADY=1\nMAINPID=1', True), (b'READY=1\x00', True),
-    (b'\xff\xfe\nREADY=1', True), (b'READY=1\n' + b'x' * (MOST_BYTES - 8), True),
-    (b'', False), (b'\n', False), (b'READY=0', False), (b'READY=10', False), (b'READY=1 ', False), (b' READY=1', False),
-    (b'ready=1', False), (b'READY=1\r\n', False), (b'X_READY=1', False), (b'STATUS=READY=1', False),
-    (b'\x00READY=1', False), (b'R\x00E\x00A\x00D\x00Y\x00=\x001\x00', False),
-    (b'READY=1\n' + b'x' * (MOST_BYTES - 7), False), (b'READY=1\n' + b'x' * 100_000, False),
-], ids=lambda value: repr(value[:20] + value[20:][-5:]) if isinstance(value, bytes) else None)
+@pytest.mark.parametrize(
+    ('message', 'counts'),
+    [
+        (b'READY=1', True),
+        (b'READY=1\n', True),
+        (b'STATUS=up\nREADY=1\nMAINPID=1', True),
+        (b'READY=1\x00', True),
+        (b'\xff\xfe\nREADY=1', True),
+        (b'READY=1\n' + b'x' * (MOST_BYTES - 8), True),
+        (b'', False),
+        (b'\n', False),
+        (b'READY=0', False),
+        (b'READY=10', False),
+        (b'READY=1 ', False),
+        (b' READY=1', False),
+        (b'ready=1', False),
+        (b'READY=1\r\n', False),
+        (b'X_READY=1', False),
+        (b'STATUS=READY=1', False),
+        (b'\x00READY=1', False),
+        (b'R\x00E\x00A\x00D\x00Y\x00=\x001\x00', False),
+        (b'READY=1\n' + b'x' * (MOST_BYTES - 7), False),
+        (b'READY=1\n' + b'x' * 100_000, False),
+    ],
+    ids=lambda value: repr(value[:20] + value[20:][-5:]) if isinstance(value, bytes) else None,
+)
 def test_messages(loop, listening, message, counts):
     listening.expect(ME)
     say(listening, message)
@@ -126,7 +145,7 @@ def test_the_nearest_one_is_meant(loop, listening):
 def test_strangers_are_not_believed(loop, listening):
     with somebody() as pid:
         listening.expect(pid)
-        say(listening)                              # the parent of who is expected
+        say(listening)  # the parent of who is expected
         with child_says(listening) as sibling:
             sibling.wait(PATIENCE)
         for _ in range(3):
@@ -145,7 +164,10 @@ def test_programs_that_run_as_other_users_can_send(loop, listening):
 def test_a_message_that_does_not_tell_its_sender_is_nobodys():
     assert notify._sender([]) == 0
     assert notify._sender([(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, b'short')]) == 0
-    assert notify._sender([(socket.SOL_SOCKET, socket.SCM_RIGHTS, notify.CREDENTIALS.pack(ME, 0, 0))]) == 0
+    assert (
+        notify._sender([(socket.SOL_SOCKET, socket.SCM_RIGHTS, notify.CREDENTIALS.pack(ME, 0, 0))])
+        == 0
+    )
 
 
 def test_who_is_forgotten_is_not_expected(loop, listening):
@@ -161,7 +183,7 @@ def test_the_next_ready_can_be_waited_for(loop, listening):
     listening.expect(ME)
     say(listening)
     loop.turn()
-    say(listening)                                  # not read yet when the next one is asked for
+    say(listening)  # not read yet when the next one is asked for
     listening.expect(ME)
     loop.turn()
     assert listening.is_ready(ME) is False
@@ -181,7 +203,9 @@ def test_a_quick_process_may_speak_before_it_is_expected(loop, listening):
 
 
 @pytest.mark.parametrize('count', [1, 2, 200])
-@pytest.mark.parametrize('message', [b'READY=1', b'BARRIER=1', b'x' * 10_000], ids=['ready', 'barrier', 'long'])
+@pytest.mark.parametrize(
+    'message', [b'READY=1', b'BARRIER=1', b'x' * 10_000], ids=['ready', 'barrier', 'long']
+)
 def test_descriptors_that_are_passed_along_are_closed(loop, listening, count, message):
     reading, writing = os.pipe()
     listening.expect(ME)
@@ -191,7 +215,7 @@ def test_descriptors_that_are_passed_along_are_closed(loop, listening, count, me
     loop.turn()
     assert descriptors() == before
     assert select.select([reading], [], [], PATIENCE)[0]
-    assert os.read(reading, 1) == b''               # nobody has the other end any more
+    assert os.read(reading, 1) == b''  # nobody has the other end any more
     os.close(reading)
     assert listening.is_ready(ME) is (message == b'READY=1')
 
@@ -239,7 +263,7 @@ def test_everybody_can_send_and_nobody_can_replace_it(listening):
 
 
 def test_children_do_not_inherit_it(loop, listening):
-    descriptor, = loop.map
+    (descriptor,) = loop.map
     assert not os.get_inheritable(descriptor)
     assert not os.get_blocking(descriptor)
 
@@ -275,7 +299,9 @@ def test_a_socket_that_cannot_be_made(loop, monkeypatch):
     assert listening.path == ''
 
 
-def test_where_the_directory_of_temporary_files_has_a_long_name_it_is_elsewhere(loop, tmp_path, monkeypatch):
+def test_where_the_directory_of_temporary_files_has_a_long_name_it_is_elsewhere(
+    loop, tmp_path, monkeypatch
+):
     directory = tmp_path / ('x' * 100)
     directory.mkdir()
     monkeypatch.setattr(tempfile, 'tempdir', str(directory))
@@ -342,6 +368,7 @@ def test_a_directory_that_cannot_be_written_to_is_passed_over(loop, places, monk
         if dir == places[0]:
             raise PermissionError(13, 'Permission denied')
         return real(prefix=prefix, dir=dir)
+
     real = tempfile.mkdtemp
     monkeypatch.setattr(tempfile, 'mkdtemp', make)
     assert place_of(NotifySocket(loop), True) == places[1]
@@ -352,8 +379,10 @@ def test_without_a_place_for_everybody_it_serves_supervisords_own_user_only(loop
         os.chmod(place, 0o700)
     listening = NotifySocket(loop)
     assert place_of(listening, False) == places[0]
-    for _ in range(2):                              # the second time there is one
-        with pytest.raises(OSError, match=f'^notify: programs of other users cannot reach {places[0]}/') as caught:
+    for _ in range(2):  # the second time there is one
+        with pytest.raises(
+            OSError, match=f'^notify: programs of other users cannot reach {places[0]}/'
+        ) as caught:
             listening.open(True)
         assert str(caught.value).isprintable()
     listening.open()
@@ -403,9 +432,9 @@ def test_opened_before_the_poll_it_ends_its_sleep(loop):
 def test_closed_in_the_turn_in_which_a_message_comes(loop, listening):
     def say_and_close():
         say(listening)
-        number, = loop.map
+        (number,) = loop.map
         listening.close()
-        reading, writing = os.pipe()                # under the same number
+        reading, writing = os.pipe()  # under the same number
         assert number in (reading, writing)
         loop.poller.register_readable(reading)
         os.write(writing, b'x')
@@ -437,17 +466,18 @@ def test_after_the_end_nothing_comes_any_more(loop, listening):
 def test_what_goes_wrong_ends_the_socket_and_not_supervisord(loop, listening, monkeypatch):
     def fail(sender):
         raise RuntimeError('a mistake')
+
     monkeypatch.setattr(notify, 'lineage', fail)
     listening.expect(ME)
     say(listening)
     loop.turn()
     assert loop.is_clean()
-    assert listening.is_ready(ME) is None           # nobody is waited for any more
+    assert listening.is_ready(ME) is None  # nobody is waited for any more
     listening.handle_error()
 
 
 def test_who_has_the_number_in_the_map_keeps_it(loop, listening):
-    number, = loop.map
+    (number,) = loop.map
     loop.map[number] = another = object()
     listening.close()
     assert loop.map.pop(number) is another

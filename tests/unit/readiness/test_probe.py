@@ -1,4 +1,5 @@
 """Probes against real sockets, on the installed release's own loop."""
+
 from __future__ import annotations
 
 import contextlib
@@ -16,11 +17,17 @@ from supervisor.poller import PollPoller, SelectPoller
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
-from supervisor_restarter.readiness.probe import AGAIN, MOST_ANSWER, MOST_INTERIM, MOST_NAME, Attempt
+from supervisor_restarter.readiness.probe import (
+    AGAIN,
+    MOST_ANSWER,
+    MOST_INTERIM,
+    MOST_NAME,
+    Attempt,
+)
 from supervisor_restarter.readiness.spec import parse
 
-PATIENCE = 30.0    # seconds in which everything must have happened
-NAP = 0.02         # seconds that the loop sleeps at most, so that its turns do not make the tests slow
+PATIENCE = 30.0  # seconds in which everything must have happened
+NAP = 0.02  # seconds that the loop sleeps at most, so that its turns do not make the tests slow
 
 
 class StrictPoller(PollPoller):
@@ -28,7 +35,9 @@ class StrictPoller(PollPoller):
 
     def poll(self, timeout):
         readables, writables = super().poll(timeout)
-        return [fd for fd in readables if fd in self.readables], [fd for fd in writables if fd in self.writables]
+        return [fd for fd in readables if fd in self.readables], [
+            fd for fd in writables if fd in self.writables
+        ]
 
     def unregister_readable(self, fd):
         if fd not in self.readables:
@@ -42,14 +51,15 @@ class StrictPoller(PollPoller):
 
 
 class Loop:
-    """supervisord's options, and a supervisord without processes: turn() is one turn of its runforever().
+    """supervisord's options, and a supervisord without processes: turn() is one turn of its
+    runforever().
 
     before_poll is called between the making of the loop's copy of the socket map and its poll, as
     a restart's step is; `seen` is what that poll has returned.
     """
 
     mood = SupervisorStates.RUNNING
-    test = True                                     # runforever() ends after one turn
+    test = True  # runforever() ends after one turn
 
     def __init__(self, poller=PollPoller):
         self.logger = self
@@ -90,7 +100,9 @@ class Loop:
 
     def ask(self, spec, seconds=PATIENCE):
         """A finished attempt."""
-        attempt = Attempt(self, parse(spec) if isinstance(spec, str) else spec, time.monotonic() + seconds)
+        attempt = Attempt(
+            self, parse(spec) if isinstance(spec, str) else spec, time.monotonic() + seconds
+        )
         self.until(lambda: attempt.done)
         return attempt
 
@@ -139,8 +151,8 @@ class Other:
         try:
             self.behave(connection, self.over)
         except (BrokenPipeError, ConnectionResetError):
-            pass                                    # the probe has heard enough
-        except BaseException as error:              # told by the test
+            pass  # the probe has heard enough
+        except BaseException as error:  # told by the test
             self.failure = error
 
 
@@ -152,7 +164,7 @@ def serving(behave, address=('127.0.0.1', 0), family=socket.AF_INET):
         yield other
     finally:
         other.over.set()
-        with socket.socket(family) as last:         # ends its accept()
+        with socket.socket(family) as last:  # ends its accept()
             last.connect(other.listener.getsockname())
         other.thread.join(PATIENCE)
         other.listener.close()
@@ -168,6 +180,7 @@ def answering(answer):
     def behave(connection, over):
         connection.recv(65536)
         connection.sendall(answer)
+
     return behave
 
 
@@ -181,7 +194,9 @@ def nobody_there():
 
 @contextlib.contextmanager
 def no_room():
-    """A port whose listener accepts nobody, with its queue full: who connects gets no answer at all."""
+    """A port whose listener accepts nobody, with its queue full: who connects gets no answer at
+    all.
+    """
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(('127.0.0.1', 0))
@@ -254,7 +269,9 @@ def test_unix_with_a_full_queue(loop, tmp_path):
         listener.bind(path)
         listener.listen(0)
         filler.connect(path)
-        assert loop.ask(f'unix://{path}').error == f'unix://{path}: its queue of connections is full'
+        assert (
+            loop.ask(f'unix://{path}').error == f'unix://{path}: its queue of connections is full'
+        )
 
 
 @contextlib.contextmanager
@@ -270,9 +287,15 @@ def full_queue(path):
 def test_a_full_queue_that_is_waited_out(loop, tmp_path):
     path, begun, over = str(tmp_path / 's'), time.monotonic(), []
     with full_queue(path) as make_room:
-        attempt: Any = Attempt(loop, parse(f'unix://{path}'), begun + 5, True, lambda: over.append(True))
+        attempt: Any = Attempt(
+            loop, parse(f'unix://{path}'), begun + 5, True, lambda: over.append(True)
+        )
         for _ in range(3):
-            assert (attempt.done, attempt.error, over) == (False, f'unix://{path}: no answer yet', [])
+            assert (attempt.done, attempt.error, over) == (
+                False,
+                f'unix://{path}: no answer yet',
+                [],
+            )
             assert begun < attempt.again_at <= time.monotonic() + AGAIN
             assert loop.is_clean()
             attempt.look(attempt.again_at - 0.001)
@@ -288,8 +311,13 @@ def test_a_full_queue_that_is_waited_out(loop, tmp_path):
 def test_a_full_queue_is_not_waited_out_for_ever(loop, tmp_path, end):
     path, over = str(tmp_path / 's'), []
     with full_queue(path):
-        attempt: Any = Attempt(loop, parse(f'http+unix://{path}'), time.monotonic() + 5, True,
-                               lambda: over.append(True))
+        attempt: Any = Attempt(
+            loop,
+            parse(f'http+unix://{path}'),
+            time.monotonic() + 5,
+            True,
+            lambda: over.append(True),
+        )
         assert not attempt.done
         if end == 'close':
             attempt.close()
@@ -328,6 +356,7 @@ def test_an_attempt_without_an_address_has_failed(loop):
 def test_no_descriptors_left(loop, monkeypatch):
     def refuse(*args):
         raise OSError(errno.EMFILE, 'Too many open files')
+
     monkeypatch.setattr(socket, 'socket', refuse)
     attempt = loop.ask('tcp://127.0.0.1:1')
     assert attempt.error == 'tcp://127.0.0.1:1: too many open files'
@@ -336,6 +365,7 @@ def test_no_descriptors_left(loop, monkeypatch):
 def test_a_poller_that_takes_no_more(loop, monkeypatch):
     def refuse(descriptor):
         raise OSError(errno.ENOMEM, 'Cannot allocate memory')
+
     with serving(silent) as other:
         monkeypatch.setattr(loop.poller, 'register_writable', refuse)
         attempt = Attempt(loop, parse(f'tcp://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE)
@@ -345,13 +375,15 @@ def test_a_poller_that_takes_no_more(loop, monkeypatch):
 def test_a_socket_that_is_connected_to_itself_is_nobody_else(loop, monkeypatch):
     class Selfish(socket.socket):
         def connect_ex(self, address):
-            self.bind(address)                      # what the kernel may pick for itself
+            self.bind(address)  # what the kernel may pick for itself
             return super().connect_ex(address)
 
     with nobody_there() as port:
         pass
     monkeypatch.setattr(socket, 'socket', Selfish)
-    assert loop.ask(f'tcp://127.0.0.1:{port}').error == f'tcp://127.0.0.1:{port}: connection refused'
+    assert (
+        loop.ask(f'tcp://127.0.0.1:{port}').error == f'tcp://127.0.0.1:{port}: connection refused'
+    )
 
 
 # -- http --------------------------------------------------------------------------------------
@@ -361,42 +393,61 @@ def short(value):
     return repr(value[:30])
 
 
-@pytest.mark.parametrize('answer', [
-    b'HTTP/1.0 200 OK\r\n\r\n', b'HTTP/1.1 204 \r\n', b'HTTP/1.1 200\r\n', b'HTTP/1.0 301\n', b'HTTP/1.1 399 x',
-    b'HTTP/1.1 200 \xff\x00\x1b no end of line',
-    b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
-    b'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 302 Found\r\n',
-    b'HTTP/1.1 103 x\n\nHTTP/1.1 204 \n', b'HTTP/1.1 100 Continue\r\n\r\n' * MOST_INTERIM + b'HTTP/1.1 200 OK\r\n',
-    b'HTTP/1.1 103 x\r\nLink: ' + b'x' * (MOST_ANSWER - 30) + b'\r\n\r\nHTTP/1.1 200 OK\r\n',
-], ids=short)
+@pytest.mark.parametrize(
+    'answer',
+    [
+        b'HTTP/1.0 200 OK\r\n\r\n',
+        b'HTTP/1.1 204 \r\n',
+        b'HTTP/1.1 200\r\n',
+        b'HTTP/1.0 301\n',
+        b'HTTP/1.1 399 x',
+        b'HTTP/1.1 200 \xff\x00\x1b no end of line',
+        b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
+        b'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 302 Found\r\n',
+        b'HTTP/1.1 103 x\n\nHTTP/1.1 204 \n',
+        b'HTTP/1.1 100 Continue\r\n\r\n' * MOST_INTERIM + b'HTTP/1.1 200 OK\r\n',
+        b'HTTP/1.1 103 x\r\nLink: ' + b'x' * (MOST_ANSWER - 30) + b'\r\n\r\nHTTP/1.1 200 OK\r\n',
+    ],
+    ids=short,
+)
 def test_http_is_ready_when_it_answers_2xx_or_3xx(loop, answer):
     with serving(answering(answer)) as other:
         assert loop.ask(f'http://127.0.0.1:{other.port}/up').ready
 
 
-@pytest.mark.parametrize(('answer', 'why'), [
-    (b'HTTP/1.1 503 Service Unavailable\r\n\r\n', 'answered 503'),
-    (b'HTTP/1.1 404 \x1b]0;title\x07\r\n\r\n', 'answered 404'),
-    (b'HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'answered 101'),
-    (b'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 x\r\n\r\n', 'answered 503'),
-    (b'HTTP/1.1 103 Early Hints\r\n\r\nSSH-2.0\r\n', 'answered with something that is not HTTP'),
-    (b'HTTP/1.1 103 Early Hints\r\n\r\n', 'closed the connection without an answer'),
-    (b'HTTP/1.1 103 Early Hints\r\nLink: <x>', 'answered 103, and nothing final'),
-    (b'HTTP/1.1 103 Early Hints\r\nLink: ' + b'x' * 100_000, 'answered 103, and nothing final'),
-    (b'HTTP/1.1 100 Continue\r\n\r\n' * (MOST_INTERIM + 1) + b'HTTP/1.1 200 OK\r\n', 'answered 100, and nothing final'),
-    (b'HTTP/1.1 400\r\n', 'answered 400'),
-    (b'', 'closed the connection without an answer'),
-    (b'\n', 'answered with something that is not HTTP'),
-    (b'H', 'answered with something that is not HTTP'),
-    (b'HTTP/1.1 200', 'answered with something that is not HTTP'),
-    (b'HTTP/1.1 2000 OK\r\n', 'answered with something that is not HTTP'),
-    (b'HTTP/1.1 \xb2\xb0\xb0 OK\r\n', 'answered with something that is not HTTP'),
-    (b'HTTP/1.1  200 OK\r\n', 'answered with something that is not HTTP'),
-    (b'HTTP/1.1 600 OK\r\n', 'answered with something that is not HTTP'),
-    (b'http/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
-    (b'\r\nHTTP/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
-    (b'SSH-2.0-OpenSSH_9.2 HTTP/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
-], ids=short)
+@pytest.mark.parametrize(
+    ('answer', 'why'),
+    [
+        (b'HTTP/1.1 503 Service Unavailable\r\n\r\n', 'answered 503'),
+        (b'HTTP/1.1 404 \x1b]0;title\x07\r\n\r\n', 'answered 404'),
+        (b'HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'answered 101'),
+        (b'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 x\r\n\r\n', 'answered 503'),
+        (
+            b'HTTP/1.1 103 Early Hints\r\n\r\nSSH-2.0\r\n',
+            'answered with something that is not HTTP',
+        ),
+        (b'HTTP/1.1 103 Early Hints\r\n\r\n', 'closed the connection without an answer'),
+        (b'HTTP/1.1 103 Early Hints\r\nLink: <x>', 'answered 103, and nothing final'),
+        (b'HTTP/1.1 103 Early Hints\r\nLink: ' + b'x' * 100_000, 'answered 103, and nothing final'),
+        (
+            b'HTTP/1.1 100 Continue\r\n\r\n' * (MOST_INTERIM + 1) + b'HTTP/1.1 200 OK\r\n',
+            'answered 100, and nothing final',
+        ),
+        (b'HTTP/1.1 400\r\n', 'answered 400'),
+        (b'', 'closed the connection without an answer'),
+        (b'\n', 'answered with something that is not HTTP'),
+        (b'H', 'answered with something that is not HTTP'),
+        (b'HTTP/1.1 200', 'answered with something that is not HTTP'),
+        (b'HTTP/1.1 2000 OK\r\n', 'answered with something that is not HTTP'),
+        (b'HTTP/1.1 \xb2\xb0\xb0 OK\r\n', 'answered with something that is not HTTP'),
+        (b'HTTP/1.1  200 OK\r\n', 'answered with something that is not HTTP'),
+        (b'HTTP/1.1 600 OK\r\n', 'answered with something that is not HTTP'),
+        (b'http/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
+        (b'\r\nHTTP/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
+        (b'SSH-2.0-OpenSSH_9.2 HTTP/1.1 200 OK\r\n', 'answered with something that is not HTTP'),
+    ],
+    ids=short,
+)
 def test_other_answers(loop, answer, why):
     with serving(answering(answer)) as other:
         attempt = loop.ask(f'http://127.0.0.1:{other.port}/up')
@@ -407,22 +458,31 @@ def test_other_answers(loop, answer, why):
 @pytest.mark.parametrize('begin', ['', 'HTTP/', 'HTTP/1.1 20'])
 def test_megabytes_of_garbage(loop, begin):
     with serving(answering(begin.encode() + b'9' * 10_000_000)) as other:
-        assert loop.ask(f'http://127.0.0.1:{other.port}/').error.endswith('/: answered with something that is not HTTP')
+        assert loop.ask(f'http://127.0.0.1:{other.port}/').error.endswith(
+            '/: answered with something that is not HTTP'
+        )
 
 
-@pytest.mark.parametrize('answer', ['SSH-2.0', 'SSH', '\n', 'HTTP/1.0\n', 'HTTP/'.ljust(MOST_ANSWER, '9')],
-                         ids=['ssh', 'part', 'empty', 'line', 'much'])
+@pytest.mark.parametrize(
+    'answer',
+    ['SSH-2.0', 'SSH', '\n', 'HTTP/1.0\n', 'HTTP/'.ljust(MOST_ANSWER, '9')],
+    ids=['ssh', 'part', 'empty', 'line', 'much'],
+)
 def test_garbage_is_known_at_once(loop, answer):
     def behave(connection, over):
         connection.sendall(answer.encode())
         silent(connection, over)
 
     with serving(behave) as other:
-        assert loop.ask(f'http://127.0.0.1:{other.port}/').error.endswith('/: answered with something that is not HTTP')
+        assert loop.ask(f'http://127.0.0.1:{other.port}/').error.endswith(
+            '/: answered with something that is not HTTP'
+        )
 
 
 def test_megabytes_after_the_status_line(loop):
-    with serving(answering(b'HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n' + b'9' * 10_000_000)) as other:
+    with serving(
+        answering(b'HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n' + b'9' * 10_000_000)
+    ) as other:
         assert loop.ask(f'http://127.0.0.1:{other.port}/').ready
 
 
@@ -436,8 +496,13 @@ def test_the_request(loop):
 
     with serving(behave) as other:
         assert loop.ask(f'http://localhost:{other.port}/up?x=1').ready
-    assert b''.join(received) == (f'GET /up?x=1 HTTP/1.1\r\nHost: localhost:{other.port}\r\n'
-                                  'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n').encode()
+    assert (
+        b''.join(received)
+        == (
+            f'GET /up?x=1 HTTP/1.1\r\nHost: localhost:{other.port}\r\n'
+            'User-Agent: supervisor-restarter\r\nConnection: close\r\n\r\n'
+        ).encode()
+    )
 
 
 def test_a_request_that_leaves_in_parts(loop):
@@ -455,18 +520,22 @@ def test_a_request_that_leaves_in_parts(loop):
     assert sum(received) > size
 
 
-@pytest.mark.parametrize(('answer', 'needed'), [
-    (b'HTTP/1.0 200 OK', 13), (b'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.0 200 OK', 50)])
+@pytest.mark.parametrize(
+    ('answer', 'needed'),
+    [(b'HTTP/1.0 200 OK', 13), (b'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.0 200 OK', 50)],
+)
 def test_an_answer_that_comes_byte_by_byte(loop, answer, needed):
     def behave(connection, over):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(needed):
-            connection.sendall(answer[at:at + 1])
+            connection.sendall(answer[at : at + 1])
             taken.acquire(timeout=PATIENCE)
 
     taken = threading.Semaphore(0)
     with serving(behave) as other:
-        attempt = Attempt(loop, parse(f'http://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE)
+        attempt = Attempt(
+            loop, parse(f'http://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE
+        )
         turns = 0
         while not attempt.done and turns < 100:
             loop.turn()
@@ -474,7 +543,7 @@ def test_an_answer_that_comes_byte_by_byte(loop, answer, needed):
             if loop.seen[0]:
                 taken.release()
     assert attempt.ready
-    assert turns == needed - 1                      # each byte but the last left it waiting
+    assert turns == needed - 1  # each byte but the last left it waiting
 
 
 def test_a_reset_instead_of_an_answer(loop):
@@ -493,8 +562,13 @@ def test_a_reset_while_the_request_leaves(loop):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
 
     asked: list = []
-    with serving(behave) as other, serving(lambda connection, over: asked.append(connection)) as never_asked:
-        addresses = [(socket.AF_INET, ('127.0.0.1', port)) for port in (other.port, never_asked.port)]
+    with (
+        serving(behave) as other,
+        serving(lambda connection, over: asked.append(connection)) as never_asked,
+    ):
+        addresses = [
+            (socket.AF_INET, ('127.0.0.1', port)) for port in (other.port, never_asked.port)
+        ]
         spec = parse(f'http://127.0.0.1:{other.port}/')
         attempt = loop.ask(replace(spec, addresses=tuple(addresses), target='/' * 20_000_000))
     assert attempt.error.partition('/: ')[2] in ('connection reset by peer', 'broken pipe')
@@ -559,7 +633,7 @@ def test_a_connection_that_does_not_come_about_runs_out_of_time(loop):
     with no_room() as port:
         attempt = Attempt(loop, parse(f'tcp://127.0.0.1:{port}'), time.monotonic() + 0.2)
         loop.turn()
-        attempt.handle_write_event()                # meant for a former owner of the number
+        attempt.handle_write_event()  # meant for a former owner of the number
         assert not attempt.done
         while not attempt.done:
             loop.turn()
@@ -570,7 +644,11 @@ def test_a_connection_that_does_not_come_about_runs_out_of_time(loop):
 def test_no_turn_of_the_loop_waits_for_anybody(loop):
     flood = answering(b'HTTP/' + b'9' * 10_000_000)
     with serving(silent) as mute, serving(flood) as loud, no_room() as port:
-        specs = [f'http://127.0.0.1:{mute.port}/', f'http://127.0.0.1:{loud.port}/', f'tcp://127.0.0.1:{port}']
+        specs = [
+            f'http://127.0.0.1:{mute.port}/',
+            f'http://127.0.0.1:{loud.port}/',
+            f'tcp://127.0.0.1:{port}',
+        ]
         attempts = [Attempt(loop, parse(spec), 0.0) for spec in specs]
         loop.nap = 0.0
         for _ in range(200):
@@ -612,9 +690,12 @@ def test_an_attempt_made_before_the_poll_ends_its_sleep(loop):
     made = []
     loop.nap = PATIENCE
     with serving(silent) as other:
+
         def make():
             loop.before_poll = lambda: None
-            made.append(Attempt(loop, parse(f'tcp://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE))
+            made.append(
+                Attempt(loop, parse(f'tcp://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE)
+            )
 
         loop.before_poll = make
         began = time.monotonic()
@@ -627,19 +708,21 @@ def test_an_attempt_made_before_the_poll_ends_its_sleep(loop):
 def test_a_number_that_is_used_again_in_the_same_turn(loop):
     with serving(silent) as other, no_room() as port:
         old = Attempt(loop, parse(f'tcp://127.0.0.1:{port}'), time.monotonic() + PATIENCE)
-        number, = loop.map
+        (number,) = loop.map
         made = []
 
         def replace_it():
             old.close()
-            made.append(Attempt(loop, parse(f'tcp://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE))
+            made.append(
+                Attempt(loop, parse(f'tcp://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE)
+            )
             assert list(loop.map) == [number]
             loop.before_poll = lambda: None
 
         loop.before_poll = replace_it
         loop.nap = PATIENCE
         loop.turn()
-        assert loop.seen == ([], [number])          # it went to the old one
+        assert loop.seen == ([], [number])  # it went to the old one
         assert old.error.endswith('given up')
         loop.until(lambda: made[0].done)
         assert made[0].ready
@@ -647,13 +730,19 @@ def test_a_number_that_is_used_again_in_the_same_turn(loop):
 
 def test_localhost_uses_its_number_again(loop):
     with serving(silent) as other, nobody_there() as port:
-        addresses = [(socket.AF_INET, ('127.0.0.1', number)) for number in (port, port, port, other.port)]
+        addresses = [
+            (socket.AF_INET, ('127.0.0.1', number)) for number in (port, port, port, other.port)
+        ]
         assert loop.ask(replace(parse(f'tcp://localhost:{port}'), addresses=tuple(addresses))).ready
 
 
 def test_after_the_end_no_event_means_anything(loop):
     with serving(silent) as other, nobody_there() as port:
-        for spec in (f'tcp://127.0.0.1:{other.port}', f'tcp://127.0.0.1:{port}', f'http://127.0.0.1:{port}'):
+        for spec in (
+            f'tcp://127.0.0.1:{other.port}',
+            f'tcp://127.0.0.1:{port}',
+            f'http://127.0.0.1:{port}',
+        ):
             attempt = loop.ask(spec)
             ready = attempt.ready
             assert not attempt.readable()
@@ -669,10 +758,12 @@ def test_events_that_are_not_asked_for_mean_nothing(loop):
         connecting.handle_read_event()
         assert not connecting.done
         connecting.close()
-        reading = Attempt(loop, parse(f'http://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE)
+        reading = Attempt(
+            loop, parse(f'http://127.0.0.1:{other.port}'), time.monotonic() + PATIENCE
+        )
         loop.until(reading.readable)
         reading.handle_write_event()
-        reading.handle_read_event()                 # there is nothing to read
+        reading.handle_read_event()  # there is nothing to read
         assert not reading.done
         reading.close()
 
@@ -680,7 +771,7 @@ def test_events_that_are_not_asked_for_mean_nothing(loop):
 def test_who_has_the_number_in_the_map_keeps_it(loop):
     with no_room() as port:
         attempt = Attempt(loop, parse(f'tcp://127.0.0.1:{port}'), time.monotonic() + PATIENCE)
-        number, = loop.map
+        (number,) = loop.map
         loop.map[number] = somebody = object()
         attempt.close()
         assert loop.map.pop(number) is somebody
@@ -689,6 +780,7 @@ def test_who_has_the_number_in_the_map_keeps_it(loop):
 def test_a_handler_that_raises_ends_the_attempt_only(loop, monkeypatch):
     def fail(self, closed):
         raise RuntimeError('a mistake')
+
     monkeypatch.setattr(Attempt, '_judge', fail)
     with serving(answering(b'HTTP/1.0 200 OK\r\n\r\n')) as other:
         assert loop.ask(f'http://127.0.0.1:{other.port}/').error.endswith('/: the probe broke off')
@@ -704,7 +796,11 @@ def test_handle_error_ends_the_attempt_even_if_nothing_can_be_unregistered(loop,
 
 def test_many_at_once(loop):
     with serving(answering(b'HTTP/1.0 200 OK\r\n\r\n')) as other, nobody_there() as port:
-        specs = [f'http://127.0.0.1:{other.port}/', f'tcp://127.0.0.1:{port}', f'tcp://127.0.0.1:{other.port}'] * 20
+        specs = [
+            f'http://127.0.0.1:{other.port}/',
+            f'tcp://127.0.0.1:{port}',
+            f'tcp://127.0.0.1:{other.port}',
+        ] * 20
         attempts = [Attempt(loop, parse(spec), time.monotonic() + PATIENCE) for spec in specs]
         loop.until(lambda: all(attempt.done for attempt in attempts))
     assert [attempt.ready for attempt in attempts] == [True, False, True] * 20

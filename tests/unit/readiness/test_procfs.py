@@ -1,4 +1,5 @@
 """Who descends from whom and who holds which port, with real processes and sockets."""
+
 from __future__ import annotations
 
 import contextlib
@@ -19,7 +20,7 @@ from tests.unit.readiness.test_probe import PATIENCE, descriptors, needs_ipv6
 pytestmark = pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='/proc is needed')
 
 ME = os.getpid()
-NOBODY_HAS = 2 ** 22 + 1    # more than Linux ever gives
+NOBODY_HAS = 2**22 + 1  # more than Linux ever gives
 
 
 @contextlib.contextmanager
@@ -32,7 +33,15 @@ def child(*sockets):
         yield process.pid
 
 
-def listener(address='127.0.0.1', port=0, *, family=socket.AF_INET, only_v6=False, shared=False, listening=True):
+def listener(
+    address='127.0.0.1',
+    port=0,
+    *,
+    family=socket.AF_INET,
+    only_v6=False,
+    shared=False,
+    listening=True,
+):
     sock = socket.socket(family)
     if shared:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -106,6 +115,7 @@ def test_a_lineage_ends(monkeypatch, tmp_path):
 def test_without_proc_only_the_process_itself_is_known(monkeypatch):
     def refuse(*args):
         raise FileNotFoundError
+
     with child() as pid:
         monkeypatch.setattr(procfs, 'open', refuse, raising=False)
         assert descends(pid, pid)
@@ -167,25 +177,28 @@ def test_connections_are_no_listeners():
         accepted.close()
 
 
-@pytest.mark.parametrize(('address', 'asked', 'answer'), [
-    ('127.0.0.1', '127.0.0.2', None),
-    ('127.1.2.3', '127.1.2.3', True),
-    ('0.0.0.0', '127.0.0.1', True),
-    ('0.0.0.0', '0.0.0.0', True),
-    ('0.0.0.0', 'localhost', True),
-    ('0.0.0.0', '[::ffff:127.0.0.1]', True),
-    ('0.0.0.0', '[::1]', None),
-    ('0.0.0.0', '192.0.2.1', None),                 # an address that nobody has
-    pytest.param('::', '127.0.0.1', True, marks=needs_ipv6),
-    pytest.param('::', '[::1]', True, marks=needs_ipv6),
-    pytest.param('::', '[2001:db8::1]', None, marks=needs_ipv6),
-    pytest.param('::1', '[::1]', True, marks=needs_ipv6),
-    pytest.param('::1', 'localhost', True, marks=needs_ipv6),
-    pytest.param('::1', '127.0.0.1', None, marks=needs_ipv6),
-    pytest.param('::ffff:127.0.0.1', '127.0.0.1', True, marks=needs_ipv6),
-    pytest.param('::ffff:127.0.0.1', '[::ffff:127.0.0.1]', True, marks=needs_ipv6),
-    pytest.param('::ffff:127.0.0.1', '[::1]', None, marks=needs_ipv6),
-])
+@pytest.mark.parametrize(
+    ('address', 'asked', 'answer'),
+    [
+        ('127.0.0.1', '127.0.0.2', None),
+        ('127.1.2.3', '127.1.2.3', True),
+        ('0.0.0.0', '127.0.0.1', True),
+        ('0.0.0.0', '0.0.0.0', True),
+        ('0.0.0.0', 'localhost', True),
+        ('0.0.0.0', '[::ffff:127.0.0.1]', True),
+        ('0.0.0.0', '[::1]', None),
+        ('0.0.0.0', '192.0.2.1', None),  # an address that nobody has
+        pytest.param('::', '127.0.0.1', True, marks=needs_ipv6),
+        pytest.param('::', '[::1]', True, marks=needs_ipv6),
+        pytest.param('::', '[2001:db8::1]', None, marks=needs_ipv6),
+        pytest.param('::1', '[::1]', True, marks=needs_ipv6),
+        pytest.param('::1', 'localhost', True, marks=needs_ipv6),
+        pytest.param('::1', '127.0.0.1', None, marks=needs_ipv6),
+        pytest.param('::ffff:127.0.0.1', '127.0.0.1', True, marks=needs_ipv6),
+        pytest.param('::ffff:127.0.0.1', '[::ffff:127.0.0.1]', True, marks=needs_ipv6),
+        pytest.param('::ffff:127.0.0.1', '[::1]', None, marks=needs_ipv6),
+    ],
+)
 def test_addresses(address, asked, answer):
     with listener(address, family=socket.AF_INET6 if ':' in address else socket.AF_INET) as sock:
         assert holds(ME, parse(f'tcp://{asked}:{port_of(sock)}')) is answer
@@ -240,7 +253,9 @@ def test_unix(tmp_path):
         accepted.close()
 
 
-@pytest.mark.skipif(sys.getfilesystemencoding() != 'utf-8', reason='such a path cannot be expressed')
+@pytest.mark.skipif(
+    sys.getfilesystemencoding() != 'utf-8', reason='such a path cannot be expressed'
+)
 def test_unix_paths_with_blanks_and_beyond_ascii(tmp_path):
     path = str(tmp_path / 'ä  b ')
     spec = replace(parse('unix:///s'), addresses=((socket.AF_UNIX, path),))
@@ -282,7 +297,9 @@ def test_a_child_that_may_not_be_looked_at(monkeypatch):
         spec = parse(f'tcp://127.0.0.1:{port_of(sock)}')
         monkeypatch.setattr(procfs, '_children', lambda pid: [other] if pid != other else [])
         assert holds(pid, spec) is False
-        monkeypatch.setattr(os, 'scandir', lambda path: refuse() if f'/{other}/' in path else scandir(path))
+        monkeypatch.setattr(
+            os, 'scandir', lambda path: refuse() if f'/{other}/' in path else scandir(path)
+        )
         answer = holds(pid, spec)
         monkeypatch.undo()
         assert answer is None
@@ -300,7 +317,9 @@ def test_too_many_descriptors(monkeypatch):
         assert holds(pid, parse(f'tcp://127.0.0.1:{port_of(sock)}')) is None
 
 
-@pytest.mark.parametrize('content', ['', 'names\n', 'names\nrubbish\n', 'names\n0: z:0050 z:0 0A 0 0 0 0 0 7\n'])
+@pytest.mark.parametrize(
+    'content', ['', 'names\n', 'names\nrubbish\n', 'names\n0: z:0050 z:0 0A 0 0 0 0 0 7\n']
+)
 def test_a_table_that_is_none(monkeypatch, tmp_path, content):
     say_instead_of_proc(monkeypatch, tmp_path, content)
     assert holds(ME, parse('tcp://127.0.0.1:80')) is None

@@ -1,4 +1,5 @@
 """The GROUP_RESTART events: registered, sent, and harmless to the restart."""
+
 from __future__ import annotations
 
 import importlib
@@ -28,14 +29,18 @@ def received(monkeypatch):
     """The (name, payload) of all events that are sent."""
     monkeypatch.setattr(events, 'callbacks', [])
     received = []
-    events.subscribe(ours.GroupRestartEvent,
-                     lambda event: received.append((events.getEventNameByType(type(event)), event.payload())))
+    events.subscribe(
+        ours.GroupRestartEvent,
+        lambda event: received.append((events.getEventNameByType(type(event)), event.payload())),
+    )
     return received
 
 
 def run(state=State.RUNNING, goal=Goal.RESTART, pending=(), **of_one):
-    members = [Member(Match('web', '0', True, False), phase=Phase.READY),
-               Member(Match('web', '1', True, False), phase=Phase.READY, **of_one)]
+    members = [
+        Member(Match('web', '0', True, False), phase=Phase.READY),
+        Member(Match('web', '1', True, False), phase=Phase.READY, **of_one),
+    ]
     restart = Restart(members, Options(), goal=goal, state=state)
     restart.pending = [(members[index], why) for index, why in pending]
     return Run('7', restart, list, 0.0)
@@ -48,16 +53,20 @@ def announce(run):
 
 
 def test_every_event_is_registered_under_its_name():
-    assert {name for name in vars(events.EventTypes) if name.startswith('GROUP_')} == set(event_text.EVENT_NAMES)
+    assert {name for name in vars(events.EventTypes) if name.startswith('GROUP_')} == set(
+        event_text.EVENT_NAMES
+    )
     for name in event_text.EVENT_NAMES:
         assert issubclass(getattr(events.EventTypes, name), events.EventTypes.GROUP_RESTART)
         assert events.getEventNameByType(getattr(events.EventTypes, name)) == name
 
 
 def test_looking_up_the_factory_registers_the_events_and_importing_the_package_does_not():
-    code = ('import supervisor_restarter, sys; assert "supervisor" not in sys.modules; '
-            'supervisor_restarter.make_rpcinterface; from supervisor.events import EventTypes; '
-            'EventTypes.GROUP_RESTART_FAILED')
+    code = (
+        'import supervisor_restarter, sys; assert "supervisor" not in sys.modules; '
+        'supervisor_restarter.make_rpcinterface; from supervisor.events import EventTypes; '
+        'EventTypes.GROUP_RESTART_FAILED'
+    )
     subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
 
 
@@ -71,26 +80,47 @@ def test_the_package_has_no_other_surprises():
     assert not hasattr(supervisor_restarter, 'make_tea')
 
 
-@pytest.mark.parametrize(('state', 'name'), [
-    (State.RUNNING, event_text.STARTED), (State.SUCCEEDED, event_text.SUCCEEDED), (State.CANCELLED, event_text.CANCELLED)])
+@pytest.mark.parametrize(
+    ('state', 'name'),
+    [
+        (State.RUNNING, event_text.STARTED),
+        (State.SUCCEEDED, event_text.SUCCEEDED),
+        (State.CANCELLED, event_text.CANCELLED),
+    ],
+)
 def test_a_restart_is_one_line(received, state, name):
     announce(run(state))
     assert received == [
-        (name, 'id:7 groupname:web total:2 done:2 failed:0 lowest_ready:0 duration:0.000 killed:0')]
+        (name, 'id:7 groupname:web total:2 done:2 failed:0 lowest_ready:0 duration:0.000 killed:0')
+    ]
 
 
 @pytest.mark.parametrize('state', [State.FAILED, State.TIMED_OUT])
 def test_a_failed_restart_names_each_failed_process(received, state):
     announce(run(state, code=Code.START_FAILED, error='exit status 3\n\x1b[2Jgroupname:x ü'))
-    assert received == [(event_text.FAILED,
-                         'id:7 groupname:web total:2 done:1 failed:1 lowest_ready:0 duration:0.000 killed:0\n'
-                         'web:1 START_FAILED: exit status 3\\n\\x1b[2Jgroupname:x \\xfc\n')]
+    assert received == [
+        (
+            event_text.FAILED,
+            'id:7 groupname:web total:2 done:1 failed:1 lowest_ready:0 duration:0.000 killed:0\n'
+            'web:1 START_FAILED: exit status 3\\n\\x1b[2Jgroupname:x \\xfc\n',
+        )
+    ]
 
 
-@pytest.mark.parametrize(('of_one', 'line'), [
-    ({}, 'web:1 TIMEOUT: it was ready only after the timeout'),
-    ({'error': 'not reached before the timeout'}, 'web:1 TIMEOUT: not reached before the timeout'),
-    ({'code': Code.START_FAILED, 'error': 'exit status 3'}, 'web:1 START_FAILED: exit status 3')])
+@pytest.mark.parametrize(
+    ('of_one', 'line'),
+    [
+        ({}, 'web:1 TIMEOUT: it was ready only after the timeout'),
+        (
+            {'error': 'not reached before the timeout'},
+            'web:1 TIMEOUT: not reached before the timeout',
+        ),
+        (
+            {'code': Code.START_FAILED, 'error': 'exit status 3'},
+            'web:1 START_FAILED: exit status 3',
+        ),
+    ],
+)
 def test_what_was_pending_at_the_timeout_is_named_with_what_became_of_it(received, of_one, line):
     announce(run(State.TIMED_OUT, pending=[(1, 'it is still stopping')], **of_one))
     assert received[0][1].splitlines()[1:] == [line]
@@ -105,6 +135,7 @@ def test_quick_stops_and_starts_are_no_restarts(received):
 def test_what_a_subscriber_raises_is_logged():
     def bad(event):
         raise RuntimeError('of another plugin')
+
     events.subscribe(events.EventTypes.GROUP_RESTART_STARTED, bad)
     said = announce(run())
     assert len(said) == 1

@@ -1,4 +1,7 @@
-"""Replacing what others replace, too. What it means for supervisord is in tests/integration/test_hooks.py."""
+"""Replacing what others replace, too. What it means for supervisord is in
+tests/integration/test_hooks.py.
+"""
+
 from __future__ import annotations
 
 import functools
@@ -10,20 +13,25 @@ from supervisor_restarter.server.hooks import replaced
 
 
 class Poller:
-    """Something with a method to be replaced; what it was called with is told with the name of who was called."""
+    """Something with a method to be replaced; what it was called with is told with the name of who
+    was called.
+    """
 
     def poll(self, told):
         return [*told, 'stock']
 
 
 def ours(below):
-    return lambda *args: below(*args[:-1], [*args[-1], 'ours'])      # a class's function is given its object, too
+    return lambda *args: below(
+        *args[:-1], [*args[-1], 'ours']
+    )  # a class's function is given its object, too
 
 
 def theirs(below):
     @functools.wraps(below)
     def poll(*args):
         return below(*args[:-1], [*args[-1], 'theirs'])
+
     return poll
 
 
@@ -81,7 +89,7 @@ def test_what_came_later_stays_and_ours_is_revived_beneath_it(place):
 def test_what_others_put_back_in_place_of_ours_gets_ours_again(place):
     found = wrap(place)
     hook = replaced(place, 'poll', ours)
-    place.poll = found                       # without a look at what is there by now
+    place.poll = found  # without a look at what is there by now
     assert call(place) == ['stock']
     hook.keep()
     assert call(place) == ['ours', 'stock']
@@ -140,14 +148,18 @@ class Plugin:
         return self.poll(*args)
 
 
-@pytest.mark.parametrize('how', [
-    lambda place: Plugin(place, table=False).poll,
-    lambda place: Plugin(place, table=True).poll,
-    lambda place: Plugin(place, table=False),
-    lambda place: functools.partial(lambda found, told: found([*told, 'theirs']), place.poll),
-    lambda place: lambda told, found=place.poll: found([*told, 'theirs']),
-    lambda place: remember(place.poll),
-], ids=['attribute', 'table', 'object', 'partial', 'default', 'global'])
+@pytest.mark.parametrize(
+    'how',
+    [
+        lambda place: Plugin(place, table=False).poll,
+        lambda place: Plugin(place, table=True).poll,
+        lambda place: Plugin(place, table=False),
+        lambda place: functools.partial(lambda found, told: found([*told, 'theirs']), place.poll),
+        lambda place: lambda told, found=place.poll: found([*told, 'theirs']),
+        lambda place: remember(place.poll),
+    ],
+    ids=['attribute', 'table', 'object', 'partial', 'default', 'global'],
+)
 def test_ours_is_found_however_others_keep_it(how):
     poller: Any = Poller()
     hook = replaced(poller, 'poll', ours)
@@ -166,7 +178,7 @@ def test_ours_of_one_place_is_not_taken_for_that_of_another():
     table = {'one': replaced(one, 'poll', ours), 'other': replaced(other, 'poll', ours)}
     plugin = Plugin(one, table=True)
     plugin.found = {'other': other.poll, 'poll': one.poll}
-    one.poll = plugin.poll          # type: ignore[method-assign]
+    one.poll = plugin.poll  # type: ignore[method-assign]
     table['one'].undo()
     assert call(one) == ['theirs', 'stock']
     table['one'] = replaced(one, 'poll', ours)

@@ -1,4 +1,7 @@
-"""Alarms: when supervisord's loop wakes up for clients that wait. Wake-ups on a real loop are in tests/integration."""
+"""Alarms: when supervisord's loop wakes up for clients that wait. Wake-ups on a real loop are in
+tests/integration.
+"""
+
 from __future__ import annotations
 
 import os
@@ -10,7 +13,7 @@ import pytest
 
 from supervisor_restarter.server.loop import MOST_ALARMS, Reactor
 
-LONG = 10_000_000.0     # seconds; the longest that a client may ask for
+LONG = 10_000_000.0  # seconds; the longest that a client may ask for
 
 
 class Poller:
@@ -114,7 +117,7 @@ class Other:
 def test_a_poll_that_is_not_called_any_more_is_missed_and_put_back(attached, poller):
     """However it looks: without its step, what is down would stay down."""
     attached.alarm(time.monotonic() + 0.5)
-    poller.poll = Other(poller).poll                  # knows of ours, and does not call it
+    poller.poll = Other(poller).poll  # knows of ours, and does not call it
     [dispatcher] = attached._supervisord.options.get_socket_map().values()
     for _ in range(3):
         assert sleep(poller) == 1.0

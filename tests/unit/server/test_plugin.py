@@ -1,4 +1,5 @@
 """The factory that supervisord calls for each of its HTTP servers."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -18,7 +19,9 @@ class FakeOptions:
     def __init__(self, *factories):
         self.rpcinterface_factories = list(factories)
         self.logged: list[str] = []
-        self.logger = SimpleNamespace(critical=self.logged.append, warn=self.logged.append, info=self.logged.append)
+        self.logger = SimpleNamespace(
+            critical=self.logged.append, warn=self.logged.append, info=self.logged.append
+        )
 
     def usage(self, message):
         raise SystemExit(f'Error: {message}')
@@ -41,6 +44,7 @@ def created(monkeypatch):
     def make(supervisord, settings):
         made.append(settings)
         return SimpleNamespace(settings=settings)
+
     monkeypatch.setattr(plugin, 'Service', make)
     return made
 
@@ -58,7 +62,10 @@ def test_another_supervisord_has_another_service():
 
 
 def test_the_package_has_the_factory_of_the_documentation():
-    assert type(supervisor_restarter.make_rpcinterface(supervisord())) is RestarterNamespaceRPCInterface
+    assert (
+        type(supervisor_restarter.make_rpcinterface(supervisord()))
+        is RestarterNamespaceRPCInterface
+    )
 
 
 def test_the_settings_reach_the_service_and_the_options_the_interface(created):
@@ -75,7 +82,10 @@ def test_a_factory_leaves_supervisords_own_things_alone_when_all_is_well():
 
 
 BAD = [
-    ({'delay': 'soon'}, "delay = 'soon' is not allowed: it must be a number of seconds from 0 to 10000000"),
+    (
+        {'delay': 'soon'},
+        "delay = 'soon' is not allowed: it must be a number of seconds from 0 to 10000000",
+    ),
     ({'dealy': '5'}, "has an unknown key 'dealy' (value '5'); known are "),
     ({'on_failure': 'a\nb'}, "on_failure = 'a\\nb' is not allowed: it must be abort or continue"),
 ]
@@ -105,8 +115,11 @@ def test_supervisord_says_that_line_when_it_gives_up(config, text):
 def test_the_line_names_the_section_as_the_user_has_called_it():
     config = {'delay': 'x'}
     one = supervisord(
-        ('supervisor', print, {}), ('other', supervisor_restarter.make_rpcinterface, {'delay': '1'}),
-        ('quick', supervisor_restarter.make_rpcinterface, config), ('wrong', print, config))
+        ('supervisor', print, {}),
+        ('other', supervisor_restarter.make_rpcinterface, {'delay': '1'}),
+        ('quick', supervisor_restarter.make_rpcinterface, config),
+        ('wrong', print, config),
+    )
     with pytest.raises(ValueError, match=r'^\[rpcinterface:quick\] delay = '):
         supervisor_restarter.make_rpcinterface(one, **config)
 

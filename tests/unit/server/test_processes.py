@@ -1,4 +1,5 @@
 """What is seen of a process: made anew when something has happened to it, and only then."""
+
 from __future__ import annotations
 
 import signal
@@ -16,15 +17,27 @@ from supervisor_restarter.server.processes import Obituary, Processes
 
 @pytest.fixture
 def process():
-    config = SimpleNamespace(name='0', startsecs=1, exitcodes=[0], autorestart=RestartWhenExitUnexpected)
-    return SimpleNamespace(config=config, state=ProcessStates.RUNNING, pid=7, exitstatus=None, spawnerr=None,
-                           laststart=time.time() - 60, delay=0, finish=lambda pid, status: None)
+    config = SimpleNamespace(
+        name='0', startsecs=1, exitcodes=[0], autorestart=RestartWhenExitUnexpected
+    )
+    return SimpleNamespace(
+        config=config,
+        state=ProcessStates.RUNNING,
+        pid=7,
+        exitstatus=None,
+        spawnerr=None,
+        laststart=time.time() - 60,
+        delay=0,
+        finish=lambda pid, status: None,
+    )
 
 
 @pytest.fixture
 def supervisord(process):
     group = SimpleNamespace(config=SimpleNamespace(name='web'), processes={'0': process})
-    return SimpleNamespace(process_groups={'web': group}, options=SimpleNamespace(pidhistory={7: process}))
+    return SimpleNamespace(
+        process_groups={'web': group}, options=SimpleNamespace(pidhistory={7: process})
+    )
 
 
 @pytest.fixture
@@ -38,19 +51,25 @@ def test_the_same_is_seen_as_long_as_nothing_happens(look):
     assert look() is look()
 
 
-@pytest.mark.parametrize(('change', 'seen'), [
-    ({'state': ProcessStates.STOPPING, 'delay': 10}, Seen.STOPPING),
-    ({'state': ProcessStates.FATAL, 'pid': 0, 'spawnerr': 'no such file'}, Seen.FATAL),
-    ({'state': ProcessStates.EXITED, 'pid': 0, 'exitstatus': 0}, Seen.EXITED),
-    ({'state': ProcessStates.EXITED, 'pid': 0, 'exitstatus': 1}, Seen.EXITED_BADLY),
-    ({'pid': 8}, Seen.READY)])
+@pytest.mark.parametrize(
+    ('change', 'seen'),
+    [
+        ({'state': ProcessStates.STOPPING, 'delay': 10}, Seen.STOPPING),
+        ({'state': ProcessStates.FATAL, 'pid': 0, 'spawnerr': 'no such file'}, Seen.FATAL),
+        ({'state': ProcessStates.EXITED, 'pid': 0, 'exitstatus': 0}, Seen.EXITED),
+        ({'state': ProcessStates.EXITED, 'pid': 0, 'exitstatus': 1}, Seen.EXITED_BADLY),
+        ({'pid': 8}, Seen.READY),
+    ],
+)
 def test_what_has_happened_is_seen_at_once(look, process, change, seen):
     look()
     vars(process).update(change)
     assert (look().seen, look().pid) == (seen, process.pid)
 
 
-def test_a_process_that_is_to_run_always_has_not_ended_well_whatever_its_exit_status_is(look, process):
+def test_a_process_that_is_to_run_always_has_not_ended_well_whatever_its_exit_status_is(
+    look, process
+):
     process.config.autorestart = RestartUnconditionally
     process.state, process.pid, process.exitstatus = ProcessStates.EXITED, 0, 0
     assert look().seen is Seen.EXITED_BADLY
@@ -79,13 +98,18 @@ def test_an_obituary_that_was_taken_away_comes_back(look, process, supervisord):
     assert isinstance(supervisord.options.pidhistory[7], Obituary)
 
 
-def test_how_a_process_ended_is_not_said_of_the_next_one_that_somebody_else_has_started(look, process, supervisord):
+def test_how_a_process_ended_is_not_said_of_the_next_one_that_somebody_else_has_started(
+    look, process, supervisord
+):
     process.state, process.killing, process.delay = ProcessStates.STOPPING, True, time.time() + 60
     look()
     supervisord.options.pidhistory.pop(7).finish(7, signal.SIGTERM)
     process.state, process.pid = ProcessStates.STOPPED, 0
     assert look().why.startswith('terminated by SIGTERM')
-    process.state, process.pid = ProcessStates.RUNNING, 8       # with startsecs=0 it is never seen STARTING
+    process.state, process.pid = (
+        ProcessStates.RUNNING,
+        8,
+    )  # with startsecs=0 it is never seen STARTING
     supervisord.options.pidhistory[8] = process
     look()
     process.state, process.pid, process.exitstatus = ProcessStates.EXITED, 0, 3

@@ -1,4 +1,5 @@
 """The `restarter` namespace: what it takes, what it refuses, what it answers."""
+
 from __future__ import annotations
 
 import datetime
@@ -38,10 +39,34 @@ SIGNATURES = {
     'getPluginVersion': ['string'],
     'getAPIVersion': ['string'],
 }
-LEAST = {'restartProcessGroup': 1, 'quickStop': 1, 'quickStart': 1, 'quickRestart': 1, 'startRestart': 1,
-         'getRestart': 1, 'waitRestart': 3, 'cancelRestart': 1, 'planRestart': 1, 'retryRestart': 1}
-ODD: list[Any] = [None, 1, 1.5, True, math.nan, '', [], ['x'], [None], {}, {'a': 1}, b'x',
-                  datetime.datetime(2024, 1, 2), 10 ** 400]
+LEAST = {
+    'restartProcessGroup': 1,
+    'quickStop': 1,
+    'quickStart': 1,
+    'quickRestart': 1,
+    'startRestart': 1,
+    'getRestart': 1,
+    'waitRestart': 3,
+    'cancelRestart': 1,
+    'planRestart': 1,
+    'retryRestart': 1,
+}
+ODD: list[Any] = [
+    None,
+    1,
+    1.5,
+    True,
+    math.nan,
+    '',
+    [],
+    ['x'],
+    [None],
+    {},
+    {'a': 1},
+    b'x',
+    datetime.datetime(2024, 1, 2),
+    10**400,
+]
 
 
 class FakeService:
@@ -58,7 +83,9 @@ class FakeService:
     def groups(self):
         return {'web': ['0', '1'], 'größe': ['höhe']}
 
-    def request(self, goal, find, options, default_limit, until_ordered=False, unless_rolling=False):
+    def request(
+        self, goal, find, options, default_limit, until_ordered=False, unless_rolling=False
+    ):
         self.calls.append((goal, find(), options, default_limit))
         self.drive = group(self.world, goal=goal)
         run = Run(str(len(self.runs) + 1), self.drive.restart, find, 0.0)
@@ -98,7 +125,9 @@ def service():
 def supervisord():
     logged: list[str] = []
     logger = SimpleNamespace(critical=logged.append)
-    return SimpleNamespace(options=SimpleNamespace(mood=SupervisorStates.RUNNING, logger=logger), logged=logged)
+    return SimpleNamespace(
+        options=SimpleNamespace(mood=SupervisorStates.RUNNING, logger=logger), logged=logged
+    )
 
 
 @pytest.fixture
@@ -115,6 +144,7 @@ def fault(call, *args):
 
 
 # -- what is published ---------------------------------------------------------------------------
+
 
 def system(interface):
     return SystemNamespaceRPCInterface([('restarter', interface)])
@@ -133,10 +163,14 @@ def test_supervisor_can_tell_each_signature(interface, name):
 @pytest.mark.parametrize('name', SIGNATURES)
 def test_each_method_documents_its_parameters_as_they_are_called(interface, name):
     text = system(interface).methodHelp(f'restarter.{name}')
-    documented = [line.split()[2] for line in text.splitlines() if line.strip().startswith('@param')]
+    documented = [
+        line.split()[2] for line in text.splitlines() if line.strip().startswith('@param')
+    ]
     parameters = list(inspect.signature(getattr(interface, name)).parameters.values())
     assert documented == [parameter.name for parameter in parameters]
-    assert LEAST.get(name, 0) == sum(parameter.default is parameter.empty for parameter in parameters)
+    assert LEAST.get(name, 0) == sum(
+        parameter.default is parameter.empty for parameter in parameters
+    )
     assert text.strip().splitlines()[0].strip()
 
 
@@ -145,6 +179,7 @@ def test_the_versions(interface):
 
 
 # -- arguments -----------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('name', SIGNATURES)
 def test_a_wrong_number_of_arguments_is_incorrect_parameters(interface, service, supervisord, name):
@@ -163,7 +198,9 @@ def test_during_shutdown_there_is_one_answer_to_everything(interface, supervisor
             assert fault(getattr(interface, name), *args).code == Faults.SHUTDOWN_STATE
 
 
-def test_a_waiting_call_is_answered_with_shutdown_state_when_the_shutdown_begins(interface, supervisord):
+def test_a_waiting_call_is_answered_with_shutdown_state_when_the_shutdown_begins(
+    interface, supervisord
+):
     answer = interface.quickStop('web')
     assert answer() is NOT_DONE_YET
     supervisord.options.mood = SupervisorStates.SHUTDOWN
@@ -171,8 +208,17 @@ def test_a_waiting_call_is_answered_with_shutdown_state_when_the_shutdown_begins
 
 
 @pytest.mark.parametrize('names', [odd for odd in ODD if odd != []] + ['nope', ['web', 'nope']])
-@pytest.mark.parametrize('method', ['quickStop', 'quickStart', 'quickRestart', 'startRestart', 'planRestart',
-                                    'restartProcessGroup'])
+@pytest.mark.parametrize(
+    'method',
+    [
+        'quickStop',
+        'quickStart',
+        'quickRestart',
+        'startRestart',
+        'planRestart',
+        'restartProcessGroup',
+    ],
+)
 def test_bad_names_are_bad_group(interface, service, supervisord, method, names):
     refused = fault(getattr(interface, method), names)
     assert (refused.code, refused.text.split(':')[0]) == (Code.BAD_GROUP, 'BAD_GROUP')
@@ -184,7 +230,9 @@ def test_restart_process_group_takes_the_name_of_a_group_alone(interface, name):
     assert fault(interface.restartProcessGroup, name).code == Code.BAD_GROUP
 
 
-@pytest.mark.parametrize('options', [odd for odd in ODD if odd is not None and odd != {}] + [{'delay': None}, {'x': 1}])
+@pytest.mark.parametrize(
+    'options', [odd for odd in ODD if odd is not None and odd != {}] + [{'delay': None}, {'x': 1}]
+)
 @pytest.mark.parametrize('method', ['restartProcessGroup', 'startRestart', 'planRestart'])
 def test_bad_options_are_bad_option(interface, service, supervisord, method, options):
     refused = fault(getattr(interface, method), 'web', options)
@@ -192,7 +240,9 @@ def test_bad_options_are_bad_option(interface, service, supervisord, method, opt
     assert (service.runs, supervisord.logged) == ({}, [])
 
 
-@pytest.mark.parametrize('wait', [None, '', 'yes', 2, -1, 1.0, 0.0, math.nan, [], {}, [True], b'1', 10 ** 400])
+@pytest.mark.parametrize(
+    'wait', [None, '', 'yes', 2, -1, 1.0, 0.0, math.nan, [], {}, [True], b'1', 10**400]
+)
 @pytest.mark.parametrize('method', ['quickStop', 'quickStart', 'quickRestart'])
 def test_wait_must_be_true_or_false(interface, service, method, wait):
     refused = fault(getattr(interface, method), 'web', wait)
@@ -204,15 +254,23 @@ def test_wait_must_be_true_or_false(interface, service, method, wait):
 @pytest.mark.parametrize('id', ODD)
 @pytest.mark.parametrize('method', ['getRestart', 'cancelRestart', 'waitRestart', 'retryRestart'])
 def test_an_unknown_id_is_no_such_restart(interface, method, id):
-    assert fault(getattr(interface, method), id, *[0] * (LEAST[method] - 1)).code == Code.NO_SUCH_RESTART
+    assert (
+        fault(getattr(interface, method), id, *[0] * (LEAST[method] - 1)).code
+        == Code.NO_SUCH_RESTART
+    )
 
 
 BAD_VERSIONS: list[Any] = [None, '', '1', 1.5, 1.0, True, math.nan, [], {}, b'1']
-BAD_SECONDS: list[Any] = [None, '', '1', True, math.nan, math.inf, -1, -0.1, 10 ** 400, [], {}, b'1']
+BAD_SECONDS: list[Any] = [None, '', '1', True, math.nan, math.inf, -1, -0.1, 10**400, [], {}, b'1']
 
 
-@pytest.mark.parametrize(('version', 'seconds', 'named'), [
-    *((version, 1, 'version') for version in BAD_VERSIONS), *((0, seconds, 'seconds') for seconds in BAD_SECONDS)])
+@pytest.mark.parametrize(
+    ('version', 'seconds', 'named'),
+    [
+        *((version, 1, 'version') for version in BAD_VERSIONS),
+        *((0, seconds, 'seconds') for seconds in BAD_SECONDS),
+    ],
+)
 def test_version_and_seconds_are_checked(interface, version, seconds, named):
     id = interface.startRestart('web')
     refused = fault(interface.waitRestart, id, version, seconds)
@@ -220,19 +278,22 @@ def test_version_and_seconds_are_checked(interface, version, seconds, named):
     assert refused.text.startswith(f'BAD_OPTION: {named} = ')
 
 
-@pytest.mark.parametrize('version', [-1, 0, 10 ** 400])
+@pytest.mark.parametrize('version', [-1, 0, 10**400])
 def test_any_whole_number_is_a_version(interface, version):
     interface.waitRestart(interface.startRestart('web'), version, 0)
 
 
-@pytest.mark.parametrize(('method', 'args', 'goal', 'limit'), [
-    ('restartProcessGroup', ('web',), Goal.RESTART, CALL_TIMEOUT),
-    ('quickStop', ('web',), Goal.STOP, CALL_TIMEOUT),
-    ('quickStart', ('web', True), Goal.START, CALL_TIMEOUT),
-    ('quickRestart', (['web:0', 'web:1'],), Goal.RESTART, CALL_TIMEOUT),
-    ('startRestart', (['we*'],), Goal.RESTART, 0.0),
-    ('planRestart', ('all',), 'plan', 0.0),
-])
+@pytest.mark.parametrize(
+    ('method', 'args', 'goal', 'limit'),
+    [
+        ('restartProcessGroup', ('web',), Goal.RESTART, CALL_TIMEOUT),
+        ('quickStop', ('web',), Goal.STOP, CALL_TIMEOUT),
+        ('quickStart', ('web', True), Goal.START, CALL_TIMEOUT),
+        ('quickRestart', (['web:0', 'web:1'],), Goal.RESTART, CALL_TIMEOUT),
+        ('startRestart', (['we*'],), Goal.RESTART, 0.0),
+        ('planRestart', ('all',), 'plan', 0.0),
+    ],
+)
 def test_what_the_service_is_asked_for(interface, service, method, args, goal, limit):
     getattr(interface, method)(*args)
     assert [(call[0], call[3]) for call in service.calls] == [(goal, limit)]
@@ -254,6 +315,7 @@ def test_a_defect_of_ours_is_a_fault_and_a_traceback_in_the_log(interface, servi
 
 # -- answers -------------------------------------------------------------------------------------
 
+
 def test_restart_process_group_answers_true_when_all_are_ready(interface, service):
     answer = interface.restartProcessGroup('web')
     assert answer() is NOT_DONE_YET
@@ -265,7 +327,9 @@ def test_restart_process_group_answers_with_the_processes_that_failed(interface,
     service.world.processes['web:1'].program.kill_error = 'EPERM'
     answer = interface.restartProcessGroup('web')
     service.drive.end()
-    assert answer() == [{'group': 'web', 'name': '1', 'code': Code.STOP_FAILED, 'text': 'STOP_FAILED: EPERM'}]
+    assert answer() == [
+        {'group': 'web', 'name': '1', 'code': Code.STOP_FAILED, 'text': 'STOP_FAILED: EPERM'}
+    ]
 
 
 def timed_out(service, *, others_failed):
@@ -281,10 +345,14 @@ def test_restart_process_group_answers_timeout_with_what_is_pending(interface, s
     timed_out(service, others_failed=False)
     refused = fault(answer)
     assert refused.code == Code.TIMEOUT
-    assert refused.text.startswith('TIMEOUT: 2 of 2 processes were pending: web:0 (it is still stopping')
+    assert refused.text.startswith(
+        'TIMEOUT: 2 of 2 processes were pending: web:0 (it is still stopping'
+    )
 
 
-def test_restart_process_group_answers_with_all_after_a_timeout_if_others_failed_before(interface, service):
+def test_restart_process_group_answers_with_all_after_a_timeout_if_others_failed_before(
+    interface, service
+):
     answer = interface.restartProcessGroup('web')
     timed_out(service, others_failed=True)
     assert [entry['code'] for entry in answer()] == [Code.TIMEOUT, Code.STOP_FAILED]
@@ -294,7 +362,10 @@ def test_restart_process_group_answers_cancelled(interface, service):
     answer = interface.restartProcessGroup('web')
     interface.cancelRestart('1')
     refused = fault(answer)
-    assert (refused.code, refused.text) == (Code.CANCELLED, 'CANCELLED: restart 1 was cancelled: cancelled')
+    assert (refused.code, refused.text) == (
+        Code.CANCELLED,
+        'CANCELLED: restart 1 was cancelled: cancelled',
+    )
 
 
 @pytest.mark.parametrize('method', ['quickStop', 'quickRestart'])
@@ -339,7 +410,7 @@ def test_a_restart_is_waited_for_until_its_version_grows(interface, service):
 
 def test_a_restart_is_waited_for_no_longer_than_asked(interface, service):
     id = interface.startRestart('web')
-    answer = interface.waitRestart(id, 10 ** 9, 2.5)
+    answer = interface.waitRestart(id, 10**9, 2.5)
     assert answer() is NOT_DONE_YET
     service.waited = True
     assert answer()['id'] == id
@@ -349,7 +420,7 @@ def test_a_restart_is_waited_for_no_longer_than_asked(interface, service):
 def test_a_finished_restart_is_answered_at_once(interface, service):
     id = interface.startRestart('web')
     service.drive.end()
-    assert interface.waitRestart(id, 10 ** 9, 1000)['state'] == 'succeeded'
+    assert interface.waitRestart(id, 10**9, 1000)['state'] == 'succeeded'
 
 
 def test_a_cancel_answers_true(interface):
@@ -359,17 +430,38 @@ def test_a_cancel_answers_true(interface):
 def test_a_list_has_no_processes_and_a_single_one_has(interface):
     id = interface.startRestart('web')
     assert [set(interface.getRestart(id)) - set(struct) for struct in interface.listRestarts()] == [
-        {'processes', 'policies', 'warnings'}]
+        {'processes', 'policies', 'warnings'}
+    ]
 
 
 def test_every_struct_can_be_sent_as_xml(interface, service):
     id = interface.startRestart('web')
     service.runs['queued'] = Run('queued', Restart(service.world.members(), Options()), list, 0.0)
-    for value in (interface.getRestart(id), interface.listRestarts(), interface.getRestart('queued')):
+    for value in (
+        interface.getRestart(id),
+        interface.listRestarts(),
+        interface.getRestart('queued'),
+    ):
         assert loads(dumps((value,)))[0][0] == value
     assert set(interface.getRestart('queued')) == {
-        'id', 'groups', 'state', 'version', 'requested_at', 'started_at', 'finished_at', 'duration', 'options', 'total',
-        'done', 'failed', 'killed', 'lowest_ready', 'processes', 'policies', 'warnings'}
+        'id',
+        'groups',
+        'state',
+        'version',
+        'requested_at',
+        'started_at',
+        'finished_at',
+        'duration',
+        'options',
+        'total',
+        'done',
+        'failed',
+        'killed',
+        'lowest_ready',
+        'processes',
+        'policies',
+        'warnings',
+    }
     assert interface.getRestart('queued')['state'] == State.QUEUED.value
 
 

@@ -1,4 +1,5 @@
 """Text that is not ASCII in deferred answers and faults."""
+
 from __future__ import annotations
 
 from xmlrpc.client import Fault as ClientFault
@@ -27,7 +28,7 @@ def test_other_values_stay_as_they_are(value):
     assert loads(dumps((plain(value),)))[0][0] == value
 
 
-@pytest.mark.parametrize('text', NOT_ASCII[:-1])      # a fault is one line
+@pytest.mark.parametrize('text', NOT_ASCII[:-1])  # a fault is one line
 def test_a_fault_is_all_ascii_and_means_the_same(text):
     refused = Fault(Refusal(Code.BAD_GROUP, text))
     xml = dumps(ClientFault(refused.code, refused.text))
@@ -41,13 +42,23 @@ def test_ascii_text_is_a_string():
     assert AsciiText('größe') == 'größe'
 
 
-@pytest.mark.parametrize(('text', 'sent'), [
-    ('we\x1b[31mb', 'we\\x1b[31mb'), ('\x00', '\\x00'), ('\x07\x0b\x1f', '\\x07\\x0b\\x1f'), ('\ufffe', '\\ufffe'),
-    ('gr\xf6\udc80', 'gr\xf6\\udc80'), ('a\nb\tc\x7f\x9b', 'a\nb\tc\x7f\x9b'),
-])
+@pytest.mark.parametrize(
+    ('text', 'sent'),
+    [
+        ('we\x1b[31mb', 'we\\x1b[31mb'),
+        ('\x00', '\\x00'),
+        ('\x07\x0b\x1f', '\\x07\\x0b\\x1f'),
+        ('\ufffe', '\\ufffe'),
+        ('gr\xf6\udc80', 'gr\xf6\\udc80'),
+        ('a\nb\tc\x7f\x9b', 'a\nb\tc\x7f\x9b'),
+    ],
+)
 def test_what_xml_cannot_carry_is_sent_as_an_escape(text, sent):
     assert loads(dumps((plain([{'name': text}]),), methodresponse=True))[0][0] == [{'name': sent}]
 
 
 def test_a_fault_is_one_printable_line():
-    assert Fault(Refusal(Code.TIMEOUT, 'we\nb:\x1b[31m (\u2028)')).text == 'TIMEOUT: we\\nb:\\x1b[31m (\\u2028)'
+    assert (
+        Fault(Refusal(Code.TIMEOUT, 'we\nb:\x1b[31m (\u2028)')).text
+        == 'TIMEOUT: we\\nb:\\x1b[31m (\\u2028)'
+    )

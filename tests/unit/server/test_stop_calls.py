@@ -1,4 +1,5 @@
 """Supervisor's own stop calls while a restart is under way."""
+
 from __future__ import annotations
 
 import itertools
@@ -27,8 +28,12 @@ class Supervisord:
             group = SimpleNamespace(config=SimpleNamespace(name=group_name), processes={})
             self.process_groups[group_name] = group
             for name in names:
-                process = SimpleNamespace(config=SimpleNamespace(name=name), group=group, pid=next(PIDS),
-                                          state=ProcessStates.STOPPING)
+                process = SimpleNamespace(
+                    config=SimpleNamespace(name=name),
+                    group=group,
+                    pid=next(PIDS),
+                    state=ProcessStates.STOPPING,
+                )
                 process.get_state = lambda process=process: process.state
                 group.processes[name] = process
         self.answer: object = True
@@ -65,6 +70,7 @@ class Scene:
             if isinstance(self.answer, Exception):
                 raise self.answer
             return self.answer
+
         call.__doc__ = f'the documentation of {name}'
         return call
 
@@ -84,6 +90,7 @@ def current():
 
 # -- installing ----------------------------------------------------------------------------------
 
+
 def test_all_of_supervisors_stop_calls_are_wrapped(scene):
     stops = {name for name in vars(SupervisorNamespaceRPCInterface) if name.startswith('stop')}
     assert stops == set(METHODS)
@@ -92,7 +99,8 @@ def test_all_of_supervisors_stop_calls_are_wrapped(scene):
 
 def test_the_documentation_stays(scene):
     assert {name: call.__doc__ for name, call in current().items()} == {
-        name: f'the documentation of {name}' for name in METHODS}
+        name: f'the documentation of {name}' for name in METHODS
+    }
 
 
 def test_removing_puts_the_originals_back(scene):
@@ -118,24 +126,32 @@ def test_it_can_be_installed_again(scene):
 
 # -- what is heard -------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(('method', 'args', 'heard'), [
-    ('stopProcess', ('web:1',), [('web', '1')]),
-    ('stopProcess', ('web:1', False), [('web', '1')]),
-    ('stopProcess', ('nginx',), [('nginx', 'nginx')]),
-    ('stopProcess', ('web:*',), []),       # Supervisor's own stopProcess passes these on to stopProcessGroup
-    ('stopProcess', ('web:',), []),
-    ('stopProcess', ('größe:höhe',), [('größe', 'höhe')]),
-    ('stopProcess', ('web:2',), []),
-    ('stopProcess', ('web',), []),
-    ('stopProcess', ('nope:1',), []),
-    ('stopProcess', ('',), []),
-    ('stopProcessGroup', ('web',), WEB),
-    ('stopProcessGroup', ('web', True), WEB),
-    ('stopProcessGroup', ('nope',), []),
-    ('stopProcessGroup', ('web:1',), []),
-    ('stopAllProcesses', (), EVERYTHING),
-    ('stopAllProcesses', (False,), EVERYTHING),
-])
+
+@pytest.mark.parametrize(
+    ('method', 'args', 'heard'),
+    [
+        ('stopProcess', ('web:1',), [('web', '1')]),
+        ('stopProcess', ('web:1', False), [('web', '1')]),
+        ('stopProcess', ('nginx',), [('nginx', 'nginx')]),
+        (
+            'stopProcess',
+            ('web:*',),
+            [],
+        ),  # Supervisor's own stopProcess passes these on to stopProcessGroup
+        ('stopProcess', ('web:',), []),
+        ('stopProcess', ('größe:höhe',), [('größe', 'höhe')]),
+        ('stopProcess', ('web:2',), []),
+        ('stopProcess', ('web',), []),
+        ('stopProcess', ('nope:1',), []),
+        ('stopProcess', ('',), []),
+        ('stopProcessGroup', ('web',), WEB),
+        ('stopProcessGroup', ('web', True), WEB),
+        ('stopProcessGroup', ('nope',), []),
+        ('stopProcessGroup', ('web:1',), []),
+        ('stopAllProcesses', (), EVERYTHING),
+        ('stopAllProcesses', (False,), EVERYTHING),
+    ],
+)
 def test_what_is_meant_to_be_stopped(scene, method, args, heard):
     assert getattr(scene.interface, method)(*args) is True
     assert scene.heard == heard
@@ -149,11 +165,21 @@ def test_a_name_of_another_type_means_nothing_here_and_is_left_to_supervisor(sce
     assert scene.calls[0][2] == (name,)
 
 
-@pytest.mark.parametrize(('method', 'args', 'kwargs'), [
-    ('stopProcess', ('web:0',), {}), ('stopProcess', ('web:0', False), {}), ('stopProcess', (), {'name': 'web:0'}),
-    ('stopProcess', ('web:0',), {'wait': False}), ('stopProcessGroup', ('web', True), {}), ('stopAllProcesses', (), {}),
-    ('stopAllProcesses', (), {'wait': False})])
-def test_supervisor_is_asked_with_the_same_arguments_before_the_service_is_told(scene, method, args, kwargs):
+@pytest.mark.parametrize(
+    ('method', 'args', 'kwargs'),
+    [
+        ('stopProcess', ('web:0',), {}),
+        ('stopProcess', ('web:0', False), {}),
+        ('stopProcess', (), {'name': 'web:0'}),
+        ('stopProcess', ('web:0',), {'wait': False}),
+        ('stopProcessGroup', ('web', True), {}),
+        ('stopAllProcesses', (), {}),
+        ('stopAllProcesses', (), {'wait': False}),
+    ],
+)
+def test_supervisor_is_asked_with_the_same_arguments_before_the_service_is_told(
+    scene, method, args, kwargs
+):
     getattr(scene.interface, method)(*args, **kwargs)
     name, interface, its_args, its_kwargs, heard = scene.calls[0]
     assert (name, interface, its_args, its_kwargs) == (method, scene.interface, args, kwargs)
@@ -162,6 +188,7 @@ def test_supervisor_is_asked_with_the_same_arguments_before_the_service_is_told(
 
 
 # -- the answer ----------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize('answer', [True, [], [{'name': '0'}], lambda: True])
 def test_where_no_restart_has_taken_anything_down_supervisors_answer_stands(scene, answer):
@@ -177,7 +204,9 @@ def test_where_no_restart_has_taken_anything_down_supervisors_fault_stands(scene
     assert info.value.code == code
 
 
-@pytest.mark.parametrize('error', [RPCError(Faults.FAILED), RPCError(Faults.SHUTDOWN_STATE), TypeError('arguments')])
+@pytest.mark.parametrize(
+    'error', [RPCError(Faults.FAILED), RPCError(Faults.SHUTDOWN_STATE), TypeError('arguments')]
+)
 def test_other_faults_stand_even_if_a_restart_has_taken_something_down(scene, error):
     scene.held, scene.answer = {('web', '0')}, error
     with pytest.raises(type(error)) as info:
@@ -194,16 +223,25 @@ def test_a_process_that_a_restart_is_stopping_is_not_said_to_be_not_running(scen
     assert answer() is True
 
 
-@pytest.mark.parametrize(('method', 'args', 'kwargs'), [
-    ('stopProcess', ('web:0', False), {}), ('stopProcess', ('web:0',), {'wait': False}),
-    ('stopProcessGroup', ('web', False), {}), ('stopAllProcesses', (False,), {}),
-    ('stopAllProcesses', (), {'wait': False}), ('stopProcess', ('web:0', 0), {})])
+@pytest.mark.parametrize(
+    ('method', 'args', 'kwargs'),
+    [
+        ('stopProcess', ('web:0', False), {}),
+        ('stopProcess', ('web:0',), {'wait': False}),
+        ('stopProcessGroup', ('web', False), {}),
+        ('stopAllProcesses', (False,), {}),
+        ('stopAllProcesses', (), {'wait': False}),
+        ('stopProcess', ('web:0', 0), {}),
+    ],
+)
 def test_who_does_not_wait_is_answered_at_once(scene, method, args, kwargs):
     scene.held, scene.answer = {('web', '0')}, True
     assert getattr(scene.interface, method)(*args, **kwargs)() is True
 
 
-@pytest.mark.parametrize('state', [ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL])
+@pytest.mark.parametrize(
+    'state', [ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL]
+)
 def test_any_state_of_rest_counts_as_stopped(scene, state):
     scene.held = {('web', '0')}
     answer = scene.interface.stopProcess('web:0')
@@ -211,7 +249,9 @@ def test_any_state_of_rest_counts_as_stopped(scene, state):
     assert answer() is True
 
 
-def test_the_processes_of_a_group_that_a_restart_was_stopping_are_reported_with_supervisors_own(scene):
+def test_the_processes_of_a_group_that_a_restart_was_stopping_are_reported_with_supervisors_own(
+    scene,
+):
     row = {'name': '1', 'group': 'web', 'status': Faults.SUCCESS, 'description': 'OK'}
     scene.held, scene.answer = {('web', '0'), ('web', '10')}, [row]
     answer = scene.interface.stopProcessGroup('web')
@@ -228,11 +268,13 @@ def test_a_process_that_has_stopped_may_be_started_again_while_others_are_waited
     assert answer() is NOT_DONE_YET
     scene.supervisord.starts('web', '0')
     scene.supervisord.exits('web', '10')
-    scene.supervisord.starts('web', '10')          # and nobody has asked in between
+    scene.supervisord.starts('web', '10')  # and nobody has asked in between
     assert [row['name'] for row in answer()] == ['0', '10']
 
 
-def test_a_process_that_has_stopped_may_be_started_again_while_supervisors_own_answer_is_waited_for(scene):
+def test_a_process_that_has_stopped_may_be_started_again_while_supervisors_own_answer_is_waited_for(
+    scene,
+):
     answers = [NOT_DONE_YET, NOT_DONE_YET, []]
     scene.held, scene.answer = {('web', '0')}, lambda: answers.pop(0)
     answer = scene.interface.stopProcessGroup('web')
@@ -249,7 +291,9 @@ def test_both_are_waited_for_supervisors_deferred_answer_and_the_restart(scene):
     answer = scene.interface.stopAllProcesses()
     assert [answer(), answer(), answer()] == [NOT_DONE_YET, NOT_DONE_YET, NOT_DONE_YET]
     scene.supervisord.exits('nginx', 'nginx')
-    assert answer() == [{'name': 'nginx', 'group': 'nginx', 'status': Faults.SUCCESS, 'description': 'OK'}]
+    assert answer() == [
+        {'name': 'nginx', 'group': 'nginx', 'status': Faults.SUCCESS, 'description': 'OK'}
+    ]
     assert answers == ['asked once too often']
 
 
