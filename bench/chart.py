@@ -1,7 +1,8 @@
 """docs/speed.svg: where every process of the group is, over time, supervisorctl beside this plugin.
 
 A panel for each, a line for each process, on the same scale; below them, how long every supervisor
-of the same run took. Drawn like docs/rolling.svg, and in its colours."""
+of the same run took. Drawn like docs/rolling.svg, and in its colours.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 bench.demo`.
 
 Downtime is read from supervisord's own log, for both in the same way: neither command measures
-itself."""
+itself.
+"""
 
 from __future__ import annotations
 

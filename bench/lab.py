@@ -29,9 +29,8 @@ from types import TracebackType
 from typing import Any
 
 START_SECONDS = 20.0  # for supervisord to answer its first call
-STOP_SECONDS = (
-    20.0  # for supervisord to stop all processes and exit; twice the default stopwaitsecs
-)
+# for supervisord to stop all processes and exit; twice the default stopwaitsecs
+STOP_SECONDS = 20.0
 CALL_SECONDS = 10.0  # for one XML-RPC call
 POLL_SECONDS = 0.05  # between two looks at a condition
 
@@ -222,7 +221,8 @@ def downtimes(log: str) -> dict[str, float]:
     """How many seconds each process was down, by its name, read from supervisord's log.
 
     Down is from the line that says a process has stopped or exited to the one that says it is
-    spawned; several such spans are added up. A process that did not come back is a LabError."""
+    spawned; several such spans are added up. A process that did not come back is a LabError.
+    """
     down: dict[str, float] = {}
     gone: dict[str, datetime] = {}
     for match in filter(None, map(LOG_LINE.match, log.splitlines())):
@@ -283,7 +283,8 @@ def short_tempdir() -> str:
     """Where temporary files go.
 
     Or /tmp when that is too long for the path of a unix socket (about 100 characters), or has
-    characters with a meaning in configuration files."""
+    characters with a meaning in configuration files.
+    """
     usual = tempfile.gettempdir()
     return usual if len(usual) <= 60 and re.fullmatch(r'[-/\w.]+', usual, re.ASCII) else '/tmp'
 

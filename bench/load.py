@@ -7,7 +7,8 @@ machine. kind is 'ok', 'refused', or how else it failed.
 
 Each request has a connection of its own. A connection that is kept stays with one worker: it would
 not meet the others, and whether it breaks says more about its client, who has to know that an idle
-connection may be closed."""
+connection may be closed.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 interface.
 
 `python -m bench.quick`. When processes stopped and started is read from supervisord's log, for all
-three alike."""
+three alike.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 them.
 
 A block that begins with a comment holding a path, as `# /srv/app/tasks.py`, is that file. Another
-`ini` block is a section. Files above the first recipe are for all of them."""
+`ini` block is a section. Files above the first recipe are for all of them.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ Requests are counted by the clients (bench.load), which workers serve is watched
 No restart can help this: a uvicorn that stops closes a connection that it has accepted but not read
 from yet, in about one of thirty stops here (github.com/Kludex/uvicorn/issues/2757). HAProxy asks
 another worker then (apps/haproxy.cfg); a client on the shared socket sees a reset and has to ask
-again itself."""
+again itself.
+"""
 
 from __future__ import annotations
 

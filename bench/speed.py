@@ -48,9 +48,8 @@ COUNTS = [32, 200, 500]
 MILLISECONDS = [0, 500]  # that a worker takes to stop
 DRAWN = (200, 500)  # the count and milliseconds that the picture shows
 SHOWN = ('supervisorctl restart web:*', 'supervisorctl_restart_group web')
-SETTLE_SECONDS = (
-    1.5  # runit and s6 start a service at most once a second; to supervisord it must be RUNNING
-)
+# runit and s6 start a service at most once a second; to supervisord it must be RUNNING
+SETTLE_SECONDS = 1.5
 SLOW_SECONDS = 15.0
 STARTS = 5  # how often a command's own start is measured
 DESCRIPTORS = 8192  # pm2 and supervisord need some thousands for 500 workers

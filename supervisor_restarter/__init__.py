@@ -19,7 +19,8 @@ def __getattr__(name: str) -> Any:
 
     supervisord looks it up before it reads its [eventlistener:x] sections, and by then the
     GROUP_RESTART events have to be known. The command line uses this package too, and need not wait
-    for the server's parts."""
+    for the server's parts.
+    """
     if name != 'make_rpcinterface':
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     from supervisor_restarter.server.plugin import make_rpcinterface

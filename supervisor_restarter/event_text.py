@@ -6,14 +6,15 @@ it.
 
 All of it is printable ASCII: Supervisor announces a payload's length in characters and sends it as
 UTF-8, so that a listener which counts bytes would lose its place at the first character that takes
-two."""
+two.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supervisor_restarter.faults import printable
+from supervisor_restarter.text import printable
 
 GROUP_RESTART = 'GROUP_RESTART'  # the event type to which the others belong
 STARTED, SUCCEEDED, FAILED, CANCELLED = (
@@ -56,7 +57,8 @@ def failure_lines(failures: Sequence[Mapping[str, Any]]) -> str:
 
 def word(name: str) -> str:
     """A name as one word: separators, backslashes and all that is not printable ASCII as escapes of
-    Python (a comma is \\x2c)."""
+    Python (a comma is \\x2c).
+    """
     escaped = name.encode('unicode_escape').decode('ascii')
     return ''.join(f'\\x{ord(c):02x}' if c in SEPARATORS else c for c in escaped)
 

@@ -7,25 +7,14 @@ rpcinterface.py turns a Refusal into the RPCError that Supervisor's XML-RPC hand
 
 from __future__ import annotations
 
-import codecs
 import errno
-import re
-from collections.abc import Iterable
 from enum import IntEnum
-
-# Python reads a codec from a file when it is first used, which may be when there are no descriptors
-# left.
-codecs.lookup('unicode_escape')
-
-MOST_NAMED = 10  # names in one message
-# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can
-# read an answer that has it.
-NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 
 
 class Code(IntEnum):
     """Fault codes of the `restarter` namespace. The first five are those of the original plugin;
-    all lie above every code of Supervisor's own (supervisor.xmlrpc.Faults ends at 92)."""
+    all lie above every code of Supervisor's own (supervisor.xmlrpc.Faults ends at 92).
+    """
 
     BAD_GROUP = 0x400  # no such group or process, or nothing matched
     BAD_STATE = 0x410  # what is asked does not fit the state the thing is in
@@ -67,24 +56,3 @@ def shortage(error: BaseException | None) -> str:
             )
         error = error.__cause__
     return ''
-
-
-def listed(names: Iterable[str]) -> str:
-    """The names in one line, at most MOST_NAMED of them."""
-    everything = list(names)
-    rest = len(everything) - MOST_NAMED
-    return ', '.join(everything[:MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')
-
-
-def printable(text: str) -> str:
-    """`text` as one line that is safe in logs, events, XML and on a terminal: control, format and
-    line-breaking characters as escapes.
-
-    Names and reasons come from a configuration file and from processes; none of them may move the
-    cursor, change the terminal's title or begin a line of its own.
-    """
-    if text.isprintable():
-        return text
-    return ''.join(
-        c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text
-    )

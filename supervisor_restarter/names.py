@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from supervisor_restarter.faults import Code, Refusal, listed
-from supervisor_restarter.options import shown
+from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.spelling import closest, did_you_mean
+from supervisor_restarter.text import listed, shown
 
 # What one call may cost is bounded: a glob is compared with every process, and one that is long
 # takes fnmatch a time that grows with the square of its length.
@@ -42,6 +42,11 @@ class Match(NamedTuple):
     outright: bool
     single: bool
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its group and its name: what it is known by, however it was named."""
+        return self.group, self.name
+
 
 def group_members(groups: Groups, name: Any) -> list[Match]:
     """All processes of the group `name`; Refusal BAD_GROUP if there is none of that name, or it is
@@ -66,7 +71,8 @@ def resolve(groups: Groups, names: Any) -> list[Match]:
 
     Refusal BAD_GROUP if names is of another type, empty or too long, if anything in it matches
     nothing, or if a bare word is the name of processes in several groups: one bad name refuses the
-    whole call."""
+    whole call.
+    """
     found: dict[tuple[str, str], Match] = {}
     missing = []
     homes = _homes(groups)
@@ -83,8 +89,8 @@ def resolve(groups: Groups, names: Any) -> list[Match]:
         if not matches:
             missing.append(name)
         for match in matches or ():
-            before = found.get(match[:2], match)
-            found[match[:2]] = Match(
+            before = found.get(match.key, match)
+            found[match.key] = Match(
                 match.group,
                 match.name,
                 match.outright or before.outright,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from signal import Signals  # their names only
@@ -16,6 +15,7 @@ from typing import Any, Callable
 
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.spelling import closest, did_you_mean
+from supervisor_restarter.text import plainly, shown
 
 MOST_PROCESSES = 10_000
 MOST_SECONDS = 10_000_000  # about four months; keeps every deadline far from overflow
@@ -45,7 +45,8 @@ class Options:
     on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
 
     origin: CALL or CONFIGURATION for each option that was given there, also if its value is the
-    default's."""
+    default's.
+    """
 
     delay: float = 0.2
     timeout: float | None = None
@@ -77,9 +78,10 @@ class Options:
         """How many processes of a group of `size` may be not ready at once."""
         return allowed_of(self.max_unavailable, size)
 
-    def limit(self, default: float = 0.0) -> float | None:
+    def timeout_or(self, default: float = 0.0) -> float | None:
         """Seconds after which the taking down ends; None: no limit. `default` (seconds, 0: none)
-        holds where `timeout` is set neither in the configuration nor in the call."""
+        holds where `timeout` is set neither in the configuration nor in the call.
+        """
         seconds = default if self.timeout is None else self.timeout
         return seconds or None
 
@@ -114,7 +116,8 @@ class Settings:
 @dataclass(frozen=True)
 class Kind:
     """The kind of value that an option takes: `allowed` in words, `of_text` (ValueError if it is
-    none) for the configuration, `accepts` for a value."""
+    none) for the configuration, `accepts` for a value.
+    """
 
     allowed: str
     of_text: Callable[[str], Any]
@@ -245,7 +248,8 @@ def checked(name: str, kind: Kind, value: Any) -> Any:
 
 def with_call(defaults: Options, given: Any) -> Options:
     """`defaults` overridden by the struct of a call; Refusal BAD_OPTION for anything else than a
-    struct of known options with allowed values."""
+    struct of known options with allowed values.
+    """
     if given is None:
         return defaults
     if not isinstance(given, Mapping):
@@ -264,7 +268,8 @@ def with_call(defaults: Options, given: Any) -> Options:
 
 def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
     """The settings of a configuration section; ValueError with one line naming section, key, value
-    and what is allowed."""
+    and what is allowed.
+    """
     known = {**DECLARED, **CONFIGURATION_ONLY}
     values = {}
     for name, text in texts.items():
@@ -289,7 +294,8 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
 
 def of_text(name: str, kind: Kind, text: str) -> Any:
     """The value that `text` stands for, in its normal form; ValueError with one line naming `name`,
-    the text and what is allowed."""
+    the text and what is allowed.
+    """
     try:
         value = kind.of_text(text.strip())
         normal = kind.normal(value)
@@ -299,20 +305,3 @@ def of_text(name: str, kind: Kind, text: str) -> Any:
     if not good:
         raise ValueError(f'{name} = {shown(text)} is not allowed: it must be {kind.allowed}')
     return normal
-
-
-def plainly(value: Any) -> str:
-    """An option's value as one would write it in the configuration."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'{value:g}' if isinstance(value, float) else str(value)
-
-
-_brief = reprlib.Repr()
-_brief.maxstring = _brief.maxother = _brief.maxlong = 80
-_brief.maxlevel = 3
-
-
-def shown(value: Any) -> str:
-    """`value` for a message: one short line, whatever a client has sent."""
-    return _brief.repr(value)

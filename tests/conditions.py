@@ -3,7 +3,8 @@
     python -m tests.conditions NAME DIRECTORY command ...
 
 becomes the command under the condition of that name; DIRECTORY is a private one that the condition
-may use."""
+may use.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Condition(NamedTuple):
 
     environment: given the usual one and a new private directory, the one of the tests. prepare:
     called in the child. command: what runs the tests, before their own command. impossible: why it
-    cannot be had here, '' if it can."""
+    cannot be had here, '' if it can.
+    """
 
     name: str
     environment: Callable[[Environment, Path], Environment] = lambda usual, directory: usual

@@ -12,7 +12,8 @@ exit status is 1 if anything failed.
 
 target: files or tests as for pytest; all tests without any. --quick: the unit tests under most of
 the conditions at once, and a handful of sensitive integration tests under the others; this is part
-of `make test`."""
+of `make test`.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@
 Runs the tests that are shipped in the installed Supervisor with the plugin's modules loaded into
 the same Python (they add to the XML-RPC marshaller and to what is done after a fork). If any fails,
 the suite is run once more in a Python that cannot import the plugin, and only a test that fails
-with the plugin alone counts; the others are named."""
+with the plugin alone counts; the others are named.
+"""
 
 from __future__ import annotations
 

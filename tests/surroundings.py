@@ -3,7 +3,8 @@ job or supervisord.
 
 settle() sets it for this process, and so for the supervisords and commands that tests start. A test
 that is about such a thing sets it itself; tests/integration/test_surroundings.py has those about
-the product as a whole."""
+the product as a whole.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 LOCALE = 'C.UTF-8'
-LONGEST_TMPDIR = (
-    40  # characters; a unix socket's path has about 100, and pytest's directories are below it
-)
+# characters; a unix socket's path has about 100, and pytest's directories are below it
+LONGEST_TMPDIR = 40
 PLAIN_PATH = re.compile(
     r'[-/\w.]+', re.ASCII
 )  # no quoting needed in a configuration file, a shell or a URL

@@ -3,7 +3,8 @@
 Process does what supervisor.process.Subprocess does with its state (test_world.py holds the two
 together), and what a program does of its own is scripted. Drive takes the turns of supervisord's
 loop in their order: what clients ask, transitions, exits, then the restart. Between turns it sleeps
-until the restart's wake_at, a child's exit or supervisord's own second, whichever is first."""
+until the restart's wake_at, a child's exit or supervisord's own second, whichever is first.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import Callable, NamedTuple
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.answers import process_struct
 from supervisor_restarter.engine.member import Failure, Member, Observation
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import UP, Order, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
@@ -32,7 +33,8 @@ EXITCODES = (0,)
 
 class Life(NamedTuple):
     """What becomes of one spawn: exits by itself after `seconds` (None: never) with `status`; its
-    probe calls it ready so many seconds after the spawn (0: it has no probe, None: never)."""
+    probe calls it ready so many seconds after the spawn (0: it has no probe, None: never).
+    """
 
     seconds: float | None = None
     status: int = 0
@@ -295,8 +297,10 @@ class Entry(NamedTuple):
 class Drive:
     """supervisord's loop with one restart on it. At every change it checks what always holds."""
 
-    def __init__(self, world: World, restart: Restart, orders_per_turn: int | None = None) -> None:
-        self.world, self.restart, self.orders_per_turn = world, restart, orders_per_turn
+    def __init__(
+        self, world: World, operation: Operation, orders_per_turn: int | None = None
+    ) -> None:
+        self.world, self.operation, self.orders_per_turn = world, operation, orders_per_turn
         self.log: list[Entry] = []
         self.turns = 0
         self._actions: list[tuple[float, Callable[[], object]]] = []
@@ -309,11 +313,11 @@ class Drive:
         return self
 
     def begin(self) -> Drive:
-        self._checked(lambda: self.restart.begin(self.world.now, self.world.look))
-        for member in self.restart.to_be_stopped():
+        self._checked(lambda: self.operation.begin(self.world.now, self.world.look))
+        for member in self.operation.to_be_stopped():
             failure = self.world.obstacle(member)
             if failure is not None:
-                self._checked(functools.partial(self.restart.foreseen, member, failure))
+                self._checked(functools.partial(self.operation.foreseen, member, failure))
         return self
 
     def to(self, seconds: float) -> Drive:
@@ -325,14 +329,14 @@ class Drive:
         self.world.now = until
         return self
 
-    def end(self) -> Restart:
+    def end(self) -> Operation:
         """Run until the restart has finished."""
-        while not self.restart.finished:
+        while not self.operation.finished:
             if self._next > BEGINNING + LONGEST:
-                raise AssertionError(f'hangs: {phases(self.restart)}')
+                raise AssertionError(f'hangs: {phases(self.operation)}')
             self.world.now = self._next
             self._turn()
-        return self.restart
+        return self.operation
 
     def entries(self, order: str) -> dict[str, float]:
         """When (seconds, rounded) each process was stopped or started by the restart."""
@@ -341,36 +345,36 @@ class Drive:
     @property
     def halted(self) -> bool:
         """Whether nothing further may be taken down, as can be told from outside."""
-        restart = self.restart
-        aborting = restart.options.on_failure == 'abort' and restart.goal is Goal.RESTART
-        return restart.state in (State.TIMED_OUT, State.CANCELLED) or (
-            aborting and any(member.phase is Phase.FAILED for member in restart.members)
+        operation = self.operation
+        aborting = operation.options.on_failure == 'abort' and operation.goal is Goal.RESTART
+        return operation.state in (State.TIMED_OUT, State.CANCELLED) or (
+            aborting and any(member.phase is Phase.FAILED for member in operation.members)
         )
 
     def _turn(self) -> None:
-        world, restart, before = self.world, self.restart, self.restart.version
+        world, operation, before = self.world, self.operation, self.operation.version
         self.turns += 1
         for action in [action for at, action in self._actions if at <= world.now]:
             self._checked(action)
         self._actions = [(at, action) for at, action in self._actions if at > world.now]
         world.turn()
-        self._checked(lambda: restart.step(world.now, world.look))
+        self._checked(lambda: operation.step(world.now, world.look))
         rest = False
-        for number, member in enumerate(restart.orders()):
+        for number, member in enumerate(operation.orders()):
             rest = number == self.orders_per_turn
             if rest:
                 break
             self._carry_out(member)
-        soon = rest or restart.version != before
+        soon = rest or operation.version != before
         self._next = self._wake_at(world.now + MOMENT if soon else world.now + SECOND)
 
     def _carry_out(self, member: Member) -> None:
         assert member.order is not None
         seconds = self.world.now - BEGINNING
         self.log.append(Entry(seconds, member.order.value, name_of(member), self.halted))
-        failure = self.world.carry_out(member, self.restart.goal)
+        failure = self.world.carry_out(member, self.operation.goal)
         pid = self.world.processes[name_of(member)].pid
-        self._checked(lambda: self.restart.performed(member, self.world.now, failure, pid))
+        self._checked(lambda: self.operation.performed(member, self.world.now, failure, pid))
 
     def _wake_at(self, latest: float) -> float:
         exits = [
@@ -378,7 +382,7 @@ class Drive:
             for process in self.world.processes.values()
             if process.exits_at is not None
         ]
-        wake_at = self.restart.wake_at()
+        wake_at = self.operation.wake_at()
         probes = [
             process.ready_at
             for process in self.world.processes.values()
@@ -394,52 +398,52 @@ class Drive:
         return max(min(times), self.world.now + MOMENT)
 
     def _checked(self, act: Callable[[], object]) -> None:
-        restart = self.restart
-        before, version, finished = visible(restart), restart.version, restart.finished
+        operation = self.operation
+        before, version, finished = visible(operation), operation.version, operation.finished
         act()
-        assert restart.version >= version
-        assert restart.version > version or visible(restart) == before, (
+        assert operation.version >= version
+        assert operation.version > version or visible(operation) == before, (
             'a change without a new version'
         )
-        assert not finished or (restart.finished and visible(restart) == before), (
+        assert not finished or (operation.finished and visible(operation) == before), (
             'a change after the end'
         )
-        assert restart.finished or restart.state is not State.SUCCEEDED
-        if restart.finished and not finished:
+        assert operation.finished or operation.state is not State.SUCCEEDED
+        if operation.finished and not finished:
             self._check_the_word()
-        assert restart.done + len(restart.failures) <= len(restart.members)
-        assert not restart.finished or all(member.order is None for member in restart.members)
-        for member in restart.members:
+        assert operation.done + len(operation.failures) <= len(operation.members)
+        assert not operation.finished or all(member.order is None for member in operation.members)
+        for member in operation.members:
             assert (member.phase is not Phase.FAILED) or (member.code is not None and member.error)
 
     def _check_the_word(self) -> None:
         """What is said at the end is true at the end."""
-        for member in self.restart.members:
-            if member.group in self.world.removed or self.restart.goal is Goal.STOP:
+        for member in self.operation.members:
+            if member.group in self.world.removed or self.operation.goal is Goal.STOP:
                 continue
             seen = member.observed.seen
             assert member.phase is not Phase.READY or seen is Seen.READY, seen
             assert member.phase is not Phase.ENDED or seen not in UP, seen
-            if self.restart.state is State.SUCCEEDED and member.phase not in (
+            if self.operation.state is State.SUCCEEDED and member.phase not in (
                 Phase.SKIPPED,
                 Phase.TAKEN,
             ):
                 assert seen in (Seen.READY, Seen.EXITED) or member.phase is Phase.ENDED
 
 
-def visible(restart: Restart) -> list[object]:
+def visible(operation: Operation) -> list[object]:
     """What clients are shown of a restart, but for lowest_ready."""
     return [
-        restart.state,
-        restart.finished,
-        restart.done,
-        len(restart.failures),
-        [process_struct(member, restart.begun_at) for member in restart.members],
+        operation.state,
+        operation.finished,
+        operation.done,
+        len(operation.failures),
+        [process_struct(member, operation.begun_at) for member in operation.members],
     ]
 
 
-def phases(restart: Restart) -> dict[str, str]:
-    return {member.name: member.phase.value for member in restart.members}
+def phases(operation: Operation) -> dict[str, str]:
+    return {member.name: member.phase.value for member in operation.members}
 
 
 def group(
@@ -451,14 +455,15 @@ def group(
     **options: object,
 ) -> Drive:
     """A restart of everything in the world, begun; `names` are running processes to be added first.
-    Options are those of a call, with no limit unless a timeout is given."""
+    Options are those of a call, with no limit unless a timeout is given.
+    """
     for name in names:
         world.add(name)
     options = {'scout': 0.0, **options}  # tests that are not about it need not wait for it
-    restart = Restart(
+    operation = Operation(
         world.members(outright),
         Options(timeout=timeout, **options),  # type: ignore[arg-type]
         deadline=None if timeout is None else world.now + timeout,
         goal=goal,
     )
-    return Drive(world, restart).begin()
+    return Drive(world, operation).begin()

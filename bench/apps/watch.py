@@ -81,7 +81,8 @@ def accepts(log: Path) -> Probe:
     descriptor 0.
 
     A client cannot ask one of them by itself, but the kernel knows: the worker's event loop waits
-    for that socket. The pids come from supervisord's log."""
+    for that socket. The pids come from supervisord's log.
+    """
     pids = Pids(log)
     polled: dict[int, str] = {}  # by pid: the file that tells what its event loop waits for
 
@@ -140,7 +141,8 @@ def lowest(changes: list[Changes], start: float, end: float) -> int:
     """The fewest workers that were ready from start to end, for two samples at least.
 
     Each change is seen up to a sample late: that one worker went just before another came may be an
-    illusion."""
+    illusion.
+    """
     moments = sorted(
         {start, end, *(at for worker in changes for at, _ in worker if start < at < end)}
     )

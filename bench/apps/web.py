@@ -1,7 +1,8 @@
 """The server that bench.rolling restarts, for uvicorn: uvicorn bench.apps.web:app
 
 A second to start, as with caches to fill; some milliseconds of waiting per request, as for a
-database. GET / answers with the pid that served it, GET /health with an empty 200."""
+database. GET / answers with the pid that served it, GET /health with an empty 200.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +12,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-START_SECONDS = (
-    1.0  # with the imports more than startsecs: a process is RUNNING before it is of use
-)
+# with the imports more than startsecs: a process is RUNNING before it is of use
+START_SECONDS = 1.0
 WORK_SECONDS = 0.01
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]

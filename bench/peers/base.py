@@ -3,7 +3,8 @@ and an end.
 
 Most of them run during the whole measurement, so that they can take turns; those whose turn it is
 not are halted by SIGSTOP, so that what they do between restarts is not charged to others. Peers
-that are `alone` come after them."""
+that are `alone` come after them.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +53,8 @@ class Way(NamedTuple):
     name: str
     role: str  # floor, command or rpc (of the plugin), peer, or aside: for information
     restart: Callable[[], object]  # returns when the command has ended or the call was answered
-    empty: Callable[[], object] | None = (
-        None  # does nothing, by the same command: what its start alone takes
-    )
+    # does nothing, by the same command: what its start alone takes
+    empty: Callable[[], object] | None = None
 
 
 class Peer:
@@ -111,7 +111,8 @@ class Peer:
         workers.
 
         For each: what it has now, memory shared with others divided by the number of those who
-        share it (Pss), and how much more it has had at its peak (VmHWM - VmRSS)."""
+        share it (Pss), and how much more it has had at its peak (VmHWM - VmRSS).
+        """
         sizes = [memory(pid) for pid in tree(self.root()) if not runs(pid, self.place.worker)]
         return sum(sizes) / 1024
 

@@ -3,7 +3,8 @@ WORKER FILE MS
 
 Starts COUNT workers; for each line on standard input it signals all of them, then waits for
 whichever ends first and starts it again by posix_spawn, until all are new; then it answers with a
-line. No pipes, no logs, no states."""
+line. No pipes, no logs, no states.
+"""
 
 from __future__ import annotations
 

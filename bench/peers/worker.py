@@ -10,7 +10,8 @@ polled; the price is one write of 30 bytes to a file that is open already, some 
 same for all. Not asked is therefore also: what the supervisor believes.
 
 It is a small C program, so that starting it costs next to nothing: 500 interpreters would hide what
-is measured."""
+is measured.
+"""
 
 from __future__ import annotations
 

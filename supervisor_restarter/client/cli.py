@@ -1,7 +1,8 @@
 """supervisorctl_restart_group: restarts process groups and shows how that goes.
 
 What only some commands need is imported when they do: most restarts take less time than a start of
-Python."""
+Python.
+"""
 
 from __future__ import annotations
 

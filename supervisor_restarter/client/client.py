@@ -29,7 +29,8 @@ from supervisor_restarter.client.structs import (
     conforms,
     ended,
 )
-from supervisor_restarter.faults import NOT_XML, Code, printable
+from supervisor_restarter.faults import Code
+from supervisor_restarter.text import NOT_XML, printable
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
 PATIENCE = 20.0
@@ -39,7 +40,7 @@ PATIENCE = 20.0
 PACE = 0.2
 # A version no restart reaches: waitRestart then returns when the restart has ended, or when its
 # seconds are over.
-NEVER = 2**31 - 1
+AT_THE_END = 2**31 - 1
 
 
 class Exit(IntEnum):
@@ -194,7 +195,9 @@ class Client:
         """The restart several times a second while it changes, and last when it has ended."""
         version, moving = 0, True
         while True:
-            restart = self._look(restart_id, *((NEVER, PACE) if moving else (version, PATIENCE)))
+            restart = self._look(
+                restart_id, *((AT_THE_END, PACE) if moving else (version, PATIENCE))
+            )
             yield restart
             if ended(restart):
                 return
@@ -203,7 +206,7 @@ class Client:
     def wait(self, restart_id: str) -> Restart:
         """The restart when it has ended, however long that takes."""
         while True:
-            restart = self._look(restart_id, NEVER, PATIENCE)
+            restart = self._look(restart_id, AT_THE_END, PATIENCE)
             if ended(restart):
                 return restart
 
@@ -211,7 +214,8 @@ class Client:
         """One look at a restart in motion, over a new connection if the old one broke.
 
         Looking twice does no harm, and a broken connection alone says nothing about the restart:
-        after a reload it is the new supervisord that knows whether it still has it."""
+        after a reload it is the new supervisord that knows whether it still has it.
+        """
         try:
             try:
                 return cast(

@@ -8,14 +8,15 @@ from typing import Any, Callable
 
 from supervisor_restarter.client.gauge import Gauge, Title
 from supervisor_restarter.client.screen import abandon
-from supervisor_restarter.faults import printable
+from supervisor_restarter.text import printable
 
 
 class Display:
     """Prints through supervisorctl's own `output`.
 
     Nothing that goes wrong with the printing ends a command: where nobody reads any more, the rest
-    is dropped."""
+    is dropped.
+    """
 
     def __init__(self, ctl: Any) -> None:
         self._ctl = ctl
@@ -26,7 +27,8 @@ class Display:
         """A bar for `total` processes, if there is a terminal.
 
         To import tqdm takes longer than many a restart: to be called after what the user waits for
-        has been sent, and at no moment when processes are down and wait for us."""
+        has been sent, and at no moment when processes are down and wait for us.
+        """
         if self._lost or total < 2 or not self._ctl.stdout.isatty():
             return
         try:

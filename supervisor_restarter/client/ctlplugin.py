@@ -5,7 +5,8 @@
 
 The first three need no restarter interface on the server: it is used where it is there, else
 Supervisor's own calls are made. Which of them is found out with each command, as `open` may lead to
-another server in between."""
+another server in between.
+"""
 
 from __future__ import annotations
 

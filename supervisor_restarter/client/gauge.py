@@ -7,7 +7,7 @@ import threading
 from typing import Any, Callable, TextIO
 
 from supervisor_restarter.client.screen import abandon
-from supervisor_restarter.faults import printable
+from supervisor_restarter.text import printable
 
 # Seconds between two drawings while nothing is heard of what the bar shows.
 TICK = 1.0
@@ -52,7 +52,8 @@ class Gauge:
 
     It is drawn anew every TICK seconds, by a thread: the one that talks to the server waits for its
     answer meanwhile, and to ask the server more often would cost others' time. Where the terminal
-    goes away, the rest is dropped."""
+    goes away, the rest is dropped.
+    """
 
     def __init__(self, tqdm: Any, stream: TextIO, total: int) -> None:
         tqdm.monitor_interval = 0  # else tqdm starts a thread of its own to look after the bar

@@ -11,7 +11,7 @@ from typing import Any, Callable
 from urllib.parse import quote
 
 from supervisor_restarter.client.client import CALL_ERRORS
-from supervisor_restarter.faults import printable
+from supervisor_restarter.text import printable
 
 MOST_LINES = 8
 WIDEST = 200  # characters of a line
@@ -29,7 +29,8 @@ class Logs:
 
     They are asked for as by `supervisorctl tail -f`: supervisord's XML-RPC calls meet a log with
     colours in it with an answer that is no XML, and one that begins in the middle of a letter with
-    a traceback in its own log."""
+    a traceback in its own log.
+    """
 
     def __init__(self, proxy: Callable[[], Any]) -> None:
         self._proxy = proxy

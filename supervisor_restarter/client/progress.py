@@ -156,7 +156,8 @@ def make_reporter(screen: Screen) -> Reporter:
     """A bar on a terminal, lines elsewhere and where tqdm is not installed.
 
     tqdm takes longer to import than small groups take to restart: call this after the restart has
-    begun."""
+    begun.
+    """
     if screen.is_terminal():
         try:
             from tqdm import tqdm

@@ -8,7 +8,7 @@ import os
 from enum import Enum
 from typing import TextIO
 
-from supervisor_restarter.faults import printable
+from supervisor_restarter.text import printable
 
 
 class Colour(Enum):
@@ -25,7 +25,8 @@ class Screen:
 
     Characters the terminal's encoding lacks come out as escapes. When nobody reads standard output
     any more (`| head`), the rest is dropped: the restart goes on all the same, and so does the
-    waiting for its result. lost: something could not be written there."""
+    waiting for its result. lost: something could not be written there.
+    """
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None) -> None:
         self.stdout = stdout

@@ -23,7 +23,7 @@ LONGEST_PAUSE = 0.25
 GROWTH = 1.25
 
 # Seconds after which a Ctrl-C is surely another one, and not the first one's echo.
-ANOTHER = 0.5
+SECOND_CTRL_C_AFTER = 0.5
 
 GOES_ON = 'what has begun goes on'
 INFO: dict[str, Any] = {'group': str, 'name': str, 'statename': str, 'spawnerr': str}
@@ -106,7 +106,8 @@ class Interrupts:
     terminal or of the session (SIGHUP, SIGTERM) is noted in the same way, but never raises: it
     often comes twice, from the kernel and from the shell. A Ctrl-C counts as another one when the
     user has been told what it does (`told`), or when it comes so late that supervisord seems to
-    hang."""
+    hang.
+    """
 
     def __init__(self) -> None:
         self.noted: int | None = None
@@ -128,7 +129,9 @@ class Interrupts:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.noted is None:
             self.noted, self._noted_at = number, time.monotonic()
-        elif number == signal.SIGINT and (self.told or time.monotonic() - self._noted_at > ANOTHER):
+        elif number == signal.SIGINT and (
+            self.told or time.monotonic() - self._noted_at > SECOND_CTRL_C_AFTER
+        ):
             raise KeyboardInterrupt
 
 
@@ -143,7 +146,8 @@ def carry_out(
     line.
 
     Raises Interrupted, and ClientError when the server does not answer any more. Both name what is
-    left down."""
+    left down.
+    """
     pause = pauses()
     with Interrupts() as interrupts:
         try:

@@ -28,8 +28,9 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.client.structs import Restart, ended, signalled
 from supervisor_restarter.client.wording import fate, may_change, named, not_reached, remark
-from supervisor_restarter.faults import Code, Refusal, printable
+from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import Match, resolve
+from supervisor_restarter.text import printable
 
 # What stock supervisorctl says.
 WORDS: dict[int, str] = {
@@ -320,7 +321,8 @@ def _first(goal: Goal, match: Match, state: str) -> Phase | Report | None:
     alone, not a word.
 
     As in stock's own calls, a process that is as wanted already is worth a word only if it was
-    named by its name."""
+    named by its name.
+    """
     if state == 'STOPPING':
         return Phase.STOPPING
     if goal is Goal.STOP:
@@ -365,7 +367,8 @@ def settled(restart: Restart) -> list[Report]:
     restart has ended.
 
     Those that are left alone on purpose are not mentioned, nor those that were not reached: one
-    line at the end names them."""
+    line at the end names them.
+    """
     reports = []
     for process in restart['processes']:
         group, name, phase, why = (

@@ -43,7 +43,8 @@ def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
 
 def when(iso: str, now: float) -> str:
     """A time of the server's (ISO 8601, UTC) for a reader: `5 minutes ago` within the hour, else
-    the local time, with the date if it is not today's."""
+    the local time, with the date if it is not today's.
+    """
     try:
         at = datetime.fromisoformat(iso.replace('Z', '+00:00'))
     except ValueError:

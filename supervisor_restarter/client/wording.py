@@ -248,7 +248,8 @@ class Waiting:
         nobody, or not yet.
 
         What stops comes before what starts: the next one's turn may depend on it, and it may end
-        with a SIGKILL."""
+        with a SIGKILL.
+        """
         if self._restart is None or not self._since:
             return ''
         key = min(self._since, key=lambda one: (one[2] != 'stopping', self._since[one]))

@@ -7,9 +7,10 @@ from typing import Any
 
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import NOT_REACHED, Restart, State
+from supervisor_restarter.engine.operation import NOT_REACHED, Operation, State
 from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
-from supervisor_restarter.faults import Code, listed, text_of
+from supervisor_restarter.faults import Code, text_of
+from supervisor_restarter.text import listed
 
 # What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
 # those can read ours.
@@ -52,12 +53,13 @@ def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
     }
 
 
-def failures(restart: Restart) -> list[dict[str, Any]]:
+def failures(operation: Operation) -> list[dict[str, Any]]:
     """An entry {group, name, code, text} for each process that failed and, after a timeout, for
-    each that was pending then."""
-    pending = {id(member): text for member, text in restart.pending}
+    each that was pending then.
+    """
+    pending = {id(member): text for member, text in operation.pending}
     entries = []
-    for member in restart.members:
+    for member in operation.members:
         if id(member) in pending:
             entries.append((member, Code.TIMEOUT, pending[id(member)]))
         elif member.code is not None:
@@ -65,28 +67,29 @@ def failures(restart: Restart) -> list[dict[str, Any]]:
     return [_entry(*entry) for entry in entries]
 
 
-def outcome(restart: Restart) -> list[dict[str, Any]]:
+def outcome(operation: Operation) -> list[dict[str, Any]]:
     """The same as failures() for a restart that is over: what became of those that were pending at
     the timeout.
     """
-    pending = {id(member) for member, _ in restart.pending}
+    pending = {id(member) for member, _ in operation.pending}
     return [
         _entry(
             member,
             member.code or Code.TIMEOUT,
             member.error or 'it was ready only after the timeout',
         )
-        for member in restart.members
+        for member in operation.members
         if member.code is not None or id(member) in pending
     ]
 
 
-def unfinished(restart: Restart) -> list[Member]:
+def unfinished(operation: Operation) -> list[Member]:
     """What failed or was not reached, of a restart that is over: what there is to retry. What
-    somebody else has decided otherwise about is not."""
+    somebody else has decided otherwise about is not.
+    """
     return [
         member
-        for member in restart.members
+        for member in operation.members
         if member.phase is Phase.FAILED
         or (member.phase is Phase.SKIPPED and member.error.startswith(NOT_REACHED))
     ]
@@ -101,37 +104,38 @@ def _entry(member: Member, code: Code, why: str) -> dict[str, Any]:
     }
 
 
-def timeout_text(restart: Restart) -> str:
+def timeout_text(operation: Operation) -> str:
     """Which processes were pending at the timeout, and what becomes of them."""
-    return f'{len(restart.pending)} of {len(restart.members)} processes were pending: ' + listed(
-        f'{member.namespec} ({why})' for member, why in restart.pending
+    return (
+        f'{len(operation.pending)} of {len(operation.members)} processes were pending: '
+        + listed(f'{member.namespec} ({why})' for member, why in operation.pending)
     )
 
 
-def statuses(restart: Restart) -> list[dict[str, Any]]:
+def statuses(operation: Operation) -> list[dict[str, Any]]:
     """{name, group, status, description} per process, as Supervisor's own group calls return them.
 
     Those calls pass over processes that are as wanted already; a process named by its own name is
     reported all the same, as startProcess and stopProcess would.
     """
-    pending = {id(member): text for member, text in restart.pending}
+    pending = {id(member): text for member, text in operation.pending}
     rows = []
-    for member in restart.members:
+    for member in operation.members:
         if id(member) in pending:
             status, text = int(Code.TIMEOUT), text_of(Code.TIMEOUT, pending[id(member)])
         elif member.code is not None:
             status, text = _status_of_failure(member.code, member.error)
         elif (
-            restart.state is State.CANCELLED
-            and not restart.finished
+            operation.state is State.CANCELLED
+            and not operation.finished
             and member.phase not in SETTLED
         ):
-            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, restart.prospect(member))
+            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, operation.prospect(member))
         elif member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
             status, text = SUCCESS, 'OK'
         elif member.error:
             status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, member.error)
-        elif member.match.single and restart.goal is Goal.START:
+        elif member.match.single and operation.goal is Goal.START:
             status, text = ALREADY_STARTED, f'ALREADY_STARTED: {member.namespec}'
         elif member.match.single:
             status, text = NOT_RUNNING, f'NOT_RUNNING: {member.namespec}'

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import DOWN, IN_FLIGHT, UP, Seen
 from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.faults import listed
 from supervisor_restarter.options import Options
+from supervisor_restarter.text import listed
 
 # A process that is down and comes back without us, by autorestart or somebody's restart, does so
 # within this time, in seconds.
@@ -25,7 +25,7 @@ class Room:
 
     allowed: int = 0
     in_flight: int = 0
-    known: bool = True  # whether the readiness of every process is
+    confirmed: bool = True  # whether the readiness of every process is
     not_ready: list[Member] = field(default_factory=list)  # those in flight among them
 
     def take(self, member: Member) -> bool:
@@ -33,10 +33,11 @@ class Room:
 
         What is down already costs nothing. One that runs and is not ready costs no availability
         either, but only as many of them as are allowed are taken at once: should the probes be
-        wrong, for instance on a machine under load, the service is still there."""
+        wrong, for instance on a machine under load, the service is still there.
+        """
         seen = member.observed.seen
         if seen not in DOWN and seen is not Seen.BACKOFF:
-            if not self.known or self.in_flight >= self.allowed:
+            if not self.confirmed or self.in_flight >= self.allowed:
                 return False
             if seen is Seen.READY:
                 if len(self.not_ready) >= self.allowed:
@@ -86,8 +87,8 @@ def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
             room.not_ready.append(member)
         elif not member.serving:
             room.not_ready.append(member)
-        elif not member.observed.known:
-            room.known = False
+        elif not member.observed.confirmed:
+            room.confirmed = False
     for group, room in found.items():
         room.allowed = policies[group].allowed(sizes[group])
     return found
@@ -111,12 +112,13 @@ class Full(NamedTuple):
 
 
 @dataclass
-class Limit:
+class Availability:
     """max_unavailable over the course of a restart: who may be taken down now, and who never will
     be.
 
     A group is full when nothing that the restart has in hand could make room. until: the monotonic
-    time at which one of them is given up, None for never."""
+    time at which one of them is given up, None for never.
+    """
 
     full: dict[str, Full] = field(default_factory=dict)
     until: float | None = None
@@ -126,7 +128,8 @@ class Limit:
     ) -> tuple[list[Member], list[tuple[Member, str]]]:
         """Those of `waiting` (in the order of their turns) that may be taken down now, and those
         that are given up, each with the reason. everyone: all processes of the groups, also those
-        not to be restarted."""
+        not to be restarted.
+        """
         self.until = None
         if not waiting:
             self.full = {}
@@ -143,7 +146,7 @@ class Limit:
                 self.full.get(group), room[group], _ready_timeout(room[group], options), now
             )
             for group in refused
-            if room[group].known and not room[group].in_flight
+            if room[group].confirmed and not room[group].in_flight
         }
         for group, full in self.full.items():
             if full.until is not None and now >= full.until:
@@ -158,7 +161,8 @@ class Limit:
 
 def _full(before: Full | None, room: Room, ready_timeout: float, now: float) -> Full:
     """The group of this room as it is full now. One that dies and starts again and again is not
-    waited for anew each time."""
+    waited for anew each time.
+    """
     patience = room.patience(ready_timeout)
     began = now if before is None else before.began
     since = before.since if before is not None and before.patience == patience else now

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from supervisor_restarter.engine.phases import IN_FLIGHT, UP, Order, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
+from supervisor_restarter.text import printable
 
 # Phases in which a process that is seen running is a new one, or has been told to renew itself.
 BROUGHT_BACK = frozenset(
@@ -25,7 +26,8 @@ class Observation(NamedTuple):
     while a process that was running before has not been probed yet, and while the probe of a ready
     one is not answered for long; it is seen as READY meanwhile. asked_at: when (monotonic) the
     probe was asked whose answer says that it is ready, None without one. killed: its last process
-    did not heed the stop signal in time, and Supervisor has sent SIGKILL."""
+    did not heed the stop signal in time, and Supervisor has sent SIGKILL.
+    """
 
     seen: Seen
     pid: int = 0
@@ -33,7 +35,7 @@ class Observation(NamedTuple):
     due: float | None = None
     ended_at: float | None = None
     unready: str = ''
-    known: bool = True
+    confirmed: bool = True
     asked_at: float | None = None
     killed: bool = False
 
@@ -50,7 +52,8 @@ class Member:
     """One process in a restart, with what was measured of it (monotonic times).
 
     policy: what holds for it, None: what the options of the restart say. refused: why its group is
-    not restarted."""
+    not restarted.
+    """
 
     match: Match
     policy: Policy | None = None
@@ -58,9 +61,8 @@ class Member:
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
-    followed: tuple[Observation | None, Phase] | None = (
-        None  # what was looked at when `phase` was last decided
-    )
+    # what was looked at when `phase` was last decided
+    followed: tuple[Observation | None, Phase] | None = None
     code: Code | None = None  # set: this process counts as failed
     error: str = ''
     note: str = ''  # something to be said that is no error
@@ -102,7 +104,8 @@ class Member:
 
     def take_in(self, observation: Observation, now: float, min_ready: float) -> None:
         """Note what is seen now. A new process is seen as READY only when it has been so for
-        min_ready seconds, and its end before that is a failure whatever its exit status is."""
+        min_ready seconds, and its end before that is a failure whatever its exit status is.
+        """
         seen = observation.seen
         if seen in UP or observation.unready:
             self.unready = observation.unready

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Callable, Optional
 
 from supervisor_restarter.engine.admission import Goal, left_alone, unready_first, waves
-from supervisor_restarter.engine.availability import Limit
+from supervisor_restarter.engine.availability import Availability
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import (
     DOWN,
@@ -40,7 +40,8 @@ from supervisor_restarter.options import Options
 
 class State(str, Enum):
     """The state of a restart as a whole. After a timeout or a cancel it says so at once, while what
-    is down is still being brought back; Restart.finished tells when that is over."""
+    is down is still being brought back; Operation.finished tells when that is over.
+    """
 
     QUEUED = 'queued'
     RUNNING = 'running'
@@ -77,12 +78,13 @@ GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
 
 @dataclass(eq=False)
-class Restart:
+class Operation:
     """A restart of `members` (in the order of their turns) with `options`.
 
     neighbours: the other processes of the same groups, which count for max_unavailable. deadline:
     the monotonic time at which the taking down ends, None for no limit. until_ordered: the deadline
-    is over when every process is started; nobody waits until they are ready."""
+    is over when every process is started; nobody waits until they are ready.
+    """
 
     members: list[Member]
     options: Options
@@ -100,16 +102,16 @@ class Restart:
     lowest_ready: int = 0
     pending: list[tuple[Member, str]] = field(default_factory=list)  # at the timeout
     stepped_at: float = 0.0
-    limit: Limit = field(default_factory=Limit)
-    scout_until: float | None = (
-        None  # when (monotonic) the first process of a group will have been up for long enough
-    )
+    limit: Availability = field(default_factory=Availability)
+    # when (monotonic) the first process of a group will have been up for long enough
+    scout_until: float | None = None
 
     # -- beginning ---------------------------------------------------------------------------
 
     def begin(self, now: float, look: Look) -> None:
         """Leave the queue: decide for each process whether it is left alone, taken at once because
-        it is down anyway, or waits for its wave."""
+        it is down anyway, or waits for its wave.
+        """
         self.state, self.begun_at = State.RUNNING, now
         for member in self.members:
             self._observe(member, look(member), now)
@@ -138,7 +140,8 @@ class Restart:
 
     def to_be_stopped(self) -> Iterator[Member]:
         """The members that are to be stopped and started again. Each is looked at when it is asked
-        for: a failure of one may have ended the taking down of the rest."""
+        for: a failure of one may have ended the taking down of the rest.
+        """
         if self.goal is Goal.RESTART and not self.options.signal:
             for member in self.members:
                 if self.taking_down and (
@@ -188,7 +191,8 @@ class Restart:
     def orders(self) -> Iterator[Member]:
         """The members with an order that is to be carried out now, those first that are to be
         started: what is down already tries out whether a start works. Each is looked at when it is
-        asked for: a failure of one may have ended the taking down of the rest."""
+        asked for: a failure of one may have ended the taking down of the rest.
+        """
         for starting in (True, False):
             for member in self.members:
                 if member.order is not None and (member.order is Order.START) is starting:
@@ -265,7 +269,8 @@ class Restart:
         """Whether max_unavailable keeps some processes of a group ready while others are restarted.
 
         Asked in each turn, and for the first time when it begins: the members do not change any
-        more then."""
+        more then.
+        """
         return self.goal is Goal.RESTART and any(
             self._policy(member).rolling for member in self.members
         )

@@ -2,7 +2,8 @@
 Pure.
 
 A plan looks at states and settings only. Whether a process that runs is ready is asked by the
-restart itself."""
+restart itself.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from supervisor_restarter.engine.admission import Goal, left_alone, waves
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.scout import scouting
 from supervisor_restarter.engine.survey import Candidate, Survey, by_group, policy_of, survey
-from supervisor_restarter.faults import listed, printable
 from supervisor_restarter.options import Options
+from supervisor_restarter.text import listed, printable
 
 # Workers that finish their task after SIGTERM while their children carry it out.
 WARM_STOP = re.compile(r'\b(celery|rq|rqworker)\b')
@@ -35,7 +36,8 @@ class Batch(NamedTuple):
 
 class Choice(NamedTuple):
     """Which candidates get a turn, which of them are restarted then, why (by its id) each other one
-    is left alone, and of which groups some are for want of room."""
+    is left alone, and of which groups some are for want of room.
+    """
 
     admitted: list[Candidate]
     concerned: list[Candidate]
@@ -89,7 +91,8 @@ def warnings(known: Survey) -> list[str]:
     the batches.
 
     That everything may be down at once is what was asked for, and would be said with every plain
-    restart."""
+    restart.
+    """
     choice = _choose(known)
     return [*_malformed(known), *choice.full, *_doubts(choice.concerned, known.options)]
 
@@ -115,7 +118,8 @@ def _without_room(
     candidates: list[Candidate], others: list[Candidate], options: Options
 ) -> tuple[list[Candidate], str]:
     """Those of a group's candidates for which there is no room, and why there is none. Those of
-    `others` that are starting are taken as ready, for they will be."""
+    `others` that are starting are taken as ready, for they will be.
+    """
     policy = policy_of(candidates[0], options)
     lost = [c for c in others if c.seen not in UP]
     allowed = policy.allowed(len(candidates) + len(others))

@@ -4,7 +4,8 @@ process. Pure.
 For each of the three options the call's value comes before the program's, and the program's before
 the configuration's. max_unavailable is the group's: of the values that hold for its processes the
 strictest one. The two times are each process's own, so that a slow program does not fail by the
-limit of a fast one beside it."""
+limit of a fast one beside it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from supervisor_restarter.faults import Code, Refusal, listed
+from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import (
     CALL,
     DECLARED,
@@ -21,9 +22,8 @@ from supervisor_restarter.options import (
     Options,
     allowed_of,
     of_text,
-    plainly,
-    shown,
 )
+from supervisor_restarter.text import listed, plainly, shown
 
 PROGRAM = 'program'  # where a value can come from, beside CALL, CONFIGURATION and DEFAULT
 VARIABLES = {

@@ -3,7 +3,8 @@
 A release that starts and dies two seconds later is ready for a moment, and so is one whose server
 listens before it has loaded the application. So nothing further of a group is taken down before its
 first new process has been up for `scout` seconds: a bad release costs one process. Once it is over,
-the restart goes on as fast as it may."""
+the restart goes on as fast as it may.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def hold_back(
 ) -> tuple[list[Member], float | None]:
     """Those of `waiting` (in the order of their turns) that need not wait for the scout of their
     group, and when (monotonic) the first of the scouts under way will have been up for long enough;
-    None: none of them is ready yet. members: all processes of the restart."""
+    None: none of them is ready yet. members: all processes of the restart.
+    """
     waiting = list(waiting)
     if not waiting or not scouting(options):
         return waiting, None
@@ -60,7 +62,8 @@ def hold_back(
 
 def scouting(options: Options) -> bool:
     """Whether groups that are restarted a few processes at a time have scouts: not where the
-    restart goes on after a failure anyway."""
+    restart goes on after a failure anyway.
+    """
     return options.scout > 0 and options.on_failure == 'abort'
 
 

@@ -20,7 +20,8 @@ class Candidate(NamedTuple):
 
     obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what
     makes it ready; said: the options that its program gives for itself; malformed: what is wrong
-    with either. restarts: whether Supervisor starts it when it dies."""
+    with either. restarts: whether Supervisor starts it when it dies.
+    """
 
     member: Member
     state: str = ''

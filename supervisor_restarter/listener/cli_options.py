@@ -8,9 +8,10 @@ import argparse
 from typing import Any, Callable, NoReturn
 
 from supervisor_restarter.client.client import ClientError, Exit, sendable
-from supervisor_restarter.faults import Refusal, printable
+from supervisor_restarter.faults import Refusal
 from supervisor_restarter.listener import rules
 from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.text import printable
 
 PROGNAME = 'supervisor_restart_listener'
 

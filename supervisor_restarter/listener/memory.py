@@ -13,7 +13,8 @@ def measure(pids: Iterable[int]) -> dict[int, int]:
     theirs.
 
     What they share counts for each of them. A process that is gone, or may not be looked at, is
-    left out."""
+    left out.
+    """
     children = defaultdict(list)
     found = {}
     for process in psutil.process_iter(['ppid']):

@@ -3,7 +3,8 @@ rules.
 
 It takes events as Supervisor's childutils do, asks for restarts with startRestart and waits for
 none of them. What it is refused because a group is being restarted already it asks for again at the
-next tick. stdout belongs to the protocol; each decision is a line on stderr."""
+next tick. stdout belongs to the protocol; each decision is a line on stderr.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +25,11 @@ from supervisor.events import EventTypes
 from supervisor_restarter.client.client import Client, ClientError, Exit
 from supervisor_restarter.client.structs import conforms
 from supervisor_restarter.event_text import EVENT_NAMES, groups_of
-from supervisor_restarter.faults import Code, Refusal, listed, printable
+from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.listener import rules
 from supervisor_restarter.listener.cli_options import parser
-from supervisor_restarter.options import RESTART, shown
+from supervisor_restarter.options import RESTART
+from supervisor_restarter.text import listed, printable, shown
 
 MOST_HEADER = 64 * 1024  # characters; a header has about 100
 MOST_PAYLOAD = 16 * 1024 * 1024  # characters
@@ -126,13 +128,14 @@ class Listener:
     """Obeys events by the rules.
 
     options: for each restart. measure: memory by pid, needed for rules of --memory only. say: takes
-    a line."""
+    a line.
+    """
 
     def __init__(
         self,
         server: Supervisord,
         whens: Sequence[rules.When],
-        watch: rules.Watch,
+        watch: rules.RuleBook,
         options: dict[str, Any],
         measure: Measure,
         say: Callable[[str], None],
@@ -305,7 +308,7 @@ def make(argv: Sequence[str] | None, environment: Mapping[str, str]) -> Listener
     return Listener(
         Supervisord(environment),
         options.when,
-        rules.Watch(watched),
+        rules.RuleBook(watched),
         {'max_unavailable': options.max_unavailable, 'if_busy': 'fail'},
         measure,
         say,

@@ -3,10 +3,11 @@
     web=512MB   web:1?=12h   all=60s        a target, as startRestart takes it, and a limit
     REMOTE_COMMUNICATION=web                an event and a target
 
-Watch decides for the rules that look at processes. At each tick it gets what supervisord and the
+RuleBook decides for the rules that look at processes. At each tick it gets what supervisord and the
 machine say of them, and answers with wishes: restarts to ask for. What must not be asked for twice
 it remembers by the process's pid, everything else it sees again at the next tick: so a listener
-that was killed goes on where it was."""
+that was killed goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +18,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from supervisor_restarter.faults import Refusal, listed
+from supervisor_restarter.faults import Refusal
 from supervisor_restarter.names import natural, resolve
-from supervisor_restarter.options import MOST_SECONDS, shown
+from supervisor_restarter.options import MOST_SECONDS
+from supervisor_restarter.text import listed, shown
 
 KILOBYTE = 1024
 BYTES = {'KB': KILOBYTE, 'MB': KILOBYTE**2, 'GB': KILOBYTE**3}
 SECONDS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
 JITTER = 0.1  # of the age: so much older, at the most, a process may become
-AGAIN = (
-    60.0  # seconds after which --memory and --age may ask for a process again; doubled each time
-)
+# seconds after which --memory and --age may ask for a process again; doubled each time
+AGAIN = 60.0
 LONGEST_PAUSE = 3600.0  # seconds; pauses between two attempts with a process double up to this
 ANY_EVENT = 'EVENT'  # Supervisor's name for the type of all events
 
@@ -169,7 +170,8 @@ def ripe_age(process: Process, limit: float) -> float:
 class Trial:
     """What is remembered of a process that was FATAL: the pause before the next attempt, the pause
     before the last one (0: none yet), and when (monotonic) the next is due (None: it is not FATAL
-    now)."""
+    now).
+    """
 
     pause: float
     last: float = 0.0
@@ -179,7 +181,8 @@ class Trial:
 class Request(NamedTuple):
     """What is remembered of the last restart that --memory or --age asked for: of which process,
     and when (monotonic) the next one may be asked for under its name; pause: seconds between the
-    two."""
+    two.
+    """
 
     process: Process
     due: float
@@ -193,11 +196,12 @@ class Request(NamedTuple):
 
 
 @dataclass
-class Watch:
+class RuleBook:
     """The rules that look at processes, and what they remember between two ticks.
 
     notes: lines about the last tick that are no decision, but that someone who waits for one should
-    know."""
+    know.
+    """
 
     rules: list[Rule]
     notes: list[str] = field(default_factory=list)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 MOST_LINKS = 40  # in one path, as for the kernel
-LISTS = {
+ACL_ATTRIBUTES = {
     'system.posix_acl_access',
     'system.nfs4_acl',
     'system.richacl',
@@ -86,7 +86,8 @@ def identity(uid: int | None) -> Identity | None:
 
 def may_enter(directory: str, user: Identity) -> bool:
     """Whether the permission bits let the user change to the directory. True also if there is no
-    such directory: that is seen when it is tried. False wherever bits alone do not say it."""
+    such directory: that is seen when it is tried. False wherever bits alone do not say it.
+    """
     try:
         return ask(directory, user, os.X_OK).allowed is True
     except OSError as error:
@@ -136,7 +137,7 @@ def _here(path: str, its: os.stat_result, user: Identity, mode: int) -> Answer:
 
 def _has_list(path: str) -> bool:
     try:
-        return not LISTS.isdisjoint(os.listxattr(path))
+        return not ACL_ATTRIBUTES.isdisjoint(os.listxattr(path))
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             return False

@@ -3,7 +3,8 @@ is nothing at all.
 
 The kernel looks at the first bytes: of a script it executes the interpreter that is named in its
 first line, of a program the loader that is named in its header. Nothing is said of formats that are
-not known here."""
+not known here.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Needs(NamedTuple):
     """What a file needs to be executed, '' where nothing is known of it.
 
     helper: the file that is executed in its place, or with it; kind: what that is. argument: what
-    the interpreter is given before the script. nothing: why the file cannot be executed at all."""
+    the interpreter is given before the script. nothing: why the file cannot be executed at all.
+    """
 
     helper: str = ''
     kind: str = ''

@@ -6,7 +6,8 @@ same Subprocess.spawn() with only the fork step replaced: subprocess.Popen does 
 C, and returns when the child *is* its program, or says why it is not.
 
 The child cannot tell the difference. Whatever is not exactly what was read in Supervisor's source
-is left to Supervisor's own fork; its debug log says why."""
+is left to Supervisor's own fork; its debug log says why.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +30,10 @@ from supervisor.options import (
 )
 from supervisor.process import FastCGISubprocess, Subprocess
 
-from supervisor_restarter.faults import printable
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
+from supervisor_restarter.text import printable
 
-READ = (
+REVIEWED_RELEASES = (
     '4.2.3',
     '4.2.4',
     '4.2.5',
@@ -81,7 +82,8 @@ def fast_spawn(process: Any) -> Any:
     """process.spawn(), and the child is its program when this returns.
 
     Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF,
-    with the reason in its spawnerr. Returns and raises what spawn() does."""
+    with the reason in its spawnerr. Returns and raises what spawn() does.
+    """
     why = unusual(process)
     if why:
         _own_fork(process, why)
@@ -146,7 +148,7 @@ def strange(process: Any) -> str:
     """Why the process is left to its own spawn() as it is; '' if all that takes part is what was
     read in Supervisor.
     """
-    if VERSION not in READ:
+    if VERSION not in REVIEWED_RELEASES:
         return f'not compared with Supervisor {VERSION}'
     options = process.config.options
     for thing, kinds in (

@@ -3,7 +3,8 @@
 Questions to the file system alone, asked before a process is stopped that is to come back. What is
 said is what Supervisor's spawn(), its child and the kernel would run into, in their order: the
 command, the log files, the user, the directory, the file. Only what is certain is an obstacle:
-where it cannot be said, nothing is said."""
+where it cannot be said, nothing is said.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from typing import Any, Callable
 
 from supervisor.options import ProcessException
 
-from supervisor_restarter.faults import printable
 from supervisor_restarter.programs.access import Identity, UnknownUser, ask, identity
 from supervisor_restarter.programs.executable import HEAD, Needs, needs
 from supervisor_restarter.programs.fast_spawn import altered
+from supervisor_restarter.text import printable
 
 LINUX = sys.platform == 'linux'
 SURE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # it is not there, whoever looks
@@ -34,7 +35,8 @@ class Obstacles:
     """What keeps programs from being started, as it is seen at one moment.
 
     Answers are kept, for the processes of a group mostly ask the same; so each turn of the loop and
-    each request needs a new one."""
+    each request needs a new one.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], Any] = {}
@@ -55,7 +57,8 @@ class Obstacles:
 
         Supervisor loses the descriptors of pipes whenever it cannot open a log file. And with
         startsecs = 0 it takes a child that has not become its program for a process that ran, and
-        starts the next one without a pause."""
+        starts the next one without a pause.
+        """
         config = process.config
         try:
             filename, argv = process.get_execv_args()

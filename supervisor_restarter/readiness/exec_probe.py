@@ -3,7 +3,8 @@
 The command runs as the process it asks about does: as its program's user, in its directory, with
 its environment. It leads a session of its own, so that it is killed with all that it has started.
 supervisord reaps it like its other children: it finds the Command in its table of pids, where it
-expects a process."""
+expects a process.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ from typing import Any, Callable, Optional
 
 from supervisor.options import decode_wait_status
 
-from supervisor_restarter.faults import printable
 from supervisor_restarter.programs import access, fast_spawn
 from supervisor_restarter.readiness.probe import SHORTAGES, leave_loop, name
 from supervisor_restarter.readiness.spec import Spec
+from supervisor_restarter.text import printable
 
 MOST_SAID = 200  # characters of the last line on its stderr that are told
 MOST_READ = 4096  # bytes of it that are read in a turn of the loop; only the last ones are kept
@@ -37,7 +38,8 @@ _unreaped: dict[int, Command] = {}  # by pid; survives a reload, as children do
 
 def adopt(options: Any) -> None:
     """Have a supervisord that has reloaded itself know the commands that were killed before, and
-    are still to be reaped."""
+    are still to be reaped.
+    """
     for pid, command in _unreaped.items():
         options.pidhistory.setdefault(pid, command)
 
@@ -48,7 +50,8 @@ class Command:
 
     process: Supervisor's Subprocess that is asked about. identities: those that have been looked
     up, which may take long; added to. over: called once, when the command has been reaped, or could
-    not be started."""
+    not be started.
+    """
 
     again_at: float | None = None
 

@@ -15,14 +15,13 @@ from supervisor_restarter.readiness.shares import Share
 from supervisor_restarter.readiness.spec import Spec
 
 ANSWER = 5.0  # seconds that one answer may take
-BLIND = 0.5  # seconds until the next attempt where supervisord itself could make none
-SILENT = (
-    1.0  # seconds after which it is told that there is no answer, and not what the last one was
-)
+RETRY_WHEN_SHORT = 0.5  # seconds until the next attempt where supervisord itself could make none
+# seconds after which it is told that there is no answer, and not what the last one was
+SILENT = 1.0
 FULL = 0.02  # seconds until the next attempt where there is no place for one
 # Seconds between two attempts while a process is not ready: this part of the time it has been
 # waited for.
-PART = 0.1
+RETRY_FRACTION = 0.1
 LATEST = 1.0
 
 
@@ -32,7 +31,8 @@ class Pace(NamedTuple):
     first: seconds from a process's start to the first question. soonest: seconds between two
     questions, at least. rechecks, attempts: questions per second of one restart, to processes that
     are ready and that are not. hung: seconds without an answer after which a process that was ready
-    may have hung."""
+    may have hung.
+    """
 
     first: float
     soonest: float
@@ -50,7 +50,8 @@ class Probing:
     one more.
 
     watches: how many processes of the whole restart have one. connections, commands: the group's
-    shares."""
+    shares.
+    """
 
     def __init__(self, options: Any, watches: int, connections: Share, commands: Share) -> None:
         self._options = options
@@ -76,18 +77,21 @@ class Probing:
         seconds.
         """
         if not ready:
-            return max(pace.soonest, self._watches / pace.attempts, min(LATEST, seconds * PART))
+            return max(
+                pace.soonest, self._watches / pace.attempts, min(LATEST, seconds * RETRY_FRACTION)
+            )
         recheck = max(1.0, self._watches / pace.rechecks)
         return recheck if seconds >= min_ready else min(recheck, max(pace.soonest, min_ready / 4))
 
 
-class Watch:
+class ReadinessMonitor:
     """Asks the probe of one process whether it is ready, and says so in what is seen of the
     process.
 
     patient: the process that runs at the beginning is not asked at all, but taken as ready.
     min_ready: for how many seconds a new one has to be ready. process: Supervisor's Subprocess, as
-    which commands run."""
+    which commands run.
+    """
 
     def __init__(
         self,
@@ -170,9 +174,9 @@ class Watch:
                 self._attempt is not None
                 and now >= self._attempt.deadline - ANSWER + self._pace.hung
             )
-            return observation._replace(known=not hung, asked_at=self._asked_at or None)
+            return observation._replace(confirmed=not hung, asked_at=self._asked_at or None)
         if not self._known and self._old:
-            return observation._replace(known=False)
+            return observation._replace(confirmed=False)
         seen = Seen.RUNNING if observation.seen is Seen.READY else observation.seen
         return observation._replace(seen=seen, unready=self._error or self._no_answer)
 
@@ -231,7 +235,7 @@ class Watch:
         asked_at = attempt.deadline - ANSWER
         self.close()
         if attempt.blind:  # that says something about supervisord, and nothing about the process
-            self._next_at = now + BLIND
+            self._next_at = now + RETRY_WHEN_SHORT
             return
         self._known = True
         if attempt.ready and not self._trusted:

@@ -22,9 +22,8 @@ from supervisor_restarter.readiness.procfs import lineage
 
 MOST_BYTES = 8192  # of one message; what is longer is ignored
 MOST_MESSAGES = 20  # in one turn of the loop: others want to be served
-LONGEST_DIRECTORY = (
-    60  # bytes of $TMPDIR; where it is longer, the socket is elsewhere: its path has little room
-)
+# bytes of $TMPDIR; where it is longer, the socket is elsewhere: its path has little room
+LONGEST_DIRECTORY = 60
 # Where the socket can be, if $TMPDIR is no place for it. An abstract address needs no directory,
 # but it belongs to a network of its own where programs are put into one, and everybody sees it.
 ELSEWHERE = ('/tmp', '/var/tmp', '/run')
@@ -95,7 +94,8 @@ class NotifySocket:
     def expect(self, pid: int) -> None:
         """From now on a READY=1 of `pid` counts; none has come yet. To be called right after the
         process was started, or before it is told to do something after which it says READY=1
-        again."""
+        again.
+        """
         if pid in self._ready:
             self._receive()  # what it said before is not what is waited for
         self._ready[pid] = False

@@ -7,7 +7,8 @@ in this turn only if it registers itself, which is what _open() does.
 
 After each handler the loop unregisters what is no longer readable() or writable(), which fails for
 a descriptor that is unregistered already, and then calls handle_error(): at the end it means
-nothing."""
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +21,14 @@ import socket
 import time
 from typing import Any, Callable, Protocol
 
-from supervisor_restarter.faults import printable
 from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.readiness.tls import Tls, TlsError
+from supervisor_restarter.text import printable
 
 MOST_ANSWER = 4096  # bytes that are read of an answer; a status line is far shorter
 MOST_INTERIM = 10  # interim answers (103 Early Hints) that are passed over
 MOST_BYTES = 262144  # of TLS that are read in all; certificates are long
-AGAIN = 0.05  # seconds until a full queue of connections is tried again
+FIRST_RETRY_SECONDS = 0.05  # seconds until a full queue of connections is tried again
 MOST_NAME = 120  # characters of the spec in an error; every unix path fits
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 PROTOCOL = b'HTTP/'
@@ -59,7 +60,8 @@ class Question(Protocol):
     done: whether there is an answer. ready: whether it is a yes. error: why it is not or not yet
     one, '' if it is. blind: supervisord could not ask, for it is short of something. Whoever asks
     calls look() at the deadline, and at again_at unless that is None (monotonic times), and close()
-    in the end."""
+    in the end.
+    """
 
     deadline: float
     again_at: float | None
@@ -81,7 +83,8 @@ class Attempt:
     """A Question that is asked by a connection.
 
     waits: a full queue of connections, which says that somebody listens and is busy, is no answer
-    but waited out. over: called once, when the connection is closed for good."""
+    but waited out. over: called once, when the connection is closed for good.
+    """
 
     def __init__(
         self,
@@ -216,7 +219,7 @@ class Attempt:
                 self.blind = self.blind or error.errno in SHORTAGES
                 self._refused(error)
                 if self._waits and isinstance(error, QueueFull):
-                    self.again_at, self._refusal = time.monotonic() + AGAIN, ''
+                    self.again_at, self._refusal = time.monotonic() + FIRST_RETRY_SECONDS, ''
                     return
             else:
                 return

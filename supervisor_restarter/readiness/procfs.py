@@ -15,9 +15,8 @@ from typing import Union
 from supervisor_restarter.readiness.spec import Spec
 
 MOST_ANCESTORS = 32  # how far up a lineage is followed
-MOST_DESCRIPTORS = (
-    4000  # so many are looked at, some 20 ms of supervisord's time; then it cannot be told
-)
+# so many are looked at, some 20 ms of supervisord's time; then it cannot be told
+MOST_DESCRIPTORS = 4000
 LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
 ACCEPTING = 0x10000  # the flag SO_ACCEPTCON in /proc/net/unix
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -93,7 +92,8 @@ def _children(pid: int) -> list[int]:
 
 def _listeners(spec: Spec) -> set[str]:
     """The listening sockets of this machine that a connection as in `spec` arrives at, each as the
-    link by which it shows in /proc/<pid>/fd."""
+    link by which it shows in /proc/<pid>/fd.
+    """
     for family, address in spec.addresses:
         inodes = _unix_listeners(address) if family == socket.AF_UNIX else _tcp_listeners(*address)
         if inodes:  # the first that listens is the one that is asked
@@ -115,7 +115,8 @@ def _unix_listeners(path: str) -> list[int]:
 
 def _tcp_listeners(host: str, port: int) -> list[int]:
     """Of several listeners at one port the kernel prefers one of the same family, then the one with
-    the exact address."""
+    the exact address.
+    """
     target = _plain(ipaddress.ip_address(host))
     tables = [('tcp', ipaddress.ip_address('0.0.0.0')), ('tcp6', ipaddress.ip_address('::'))]
     for name, wildcard in tables if target.version == 4 else tables[1:]:

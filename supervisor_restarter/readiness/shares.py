@@ -2,7 +2,8 @@
 
 A group may begin one more only while it has fewer under way than are left for all. So a single
 group gets half of the places, two get a third each, and so on: those whose probes hang never hold
-what others need."""
+what others need.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class Share:
 
 def connections(taken: int) -> int:
     """How many connections may be open at once, `taken` of which are: half of the descriptors that
-    supervisord has left, for it must be able to start processes."""
+    supervisord has left, for it must be able to start processes.
+    """
     try:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         left = (

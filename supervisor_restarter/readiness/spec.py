@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from supervisor_restarter.options import shown
+from supervisor_restarter.text import shown
 
 ALLOWED = (
     'tcp://host:port, unix:///path, http://host:port/path, https://host:port/path, '

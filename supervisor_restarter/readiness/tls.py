@@ -28,7 +28,8 @@ class Tls:
     """One conversation: a request that is sent when both have shaken hands, and what is said to it.
 
     host: whom the certificate must be valid for, if it is to be checked; '': any certificate will
-    do."""
+    do.
+    """
 
     def __init__(self, request: bytes, host: str = '') -> None:
         try:
@@ -48,7 +49,8 @@ class Tls:
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
         """Go on with what has come from the other end: what it says, and what is to be sent.
         TlsError if it makes no sense. To be called with nothing at the beginning; at the end of the
-        connection there is nothing to do."""
+        connection there is nothing to do.
+        """
         self._in.write(data)
         said = b''
         try:

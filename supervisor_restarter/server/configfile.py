@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from supervisor_restarter.faults import listed, printable
+from supervisor_restarter.text import listed, printable
 
 # What supervisord notes down, to log it, of each file that [include] names.
 INCLUDED = re.compile('Included extra file "(.*)" during parsing', re.DOTALL)
@@ -23,7 +23,8 @@ class ConfigurationFiles:
     starts.
 
     Only their times and sizes are looked at. Of included files those count that were there then; if
-    there are more than MOST_INCLUDED, only the main file does."""
+    there are more than MOST_INCLUDED, only the main file does.
+    """
 
     def __init__(self, options: Any) -> None:
         self._options = options

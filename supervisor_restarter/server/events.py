@@ -3,7 +3,8 @@
 They are registered when this file is imported, and that has to be before Supervisor reads
 [eventlistener:x] sections: it is while Supervisor looks up the factory of [rpcinterface:restarter].
 There is one event when a restart begins and one when it is over, never one for each process: a
-listener's buffer holds 10."""
+listener's buffer holds 10.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from supervisor_restarter import event_text
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
-from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.job import Job
 
 
 class GroupRestartEvent(events.Event):  # type: ignore[misc, unused-ignore]
@@ -24,8 +25,8 @@ class GroupRestartEvent(events.Event):  # type: ignore[misc, unused-ignore]
     delivered.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._payload = event_text.header(run.struct(with_processes=False))
+    def __init__(self, job: Job) -> None:
+        self._payload = event_text.header(job.struct(with_processes=False))
 
     def payload(self) -> str:
         """The text that listeners get; see event_text.py."""
@@ -43,9 +44,9 @@ class GroupRestartSucceededEvent(GroupRestartEvent):
 class GroupRestartFailedEvent(GroupRestartEvent):
     """A restart is over, and a process failed or the restart timed out."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        self._payload += '\n' + event_text.failure_lines(answers.outcome(run.restart))
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._payload += '\n' + event_text.failure_lines(answers.outcome(job.operation))
 
 
 class GroupRestartCancelledEvent(GroupRestartEvent):
@@ -73,18 +74,18 @@ for _name, _event in zip(
     events.register(_name, _event)
 
 
-def announce(run: Run, logger: Any) -> None:
+def announce(job: Job, logger: Any) -> None:
     """Tell all subscribers that the restart has begun or, when it is not running any more, that it
     is over.
 
     Other plugins may have subscribed to it: what they raise is logged, and harms no restart.
     """
-    if run.restart.goal is not Goal.RESTART:
+    if job.operation.goal is not Goal.RESTART:
         return
     try:
-        events.notify(EVENT_OF[run.restart.state](run))
+        events.notify(EVENT_OF[job.operation.state](job))
     except Exception:
         logger.critical(
-            f'restarter: the event of restart {run.id} was not delivered to everybody: '
+            f'restarter: the event of restart {job.id} was not delivered to everybody: '
             f'{traceback.format_exc()}'
         )

@@ -23,7 +23,8 @@ What is replaced by name on the server is replaced by replaced(). Another plugin
 the same thing before us, may do so while ours is there, and may put back what it had found, at any
 time and without a look at what is there by then. So ours is taken off only where it is on top.
 Where others have wrapped it, it stays in the chain and passes everything on, and the next one of
-ours revives it instead of wrapping the chain once more."""
+ours revives it instead of wrapping the chain once more.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class _Wrapper:
 
     place: the object and the name of its attribute. below: what it stands in for. own: that as the
     object's own attribute, or _ABSENT where it has only inherited it. act: what is called instead
-    of `below`; None: nothing, it passes on."""
+    of `below`; None: nothing, it passes on.
+    """
 
     def __init__(self, place: tuple[Any, str], below: Any, own: Any) -> None:
         self.place, self.below, self.own = place, below, own
@@ -70,9 +72,8 @@ class Replacement:
     def __init__(self, obj: Any, name: str, make: Make) -> None:
         self._obj, self._name, self._make = obj, name, make
         self._function: Any = None  # ours, in the chain
-        self._top: Any = (
-            None  # the object's own attribute when ours was last seen to be called by way of it
-        )
+        # the object's own attribute when ours was last seen to be called by way of it
+        self._top: Any = None
 
     def keep(self, missed: bool = False) -> None:
         """See to it that ours is still called: somebody may have put back what he had found before
@@ -80,7 +81,8 @@ class Replacement:
 
         To be called now and then; it costs nothing as long as nobody has touched the attribute.
         missed: it was not called though it should have been, so that what can be seen of the chain
-        is wrong."""
+        is wrong.
+        """
         own = self._own()
         if self._function is not None and (own is self._function if missed else own is self._top):
             return

@@ -19,12 +19,13 @@ from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.engine.policy import said_by
 from supervisor_restarter.engine.survey import Candidate
-from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.programs import fast_spawn
 from supervisor_restarter.programs.obstacles import Obstacles
-from supervisor_restarter.readiness.monitor import Watch
+from supervisor_restarter.readiness.monitor import ReadinessMonitor
 from supervisor_restarter.readiness.spec import Spec, parse
+from supervisor_restarter.text import printable
 
 SEEN = {
     ProcessStates.STOPPED: Seen.STOPPED,
@@ -56,7 +57,8 @@ class Obituary:
 
     kill_at: the wall clock's time at which Supervisor sends SIGKILL, once the process is being
     stopped; killed: it has. config: what is to be the process's config again after its end, while a
-    copy stands in for it."""
+    copy stands in for it.
+    """
 
     def __init__(self, process: Any) -> None:
         self.process = process
@@ -94,7 +96,7 @@ class Handle:
     config: Any  # the process's own, while a copy with another stopwaitsecs stands in
     obituary: Obituary | None = None
     signalled_at: float | None = None  # monotonic: when it was sent a signal that it should survive
-    watch: Watch | None = None  # its probe, if it has one
+    monitor: ReadinessMonitor | None = None  # its probe, if it has one
     untouched: bool = False  # it is only looked at
     looks: tuple[Any, ...] = ()  # what `observation` was made of
     observation: Observation = Observation(Seen.UNKNOWN)
@@ -139,7 +141,8 @@ class Processes:
         """What is seen of the process now; None if its group was removed or replaced.
 
         The same object as last time if nothing has changed since: in a large group that is so for
-        nearly all of them in each turn."""
+        nearly all of them in each turn.
+        """
         process = handle.process
         if self._supervisord.process_groups.get(handle.group.config.name) is not handle.group:
             return None
@@ -147,8 +150,8 @@ class Processes:
         if looks != handle.looks or handle.signalled_at is not None or self._in_motion(handle):
             handle.looks, handle.observation = looks, self._observe(handle)
         return (
-            handle.watch.see(handle.observation, time.monotonic())
-            if handle.watch
+            handle.monitor.see(handle.observation, time.monotonic())
+            if handle.monitor
             else handle.observation
         )
 
@@ -183,9 +186,9 @@ class Processes:
         due = None
         if seen is Seen.STARTING:
             due = self._monotonic(process.laststart + process.config.startsecs)
-            self._watch(handle)
+            self._expect_exit(handle)
         elif seen is Seen.STOPPING:
-            self._watch(handle)
+            self._expect_exit(handle)
             kill_at = process.delay if handle.obituary is None else self._kill_at(handle.obituary)
             if (
                 process.delay == kill_at
@@ -204,9 +207,8 @@ class Processes:
                 process.pid
                 and self._supervisord.options.pidhistory.get(process.pid) is not handle.obituary
             ):
-                handle.obituary = (
-                    None  # that of a process before: somebody else has started this one
-                )
+                # that of a process before: somebody else has started this one
+                handle.obituary = None
         ended_at = handle.obituary.ended_at if handle.obituary else None
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
         killed = handle.obituary is not None and handle.obituary.killed
@@ -230,7 +232,7 @@ class Processes:
 
     def others(self, groups: Iterable[str], matches: Iterable[Match]) -> list[Match]:
         """The processes of the groups that are not among the matches."""
-        known = {match[:2] for match in matches}
+        known = {match.key for match in matches}
         return [
             Match(group, name, False, False)
             for group in groups
@@ -296,7 +298,8 @@ class Processes:
     def shared_socket(handle: Handle) -> Any:
         """A reference to the listening socket that the processes of an [fcgi-program:x] share; it
         stays open as long as the reference lives. None where there is no such socket, or it is not
-        open."""
+        open.
+        """
         manager = getattr(handle.group, 'socket_manager', None)
         return manager.get_socket() if manager is not None and manager.is_prepared() else None
 
@@ -340,7 +343,7 @@ class Processes:
         return self.obstacle(handle, obstacles) or self.signal_stop(handle, stop_timeout)
 
     @staticmethod
-    def has_become_its_program(handle: Handle) -> bool:
+    def has_execed(handle: Handle) -> bool:
         """Whether the process can be sent a signal: False for a few milliseconds after its start.
 
         Between fork and exec a child of supervisord runs supervisord's own signal handlers: a stop
@@ -361,7 +364,7 @@ class Processes:
     def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
         """As stop(), for a process that is not to be started again."""
         process = handle.process
-        self._watch(handle)
+        self._expect_exit(handle)
         if stop_timeout is not None and process.pid:
             # Supervisor reads stopwaitsecs from the process's config at the stop, at each clock
             # step and nowhere else; the group keeps the original, so that `update` sees no change.
@@ -378,12 +381,12 @@ class Processes:
         that fails.
         """
         handle.signalled_at = time.monotonic()
-        if handle.watch:
-            handle.watch.signalled(
+        if handle.monitor:
+            handle.monitor.signalled(
                 handle.signalled_at
             )  # before the signal: the answer may be there at once
         message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
-        self._watch(handle)
+        self._expect_exit(handle)
         return Failure(Code.STOP_FAILED, message) if message else None
 
     def start_idle(self, handle: Handle, obstacles: Obstacles) -> Failure | None:
@@ -402,7 +405,7 @@ class Processes:
         process.config = handle.config
         process.backoff = 0  # a new start has all of its startretries
         handle.signalled_at = None
-        environment = handle.watch.environment() if handle.watch else {}
+        environment = handle.monitor.environment() if handle.monitor else {}
         if environment:
             # Only this child is to see it: with the config itself changed, `update` would find a
             # difference.
@@ -415,9 +418,9 @@ class Processes:
             why = printable(process.spawnerr or '') or message or 'it could not be spawned'
             return Failure(Code.START_FAILED, f'{why}; state {self.state_name(handle)}')
         handle.obituary = None
-        self._watch(handle)
-        if handle.watch:
-            handle.watch.started(process.pid, time.monotonic())
+        self._expect_exit(handle)
+        if handle.monitor:
+            handle.monitor.started(process.pid, time.monotonic())
         return None
 
     def release(self, handle: Handle) -> None:
@@ -433,10 +436,10 @@ class Processes:
             if watched:
                 pids[process.pid] = process
             process.config = handle.config
-        if handle.watch:
-            handle.watch.close()
+        if handle.monitor:
+            handle.monitor.close()
 
-    def _watch(self, handle: Handle) -> None:
+    def _expect_exit(self, handle: Handle) -> None:
         process, pids = handle.process, self._supervisord.options.pidhistory
         known = pids.get(process.pid)
         if handle.untouched:

@@ -9,11 +9,11 @@ from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import SETTLED
 from supervisor_restarter.engine.survey import Survey, survey
-from supervisor_restarter.faults import Code, Refusal, listed, shortage
+from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.options import Options
 from supervisor_restarter.readiness.exec_probe import adopt
-from supervisor_restarter.readiness.monitor import Probing, Watch
+from supervisor_restarter.readiness.monitor import Probing, ReadinessMonitor
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.readiness.shares import (
     FEWEST_CONNECTIONS,
@@ -23,11 +23,12 @@ from supervisor_restarter.readiness.shares import (
     connections,
 )
 from supervisor_restarter.readiness.spec import Spec
-from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.processes import Processes
+from supervisor_restarter.text import listed
 
 
-class Roster:
+class Resources:
     """The processes of runs on one supervisord."""
 
     def __init__(self, options: Any, processes: Processes) -> None:
@@ -52,7 +53,8 @@ class Roster:
 
     def survey(self, members: list[Member], options: Options) -> Survey:
         """What is known of the members and the others of their groups, but for what only the disk
-        knows; gives the members their policies. Refusal as survey() has it."""
+        knows; gives the members their policies. Refusal as survey() has it.
+        """
         return survey(
             [self._processes.candidate(member) for member in members],
             [self._processes.candidate(member) for member in self.others(members)],
@@ -61,7 +63,8 @@ class Roster:
 
     def malformed(self, groups: Iterable[str]) -> Iterator[str]:
         """What is wrong with what the programs of these groups say of their restarts, in lines that
-        name the processes; those of the same trouble in one line."""
+        name the processes; those of the same trouble in one line.
+        """
         everyone = self.members(self._processes.others(groups, []))
         troubles = {
             member: self._processes.malformed(self._processes.hold(member.match))
@@ -75,7 +78,8 @@ class Roster:
 
         Refusal BAD_OPTION if what they say makes no sense in any of the groups, also outside of the
         restart: it says little good of the others. Refusal BAD_STATE if there can be no socket for
-        READY=1."""
+        READY=1.
+        """
         known.refuse()
         specs, for_others = {}, False
         for candidate in [*known.candidates, *known.neighbours]:
@@ -84,7 +88,7 @@ class Roster:
                 handle = self._processes.hold(match)
                 spec = self._processes.readiness(handle)
                 if spec is not None:
-                    specs[match[:2]] = spec
+                    specs[match.key] = spec
                     for_others = for_others or (
                         spec.kind == 'notify' and self._processes.is_of_another_user(handle)
                     )
@@ -96,37 +100,37 @@ class Roster:
                 raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
         return specs
 
-    def hold(self, run: Run) -> None:
+    def hold(self, job: Job) -> None:
         """Take hold of the run's processes, have the probes asked that count, keep shared sockets
         open.
         """
-        restart = run.restart
-        restart.neighbours = self._neighbours(run) if restart.limited else []
-        run.handles = {
+        operation = job.operation
+        operation.neighbours = self._neighbours(job) if operation.limited else []
+        job.handles = {
             member: self._processes.hold(member.match)
-            for member in restart.members + restart.neighbours
+            for member in operation.members + operation.neighbours
         }
-        for member in restart.members:
-            stopwaitsecs = self._processes.stopwaitsecs(run.handles[member])
+        for member in operation.members:
+            stopwaitsecs = self._processes.stopwaitsecs(job.handles[member])
             member.stop_limit = (
                 stopwaitsecs
-                if restart.options.stop_timeout is None
-                else restart.options.stop_timeout
+                if operation.options.stop_timeout is None
+                else operation.options.stop_timeout
             )
-        if restart.goal is not Goal.RESTART:
+        if operation.goal is not Goal.RESTART:
             return
         self._connections.most = connections(self._connections.taken)
         probing = {
             group: Probing(
-                self._options, len(run.specs), Share(self._connections), Share(self._commands)
+                self._options, len(job.specs), Share(self._connections), Share(self._commands)
             )
-            for group in run.groups
+            for group in job.groups
         }
-        for member, handle in run.handles.items():
-            spec = run.specs.get(member.match[:2])
+        for member, handle in job.handles.items():
+            spec = job.specs.get(member.match.key)
             if spec is not None:
-                policy = member.policy or restart.options
-                handle.watch = Watch(
+                policy = member.policy or operation.options
+                handle.monitor = ReadinessMonitor(
                     spec,
                     probing[member.group],
                     self._notify,
@@ -134,34 +138,34 @@ class Roster:
                     policy.min_ready,
                     handle.process,
                 )
-        one_of_each = {member.group: handle for member, handle in run.handles.items()}
+        one_of_each = {member.group: handle for member, handle in job.handles.items()}
         held = {
             group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()
         }
-        run.sockets = {group: socket for group, socket in held.items() if socket is not None}
+        job.sockets = {group: socket for group, socket in held.items() if socket is not None}
 
-    def _neighbours(self, run: Run) -> list[Member]:
+    def _neighbours(self, job: Job) -> list[Member]:
         """The other processes of the groups in which they decide how much may be taken down."""
         neighbours = self.others(
-            [member for member in run.restart.members if member.policy and member.policy.rolling]
+            [member for member in job.operation.members if member.policy and member.policy.rolling]
         )
         for member in neighbours:
-            member.policy = run.policies[member.group].processes[member.name]
+            member.policy = job.policies[member.group].processes[member.name]
         return neighbours
 
-    def let_sockets_go(self, run: Run) -> None:
+    def let_sockets_go(self, job: Job) -> None:
         """Do not keep the sockets of groups open for longer than the restart is busy with them."""
-        if run.sockets:
-            busy = {member.group for member in run.restart.members if member.phase not in SETTLED}
-            for group in run.sockets.keys() - busy:
-                del run.sockets[group]
+        if job.sockets:
+            busy = {member.group for member in job.operation.members if member.phase not in SETTLED}
+            for group in job.sockets.keys() - busy:
+                del job.sockets[group]
 
-    def release(self, run: Run) -> None:
+    def release(self, job: Job) -> None:
         """Give everything back that the run has held."""
-        for handle in run.handles.values():
+        for handle in job.handles.values():
             self._processes.release(handle)
-        run.handles.clear()
-        run.sockets.clear()
+        job.handles.clear()
+        job.sockets.clear()
 
     def close(self) -> None:
         """supervisord goes away."""

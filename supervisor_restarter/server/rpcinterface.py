@@ -20,7 +20,7 @@ from supervisor_restarter import __version__
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
-from supervisor_restarter.faults import NOT_XML, Code, Refusal, printable
+from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members, resolve
 from supervisor_restarter.options import (
     CALL_TIMEOUT,
@@ -31,8 +31,9 @@ from supervisor_restarter.options import (
     checked,
     with_call,
 )
-from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.service import Service
+from supervisor_restarter.text import NOT_XML, printable
 
 API_VERSION = '1.0'
 # The service asks for a look at every deferred answer when something has changed. This is only the
@@ -57,7 +58,8 @@ class Fault(RPCError):
 def published(method: Method) -> Method:
     """Make a method fit to be called from outside: refusals become faults, a wrong number of
     arguments is told from a TypeError inside, and during shutdown there is one answer to
-    everything."""
+    everything.
+    """
     signature = inspect.signature(method)
 
     @functools.wraps(method)
@@ -113,14 +115,14 @@ class RestarterNamespaceRPCInterface:
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
         taken = with_call(self._defaults, options)
-        run = self._service.request(
+        job = self._service.request(
             Goal.RESTART,
             lambda: group_members(self._service.groups(), name),
             taken,
             CALL_TIMEOUT,
             unless_rolling=True,
         )
-        return self._deferred(lambda: _group_result(run))
+        return self._deferred(lambda: _group_result(job))
 
     @published
     def quickStop(self, names: Any, wait: Any = True) -> Any:
@@ -214,15 +216,15 @@ class RestarterNamespaceRPCInterface:
                                 that has finished is answered at once, as nothing will change any more.
         @return struct restart  The restart, as getRestart returns it.
         """
-        run = self._service.get(id)
+        job = self._service.get(id)
         known = checked('version', VERSION_NUMBER, version)
         limit = checked('seconds', SECONDS, seconds)
         waited = self._service.timer(limit)
 
         def ask() -> dict[str, Any] | None:
-            restart = run.restart
-            news = restart.version > known or (restart.decided and restart.version < known)
-            return run.struct() if news or restart.finished or waited() else None
+            operation = job.operation
+            news = operation.version > known or (operation.decided and operation.version < known)
+            return job.struct() if news or operation.finished or waited() else None
 
         return ask() or self._deferred(ask)
 
@@ -261,7 +263,7 @@ class RestarterNamespaceRPCInterface:
         @return array restarts  Structs as getRestart returns them, without processes, policies and
                                 warnings.
         """
-        return [run.struct(with_processes=False) for run in self._service.restarts()]
+        return [job.struct(with_processes=False) for job in self._service.restarts()]
 
     @published
     def planRestart(self, names: Any, options: Any = None) -> dict[str, Any]:
@@ -289,7 +291,7 @@ class RestarterNamespaceRPCInterface:
 
     def _quick(self, goal: Goal, names: Any, wait: Any) -> Any:
         patient = checked('wait', FLAG, wait)
-        run = self._service.request(
+        job = self._service.request(
             goal,
             lambda: resolve(self._service.groups(), names),
             self._defaults,
@@ -298,9 +300,11 @@ class RestarterNamespaceRPCInterface:
         )
 
         def ask() -> list[dict[str, Any]] | None:
-            restart = run.restart
-            over = restart.decided
-            return answers.statuses(restart) if over or (not patient and restart.ordered) else None
+            operation = job.operation
+            over = operation.decided
+            return (
+                answers.statuses(operation) if over or (not patient and operation.ordered) else None
+            )
 
         return self._deferred(ask)
 
@@ -321,7 +325,8 @@ class RestarterNamespaceRPCInterface:
 
     def _deferred(self, ask: Callable[[], Any]) -> Any:
         """The function that Supervisor calls until it returns something else than NOT_DONE_YET.
-        `ask` returns None for 'not yet', and may raise a Refusal."""
+        `ask` returns None for 'not yet', and may raise a Refusal.
+        """
 
         def answer() -> Any:
             self._refuse_in_shutdown()
@@ -333,18 +338,18 @@ class RestarterNamespaceRPCInterface:
         return answer
 
 
-def _group_result(run: Run) -> Any:
-    restart = run.restart
-    if restart.state is State.CANCELLED:
-        raise Refusal(Code.CANCELLED, f'restart {run.id} was cancelled: {restart.why}')
-    if restart.state is State.TIMED_OUT:
-        failed = answers.failures(restart)
+def _group_result(job: Job) -> Any:
+    operation = job.operation
+    if operation.state is State.CANCELLED:
+        raise Refusal(Code.CANCELLED, f'restart {job.id} was cancelled: {operation.why}')
+    if operation.state is State.TIMED_OUT:
+        failed = answers.failures(operation)
         if all(entry['code'] == Code.TIMEOUT for entry in failed):
-            raise Refusal(Code.TIMEOUT, answers.timeout_text(restart))
+            raise Refusal(Code.TIMEOUT, answers.timeout_text(operation))
         return failed
-    if not restart.finished:
+    if not operation.finished:
         return None
-    return answers.failures(restart) or True
+    return answers.failures(operation) or True
 
 
 class AsciiText(str):

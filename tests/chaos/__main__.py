@@ -4,7 +4,8 @@
 A real supervisord with groups of misbehaving programs, clients that ask for everything at random
 and are killed in the middle, kill -9, SIGSTOP and wall-clock steps; after each storm everything is
 checked. With --restarts instead: one restart after the other, and whether supervisord's memory
-grows."""
+grows.
+"""
 
 from __future__ import annotations
 

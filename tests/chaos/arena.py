@@ -31,7 +31,8 @@ class Arena(Server):
 
     restarts: the wills behind each restart whose id is known, by process. reloads: when supervisord
     was on its way down and up again, jumps: when its wall clock was put forward by half an hour or
-    more, by the monotonic clock."""
+    more, by the monotonic clock.
+    """
 
     def __init__(self, seed: int, groups: list[Group] | None = None) -> None:
         self.host, self.port = address(), random.randrange(10000, 30000)
@@ -171,7 +172,8 @@ class Arena(Server):
         """Whether a stop of these processes that was asked for at that time may wait for ever.
 
         Supervisor's stop calls wait until they see the process stopped, and miss it if somebody
-        starts it in the same moment. Its own start calls let that happen; restarts must not."""
+        starts it in the same moment. Its own start calls let that happen; restarts must not.
+        """
         excuse = self.wills.started_by_supervisor(processes, since, own)
         self.counts["Supervisor's own: a stop call that waits for ever"] += excuse
         return excuse

@@ -25,7 +25,8 @@ class Rules:
 
     guarded: max_unavailable of the groups that are restarted only by rolling restarts. clock: the
     wall clock is put forward and back. reload: supervisord is reloaded. wounded: guarded groups of
-    which one process is stopped at the beginning, so that there is less room for the rest."""
+    which one process is stopped at the beginning, so that there is less room for the rest.
+    """
 
     number: int
     guarded: dict[str, int] = field(default_factory=dict)

@@ -18,9 +18,8 @@ from tests.chaos.worker import Record, records
 
 SETTLE_SECONDS = 60.0  # for restarts to finish, for processes to be what they should be
 LOOK_SECONDS = 2.0  # for which supervisord's use of the processor is watched
-MOST_USED = (
-    0.2  # seconds of processor time in LOOK_SECONDS: a tenth of what a loop that spins would use
-)
+# seconds of processor time in LOOK_SECONDS: a tenth of what a loop that spins would use
+MOST_USED = 0.2
 POLL = 0.1
 # What supervisord says at each start about root and a server without a password is no news.
 HARMLESS = re.compile(

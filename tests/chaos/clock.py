@@ -5,7 +5,8 @@
 
 The repository must be on supervisord's PYTHONPATH. Every time.time() of supervisord, and so of the
 plugin, is then the real one plus an offset, which `clock.step(seconds)` changes; the monotonic
-clock goes on as it does on a real machine."""
+clock goes on as it does on a real machine.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 A worker writes down that it is ready before anybody can see it, and that it was told to stop after
 it was told. So with a correct engine, at each moment at which one is told to stop, enough others
-have written that they are ready."""
+have written that they are ready.
+"""
 
 from __future__ import annotations
 

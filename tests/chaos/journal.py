@@ -32,7 +32,8 @@ class Journal(threading.Thread):
     """Takes entries from all threads, and reads supervisord's log along.
 
     The lines of the log get the monotonic time at which they were seen, as supervisord's own clock
-    is not to be trusted here."""
+    is not to be trusted here.
+    """
 
     def __init__(self, log: Path) -> None:
         super().__init__(daemon=True)

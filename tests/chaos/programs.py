@@ -17,7 +17,8 @@ class Group:
     restarts, and max_unavailable is checked. probed: it says itself when it is ready. leaves:
     EXITED is as good as RUNNING. shared: its processes have a listening socket in common. guest: it
     is added and removed while supervisord runs. merged: its output and its errors go through one
-    pipe."""
+    pipe.
+    """
 
     name: str
     size: int

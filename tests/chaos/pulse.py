@@ -42,7 +42,8 @@ class Pulse(threading.Thread):
         """When supervisord had surely taken in a call that was sent by then.
 
         It takes connections in as they come. A group call of Supervisor's own begins its work in
-        the turn after that, so it is the second later question whose answer counts."""
+        the turn after that, so it is the second later question whose answer counts.
+        """
         second = bisect.bisect_right(self.beats, (sent, float('inf'))) + 1
         return self.beats[second][1] if second < len(self.beats) else float('inf')
 

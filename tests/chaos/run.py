@@ -153,7 +153,8 @@ class Chaos:
     @staticmethod
     def _last_words(arena: Arena, rules: Rules, random: Random) -> None:
         """A last will for most groups, in the middle of a restart: so it is certain what must be,
-        and nothing that is asked for later brings back what was lost."""
+        and nothing that is asked for later brings back what was lost.
+        """
         for group in GROUPS:
             if group.guest or random.random() < 0.3:
                 continue

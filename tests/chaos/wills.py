@@ -3,7 +3,8 @@
 A will reached supervisord at some moment of a span: from just before it was sent until it was
 answered, or until a later call of somebody else was. Of two wills whose spans overlap either may be
 the newer one. A will that was not confirmed (a fault, no answer) may have been in vain, so that it
-allows something and rules nothing out."""
+allows something and rules nothing out.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ class Will:
     """What one client wanted of one process.
 
     start: before it was sent. sent: it was sent by then. answered: infinite without an answer.
-    certain: it was confirmed. how: by which method."""
+    certain: it was confirmed. how: by which method.
+    """
 
     effect: str
     start: float
@@ -54,7 +56,8 @@ class Wills:
         self, processes: Iterable[str], since: float, own: Iterable[Will] = ()
     ) -> bool:
         """Whether one of these processes may have been started since then by one of Supervisor's
-        own calls, beside the asker's own."""
+        own calls, beside the asker's own.
+        """
         own = set(own)
         return any(
             will.how.startswith('supervisor.start')

@@ -18,7 +18,8 @@ class Outcome(NamedTuple):
     kind: 'result' and 'fault' are answers; 'lost' (refused, or closed without an answer), 'broken'
     (an answer that is none: HTTP 500, no XML), 'silent' (nothing within the deadline), and 'hung
     up' by ourselves. sent, answered: monotonic times; without an answer, answered is infinite. A
-    call that was hung up may have come to act until then."""
+    call that was hung up may have come to act until then.
+    """
 
     kind: str
     value: Any

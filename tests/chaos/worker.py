@@ -95,7 +95,8 @@ class Worker:
 
     def claim(self) -> None:
         """Nobody else may live under this name. The kernel gives the lock back before a parent can
-        learn of the end of its child, and forked children do not inherit it."""
+        learn of the end of its child, and forked children do not inherit it.
+        """
         try:
             fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -1,7 +1,8 @@
 """A worker that uses memory: grower.py FILE KEEPER.
 
 It keeps as many megabytes as stand in FILE.<its SUPERVISOR_PROCESS_NAME> (none without it), looked
-at ten times a second; `self`: itself, `child`: a child of a child of it does."""
+at ten times a second; `self`: itself, `child`: a child of a child of it does.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """supervisor_restart_listener with the test in supervisord's place at its stdin and stdout: the
-test decides which events come, and when; its calls go to a real supervisord."""
+test decides which events come, and when; its calls go to a real supervisord.
+"""
 
 from __future__ import annotations
 

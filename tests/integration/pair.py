@@ -2,7 +2,8 @@
 asked the same.
 
 What no two supervisords have in common, as pids and times, is made alike before answers are
-compared."""
+compared.
+"""
 
 from __future__ import annotations
 

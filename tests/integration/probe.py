@@ -16,7 +16,7 @@ from supervisor.http import deferring_http_channel
 from supervisor.process import Subprocess
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 
-from supervisor_restarter.engine.operation import Restart
+from supervisor_restarter.engine.operation import Operation
 
 
 class ProbeRPCInterface:
@@ -50,7 +50,7 @@ class ProbeRPCInterface:
 
     def breakSteps(self, times: int) -> bool:
         """Have the next steps of restarts raise an exception, so many times."""
-        step, left = Restart.step, [times]
+        step, left = Operation.step, [times]
 
         def broken(restart: Any, *arguments: Any) -> None:
             if left[0]:
@@ -58,7 +58,7 @@ class ProbeRPCInterface:
                 raise RuntimeError('a defect')
             step(restart, *arguments)
 
-        Restart.step = broken  # type: ignore[method-assign, assignment]
+        Operation.step = broken  # type: ignore[method-assign, assignment]
         return True
 
     @staticmethod

@@ -65,7 +65,8 @@ class Server(Lab):
     """A running supervisord; after the test its log must hold no traceback.
 
     programs: sections of the configuration. restarter: lines for [rpcinterface:restarter]; `scout`
-    is 0 unless set. extra: more sections, such as an [inet_http_server]."""
+    is 0 unless set. extra: more sections, such as an [inet_http_server].
+    """
 
     interface = True  # whether it has the restarter interface
 
@@ -307,7 +308,8 @@ def wait_for_exec(supervisord: int) -> None:
     """Wait until every child of supervisord has become its program.
 
     One that gets its SIGTERM before would live on until its SIGKILL, and the end of the test with
-    it."""
+    it.
+    """
 
     def command(pid: str | int) -> bytes:
         return Path(f'/proc/{pid}/cmdline').read_bytes()
@@ -345,7 +347,8 @@ def free_port() -> int:
     """A TCP port of 127.0.0.1 that is free, and that no other test gets.
 
     It is below those that the kernel gives to clients, and reserved by an abstract unix socket of
-    its number."""
+    its number.
+    """
     while True:
         port = random.SystemRandom().randrange(10_000, 30_000)
         lock = socket.socket(socket.AF_UNIX)

@@ -110,7 +110,8 @@ def ready_after(
     directory: Path, group: str = 'web', what: str = 'stopped', since: float = 0.0
 ) -> list[int]:
     """How many processes of the group were ready after each one that was ready and then, after the
-    monotonic time `since`, became `what`."""
+    monotonic time `since`, became `what`.
+    """
     ready: set[int] = set()
     counts = []
     for one in marks(directory):

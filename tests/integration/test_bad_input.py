@@ -160,7 +160,8 @@ class Target(Server):
 
     def ask(self, method: str, *values: str) -> xmlrpc.client.Fault | object:
         """The fault or the value that a method answers to parameters in XML; None if Supervisor
-        itself could not read the request and said so."""
+        itself could not read the request and said so.
+        """
         parameters = ''.join(f'<param>{value}</param>' for value in values)
         status, body = self.post(
             f'<?xml version="1.0"?><methodCall><methodName>{method}</methodName>'

@@ -1,7 +1,8 @@
 """The methods of the restarter namespace: what they return, and how they refuse.
 
 quickStop, quickStart and quickRestart are in test_quick_calls.py, planRestart and options in
-test_plans.py."""
+test_plans.py.
+"""
 
 from __future__ import annotations
 

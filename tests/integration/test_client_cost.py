@@ -1,6 +1,7 @@
 """What clients, and other users of the machine, can cost the others at most. Ratios, for machines
 differ, and of supervisord's time on a processor, which does not grow with what else the machine
-does."""
+does.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def spent(server):
 
 def cost(server, calls=60):
     """The seconds that supervisord spends for one call of Supervisor's own getState, and whatever
-    else it does meanwhile."""
+    else it does meanwhile.
+    """
     proxy, before = server.rpc(), spent(server)
     for _ in range(calls):
         proxy.supervisor.getState()

@@ -1,7 +1,8 @@
 """Processes that a restart starts cannot tell that Supervisor's own fork did not start them.
 
 In these tests supervisord itself starts the programs first, with its own fork; then they are
-restarted."""
+restarted.
+"""
 
 from __future__ import annotations
 

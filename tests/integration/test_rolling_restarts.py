@@ -2,7 +2,8 @@
 allows.
 
 What is ready is told by the processes themselves, in marks (see service.py), and not by the
-restart."""
+restart.
+"""
 
 from __future__ import annotations
 
@@ -411,7 +412,8 @@ def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs)
 @pytest.fixture
 def rolling(start):
     """rolling(**options): a server in the middle of a rolling restart, the pids before, and the
-    restart's id: 0 is restarted, 1 is starting until open_gate(), 2 and 3 wait."""
+    restart's id: 0 is restarted, 1 is starting until open_gate(), 2 and 3 wait.
+    """
 
     def begin(**options):
         server = start(program(count=4, **PATIENT) + program('other'))

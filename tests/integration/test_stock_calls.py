@@ -1,5 +1,6 @@
 """Every XML-RPC call of Supervisor's own is answered as by a supervisord without the plugin:
-before, during and after a restart."""
+before, during and after a restart.
+"""
 
 from __future__ import annotations
 

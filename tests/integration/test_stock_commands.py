@@ -1,5 +1,6 @@
 """supervisorctl's own commands and the web page look as with a supervisord without the plugin:
-before, during and after a restart. `fg`, which never ends, is left out."""
+before, during and after a restart. `fg`, which never ends, is left out.
+"""
 
 from __future__ import annotations
 

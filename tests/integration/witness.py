@@ -4,7 +4,8 @@ see.
 As a program it prints its own portrait, one line of JSON, and stays. For a supervisord with
 PYTHONPATH set, tests.integration.witness:make_surroundings is an interface that only changes
 supervisord itself: much that a child inherits becomes different from what it usually is. The file
-audit beside the configuration tells how each child began."""
+audit beside the configuration tells how each child began.
+"""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ from supervisor_restarter.options import (
     Options,
     Settings,
     from_configuration,
-    shown,
     with_call,
 )
+from supervisor_restarter.text import shown
 
 SECTION = 'rpcinterface:restarter'
 WHEN = datetime.datetime(2024, 1, 2, 3, 4, 5)
@@ -621,7 +621,7 @@ def test_another_section_is_named_as_it_is_called():
 def test_the_limit_is_the_timeout_where_it_is_set_and_else_the_default_of_the_call(
     timeout, default, limit
 ):
-    assert Options(timeout=timeout).limit(default) == limit
+    assert Options(timeout=timeout).timeout_or(default) == limit
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 good: serves. fails: is imported for three seconds and then fails, so that the worker does not boot
 and gunicorn exits. dies: serves for three seconds, and then the whole of gunicorn is gone, as when
-memory runs out."""
+memory runs out.
+"""
 
 import os
 import signal

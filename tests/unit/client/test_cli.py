@@ -21,7 +21,7 @@ import pytest
 
 from supervisor_restarter import __version__
 from supervisor_restarter.client import cli, cli_options, progress
-from supervisor_restarter.client.client import NEVER, PACE, PATIENCE
+from supervisor_restarter.client.client import AT_THE_END, PACE, PATIENCE
 from supervisor_restarter.client.helptext import HELP, PROGNAME
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Code
@@ -522,7 +522,7 @@ def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end(run):
 def test_looks_are_paced(run):
     looks = [restart('running', process('0', 'stopping'), version=v) for v in (1, 2, 2)]
     ran = run('web', script=played(*looks, restart('succeeded', process('0'), version=3)))
-    assert ran.calls[1:] == [('waitRestart', '7', NEVER, PACE)] * 3 + [
+    assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, PACE)] * 3 + [
         ('waitRestart', '7', 2, PATIENCE)
     ]
 
@@ -627,7 +627,7 @@ def test_quiet_prints_nothing_and_waits_for_the_end_only(run):
         ),
     )
     assert (ran.status, ran.out, ran.err) == (0, [], [])
-    assert ran.calls[1:] == [('waitRestart', '7', NEVER, PATIENCE)] * 3
+    assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, PATIENCE)] * 3
 
 
 def test_quiet_failure_is_one_line_on_stderr(run):
@@ -978,7 +978,7 @@ def test_retry(run, args, sent):
         *args,
         script=[('retryRestart', '8'), ('waitRestart', restart('succeeded', process('0'), id='8'))],
     )
-    assert ran.calls == [('retryRestart', '7', *sent), ('waitRestart', '8', NEVER, PACE)]
+    assert ran.calls == [('retryRestart', '7', *sent), ('waitRestart', '8', AT_THE_END, PACE)]
     assert (ran.status, ran.out[0]) == (0, f'web:0: {RESTARTED}')
 
 

@@ -16,7 +16,7 @@ import pytest
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from supervisor_restarter.client.client import (
-    NEVER,
+    AT_THE_END,
     PACE,
     PATIENCE,
     Client,
@@ -27,7 +27,8 @@ from supervisor_restarter.client.client import (
     without_password,
 )
 from supervisor_restarter.client.structs import conforms, signalled
-from supervisor_restarter.faults import Code, printable
+from supervisor_restarter.faults import Code
+from supervisor_restarter.text import printable
 
 URL = 'http://host:9001'
 
@@ -407,11 +408,11 @@ def test_follow_waits_for_a_change_only_after_a_look_that_saw_none():
     states = [r['state'] for r in client_of(script).follow('7')]
     assert states[-1] == 'succeeded'
     assert script.calls == [
-        ('waitRestart', '7', NEVER, PACE),
-        ('waitRestart', '7', NEVER, PACE),
-        ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', AT_THE_END, PACE),
+        ('waitRestart', '7', AT_THE_END, PACE),
+        ('waitRestart', '7', AT_THE_END, PACE),
         ('waitRestart', '7', 4, PATIENCE),
-        ('waitRestart', '7', NEVER, PACE),
+        ('waitRestart', '7', AT_THE_END, PACE),
     ]
 
 
@@ -433,7 +434,7 @@ def test_wait_asks_for_the_end_only():
         ('waitRestart', restart('failed')),
     )
     assert client_of(script).wait('7')['state'] == 'failed'
-    assert script.calls == [('waitRestart', '7', NEVER, PATIENCE)] * 3
+    assert script.calls == [('waitRestart', '7', AT_THE_END, PATIENCE)] * 3
 
 
 def test_broken_connection_is_tried_once_more():

@@ -15,7 +15,7 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter import make_ctlplugin
 from supervisor_restarter.client import ctlplugin
-from supervisor_restarter.client.client import NEVER, PACE
+from supervisor_restarter.client.client import AT_THE_END, PACE
 from supervisor_restarter.faults import Code
 from tests.unit.client.test_cli import FakeTqdm, process, restart
 
@@ -461,7 +461,7 @@ def test_retryrestart():
     ]
     assert server.calls == [
         ('restarter.retryRestart', '7'),
-        ('restarter.waitRestart', '8', NEVER, PACE),
+        ('restarter.waitRestart', '8', AT_THE_END, PACE),
     ]
     [said] = ctl.run('retryrestart 7')
     assert said.startswith('Error: the restarter there (1.0.0) knows no retryRestart')

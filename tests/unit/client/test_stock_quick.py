@@ -504,7 +504,7 @@ def test_a_second_interrupt_names_what_is_down(numbers):
 
 
 def test_a_later_interrupt_while_the_stops_are_not_answered_names_all_of_them(monkeypatch):
-    monkeypatch.setattr('supervisor_restarter.client.stock_calls.ANOTHER', -1)
+    monkeypatch.setattr('supervisor_restarter.client.stock_calls.SECOND_CTRL_C_AFTER', -1)
     fake = Fake(0.5, 0.0)
 
     def twice():

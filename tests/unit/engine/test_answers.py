@@ -10,11 +10,12 @@ from supervisor.xmlrpc import Faults
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
-from supervisor_restarter.faults import Code, listed
+from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
+from supervisor_restarter.text import listed
 from tests.world import BEGINNING, Program, World, group
 
 PHASES_SHOWN = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
@@ -24,8 +25,8 @@ def member(name='0', phase=Phase.READY, code=None, error='', single=False, group
     return Member(Match(group, name, True, single), phase=phase, code=code, error=error, **times)
 
 
-def restart(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
-    return Restart(list(members), Options(), goal=goal, pending=list(pending), state=state)
+def operation(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
+    return Operation(list(members), Options(), goal=goal, pending=list(pending), state=state)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_process_that_was_down_has_been_down_since_the_beginning():
     world.add('web:0', Seen.STOPPED)
     done = group(world)
     done.to(0.0)
-    struct = answers.process_struct(done.restart.members[0], BEGINNING - 3.0)
+    struct = answers.process_struct(done.operation.members[0], BEGINNING - 3.0)
     assert (struct['old_pid'], struct['down_seconds']) == (0, 3.0)
 
 
@@ -134,7 +135,7 @@ def test_phases_are_shown_as_documented_and_without_null(phase):
 
 
 def test_failures_are_the_failed_processes_in_order():
-    failed = restart(
+    failed = operation(
         member('0'),
         member('1', Phase.FAILED, Code.START_FAILED, 'exit status 3'),
         member('2', Phase.SKIPPED, Code.CANCELLED, 'taken over'),
@@ -150,7 +151,7 @@ def test_after_a_timeout_the_pending_processes_are_entries_too():
     failed = member('0', Phase.FAILED, Code.STOP_FAILED, 'EPERM')
     slow = member('1', Phase.STOPPING)
     entries = answers.failures(
-        restart(failed, slow, member('2'), pending=[(slow, 'still stopping')])
+        operation(failed, slow, member('2'), pending=[(slow, 'still stopping')])
     )
     assert entries == [
         {'group': 'web', 'name': '0', 'code': 0x431, 'text': 'STOP_FAILED: EPERM'},
@@ -163,14 +164,14 @@ def test_a_pending_process_that_has_failed_since_is_listed_once():
     slow = member('1', Phase.FAILED, Code.START_FAILED, 'exit status 1')
     assert [
         entry['code']
-        for entry in answers.failures(restart(slow, pending=[(slow, 'still stopping')]))
+        for entry in answers.failures(operation(slow, pending=[(slow, 'still stopping')]))
     ] == [0x420]
 
 
 def test_the_text_of_a_timeout_names_what_is_pending():
     slow = [member('1'), member('nginx', group='nginx')]
     text = answers.timeout_text(
-        restart(member('0'), *slow, pending=[(slow[0], 'stopping'), (slow[1], 'starting')])
+        operation(member('0'), *slow, pending=[(slow[0], 'stopping'), (slow[1], 'starting')])
     )
     assert text == '2 of 3 processes were pending: web:1 (stopping), nginx (starting)'
 
@@ -188,7 +189,7 @@ BEGUN = SETTLED | {Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
 )
 @pytest.mark.parametrize('phase', Phase)
 def test_when_everything_is_ordered(goal, ordered, phase):
-    assert restart(member(), member(phase=phase), goal=goal).ordered is (phase in ordered)
+    assert operation(member(), member(phase=phase), goal=goal).ordered is (phase in ordered)
 
 
 def test_the_status_codes_are_supervisors_own():
@@ -250,20 +251,20 @@ def test_the_status_codes_are_supervisors_own():
     ],
 )
 def test_the_status_of_a_process(goal, process, status, description):
-    rows = answers.statuses(restart(process, goal=goal))
+    rows = answers.statuses(operation(process, goal=goal))
     assert rows == [{'name': '0', 'group': 'web', 'status': status, 'description': description}]
     assert type(rows[0]['status']) is int
 
 
 @pytest.mark.parametrize('goal', Goal)
 def test_what_is_as_wanted_already_and_not_named_by_itself_is_passed_over(goal):
-    assert answers.statuses(restart(member(phase=Phase.SKIPPED), goal=goal)) == []
+    assert answers.statuses(operation(member(phase=Phase.SKIPPED), goal=goal)) == []
 
 
 def test_a_pending_process_has_the_status_timeout():
     slow = member('1', Phase.STOPPING)
     rows = answers.statuses(
-        restart(member(), slow, pending=[(slow, 'still stopping')], goal=Goal.STOP)
+        operation(member(), slow, pending=[(slow, 'still stopping')], goal=Goal.STOP)
     )
     assert [(row['status'], row['description']) for row in rows] == [
         (80, 'OK'),
@@ -273,5 +274,5 @@ def test_a_pending_process_has_the_status_timeout():
 
 @pytest.mark.parametrize('phase', [Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED])
 def test_after_a_cancel_a_process_that_is_not_ready_yet_is_not_said_to_be_ok(phase):
-    rows = answers.statuses(restart(member(phase=phase), state=State.CANCELLED))
+    rows = answers.statuses(operation(member(phase=phase), state=State.CANCELLED))
     assert [row['status'] for row in rows] != [80]

@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_restarter.engine.availability import BACK_BY_ITSELF, Limit, Room, rooms
+from supervisor_restarter.engine.availability import BACK_BY_ITSELF, Availability, Room, rooms
 from supervisor_restarter.engine.member import Member, Observation
 from supervisor_restarter.engine.phases import DOWN, ENDS, IN_FLIGHT, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.faults import MOST_NAMED
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
+from supervisor_restarter.text import MOST_NAMED
 
 COSTS_NOTHING = sorted(DOWN | {Seen.BACKOFF})
 UNREADY = sorted(set(Seen) - DOWN - {Seen.BACKOFF, Seen.READY})
 
 
-def member(name='0', seen=Seen.READY, phase=Phase.WAITING, group='web', unready='', known=True):
+def member(name='0', seen=Seen.READY, phase=Phase.WAITING, group='web', unready='', confirmed=True):
     return Member(
         Match(group, name, True, False),
         phase=phase,
         unready=unready,
-        observed=Observation(seen, unready=unready, known=known),
+        observed=Observation(seen, unready=unready, confirmed=confirmed),
     )
 
 
@@ -54,10 +54,10 @@ def test_the_policy_of_a_group_comes_before_the_options():
 
 
 def test_a_group_without_a_limit_waits_for_nothing_beside_one_that_has_one():
-    web, api = members(3, known=False), members(3, group='api')
+    web, api = members(3, confirmed=False), members(3, group='api')
     for one in web:
         one.policy = Policy()
-    called, hopeless = Limit().choose(web + api, web + api, Options(max_unavailable=1), 0.0)
+    called, hopeless = Availability().choose(web + api, web + api, Options(max_unavailable=1), 0.0)
     assert (called, hopeless) == ([*web, api[0]], [])
 
 
@@ -66,7 +66,7 @@ def test_hope_lasts_as_long_as_the_slowest_may_take_by_its_own_policy():
     others = [member('1', Seen.RUNNING), member('2', Seen.STARTING)]
     for one, seconds in zip(others, (3.0, 8.0)):
         one.policy = Policy(1, ready_timeout=seconds)
-    limit = Limit()
+    limit = Availability()
     limit.choose(waiting, waiting + others, Options(max_unavailable=1), 1.0)
     assert limit.until == 9.0
     others[0].policy = Policy(1, ready_timeout=0.0)
@@ -79,7 +79,7 @@ def test_without_processes_there_is_no_room():
 
 
 def test_a_group_in_which_everything_is_ready_has_all_of_its_room():
-    assert room_of(*members(4)) == Room(allowed=1, in_flight=0, known=True, not_ready=[])
+    assert room_of(*members(4)) == Room(allowed=1, in_flight=0, confirmed=True, not_ready=[])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_each_group_has_its_own_room():
         [
             *members(4),
             member(seen=Seen.FATAL, group='api'),
-            member('1', group='api', known=False),
+            member('1', group='api', confirmed=False),
             member('2', phase=Phase.DUE, group='api'),
             *members(3, first=3, group='api'),
         ],
@@ -116,7 +116,7 @@ def test_each_group_has_its_own_room():
     )
     assert list(found) == ['web', 'api']
     assert found['web'] == Room(allowed=2)
-    assert (found['api'].allowed, found['api'].in_flight, found['api'].known) == (3, 1, False)
+    assert (found['api'].allowed, found['api'].in_flight, found['api'].confirmed) == (3, 1, False)
     assert [one.namespec for one in found['api'].not_ready] == ['api:0', 'api:2']
 
 
@@ -126,7 +126,7 @@ def test_what_the_restart_has_in_hand_is_in_flight_and_not_ready_whatever_is_see
     phase, seen
 ):
     one = member(seen=seen, phase=phase)
-    assert room_of(one) == Room(allowed=1, in_flight=1, known=True, not_ready=[one])
+    assert room_of(one) == Room(allowed=1, in_flight=1, confirmed=True, not_ready=[one])
 
 
 @pytest.mark.parametrize('phase', sorted(ENDS | {Phase.WAITING}))
@@ -134,19 +134,19 @@ def test_what_the_restart_has_in_hand_is_in_flight_and_not_ready_whatever_is_see
 def test_of_the_others_all_are_ready_that_are_seen_so_and_none_else(phase, seen):
     one = member(seen=seen, phase=phase)
     assert room_of(one) == Room(
-        allowed=1, in_flight=0, known=True, not_ready=[] if seen is Seen.READY else [one]
+        allowed=1, in_flight=0, confirmed=True, not_ready=[] if seen is Seen.READY else [one]
     )
 
 
 @pytest.mark.parametrize(
-    ('phase', 'known'),
+    ('phase', 'confirmed'),
     [
         *((phase, False) for phase in sorted(ENDS | {Phase.WAITING})),
         *((phase, True) for phase in sorted(IN_FLIGHT)),
     ],
 )
-def test_the_readiness_of_all_has_to_be_known_but_of_what_the_restart_has_in_hand(phase, known):
-    assert room_of(member(), member('1', phase=phase, known=False)).known is known
+def test_the_readiness_of_all_has_to_be_known_but_of_what_the_restart_has_in_hand(phase, confirmed):
+    assert room_of(member(), member('1', phase=phase, confirmed=False)).confirmed is confirmed
 
 
 # -- take ----------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_one_that_is_not_ready_takes_the_room_of_a_ready_one(others):
         [],
         members(3, 1, seen=Seen.FATAL),
         members(3, 1, phase=Phase.STARTING),
-        members(1, 1, known=False),
+        members(1, 1, confirmed=False),
     ],
 )
 def test_what_is_down_is_always_taken(seen, others):
@@ -240,7 +240,7 @@ def test_what_is_in_flight_counts_against_those_that_run(seen):
 @pytest.mark.parametrize('seen', [*UNREADY, Seen.READY])
 def test_nothing_that_runs_is_taken_before_the_readiness_of_all_is_known(seen):
     one = member(seen=seen)
-    room = room_of(one, member('1', known=False), limit=2)
+    room = room_of(one, member('1', confirmed=False), limit=2)
     assert not room.take(one)
     assert room.in_flight == 0
 
@@ -248,7 +248,10 @@ def test_nothing_that_runs_is_taken_before_the_readiness_of_all_is_known(seen):
 @given(
     st.lists(
         st.builds(
-            member, seen=st.sampled_from(Seen), phase=st.sampled_from(Phase), known=st.booleans()
+            member,
+            seen=st.sampled_from(Seen),
+            phase=st.sampled_from(Phase),
+            confirmed=st.booleans(),
         ),
         min_size=1,
         max_size=12,
@@ -262,7 +265,7 @@ def test_never_are_more_not_ready_than_allowed_on_account_of_what_is_taken(every
     lost = [one for one in took if one.observed.seen is Seen.READY]
     assert len(room.not_ready) == before + len(lost)
     assert not lost or len(room.not_ready) <= limit
-    assert not lost or room.known
+    assert not lost or room.confirmed
 
 
 # -- patience ------------------------------------------------------------------------------------
@@ -322,13 +325,13 @@ ROLLING = Options(max_unavailable=1, ready_timeout=30.0)
 
 
 def test_with_nobody_waiting_there_is_nothing_to_choose():
-    limit = Limit()
+    limit = Availability()
     assert limit.choose([], members(2), ROLLING, 0.0) == ([], [])
     assert limit.until is None
 
 
 def test_the_first_are_chosen_and_the_others_wait():
-    limit, waiting = Limit(), [*members(2), *members(2, group='api')]
+    limit, waiting = Availability(), [*members(2), *members(2, group='api')]
     called, hopeless = limit.choose(waiting, waiting, ROLLING, 0.0)
     assert [one.namespec for one in called] == ['web:0', 'api:0']
     assert hopeless == []
@@ -336,7 +339,7 @@ def test_the_first_are_chosen_and_the_others_wait():
 
 
 def test_one_for_which_there_is_no_room_does_not_keep_a_later_one_from_its_turn():
-    limit, waiting = Limit(), [member('0'), member('1', Seen.EXITED)]
+    limit, waiting = Availability(), [member('0'), member('1', Seen.EXITED)]
     called, hopeless = limit.choose(waiting, [*waiting, member('2', Seen.FATAL)], ROLLING, 0.0)
     assert (names(called), hopeless) == (['1'], [])
 
@@ -345,7 +348,7 @@ def test_one_for_which_there_is_no_room_does_not_keep_a_later_one_from_its_turn(
     ('blocking', 'patience'), [(Seen.FATAL, BACK_BY_ITSELF), (Seen.STARTING, 30.0)]
 )
 def test_where_nothing_in_hand_can_make_room_hope_is_given_up_after_a_while(blocking, patience):
-    limit, waiting, other = Limit(), members(2), member('2', blocking)
+    limit, waiting, other = Availability(), members(2), member('2', blocking)
     for now in (5.0, 5.0 + patience / 2, 5.0 + patience - 0.001):
         assert limit.choose(waiting, [*waiting, other], ROLLING, now) == ([], [])
         assert limit.until == 5.0 + patience
@@ -357,7 +360,7 @@ def test_where_nothing_in_hand_can_make_room_hope_is_given_up_after_a_while(bloc
 
 
 def test_without_a_ready_timeout_it_waits_for_what_may_become_ready():
-    limit, waiting = Limit(), members(1)
+    limit, waiting = Availability(), members(1)
     options = Options(max_unavailable=1, ready_timeout=0.0)
     for now in (0.0, 1e6):
         assert limit.choose(waiting, [*waiting, member('1', Seen.RUNNING)], options, now) == (
@@ -373,18 +376,18 @@ def test_without_a_ready_timeout_it_waits_for_what_may_become_ready():
         member('1', phase=Phase.STOPPING),
         member('1', Seen.STARTING, Phase.STARTING),
         member('1', phase=Phase.TO_SIGNAL),
-        member('1', known=False),
+        member('1', confirmed=False),
     ],
 )
 def test_what_is_in_hand_or_not_known_yet_is_waited_for(other):
-    limit, waiting = Limit(), members(1)
+    limit, waiting = Availability(), members(1)
     for now in (0.0, 100.0):
         assert limit.choose(waiting, [*waiting, other], ROLLING, now) == ([], [])
         assert (limit.until, limit.full) == (None, {})
 
 
 def test_the_waiting_begins_anew_when_there_was_room_in_between():
-    limit, waiting, other = Limit(), members(1), member('1', Seen.FATAL)
+    limit, waiting, other = Availability(), members(1), member('1', Seen.FATAL)
     limit.choose(waiting, [*waiting, other], ROLLING, 0.0)
     assert limit.until == BACK_BY_ITSELF
     assert names(limit.choose(waiting, waiting, ROLLING, 0.5)[0]) == ['0']
@@ -395,7 +398,7 @@ def test_the_waiting_begins_anew_when_there_was_room_in_between():
 
 @pytest.mark.parametrize('order', [1, -1])
 def test_groups_are_given_up_each_at_its_time(order):
-    limit = Limit()
+    limit = Availability()
     web, api = member('0'), member('0', group='api')
     waiting, others = (
         [web, api][::order],
@@ -411,7 +414,7 @@ def test_groups_are_given_up_each_at_its_time(order):
 
 
 def test_only_those_whose_turn_has_come_are_given_up():
-    limit, (first, second) = Limit(), members(2)
+    limit, (first, second) = Availability(), members(2)
     everyone = [first, second, member('2', Seen.FATAL)]
     limit.choose([first], everyone, ROLLING, 0.0)
     assert [one for one, _ in limit.choose([first], everyone, ROLLING, BACK_BY_ITSELF)[1]] == [
@@ -420,7 +423,7 @@ def test_only_those_whose_turn_has_come_are_given_up():
 
 
 def test_a_group_in_which_nobody_waits_is_not_full():
-    limit, (first, second) = Limit(), members(2)
+    limit, (first, second) = Availability(), members(2)
     everyone = [first, second, member('2', Seen.FATAL)]
     limit.choose([first], everyone, ROLLING, 0.0)
     limit.choose([], everyone, ROLLING, 0.5)
@@ -428,7 +431,7 @@ def test_a_group_in_which_nobody_waits_is_not_full():
 
 
 def test_when_what_blocks_goes_down_it_is_given_time_to_come_back():
-    limit, waiting, other = Limit(), members(1), member('1', Seen.STOPPING)
+    limit, waiting, other = Availability(), members(1), member('1', Seen.STOPPING)
     limit.choose(waiting, [*waiting, other], ROLLING, 0.0)
     other.observed = Observation(Seen.STOPPED)
     assert limit.choose(waiting, [*waiting, other], ROLLING, 20.0) == ([], [])

@@ -126,10 +126,10 @@ def test_every_process_comes_up_whatever_its_state_was(seen, orders, phase):
     world = World()
     world.add('web:0', seen)
     drive = group(world)
-    restart = drive.end()
+    operation = drive.end()
     assert [entry.order for entry in drive.log] == orders
-    assert phases(restart) == {'0': phase}
-    assert restart.state is (State.FAILED if phase == 'failed' else State.SUCCEEDED)
+    assert phases(operation) == {'0': phase}
+    assert operation.state is (State.FAILED if phase == 'failed' else State.SUCCEEDED)
 
 
 def test_a_process_in_an_unknown_state_is_named_as_the_failure():
@@ -156,11 +156,11 @@ def test_only_running_leaves_the_others_as_they_are(seen, orders):
     world = World()
     world.add('web:0', seen)
     drive = group(world, only_running=True)
-    restart = drive.end()
+    operation = drive.end()
     assert [entry.order for entry in drive.log] == orders
-    assert phases(restart) == {'0': 'ready' if orders else 'skipped'}
-    assert restart.state is State.SUCCEEDED
-    assert restart.failures == []
+    assert phases(operation) == {'0': 'ready' if orders else 'skipped'}
+    assert operation.state is State.SUCCEEDED
+    assert operation.failures == []
 
 
 @pytest.mark.parametrize(('outright', 'orders'), [(True, ['start']), (False, [])])
@@ -240,30 +240,30 @@ FAILURES = [
 @pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), FAILURES)
 def test_a_failure_is_known_with_its_reason_as_soon_as_it_is_certain(program, code, error, seconds):
     drive = failing(program).to(seconds + 0.1)
-    member = drive.restart.members[0]
+    member = drive.operation.members[0]
     assert (member.phase, member.code, member.error) == ('failed', code, error)
 
 
 @pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), FAILURES)
 def test_on_failure_abort_takes_nothing_further_down(program, code, error, seconds):
     drive = failing(program)
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert phases(restart) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert phases(operation) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
     assert set(drive.entries('stop')) == ({'web:0'} if not program.obstacle else set())
-    assert [member.error for member in restart.members[1:]] == 2 * [
+    assert [member.error for member in operation.members[1:]] == 2 * [
         'not reached: web:0 failed first (on_failure = abort)'
     ]
-    assert [member.name for member in restart.failures] == ['0']
+    assert [member.name for member in operation.failures] == ['0']
 
 
 @pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), FAILURES)
 def test_on_failure_continue_carries_on(program, code, error, seconds):
     drive = failing(program, on_failure='continue')
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert phases(restart) == {'0': 'failed', '1': 'ready', '2': 'ready'}
-    assert [member.code for member in restart.failures] == [code]
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert phases(operation) == {'0': 'failed', '1': 'ready', '2': 'ready'}
+    assert [member.code for member in operation.failures] == [code]
 
 
 def test_what_is_down_when_another_fails_comes_back():
@@ -272,8 +272,8 @@ def test_what_is_down_when_another_fails_comes_back():
     world.add('web:1', program=Program(stop_seconds=2.0))
     world.add('web:2', program=Program(stop_seconds=0.1, startsecs=4.0))
     drive = group(world)
-    restart = drive.end()
-    assert phases(restart) == {'0': 'failed', '1': 'ready', '2': 'ready'}
+    operation = drive.end()
+    assert phases(operation) == {'0': 'failed', '1': 'ready', '2': 'ready'}
     assert drive.entries('start')['web:1'] == 2.0
 
 

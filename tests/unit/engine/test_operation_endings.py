@@ -11,7 +11,7 @@ from supervisor_restarter.engine.operation import (
     RESTARTED_BY_OTHERS,
     STOPPED_LATER,
     TAKEN_OVER,
-    Restart,
+    Operation,
     State,
 )
 from supervisor_restarter.engine.phases import Order, Phase, Seen
@@ -39,7 +39,7 @@ def at_the_point(seconds):
     world = World()
     world.add('web:0', program=Program(stop_seconds=2.0, startsecs=2.0))
     drive = group(world, goal=Goal.RESTART)
-    drive.restart.members[0].turn_at = BEGINNING + 1.0
+    drive.operation.members[0].turn_at = BEGINNING + 1.0
     return drive.to(seconds)
 
 
@@ -49,36 +49,33 @@ WAITING, STOPPING, STARTING = 0.5, 2.0, 4.0
 def unbegun(world, timeout=None):
     for name in ('web:0', 'web:1'):
         world.add(name)
-    restart = Restart(
+    operation = Operation(
         world.members(), Options(), deadline=None if timeout is None else BEGINNING + timeout
     )
-    return Drive(world, restart)
+    return Drive(world, operation)
 
 
 def test_the_scenes_of_this_test_are_as_they_say():
-    assert list(phases(amid().to(AMID).restart).values()) == [
+    assert list(phases(amid().to(AMID).operation).values()) == [
         'ready',
         'starting',
         'stopping',
         'waiting',
         'waiting',
     ]
-    assert [phases(at_the_point(at).restart)['0'] for at in (WAITING, STOPPING, STARTING, 6.0)] == [
-        'waiting',
-        'stopping',
-        'starting',
-        'ready',
-    ]
+    assert [
+        phases(at_the_point(at).operation)['0'] for at in (WAITING, STOPPING, STARTING, 6.0)
+    ] == ['waiting', 'stopping', 'starting', 'ready']
 
 
 # -- timeout -------------------------------------------------------------------------------------
 
 
 def test_a_timeout_names_what_is_pending_and_why():
-    restart = amid(timeout=AMID).to(AMID).restart
-    assert restart.state is State.TIMED_OUT
-    assert not restart.finished
-    assert [(member.name, why) for member, why in restart.pending] == [
+    operation = amid(timeout=AMID).to(AMID).operation
+    assert operation.state is State.TIMED_OUT
+    assert not operation.finished
+    assert [(member.name, why) for member, why in operation.pending] == [
         ('1', 'it is started and not ready yet'),
         ('2', 'it is still stopping and will be started when it has exited'),
         ('3', 'its turn had not come'),
@@ -88,9 +85,9 @@ def test_a_timeout_names_what_is_pending_and_why():
 
 def test_after_a_timeout_nothing_further_is_taken_down_and_what_is_down_comes_back():
     drive = amid(timeout=AMID)
-    restart = drive.end()
-    assert restart.state is State.TIMED_OUT
-    assert phases(restart) == {
+    operation = drive.end()
+    assert operation.state is State.TIMED_OUT
+    assert phases(operation) == {
         '0': 'ready',
         '1': 'ready',
         '2': 'ready',
@@ -99,10 +96,10 @@ def test_after_a_timeout_nothing_further_is_taken_down_and_what_is_down_comes_ba
     }
     assert set(drive.entries('stop')) == {'web:0', 'web:1', 'web:2'}
     assert drive.entries('start')['web:2'] == pytest.approx(10.4, abs=0.02)
-    assert [member.error for member in restart.members[3:]] == 2 * [
+    assert [member.error for member in operation.members[3:]] == 2 * [
         'not reached before the timeout'
     ]
-    assert restart.failures == []
+    assert operation.failures == []
 
 
 @pytest.mark.parametrize(
@@ -119,41 +116,41 @@ def test_after_a_timeout_nothing_further_is_taken_down_and_what_is_down_comes_ba
 )
 def test_a_timeout_in_each_phase(at, orders, pending):
     drive = at_the_point(at)
-    drive.restart.deadline = BEGINNING + at + 0.1
-    restart = drive.end()
-    assert restart.state is State.TIMED_OUT
+    drive.operation.deadline = BEGINNING + at + 0.1
+    operation = drive.end()
+    assert operation.state is State.TIMED_OUT
     assert [entry.order for entry in drive.log] == orders
-    assert [why for _, why in restart.pending] == [pending]
+    assert [why for _, why in operation.pending] == [pending]
 
 
 def test_a_timeout_in_the_queue_touches_nothing():
     world = World()
     drive = unbegun(world, timeout=3.0).to(2.9)
-    assert drive.restart.state is State.QUEUED
-    assert drive.restart.wake_at() == BEGINNING + 3.0
-    restart = drive.end()
-    assert (restart.state, drive.log) == (State.TIMED_OUT, [])
-    assert [why for _, why in restart.pending] == 2 * ['its turn had not come']
-    assert phases(restart) == {'0': 'skipped', '1': 'skipped'}
+    assert drive.operation.state is State.QUEUED
+    assert drive.operation.wake_at() == BEGINNING + 3.0
+    operation = drive.end()
+    assert (operation.state, drive.log) == (State.TIMED_OUT, [])
+    assert [why for _, why in operation.pending] == 2 * ['its turn had not come']
+    assert phases(operation) == {'0': 'skipped', '1': 'skipped'}
 
 
 def test_a_timeout_between_the_order_and_its_doing_takes_the_order_back():
     world = World()
     for name in ('web:0', 'web:1', 'web:2'):
         world.add(name)
-    restart = Restart(world.members(), Options(), deadline=BEGINNING + 0.00005)
-    drive = Drive(world, restart, orders_per_turn=1).begin()
+    operation = Operation(world.members(), Options(), deadline=BEGINNING + 0.00005)
+    drive = Drive(world, operation, orders_per_turn=1).begin()
     drive.end()
     assert set(drive.entries('stop')) == {'web:0'}
-    assert phases(restart) == {'0': 'ready', '1': 'skipped', '2': 'skipped'}
+    assert phases(operation) == {'0': 'ready', '1': 'skipped', '2': 'skipped'}
 
 
 def test_what_cannot_be_started_after_a_timeout_is_reported_with_its_reason():
     world = World()
     world.add('web:0', program=Program(lives=[LASTING, Life(0.2, 1)], stop_seconds=3.0))
-    restart = group(world, timeout=1.0).end()
-    assert restart.state is State.TIMED_OUT
-    assert [(member.code, member.error) for member in restart.failures] == [
+    operation = group(world, timeout=1.0).end()
+    assert operation.state is State.TIMED_OUT
+    assert [(member.code, member.error) for member in operation.failures] == [
         (Code.START_FAILED, 'state BACKOFF')
     ]
 
@@ -166,9 +163,9 @@ def test_a_restart_whose_last_process_is_seen_ready_at_the_timeout_has_succeeded
     drive = group(World(), 'web:0', timeout=2.0).to(0.5)
     drive.world.now = BEGINNING + 2.0  # the loop was held up meanwhile
     drive.world.turn()
-    drive.restart.step(drive.world.now, drive.world.look)
-    assert drive.restart.members[0].phase is Phase.READY
-    assert drive.restart.state is State.SUCCEEDED
+    drive.operation.step(drive.world.now, drive.world.look)
+    assert drive.operation.members[0].phase is Phase.READY
+    assert drive.operation.state is State.SUCCEEDED
 
 
 # -- cancel --------------------------------------------------------------------------------------
@@ -176,12 +173,12 @@ def test_a_restart_whose_last_process_is_seen_ready_at_the_timeout_has_succeeded
 
 def test_after_a_cancel_nothing_further_is_taken_down_and_what_is_down_comes_back():
     drive = amid()
-    drive.at(AMID, lambda: drive.restart.cancel('enough'))
-    assert drive.to(AMID).restart.state is State.CANCELLED
-    assert not drive.restart.finished
-    restart = drive.end()
-    assert (restart.state, restart.why, restart.failures) == (State.CANCELLED, 'enough', [])
-    assert phases(restart) == {
+    drive.at(AMID, lambda: drive.operation.cancel('enough'))
+    assert drive.to(AMID).operation.state is State.CANCELLED
+    assert not drive.operation.finished
+    operation = drive.end()
+    assert (operation.state, operation.why, operation.failures) == (State.CANCELLED, 'enough', [])
+    assert phases(operation) == {
         '0': 'ready',
         '1': 'ready',
         '2': 'ready',
@@ -189,7 +186,7 @@ def test_after_a_cancel_nothing_further_is_taken_down_and_what_is_down_comes_bac
         '4': 'skipped',
     }
     assert set(drive.entries('stop')) == {'web:0', 'web:1', 'web:2'}
-    assert [member.error for member in restart.members[3:]] == 2 * ['not reached: enough']
+    assert [member.error for member in operation.members[3:]] == 2 * ['not reached: enough']
 
 
 @pytest.mark.parametrize(
@@ -202,18 +199,18 @@ def test_after_a_cancel_nothing_further_is_taken_down_and_what_is_down_comes_bac
 )
 def test_a_cancel_in_each_phase(at, orders, phase):
     drive = at_the_point(at)
-    drive.restart.cancel('enough')
-    restart = drive.end()
+    drive.operation.cancel('enough')
+    operation = drive.end()
     assert [entry.order for entry in drive.log] == orders
-    assert phases(restart) == {'0': phase}
-    assert restart.state is State.CANCELLED
+    assert phases(operation) == {'0': phase}
+    assert operation.state is State.CANCELLED
 
 
 def test_a_cancel_between_the_order_and_its_doing_takes_the_order_back():
     world = World()
     drive = group(world, 'web:0', 'web:1', 'web:2')
     drive.orders_per_turn = 1
-    drive.at(0.00005, lambda: drive.restart.cancel('enough')).end()
+    drive.at(0.00005, lambda: drive.operation.cancel('enough')).end()
     assert set(drive.entries('stop')) == {'web:0'}
 
 
@@ -222,30 +219,34 @@ def test_a_cancel_right_after_the_beginning_stops_nothing(seen):
     world = World()
     world.add('web:0', seen)
     drive = group(world)
-    drive.restart.cancel('enough')
+    drive.operation.cancel('enough')
     drive.end()
     assert 'web:0' not in drive.entries('stop')
 
 
 def test_a_cancel_in_the_queue_ends_it_at_once():
     world = World()
-    restart = unbegun(world).restart
-    version = restart.version
-    restart.cancel('enough')
-    assert (restart.state, restart.finished, restart.why) == (State.CANCELLED, True, 'enough')
-    assert phases(restart) == {'0': 'skipped', '1': 'skipped'}
-    assert restart.version > version
+    operation = unbegun(world).operation
+    version = operation.version
+    operation.cancel('enough')
+    assert (operation.state, operation.finished, operation.why) == (State.CANCELLED, True, 'enough')
+    assert phases(operation) == {'0': 'skipped', '1': 'skipped'}
+    assert operation.version > version
 
 
 @pytest.mark.parametrize('state', [State.SUCCEEDED, State.TIMED_OUT, State.CANCELLED])
 def test_a_cancel_after_the_end_changes_nothing(state):
     drive = amid(timeout=AMID if state is State.TIMED_OUT else None)
     if state is State.CANCELLED:
-        drive.at(AMID, lambda: drive.restart.cancel('first'))
+        drive.at(AMID, lambda: drive.operation.cancel('first'))
     drive.end()
-    version, why = drive.restart.version, drive.restart.why
-    drive.restart.cancel('second')
-    assert (drive.restart.state, drive.restart.version, drive.restart.why) == (state, version, why)
+    version, why = drive.operation.version, drive.operation.why
+    drive.operation.cancel('second')
+    assert (drive.operation.state, drive.operation.version, drive.operation.why) == (
+        state,
+        version,
+        why,
+    )
 
 
 def test_a_cancel_while_what_is_down_comes_back_after_a_failure_is_obeyed():
@@ -253,15 +254,15 @@ def test_a_cancel_while_what_is_down_comes_back_after_a_failure_is_obeyed():
     world.add('web:0', program=Program(kill_error='no'))
     world.add('web:1', Seen.STOPPED, Program(startsecs=5.0))
     drive = group(world).to(1.0)
-    drive.restart.cancel('enough')
+    drive.operation.cancel('enough')
     assert drive.end().state is State.CANCELLED
 
 
 def test_no_timeout_follows_a_cancel():
     drive = amid(timeout=AMID + 1)
-    drive.at(AMID, lambda: drive.restart.cancel('enough'))
-    restart = drive.end()
-    assert (restart.state, restart.pending) == (State.CANCELLED, [])
+    drive.at(AMID, lambda: drive.operation.cancel('enough'))
+    operation = drive.end()
+    assert (operation.state, operation.pending) == (State.CANCELLED, [])
 
 
 # -- the newer will ------------------------------------------------------------------------------
@@ -272,45 +273,51 @@ def test_no_timeout_follows_a_cancel():
 def test_a_process_that_somebody_else_stops_is_left_stopped_and_reported(at, orders, heeded):
     drive = at_the_point(at)
     drive.at(at + 0.1, lambda: drive.world.others_stop('web:0', heeded))
-    restart = drive.end()
+    operation = drive.end()
     drive.to(20.0)
-    member = restart.members[0]
+    member = operation.members[0]
     assert [entry.order for entry in drive.log] == orders
     assert (member.phase, member.code, member.error) == (Phase.TAKEN, Code.CANCELLED, TAKEN_OVER)
-    assert restart.state is State.FAILED
+    assert operation.state is State.FAILED
     assert drive.world.processes['web:0'].state is Seen.STOPPED
 
 
 def test_a_stop_that_is_asked_for_while_the_restart_stops_the_process_is_heeded():
     drive = at_the_point(STOPPING)
     drive.at(2.5, lambda: drive.world.others_stop('web:0'))
-    restart = drive.end()
+    operation = drive.end()
     drive.to(20.0)
     assert drive.entries('start') == {}
-    assert (restart.members[0].phase, restart.members[0].error) == (Phase.TAKEN, TAKEN_OVER)
+    assert (operation.members[0].phase, operation.members[0].error) == (Phase.TAKEN, TAKEN_OVER)
     assert drive.world.processes['web:0'].state is Seen.STOPPED
 
 
 def test_others_stopping_a_process_does_not_end_the_restart_of_the_rest():
     drive = amid()
     drive.at(AMID, lambda: drive.world.others_stop('web:3'))
-    restart = drive.end()
-    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'ready', '3': 'taken', '4': 'ready'}
-    assert restart.state is State.FAILED
+    operation = drive.end()
+    assert phases(operation) == {
+        '0': 'ready',
+        '1': 'ready',
+        '2': 'ready',
+        '3': 'taken',
+        '4': 'ready',
+    }
+    assert operation.state is State.FAILED
 
 
 def test_a_stop_of_what_was_restarted_already_is_no_failure_and_said():
     drive = amid()
     drive.at(AMID, lambda: drive.world.others_stop('web:0'))
-    restart = drive.end()
-    member = restart.members[0]
+    operation = drive.end()
+    member = operation.members[0]
     assert (member.phase, member.code, member.error, member.note) == (
         Phase.TAKEN,
         None,
         '',
         STOPPED_LATER,
     )
-    assert restart.state is State.SUCCEEDED
+    assert operation.state is State.SUCCEEDED
     assert drive.world.processes['web:0'].state is Seen.STOPPED
 
 
@@ -328,13 +335,13 @@ def test_a_process_that_somebody_else_restarts_is_not_restarted_again_and_no_fai
 
     drive.at(AMID, lambda: world.others_stop(name, heeded))
     drive.at(AMID + 0.5, start)
-    restart = drive.end()
-    member = restart.members[int(name[-1])]
+    operation = drive.end()
+    member = operation.members[int(name[-1])]
     said = RESTARTED_BY_OTHERS if name != 'web:0' else f'{STOPPED_LATER}; {RESTARTED_BY_OTHERS}'
     assert (member.phase, member.code, member.error, member.note) == (Phase.READY, None, '', said)
     assert member.new_pid == world.processes[name].pid
     assert sum(entry.name == name for entry in drive.log) == orders
-    assert restart.state is State.SUCCEEDED
+    assert operation.state is State.SUCCEEDED
 
 
 def test_one_that_somebody_else_restarts_and_that_does_not_come_up_has_failed():
@@ -343,9 +350,12 @@ def test_one_that_somebody_else_restarts_and_that_does_not_come_up_has_failed():
     world.processes['web:3'].lives = iter([Life(0.1, 3)])
     drive.at(AMID, lambda: world.others_stop('web:3', heeded=False))
     drive.at(AMID + 0.5, lambda: world.others_start('web:3'))
-    restart = drive.end()
-    assert (restart.members[3].phase, restart.members[3].error) == (Phase.FAILED, 'state BACKOFF')
-    assert phases(restart)['4'] == 'skipped'  # nothing further is taken down
+    operation = drive.end()
+    assert (operation.members[3].phase, operation.members[3].error) == (
+        Phase.FAILED,
+        'state BACKOFF',
+    )
+    assert phases(operation)['4'] == 'skipped'  # nothing further is taken down
 
 
 @pytest.mark.parametrize('startsecs', [0.0, 2.0])
@@ -357,10 +367,10 @@ def test_a_process_that_somebody_else_starts_before_the_restart_does_is_taken_as
     process.exits_at = world.now
     process.reap(world.now)
     world.others_start('web:0')
-    restart = drive.end()
+    operation = drive.end()
     assert drive.entries('start') == {}
-    assert restart.state is State.SUCCEEDED
-    assert restart.members[0].new_pid == process.pid != restart.members[0].old_pid
+    assert operation.state is State.SUCCEEDED
+    assert operation.members[0].new_pid == process.pid != operation.members[0].old_pid
 
 
 def test_a_process_that_dies_and_is_started_by_somebody_else_before_its_turn_is_restarted_then():
@@ -381,10 +391,14 @@ def test_a_process_that_dies_and_is_started_by_somebody_else_before_its_turn_is_
 def test_a_group_that_is_removed_ends_the_restart_in_each_phase(at, orders):
     drive = at_the_point(at)
     drive.at(at + 0.1, lambda: drive.world.removed.add('web'))
-    restart = drive.to(at + 0.2).restart
-    member = restart.members[0]
+    operation = drive.to(at + 0.2).operation
+    member = operation.members[0]
     assert [entry.order for entry in drive.log] == orders
-    assert (restart.state, restart.finished, restart.why) == (State.CANCELLED, True, GROUP_GONE)
+    assert (operation.state, operation.finished, operation.why) == (
+        State.CANCELLED,
+        True,
+        GROUP_GONE,
+    )
     assert (member.phase, member.code, member.error) == (Phase.SKIPPED, Code.CANCELLED, GROUP_GONE)
 
 
@@ -398,9 +412,9 @@ def test_a_group_that_is_gone_before_the_beginning_ends_the_restart():
 def test_a_group_that_is_removed_leaves_the_others_of_the_restart_alone():
     world = World()
     drive = group(world, 'web:0', 'api:1').at(0.05, lambda: world.removed.add('web'))
-    restart = drive.end()
-    assert phases(restart) == {'0': 'skipped', '1': 'ready'}
-    assert restart.state is State.CANCELLED
+    operation = drive.end()
+    assert phases(operation) == {'0': 'skipped', '1': 'ready'}
+    assert operation.state is State.CANCELLED
 
 
 def test_a_group_that_is_removed_after_its_processes_were_ready_changes_nothing():
@@ -414,35 +428,35 @@ def test_a_group_that_is_removed_after_its_processes_were_ready_changes_nothing(
 )
 def test_an_abandoned_restart_touches_nothing_any_more(at, orders):
     drive = at_the_point(at)
-    version = drive.restart.version
-    drive.restart.abandon('shutting down')
-    restart = drive.restart
-    assert (restart.state, restart.finished, restart.why) == (
+    version = drive.operation.version
+    drive.operation.abandon('shutting down')
+    operation = drive.operation
+    assert (operation.state, operation.finished, operation.why) == (
         State.CANCELLED,
         True,
         'shutting down',
     )
-    assert restart.version > version
-    assert phases(drive.to(30.0).restart) == {'0': 'skipped'}
+    assert operation.version > version
+    assert phases(drive.to(30.0).operation) == {'0': 'skipped'}
     assert [entry.order for entry in drive.log] == orders
 
 
 def test_a_queued_restart_can_be_abandoned():
-    restart = unbegun(World()).restart
-    restart.abandon('shutting down')
-    assert (restart.state, restart.finished) == (State.CANCELLED, True)
+    operation = unbegun(World()).operation
+    operation.abandon('shutting down')
+    assert (operation.state, operation.finished) == (State.CANCELLED, True)
 
 
 def test_an_abandoned_restart_keeps_its_timeout_as_its_state():
     drive = amid(timeout=AMID).to(AMID + 1)
-    drive.restart.abandon('shutting down')
-    assert (drive.restart.state, drive.restart.finished) == (State.TIMED_OUT, True)
+    drive.operation.abandon('shutting down')
+    assert (drive.operation.state, drive.operation.finished) == (State.TIMED_OUT, True)
 
 
 def test_a_finished_restart_cannot_be_abandoned():
     drive = group(World(), 'web:0')
     drive.end().abandon('shutting down')
-    assert (drive.restart.state, drive.restart.why) == (State.SUCCEEDED, '')
+    assert (drive.operation.state, drive.operation.why) == (State.SUCCEEDED, '')
 
 
 # -- orders --------------------------------------------------------------------------------------
@@ -450,30 +464,30 @@ def test_a_finished_restart_cannot_be_abandoned():
 
 def test_an_order_stands_until_it_has_been_carried_out():
     drive = group(World(), 'web:0')
-    restart = drive.restart
+    operation = drive.operation
     for _ in range(3):
-        restart.step(drive.world.now, drive.world.look)
-        assert [member.order for member in restart.orders()] == [Order.STOP]
-    restart.performed(restart.members[0], drive.world.now)
-    assert list(restart.orders()) == []
+        operation.step(drive.world.now, drive.world.look)
+        assert [member.order for member in operation.orders()] == [Order.STOP]
+    operation.performed(operation.members[0], drive.world.now)
+    assert list(operation.orders()) == []
 
 
 def test_an_order_that_was_left_over_is_given_up_when_it_has_become_pointless():
     drive = group(World(), 'web:0')
-    restart, world = drive.restart, drive.world
-    restart.step(world.now, world.look)
+    operation, world = drive.operation, drive.world
+    operation.step(world.now, world.look)
     world.others_stop('web:0')
-    restart.step(world.now, world.look)
-    assert list(restart.orders()) == []
-    assert phases(restart) == {'0': 'taken'}
+    operation.step(world.now, world.look)
+    assert list(operation.orders()) == []
+    assert phases(operation) == {'0': 'taken'}
 
 
 def test_the_reason_of_an_order_that_could_not_be_carried_out_is_kept():
     drive = group(World(), 'web:0')
-    restart = drive.restart
-    restart.step(drive.world.now, drive.world.look)
-    restart.performed(restart.members[0], drive.world.now, Failure(Code.STOP_FAILED, 'EPERM'))
-    assert [(member.code, member.error) for member in restart.failures] == [
+    operation = drive.operation
+    operation.step(drive.world.now, drive.world.look)
+    operation.performed(operation.members[0], drive.world.now, Failure(Code.STOP_FAILED, 'EPERM'))
+    assert [(member.code, member.error) for member in operation.failures] == [
         (Code.STOP_FAILED, 'EPERM')
     ]
-    assert (restart.state, restart.finished) == (State.FAILED, True)
+    assert (operation.state, operation.finished) == (State.FAILED, True)

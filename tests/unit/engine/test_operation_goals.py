@@ -33,10 +33,10 @@ def one(goal, seen, program=None, **options) -> Drive:
 )
 def test_a_start_starts_what_is_down_and_leaves_the_rest(seen, orders, phase, outright):
     drive = one(Goal.START, seen, outright=outright)
-    restart = drive.end()
+    operation = drive.end()
     assert [entry.order for entry in drive.log] == orders
-    assert phases(restart) == {'0': phase}
-    assert (restart.state, restart.failures) == (State.SUCCEEDED, [])
+    assert phases(operation) == {'0': phase}
+    assert (operation.state, operation.failures) == (State.SUCCEEDED, [])
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_a_start_starts_what_is_down_and_leaves_the_rest(seen, orders, phase, ou
 )
 def test_a_stop_stops_what_runs_and_leaves_the_rest(seen, orders, phase, state):
     drive = one(Goal.STOP, seen)
-    restart = drive.end()
+    operation = drive.end()
     assert [entry.order for entry in drive.log] == orders
-    assert phases(restart) == {'0': phase}
-    assert restart.state is state
+    assert phases(operation) == {'0': phase}
+    assert operation.state is state
 
 
 @pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])
@@ -84,17 +84,17 @@ def test_a_start_that_fails_does_not_keep_others_from_starting():
     world.add('web:0', Seen.STOPPED, Program(obstacle='no such file'))
     world.add('web:1', Seen.STOPPED, Program(lives=[Life(0.1, 1)]))
     world.add('web:2', Seen.STOPPED)
-    restart = group(world, goal=Goal.START).end()
-    assert phases(restart) == {'0': 'failed', '1': 'failed', '2': 'ready'}
-    assert {member.code for member in restart.failures} == {Code.START_FAILED}
+    operation = group(world, goal=Goal.START).end()
+    assert phases(operation) == {'0': 'failed', '1': 'failed', '2': 'ready'}
+    assert {member.code for member in operation.failures} == {Code.START_FAILED}
 
 
 def test_a_stop_that_fails_does_not_keep_others_from_stopping():
     world = World()
     world.add('web:0', program=Program(kill_error='not permitted'))
-    restart = group(world, 'web:1', goal=Goal.STOP).end()
-    assert phases(restart) == {'0': 'failed', '1': 'stopped'}
-    assert [member.code for member in restart.failures] == [Code.STOP_FAILED]
+    operation = group(world, 'web:1', goal=Goal.STOP).end()
+    assert phases(operation) == {'0': 'failed', '1': 'stopped'}
+    assert [member.code for member in operation.failures] == [Code.STOP_FAILED]
 
 
 def test_a_stop_is_done_without_regard_to_whether_the_program_could_be_started():
@@ -111,15 +111,15 @@ def test_a_timeout_names_what_is_pending(goal):
         Program(stop_seconds=5.0, startsecs=5.0),
         timeout=1.0,
     )
-    restart = drive.end()
-    assert restart.state is State.TIMED_OUT
-    assert [member.name for member, _ in restart.pending] == ['0']
-    assert phases(restart) == {'0': 'ready' if goal is Goal.START else 'stopped'}
+    operation = drive.end()
+    assert operation.state is State.TIMED_OUT
+    assert [member.name for member, _ in operation.pending] == ['0']
+    assert phases(operation) == {'0': 'ready' if goal is Goal.START else 'stopped'}
 
 
 def test_a_pending_stop_is_not_said_to_be_followed_by_a_start():
-    restart = one(Goal.STOP, Seen.RUNNING, Program(stop_seconds=5.0), timeout=1.0).end()
-    assert 'started' not in restart.pending[0][1]
+    operation = one(Goal.STOP, Seen.RUNNING, Program(stop_seconds=5.0), timeout=1.0).end()
+    assert 'started' not in operation.pending[0][1]
 
 
 def test_a_stopped_process_stays_stopped_for_this_run():

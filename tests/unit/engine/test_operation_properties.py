@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.options import Options
 from tests.world import BEGINNING, LASTING, Drive, Life, Program, World, name_of
@@ -75,8 +75,8 @@ class Story(NamedTuple):
     left_at: float  # when supervisord began to shut down
 
     @property
-    def restart(self) -> Restart:
-        return self.drive.restart
+    def operation(self) -> Operation:
+        return self.drive.operation
 
     def ordered(self, order: str) -> list[str]:
         return [entry.name for entry in self.drive.log if entry.order == order]
@@ -89,8 +89,8 @@ def told(
     for number, (group, seen, program) in enumerate(processes):
         world.add(f'{group}:{number}', seen, program)
     deadline = None if options.timeout is None else BEGINNING + options.timeout
-    restart = Restart(world.members(outright), options, deadline=deadline, goal=goal)
-    drive = Drive(world, restart, orders_per_turn)
+    operation = Operation(world.members(outright), options, deadline=deadline, goal=goal)
+    drive = Drive(world, operation, orders_per_turn)
     story = Story(
         drive,
         set(),
@@ -101,7 +101,7 @@ def told(
         interfere(story, *interference)
     drive.begin()
     if early_cancel:
-        restart.cancel('at once')
+        operation.cancel('at once')
     drive.end()
     return story
 
@@ -116,8 +116,8 @@ def interfere(story, seconds, what, number):
         'stop unheeded': lambda: world.others_stop(name, heeded=False),
         'start': lambda: world.others_start(name),
         'remove': lambda: world.removed.add(group),
-        'cancel': lambda: story.restart.cancel('enough'),
-        'abandon': lambda: story.restart.abandon('shutting down'),
+        'cancel': lambda: story.operation.cancel('enough'),
+        'abandon': lambda: story.operation.abandon('shutting down'),
     }
     drive.at(seconds, actions[what])
     if what == 'stop':
@@ -157,20 +157,20 @@ thoroughly = settings(max_examples=400, deadline=None)
 @given(st.one_of(stories, short_stories))
 def test_it_finishes_in_bounded_time(story):
     assert story.drive.world.now - BEGINNING <= LATEST + SLOWEST
-    assert story.restart.finished
+    assert story.operation.finished
 
 
 @thoroughly
 @given(st.one_of(stories, short_stories))
 def test_everything_has_an_end_and_the_result_fits(story):
-    restart = story.restart
-    if restart.goal is Goal.RESTART:
-        assert all(member.phase in SETTLED for member in restart.members)
-    assert restart.state not in (State.QUEUED, State.RUNNING)
-    assert restart.state is not State.SUCCEEDED or not restart.failures
-    assert restart.state is not State.FAILED or restart.failures
-    assert restart.state is State.TIMED_OUT or not restart.pending
-    assert restart.state is not State.TIMED_OUT or restart.pending
+    operation = story.operation
+    if operation.goal is Goal.RESTART:
+        assert all(member.phase in SETTLED for member in operation.members)
+    assert operation.state not in (State.QUEUED, State.RUNNING)
+    assert operation.state is not State.SUCCEEDED or not operation.failures
+    assert operation.state is not State.FAILED or operation.failures
+    assert operation.state is State.TIMED_OUT or not operation.pending
+    assert operation.state is not State.TIMED_OUT or operation.pending
 
 
 @thoroughly
@@ -178,7 +178,7 @@ def test_everything_has_an_end_and_the_result_fits(story):
 def test_what_the_restart_has_stopped_is_running_in_the_end(story):
     world = story.drive.world
     stopped = set(story.ordered('stop'))
-    for member in story.restart.members:
+    for member in story.operation.members:
         process = world.processes[name_of(member)]
         sound = (
             not process.program.obstacle
@@ -200,9 +200,9 @@ def test_nothing_is_stopped_after_a_timeout_a_cancel_or_an_abort(story):
 @thoroughly
 @given(stories)
 def test_nothing_is_stopped_where_something_could_not_be_started_again(story):
-    restart = story.restart
-    foreseen = [member for member in restart.members if member.error.startswith('left as it is')]
-    if restart.options.on_failure == 'abort' and foreseen:
+    operation = story.operation
+    foreseen = [member for member in operation.members if member.error.startswith('left as it is')]
+    if operation.options.on_failure == 'abort' and foreseen:
         assert story.ordered('stop') == []
         assert len(foreseen) == 1
 
@@ -217,7 +217,7 @@ def test_no_process_is_stopped_or_started_twice(story):
 @thoroughly
 @given(short_stories)
 def test_a_start_stops_nothing_and_a_stop_starts_nothing(story):
-    assert story.ordered('stop' if story.restart.goal is Goal.START else 'start') == []
+    assert story.ordered('stop' if story.operation.goal is Goal.START else 'start') == []
 
 
 @thoroughly

@@ -12,12 +12,12 @@ from tests.world import BEGINNING, LASTING, Life, Program, World, group
 def test_phases_states_and_pids_at_each_point():
     world = World()
     drive = group(world, 'web:0')
-    restart, member = drive.restart, drive.restart.members[0]
+    operation, member = drive.operation, drive.operation.members[0]
     old = world.processes['web:0'].pid
 
     def told_at(seconds):
         drive.to(seconds)
-        return restart.state.value, restart.finished, restart.done, member.phase.value
+        return operation.state.value, operation.finished, operation.done, member.phase.value
 
     assert member.phase.value == 'waiting'
     assert told_at(0.0) == ('running', False, 0, 'stopping')
@@ -30,8 +30,8 @@ def test_phases_states_and_pids_at_each_point():
 
 
 def test_a_queued_restart_tells_that_it_is_queued():
-    restart = group(World(), 'web:0').restart
-    fresh = type(restart)(restart.members, restart.options)
+    operation = group(World(), 'web:0').operation
+    fresh = type(operation)(operation.members, operation.options)
     assert (fresh.state, fresh.finished, fresh.done, fresh.lowest_ready) == (
         State.QUEUED,
         False,
@@ -55,8 +55,8 @@ def test_the_exit_is_dated_when_it_was_reaped_and_not_when_it_was_noticed():
     world.now = BEGINNING + 0.1
     process.reap(world.now)
     world.now = BEGINNING + 0.7
-    drive.restart.step(world.now, world.look)
-    assert drive.restart.members[0].exit_at == BEGINNING + 0.1
+    drive.operation.step(world.now, world.look)
+    assert drive.operation.members[0].exit_at == BEGINNING + 0.1
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_lowest_ready_counts_what_fails_to_come_back():
 def test_lowest_ready_is_what_runs_in_the_beginning():
     world = World()
     world.add('web:0', Seen.FATAL)
-    assert group(world, 'web:1', 'web:2').restart.lowest_ready == 2
+    assert group(world, 'web:1', 'web:2').operation.lowest_ready == 2
 
 
 def test_lowest_ready_stays_after_the_end():
@@ -95,13 +95,13 @@ def test_lowest_ready_stays_after_the_end():
     drive.end()
     drive.world.others_stop('web:0')
     drive.world.others_stop('web:1')
-    assert drive.to(20.0).restart.lowest_ready == 1
+    assert drive.to(20.0).operation.lowest_ready == 1
 
 
 def test_the_version_grows_with_every_change_and_rests_while_nothing_changes():
     drive = group(World(), 'web:0', 'web:1', stagger_factor=2, delay=10.0)
     versions = [
-        drive.to(seconds).restart.version
+        drive.to(seconds).operation.version
         for seconds in (0.01, 0.05, 0.2, 0.5, 2.0, 4.0, 10.05, 13.0)
     ]
     grew = [later > sooner for sooner, later in zip(versions, versions[1:])]
@@ -113,7 +113,7 @@ def test_the_version_grows_when_fewer_are_ready_than_ever():
     shown: dict[int, set[int]] = {}
     for turn in range(20):
         drive.to(turn / 100)
-        shown.setdefault(drive.restart.version, set()).add(drive.restart.lowest_ready)
+        shown.setdefault(drive.operation.version, set()).add(drive.operation.lowest_ready)
     assert all(len(values) == 1 for values in shown.values())
 
 
@@ -122,28 +122,28 @@ def test_the_version_grows_when_fewer_are_ready_than_ever():
 
 def test_it_wakes_for_the_next_wave():
     drive = group(World(), 'web:0', 'web:1', stagger_factor=2, delay=50.0).to(20.0)
-    assert drive.restart.wake_at() == BEGINNING + 50.0
+    assert drive.operation.wake_at() == BEGINNING + 50.0
 
 
 def test_it_wakes_when_a_process_has_stayed_up_for_its_startsecs():
     world = World()
     world.add('web:0', program=Program(startsecs=3.0))
     drive = group(world).to(0.5)
-    assert drive.restart.wake_at() == pytest.approx(BEGINNING + 3.1, abs=0.01)
+    assert drive.operation.wake_at() == pytest.approx(BEGINNING + 3.1, abs=0.01)
 
 
 def test_it_wakes_for_the_sigkill():
     world = World()
     world.add('web:0', program=Program(stop_seconds=None, stopwaitsecs=7.0))
-    assert group(world).to(1.0).restart.wake_at() == pytest.approx(BEGINNING + 7.0, abs=0.01)
+    assert group(world).to(1.0).operation.wake_at() == pytest.approx(BEGINNING + 7.0, abs=0.01)
 
 
 def test_it_wakes_for_the_timeout_until_it_has_timed_out():
     world = World()
     world.add('web:0', program=Program(stop_seconds=6.0))
     drive = group(world, timeout=4.0)
-    assert drive.to(1.0).restart.wake_at() == BEGINNING + 4.0
-    assert drive.to(5.0).restart.wake_at() == pytest.approx(BEGINNING + 10.0, abs=0.01)
+    assert drive.to(1.0).operation.wake_at() == BEGINNING + 4.0
+    assert drive.to(5.0).operation.wake_at() == pytest.approx(BEGINNING + 10.0, abs=0.01)
 
 
 def test_it_sleeps_without_end_where_only_an_exit_can_change_anything():
@@ -151,8 +151,8 @@ def test_it_sleeps_without_end_where_only_an_exit_can_change_anything():
     world.add('web:0')
     drive = group(world).to(0.0)
     world.processes['web:0'].delay = 0.0
-    drive.restart.members[0].observed = drive.restart.members[0].observed._replace(due=None)
-    assert drive.restart.wake_at() is None
+    drive.operation.members[0].observed = drive.operation.members[0].observed._replace(due=None)
+    assert drive.operation.wake_at() is None
 
 
 def test_a_finished_restart_wakes_nobody():

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from supervisor_restarter import options as all_options
 from supervisor_restarter.engine import planning as plans
 from supervisor_restarter.engine.member import Member, Observation
-from supervisor_restarter.engine.operation import Restart
+from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import UP, Phase, Seen
 from supervisor_restarter.engine.planning import AT_LEAST
 from supervisor_restarter.engine.survey import Candidate, survey
-from supervisor_restarter.faults import MOST_NAMED, Code
+from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
+from supervisor_restarter.text import MOST_NAMED
 from tests.world import Drive, Program, World, group, name_of
 
 # What is not about scouts has none.
@@ -769,7 +770,7 @@ def test_a_restart_goes_as_planned(processes, count, max_unavailable, stagger, m
     plan = plans.plan(everyone[:count], everyone[count:], options)
     for member, one in zip(members, everyone):
         member.policy = one.member.policy
-    drive = Drive(world, Restart(members[:count], options, members[count:])).begin()
+    drive = Drive(world, Operation(members[:count], options, members[count:])).begin()
     drive.end()
     turns = {
         name: seconds

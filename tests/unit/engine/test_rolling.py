@@ -8,7 +8,7 @@ import pytest
 
 from supervisor_restarter.engine.availability import BACK_BY_ITSELF
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
@@ -44,8 +44,8 @@ def ready_in(world):
     )
 
 
-def errors(restart):
-    return {member.name: member.error for member in restart.members if member.error}
+def errors(operation):
+    return {member.name: member.error for member in operation.members if member.error}
 
 
 # -- how many at once ------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def test_one_after_the_other_each_when_the_one_before_is_ready():
     drive = web(3)
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 1.1, 'web:2': 2.2}
-    assert drive.restart.lowest_ready == 2
+    assert drive.operation.lowest_ready == 2
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_as_many_at_once_as_are_allowed(limit, size, stops):
     drive.end()
     moments = sorted(drive.entries('stop').values())
     assert [moments.count(at) for at in sorted(set(moments))] == stops
-    assert drive.restart.lowest_ready == size - max(stops)
+    assert drive.operation.lowest_ready == size - max(stops)
 
 
 def test_the_next_goes_when_one_of_several_is_ready_and_not_when_all_of_a_batch_are():
@@ -100,7 +100,7 @@ def test_processes_outside_of_the_restart_count():
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     neighbours = [Member(Match('web', number, True, True)) for number in '23']
     drive = Drive(
-        world, Restart(chosen, Options(max_unavailable='50%', scout=0.0), neighbours)
+        world, Operation(chosen, Options(max_unavailable='50%', scout=0.0), neighbours)
     ).begin()
     world.processes['web:2'].stop(world.now)
     drive.end()
@@ -121,7 +121,7 @@ def test_an_order_that_is_not_carried_out_yet_is_reconsidered_when_something_die
     )
     drive.end()
     assert drive.entries('stop')['web:1'] >= 1.0
-    assert drive.restart.lowest_ready == 2
+    assert drive.operation.lowest_ready == 2
 
 
 # -- what is not ready -------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_one_that_dies_meanwhile_takes_the_room():
     drive.end()
     assert drive.entries('start')['web:3'] == 0.5
     assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 1.5, 'web:2': 2.6}
-    assert drive.restart.state is State.SUCCEEDED
+    assert drive.operation.state is State.SUCCEEDED
 
 
 def test_nothing_is_taken_down_before_every_probe_has_answered_once():
@@ -167,7 +167,7 @@ def test_nothing_is_taken_down_before_every_probe_has_answered_once():
     def unknown(member):
         asked.append(member.name)
         seen = look(member)
-        return seen._replace(known=world.now >= known_at) if member.name == '2' else seen
+        return seen._replace(confirmed=world.now >= known_at) if member.name == '2' else seen
 
     world.look = unknown
     drive.at(2.0, lambda: None).end()
@@ -185,16 +185,16 @@ def test_where_nothing_can_make_room_the_rest_is_left_as_it_is(on_failure):
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     neighbours = [Member(Match('web', '2', True, True))]
     drive = Drive(
-        world, Restart(chosen, Options(max_unavailable=1, on_failure=on_failure), neighbours)
+        world, Operation(chosen, Options(max_unavailable=1, on_failure=on_failure), neighbours)
     ).begin()
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert restart.members[0].code is Code.BAD_STATE
-    assert errors(restart)['0'] == (
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert operation.members[0].code is Code.BAD_STATE
+    assert errors(operation)['0'] == (
         'left as it is: not ready are web:2 (STOPPED), and max_unavailable = 1 allows 1'
     )
     assert drive.entries('stop') == {}
-    assert len(restart.failures) == (1 if on_failure == 'abort' else 2)
+    assert len(operation.failures) == (1 if on_failure == 'abort' else 2)
 
 
 def test_it_waits_for_what_may_become_ready_by_itself():
@@ -202,7 +202,8 @@ def test_it_waits_for_what_may_become_ready_by_itself():
     world.add('web:2', Seen.STARTING, program(startsecs=5.0))
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     drive = Drive(
-        world, Restart(chosen, Options(max_unavailable=1), [Member(Match('web', '2', True, True))])
+        world,
+        Operation(chosen, Options(max_unavailable=1), [Member(Match('web', '2', True, True))]),
     ).begin()
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop')['web:0'] == 5.0
@@ -212,7 +213,7 @@ def test_it_does_not_wait_for_ever_for_another_that_dies_and_starts_again_and_ag
     world = world_of(program(), Program([Life(2.0, 1, ready_after=None)] * 100, autorestart=True))
     chosen, other = world.members()
     drive = Drive(
-        world, Restart([chosen], Options(max_unavailable=1, ready_timeout=6.0), [other])
+        world, Operation([chosen], Options(max_unavailable=1, ready_timeout=6.0), [other])
     ).begin()
     assert errors(drive.end()) == {
         '0': 'left as it is: not ready are web:1 (connection refused), and max_unavailable = 1 allows 1'
@@ -247,11 +248,11 @@ def test_the_first_that_does_not_become_ready_ends_the_taking_down(new, options,
     drive = group(
         world_of(*good, program(new), *[program() for _ in range(3)]), max_unavailable=1, **options
     )
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert errors(restart)['2'].replace('state EXITED;', 'state EXITED_BADLY;') == reason
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert errors(operation)['2'].replace('state EXITED;', 'state EXITED_BADLY;') == reason
     assert sorted(drive.entries('stop')) == ['web:0', 'web:1', 'web:2']
-    assert list(phases(restart).values()) == [
+    assert list(phases(operation).values()) == [
         'ready',
         'ready',
         'failed',
@@ -259,15 +260,15 @@ def test_the_first_that_does_not_become_ready_ends_the_taking_down(new, options,
         'skipped',
         'skipped',
     ]
-    assert errors(restart)['3'] == 'not reached: web:2 failed first (on_failure = abort)'
+    assert errors(operation)['3'] == 'not reached: web:2 failed first (on_failure = abort)'
 
 
 def test_with_continue_the_others_go_on_as_far_as_there_is_room():
     programs = [program(NEVER_READY), *[program() for _ in range(3)]]
     drive = group(world_of(*programs), max_unavailable=2, on_failure='continue', ready_timeout=3.0)
-    restart = drive.end()
-    assert phases(restart) == {'0': 'failed', '1': 'ready', '2': 'ready', '3': 'ready'}
-    assert restart.lowest_ready == 2
+    operation = drive.end()
+    assert phases(operation) == {'0': 'failed', '1': 'ready', '2': 'ready', '3': 'ready'}
+    assert operation.lowest_ready == 2
 
 
 def test_with_continue_and_no_room_left_the_rest_is_given_up_in_the_end():
@@ -277,10 +278,10 @@ def test_with_continue_and_no_room_left_the_rest_is_given_up_in_the_end():
         on_failure='continue',
         ready_timeout=3.0,
     )
-    restart = drive.end()
-    assert phases(restart) == {'0': 'failed', '1': 'failed', '2': 'failed'}
+    operation = drive.end()
+    assert phases(operation) == {'0': 'failed', '1': 'failed', '2': 'failed'}
     assert list(drive.entries('stop')) == ['web:0']
-    assert errors(restart)['1'] == (
+    assert errors(operation)['1'] == (
         'left as it is: not ready are web:0 (connection refused), and max_unavailable = 1 allows 1'
     )
 
@@ -290,10 +291,10 @@ def test_half_of_the_group_is_fatal_beforehand_and_stays_so():
     for name in ('web:1', 'web:3'):
         world.processes[name].__init__(Seen.FATAL, Program([CRASHES] * 9), world.now)
     drive = group(world, max_unavailable='50%')
-    restart = drive.end()
-    assert restart.state is State.FAILED
+    operation = drive.end()
+    assert operation.state is State.FAILED
     assert drive.entries('stop') == {}
-    assert phases(restart) == {'0': 'skipped', '1': 'failed', '2': 'skipped', '3': 'failed'}
+    assert phases(operation) == {'0': 'skipped', '1': 'failed', '2': 'skipped', '3': 'failed'}
 
 
 def test_half_of_the_group_is_fatal_beforehand_and_comes_up():
@@ -303,7 +304,7 @@ def test_half_of_the_group_is_fatal_beforehand_and_comes_up():
     drive = group(world, max_unavailable='50%')
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop') == {'web:0': 1.0, 'web:2': 1.0}
-    assert drive.restart.lowest_ready == 2
+    assert drive.operation.lowest_ready == 2
 
 
 def test_without_a_ready_timeout_it_waits():
@@ -325,9 +326,9 @@ def test_ready_timeout_is_for_probes_and_not_for_startsecs():
 @pytest.mark.parametrize('options', [{'max_unavailable': 1}, {'max_unavailable': '100%'}])
 def test_a_new_process_counts_when_it_has_been_ready_for_min_ready_seconds(options):
     drive = group(world_of(program(), program()), min_ready=2.0, **options)
-    restart = drive.end()
-    assert restart.state is State.SUCCEEDED
-    assert restart.members[0].ready_at == pytest.approx(BEGINNING + 3.1, abs=0.01)
+    operation = drive.end()
+    assert operation.state is State.SUCCEEDED
+    assert operation.members[0].ready_at == pytest.approx(BEGINNING + 3.1, abs=0.01)
 
 
 def test_min_ready_begins_anew_when_a_process_was_not_ready_in_between():
@@ -357,9 +358,9 @@ def test_min_ready_is_over_when_an_answer_says_so_that_was_asked_for_after_it():
 @pytest.mark.parametrize('at', [0.5, 3.0])  # before it is ready, and while it only has to stay so
 def test_after_a_cancel_min_ready_keeps_nobody_waiting(at):
     drive = group(world_of(program(), program()), max_unavailable=1, min_ready=100_000.0)
-    drive.at(at, lambda: drive.restart.cancel('enough')).to(5.0)
-    assert drive.restart.finished
-    assert phases(drive.restart) == {'0': 'ready', '1': 'skipped'}
+    drive.at(at, lambda: drive.operation.cancel('enough')).to(5.0)
+    assert drive.operation.finished
+    assert phases(drive.operation) == {'0': 'ready', '1': 'skipped'}
 
 
 def test_after_a_timeout_a_process_that_never_becomes_ready_is_not_waited_for_for_ever():
@@ -367,7 +368,7 @@ def test_after_a_timeout_a_process_that_never_becomes_ready_is_not_waited_for_fo
         world_of(program(NEVER_READY), program()), max_unavailable=1, ready_timeout=0.0, timeout=1.0
     )
     assert drive.end().state is State.TIMED_OUT
-    assert errors(drive.restart)['0'] == 'not ready within 30 s: connection refused'
+    assert errors(drive.operation)['0'] == 'not ready within 30 s: connection refused'
 
 
 def test_old_processes_are_ready_without_min_ready():
@@ -388,23 +389,23 @@ def test_one_that_was_ready_and_dies_ends_the_taking_down_and_is_the_one_that_is
         ),
         max_unavailable=1,
     )
-    restart = drive.end()
-    assert restart.state is State.FAILED
+    operation = drive.end()
+    assert operation.state is State.FAILED
     assert set(drive.entries('stop')) == {'web:0', 'web:1'}
     failed = {
         name: error
-        for name, error in errors(restart).items()
+        for name, error in errors(operation).items()
         if not error.startswith('not reached')
     }
     assert failed['0'] == 'state EXITED_BADLY; it had been ready for 1.0 s'
-    assert {restart.members[number].phase for number in (2, 3, 4)} == {Phase.SKIPPED}
+    assert {operation.members[number].phase for number in (2, 3, 4)} == {Phase.SKIPPED}
 
 
 def test_one_that_was_ready_and_dies_has_failed_without_max_unavailable_too():
     drive = group(world_of(program(SOON), program(startsecs=4.0)))
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert phases(restart) == {'0': 'failed', '1': 'ready'}
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert phases(operation) == {'0': 'failed', '1': 'ready'}
 
 
 def test_with_continue_the_others_are_restarted_all_the_same():
@@ -413,16 +414,16 @@ def test_with_continue_the_others_are_restarted_all_the_same():
         max_unavailable=1,
         on_failure='continue',
     )
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert phases(restart) == {'0': 'failed', '1': 'ready', '2': 'ready'}
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert phases(operation) == {'0': 'failed', '1': 'ready', '2': 'ready'}
 
 
 def test_one_that_ends_as_its_exitcodes_say_has_not_failed():
     drive = group(world_of(program(Life(2.0, 0)), program(startsecs=4.0)))
-    restart = drive.end()
-    assert restart.state is State.SUCCEEDED
-    assert phases(restart) == {'0': 'ended', '1': 'ready'}
+    operation = drive.end()
+    assert operation.state is State.SUCCEEDED
+    assert phases(operation) == {'0': 'ended', '1': 'ready'}
 
 
 def unready(drive, name, seconds):
@@ -434,17 +435,17 @@ def test_one_that_does_not_answer_for_a_moment_holds_the_rest_up_and_no_more():
     drive = web(3)
     drive.at(1.05, lambda: None).to(1.05)
     drive.at(1.6, unready(drive, 'web:0', 2.0))  # while web:1 is on its way
-    restart = drive.end()
-    assert restart.state is State.SUCCEEDED
+    operation = drive.end()
+    assert operation.state is State.SUCCEEDED
     assert drive.entries('stop')['web:2'] == pytest.approx(3.6, abs=0.02)
 
 
 def test_one_that_does_not_answer_for_longer_has_failed():
     drive = web(3)
     drive.at(1.6, unready(drive, 'web:0', 60.0))
-    restart = drive.end()
-    assert restart.state is State.FAILED
-    assert errors(restart)['0'] == 'no longer ready for 3 s: connection refused'
+    operation = drive.end()
+    assert operation.state is State.FAILED
+    assert errors(operation)['0'] == 'no longer ready for 3 s: connection refused'
     assert 'web:2' not in drive.entries('stop')
 
 
@@ -478,10 +479,10 @@ def test_a_scout_that_dies_costs_one_process():
     drive = group(
         world_of(*[program(Life(4.0, 1)) for _ in range(5)]), max_unavailable=2, scout=5.0
     )
-    restart = drive.end()
+    operation = drive.end()
     assert set(drive.entries('stop')) == {'web:0'}
-    assert restart.state is State.FAILED
-    assert restart.lowest_ready == 4
+    assert operation.state is State.FAILED
+    assert operation.lowest_ready == 4
 
 
 def test_each_group_has_its_own_scout():
@@ -537,17 +538,17 @@ def test_a_signal_has_a_scout_too():
 
 def test_a_cancel_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
     drive = web(4)
-    drive.at(1.15, lambda: drive.restart.cancel('enough'))
-    restart = drive.end()
-    assert restart.state is State.CANCELLED
-    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'skipped', '3': 'skipped'}
+    drive.at(1.15, lambda: drive.operation.cancel('enough'))
+    operation = drive.end()
+    assert operation.state is State.CANCELLED
+    assert phases(operation) == {'0': 'ready', '1': 'ready', '2': 'skipped', '3': 'skipped'}
 
 
 def test_a_timeout_in_the_middle_leaves_the_rest_and_brings_back_what_is_down():
-    restart = web(4, timeout=1.5).end()
-    assert restart.state is State.TIMED_OUT
-    assert phases(restart) == {'0': 'ready', '1': 'ready', '2': 'skipped', '3': 'skipped'}
-    assert [member.name for member, _ in restart.pending] == ['1', '2', '3']
+    operation = web(4, timeout=1.5).end()
+    assert operation.state is State.TIMED_OUT
+    assert phases(operation) == {'0': 'ready', '1': 'ready', '2': 'skipped', '3': 'skipped'}
+    assert [member.name for member, _ in operation.pending] == ['1', '2', '3']
 
 
 def test_it_wakes_when_one_that_has_died_runs_again():
@@ -575,8 +576,8 @@ def test_it_sleeps_while_it_waits():
 def test_it_sleeps_while_a_scout_that_was_up_for_long_enough_does_not_answer():
     drive = web(3, scout=5.0)
     drive.at(4.0, unready(drive, 'web:0', 2.5))
-    restart = drive.end()
-    assert restart.state is State.SUCCEEDED
+    operation = drive.end()
+    assert operation.state is State.SUCCEEDED
     assert drive.entries('stop')['web:1'] == pytest.approx(6.5, abs=0.02)
     assert drive.turns < 150
 
@@ -598,13 +599,13 @@ def restarted_by_others(state=Seen.STARTING, **options):
 
 def test_it_sleeps_while_one_starts_that_was_ready_and_that_somebody_else_has_restarted():
     drive = restarted_by_others()
-    assert drive.restart.state is State.SUCCEEDED
+    assert drive.operation.state is State.SUCCEEDED
     assert drive.turns < 150
 
 
 def test_one_that_somebody_else_has_restarted_counts_after_min_ready_too():
     drive = restarted_by_others(Seen.RUNNING, min_ready=5.0)
-    assert drive.restart.members[0].ready_at == pytest.approx(BEGINNING + 16.0, abs=0.02)
+    assert drive.operation.members[0].ready_at == pytest.approx(BEGINNING + 16.0, abs=0.02)
 
 
 def test_it_sleeps_after_a_timeout_that_came_while_a_group_was_full():
@@ -621,11 +622,11 @@ def test_it_sleeps_after_a_timeout_that_came_while_a_group_was_full():
 
 def test_a_signal_is_sent_in_the_same_batches():
     drive = group(world_of(*[program() for _ in range(3)]), max_unavailable=2, method='signal:HUP')
-    restart = drive.end()
-    assert restart.state is State.SUCCEEDED
+    operation = drive.end()
+    assert operation.state is State.SUCCEEDED
     assert drive.entries('signal') == {'web:0': 0.0, 'web:1': 0.0, 'web:2': 1.0}
     assert drive.entries('stop') == drive.entries('start') == {}
-    assert all(member.old_pid == member.new_pid for member in restart.members)
+    assert all(member.old_pid == member.new_pid for member in operation.members)
 
 
 def test_the_next_is_signalled_when_the_probe_of_the_one_before_answers_again():
@@ -643,12 +644,14 @@ def test_one_that_dies_of_the_signal_comes_back_and_counts_as_failed(autorestart
     programs = [program(signal_status=1, autorestart=autorestart), program()]
     world = world_of(*programs)
     drive = group(world, max_unavailable=1, method='signal:HUP')
-    restart = drive.end()
-    assert phases(restart) == {'0': 'failed', '1': 'skipped'}
-    assert errors(restart)['0'].startswith('state EXITED')
+    operation = drive.end()
+    assert phases(operation) == {'0': 'failed', '1': 'skipped'}
+    assert errors(operation)['0'].startswith('state EXITED')
     drive.to(20.0)
     assert world.processes['web:0'].state is Seen.RUNNING
-    assert world.processes['web:0'].pid == restart.members[0].new_pid != restart.members[0].old_pid
+    assert (
+        world.processes['web:0'].pid == operation.members[0].new_pid != operation.members[0].old_pid
+    )
 
 
 def test_one_that_never_answers_again_after_the_signal_fails():
@@ -656,7 +659,7 @@ def test_one_that_never_answers_again_after_the_signal_fails():
         world_of(program(ready_again=99.0), program()), max_unavailable=1, method='signal:HUP'
     )
     assert drive.end().state is State.FAILED
-    assert errors(drive.restart)['0'] == 'not ready within 30 s: connection refused'
+    assert errors(drive.operation)['0'] == 'not ready within 30 s: connection refused'
     assert list(drive.entries('signal')) == ['web:0']
 
 
@@ -682,7 +685,7 @@ def test_one_that_dies_before_its_signal_is_started():
     drive.at(0.5, lambda: drive.world.processes['web:1'].__setattr__('exits_at', drive.world.now))
     drive.end()
     assert drive.entries('start') == {'web:1': 0.5}
-    assert drive.restart.members[1].phase is Phase.READY
+    assert drive.operation.members[1].phase is Phase.READY
 
 
 def test_one_that_is_stopped_by_others_before_its_signal_is_left_so():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.engine.policy import of_group
 from supervisor_restarter.names import Match
@@ -90,10 +90,11 @@ interferences = st.lists(
 
 class Watched(Drive):
     """Writes down, at each taking down, what is ready in the group: by its own count of the
-    simulated processes, and not by the restart's word."""
+    simulated processes, and not by the restart's word.
+    """
 
-    def __init__(self, world, restart, orders_per_turn):
-        super().__init__(world, restart, orders_per_turn)
+    def __init__(self, world, operation, orders_per_turn):
+        super().__init__(world, operation, orders_per_turn)
         # (allowed, ready among the others, in hand, size, ready itself, up and not ready)
         self.taken = []
         self.begun = []  # (group, for how long those are up that the restart has brought up)
@@ -102,7 +103,9 @@ class Watched(Drive):
         order = member.order.value
         if order in ('stop', 'signal'):
             group = [
-                m for m in self.restart.members + self.restart.neighbours if m.group == member.group
+                m
+                for m in self.operation.members + self.operation.neighbours
+                if m.group == member.group
             ]
             others = sum(self._counts(m) for m in group if m is not member)
             in_hand = sum(
@@ -163,8 +166,8 @@ class Story:
                 member.policy = policy.processes[member.name]
         neighbours = [member for member in neighbours if member.policy and member.policy.rolling]
         deadline = None if options.timeout is None else BEGINNING + options.timeout
-        self.restart = Restart(chosen, options, neighbours, deadline=deadline)
-        self.drive = Watched(self.world, self.restart, orders_per_turn)
+        self.operation = Operation(chosen, options, neighbours, deadline=deadline)
+        self.drive = Watched(self.world, self.operation, orders_per_turn)
         for seconds, what, number in interferences:
             self.interfere(seconds, what, list(self.world.processes)[number % len(processes)])
         self.drive.begin()
@@ -179,8 +182,8 @@ class Story:
                 'stop': lambda: world.others_stop(name),
                 'start': lambda: world.others_start(name),
                 'unready': lambda: setattr(process, 'ready_at', world.now + 1.0),
-                'cancel': lambda: self.restart.cancel('enough'),
-                'abandon': lambda: self.restart.abandon('shutting down'),
+                'cancel': lambda: self.operation.cancel('enough'),
+                'abandon': lambda: self.operation.abandon('shutting down'),
                 'remove': lambda: world.removed.add(name.partition(':')[0]),
             }[what],
         )
@@ -215,8 +218,8 @@ def test_of_those_that_run_without_being_ready_no_more_are_taken_at_once_than_al
 @given(stories)
 def test_what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_limit(story):
     touched = {name for name in story.world.processes if name in story.touched}
-    cut_short = story.restart.state in (State.TIMED_OUT, State.CANCELLED)
-    for member in story.restart.members:
+    cut_short = story.operation.state in (State.TIMED_OUT, State.CANCELLED)
+    for member in story.operation.members:
         if name_of(member) in touched or member.start_at is None:
             continue
         if member.phase is Phase.READY and member.ready_since is not None and not cut_short:
@@ -228,11 +231,13 @@ def test_what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_li
 @thoroughly
 @given(stories)
 def test_it_ends_in_bounded_time_and_everything_has_an_end(story):
-    restart = story.restart
+    operation = story.operation
     each = 3.0 + 4.0 + READY_TIMEOUT + 2.0 + 1.5
-    assert story.world.now - BEGINNING <= LATEST + (len(restart.members) + 1) * each + READY_TIMEOUT
-    assert all(member.phase in SETTLED for member in restart.members)
-    assert restart.state not in (State.QUEUED, State.RUNNING)
+    assert (
+        story.world.now - BEGINNING <= LATEST + (len(operation.members) + 1) * each + READY_TIMEOUT
+    )
+    assert all(member.phase in SETTLED for member in operation.members)
+    assert operation.state not in (State.QUEUED, State.RUNNING)
 
 
 @thoroughly
@@ -240,7 +245,7 @@ def test_it_ends_in_bounded_time_and_everything_has_an_end(story):
 def test_what_was_taken_down_is_started_again(story):
     stopped = [entry.name for entry in story.drive.log if entry.order == 'stop']
     started = {entry.name for entry in story.drive.log if entry.order == 'start'}
-    for member in story.restart.members:
+    for member in story.operation.members:
         sound = not story.world.processes[
             name_of(member)
         ].program.obstacle  # else it is not stopped either
@@ -251,7 +256,7 @@ def test_what_was_taken_down_is_started_again(story):
 @thoroughly
 @given(stories)
 def test_what_dies_of_the_signal_is_running_again(story):
-    for member in story.restart.members:
+    for member in story.operation.members:
         process = story.world.processes[name_of(member)]
         if name_of(member) in story.touched or name_of(member) not in {
             entry.name for entry in story.drive.log if entry.order == 'signal'
@@ -264,7 +269,7 @@ def test_what_dies_of_the_signal_is_running_again(story):
 @thoroughly
 @given(stories)
 def test_nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_long_enough(story):
-    options = story.restart.options
+    options = story.operation.options
     if options.scout and options.on_failure == 'abort':
         for group, ages in story.drive.begun:
             if not any(name.startswith(group) for name in story.touched):
@@ -275,7 +280,7 @@ def test_nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_
 @given(stories)
 def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story):
     started = {entry.name for entry in story.drive.log if entry.order == 'start'}
-    for member in story.restart.members:
+    for member in story.operation.members:
         process = story.world.processes[name_of(member)]
         if name_of(member) in started - story.touched and process.state not in (
             Seen.RUNNING,
@@ -283,7 +288,7 @@ def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story)
         ):
             fine = process.state is Seen.EXITED and not process.program.autorestart
             assert fine or member.phase is Phase.FAILED
-            assert fine or story.restart.state is not State.SUCCEEDED
+            assert fine or story.operation.state is not State.SUCCEEDED
 
 
 @thoroughly

@@ -13,7 +13,7 @@ from supervisor_restarter.client.client import ClientError, Exit
 from supervisor_restarter.faults import Code
 from supervisor_restarter.listener import program, rules
 from supervisor_restarter.listener.program import BadProtocol, Event, Listener
-from supervisor_restarter.listener.rules import Process, Watch, When
+from supervisor_restarter.listener.rules import Process, RuleBook, When
 
 HEADER = 'ver:3.0 server:supervisor serial:1 pool:x poolserial:1 eventname:{} len:{}\n'
 URL = {'SUPERVISOR_SERVER_URL': 'unix:///nonexistent'}
@@ -53,7 +53,7 @@ def make(server, *whens, watched=(), dry_run=False, sizes=None):
     made = Listener(
         server,
         [rules.when_rule(when) for when in whens],
-        Watch(list(watched)),
+        RuleBook(list(watched)),
         {'max_unavailable': 1},
         lambda pids: sizes or {},
         said.append,

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from supervisor.events import EventTypes
 
 from supervisor_restarter.listener import rules
-from supervisor_restarter.listener.rules import AGAIN, JITTER, LONGEST_PAUSE, Process, Watch, When
+from supervisor_restarter.listener.rules import (
+    AGAIN,
+    JITTER,
+    LONGEST_PAUSE,
+    Process,
+    RuleBook,
+    When,
+)
 
 MB = 1024 * 1024
 
@@ -31,11 +38,13 @@ def web(*states, **values):
 
 
 class Ticks:
-    """A Watch, asked again and again; what it wishes is granted unless `refuse`d."""
+    """A RuleBook, asked again and again; what it wishes is granted unless `refuse`d."""
 
     def __init__(self, *texts):
         read = {'memory': rules.memory_rule, 'age': rules.age_rule, 'fatal': rules.fatal_rule}
-        self.watch = Watch([read[kind](text) for kind, text in (text.split(' ') for text in texts)])
+        self.watch = RuleBook(
+            [read[kind](text) for kind, text in (text.split(' ') for text in texts)]
+        )
         self.now = 0.0
 
     def __call__(self, everything, sizes=None, after=5.0, refuse=False):

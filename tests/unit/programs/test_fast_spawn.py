@@ -34,7 +34,7 @@ from supervisor_restarter.programs.fast_spawn import (
     own_spawn,
     unusual,
 )
-from supervisor_restarter.readiness.monitor import Watch
+from supervisor_restarter.readiness.monitor import ReadinessMonitor
 from supervisor_restarter.server.processes import Processes
 
 PIPES = {
@@ -439,7 +439,7 @@ def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_conf
         watch = types.SimpleNamespace(
             environment=lambda: environment, started=lambda pid, now: None
         )
-        handle.watch = cast(Watch, watch)
+        handle.monitor = cast(ReadinessMonitor, watch)
     events.subscribe(
         events.ProcessStateStartingEvent, lambda event: held.append(processes.hold(match).config)
     )

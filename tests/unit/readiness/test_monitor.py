@@ -15,14 +15,14 @@ from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.readiness import exec_probe, monitor, probe, procfs
 from supervisor_restarter.readiness.monitor import (
     ANSWER,
-    BLIND,
     COMMANDS,
     CONNECTIONS,
     FULL,
     LATEST,
-    PART,
+    RETRY_FRACTION,
+    RETRY_WHEN_SHORT,
     Probing,
-    Watch,
+    ReadinessMonitor,
 )
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.readiness.shares import Places, Share
@@ -80,7 +80,7 @@ class Notifications:
 
 
 class Watched:
-    """A Watch, a clock that the test advances, and what it has asked."""
+    """A ReadinessMonitor, a clock that the test advances, and what it has asked."""
 
     def __init__(self, monkeypatch, text=TCP, patient=False, watches=1, min_ready=0.0):
         self.now, self.pid, self.notify = BEGINNING, OLD, Notifications()
@@ -93,7 +93,7 @@ class Watched:
         self.connections, self.commands = Places(10), Places(2)
         self.probing = Probing(self.options, watches, Share(self.connections), Share(self.commands))
         self.process = object()
-        self.watch = Watch(
+        self.watch = ReadinessMonitor(
             parse(text),
             self.probing,
             cast(NotifySocket, self.notify),
@@ -172,7 +172,7 @@ def notified(monkeypatch):
 
 def plain(observation):
     """Whether nothing was added to what Supervisor shows."""
-    return (observation.unready, observation.known) == ('', True)
+    return (observation.unready, observation.confirmed) == ('', True)
 
 
 def parameters(of):
@@ -266,7 +266,7 @@ def test_one_that_is_ready_no_more_is_seen_so(watched):
     watched.see()
     watched.answer()
     observation = watched.wake(REFUSED)
-    assert (observation.seen, observation.unready, observation.known) == (
+    assert (observation.seen, observation.unready, observation.confirmed) == (
         Seen.RUNNING,
         REFUSED,
         True,
@@ -280,16 +280,16 @@ def test_one_that_is_ready_no_more_is_seen_so(watched):
 @pytest.mark.parametrize('seen', sorted(UP))
 def test_an_old_process_is_what_it_seems_but_not_known_before_its_first_answer(watched, seen):
     for _ in range(3):
-        assert watched.see(seen) == Observation(seen, OLD, 'why', 7.0, 8.0, known=False)
+        assert watched.see(seen) == Observation(seen, OLD, 'why', 7.0, 8.0, confirmed=False)
         watched.now += 1.0
 
 
 @pytest.mark.parametrize('error', ['', REFUSED])
 def test_an_old_process_is_known_from_its_first_answer_on(watched, error):
     watched.see()
-    assert watched.answer(error).known
+    assert watched.answer(error).confirmed
     watched.now = watched.watch.wake_at()
-    assert watched.see().known
+    assert watched.see().confirmed
 
 
 def test_a_new_process_is_not_ready_before_its_first_answer(watched):
@@ -304,7 +304,7 @@ def test_one_that_somebody_else_has_started_is_not_ready_before_its_first_answer
     watched.see()
     watched.answer()
     observation = watched.see(pid=NEW)
-    assert (observation.seen, observation.unready, observation.known) == (
+    assert (observation.seen, observation.unready, observation.confirmed) == (
         Seen.RUNNING,
         NO_ANSWER,
         True,
@@ -318,7 +318,7 @@ def test_an_answer_may_take_so_long_and_is_not_waited_for_longer(watched):
     watched.see()
     assert watched.watch.wake_at() == watched.questions[0].deadline == BEGINNING + ANSWER
     watched.now = BEGINNING + ANSWER - 0.001
-    assert not watched.see().known
+    assert not watched.see().confirmed
     watched.now = BEGINNING + ANSWER
     assert watched.see().unready == f'{TCP}: no answer within 5 s'
 
@@ -346,7 +346,7 @@ def test_one_that_is_not_ready_is_asked_again_after_a_tenth_of_the_time_it_has_b
         intervals.append(watched.watch.wake_at() - watched.now)
         watched.wake(REFUSED)
     assert intervals == pytest.approx(
-        [min(LATEST, max(SOONEST, PART * seconds)) for seconds in waited]
+        [min(LATEST, max(SOONEST, RETRY_FRACTION * seconds)) for seconds in waited]
     )
     assert intervals == pytest.approx(sorted(intervals))
     assert (intervals[0], intervals[-1]) == pytest.approx((0.02, 1.0))
@@ -405,23 +405,23 @@ def test_a_ready_one_that_does_not_answer_for_long_may_have_hung(watched):
     watched.see()
     watched.answer()
     watched.now = watched.watch.wake_at()
-    assert watched.see().known
+    assert watched.see().confirmed
     assert watched.watch.wake_at() == watched.now + HUNG
     watched.now = watched.watch.wake_at()
     observation = watched.see()
-    assert (observation.seen, observation.known) == (Seen.READY, False)
+    assert (observation.seen, observation.confirmed) == (Seen.READY, False)
     assert watched.watch.wake_at() == watched.now - HUNG + ANSWER
-    assert watched.answer().known
+    assert watched.answer().confirmed
 
 
 def test_where_supervisord_could_not_ask_nothing_changes(watched):
     watched.see()
     watched.open[0].blind = True
-    assert not watched.answer('too many open files').known
-    assert watched.watch.wake_at() == watched.now + BLIND
-    watched.now += BLIND
+    assert not watched.answer('too many open files').confirmed
+    assert watched.watch.wake_at() == watched.now + RETRY_WHEN_SHORT
+    watched.now += RETRY_WHEN_SHORT
     watched.see()
-    assert watched.answer().known
+    assert watched.answer().confirmed
 
 
 @pytest.mark.parametrize('text', [TCP, 'exec:/bin/true'])
@@ -429,7 +429,7 @@ def test_there_are_no_more_attempts_at_a_time_than_may_be(monkeypatch, text):
     watched = Watched(monkeypatch, text)
     places = watched.connections if text == TCP else watched.commands
     places.taken = places.most
-    assert not watched.see().known
+    assert not watched.see().confirmed
     assert watched.questions == []
     watched.advance()
     assert watched.now == BEGINNING + FULL
@@ -498,9 +498,9 @@ def test_a_command_may_take_longer_than_a_connection_before_it_seems_to_hang(mon
     watched.advance()
     watched.see()
     watched.now += COMMANDS.hung - 0.01
-    assert watched.see().known
+    assert watched.see().confirmed
     watched.now += 0.01
-    assert not watched.see().known
+    assert not watched.see().confirmed
 
 
 # -- a full queue of connections --------------------------------------------------------------------
@@ -536,7 +536,7 @@ def test_while_the_queue_of_a_ready_one_is_full_it_is_ready_and_then_not_known_a
     assert watched.watch.wake_at() == asked + 0.05
     watched.now, watched.open[0].again_at = asked + HUNG, asked + HUNG + 0.05
     observation = watched.see()
-    assert (observation.seen, observation.known) == (Seen.READY, False)
+    assert (observation.seen, observation.confirmed) == (Seen.READY, False)
     watched.now = asked + ANSWER
     assert watched.see().seen is Seen.RUNNING
 
@@ -762,7 +762,7 @@ def test_a_process_is_ready_when_it_says_so(notified):
     notified.see()
     notified.start()
     observation = notified.see()
-    assert (observation.seen, observation.unready, observation.known) == (
+    assert (observation.seen, observation.unready, observation.confirmed) == (
         Seen.RUNNING,
         'notify: no READY=1 has come',
         True,
@@ -784,7 +784,7 @@ def test_a_process_that_was_not_started_with_the_socket_is_ready(notified, known
 def test_an_old_process_that_has_never_said_it_is_not_ready(notified):
     notified.notify.said[OLD] = False
     observation = notified.see()
-    assert (observation.seen, observation.unready, observation.known) == (
+    assert (observation.seen, observation.unready, observation.confirmed) == (
         Seen.RUNNING,
         'notify: no READY=1 has come',
         True,
@@ -835,7 +835,7 @@ def test_after_a_signal_it_is_not_ready_before_it_has_answered_again(watched):
     watched.answer()
     watched.signal()
     observation = watched.see()
-    assert (observation.seen, observation.unready, observation.known) == (
+    assert (observation.seen, observation.unready, observation.confirmed) == (
         Seen.RUNNING,
         NO_ANSWER,
         True,
@@ -878,7 +878,7 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, 
     def group(spec, count):
         probing = Probing(None, groups * 300 + 20, Share(places), Share(Places(8)))
         watches = [
-            Watch(spec, probing, cast(NotifySocket, Notifications()), patient=True)
+            ReadinessMonitor(spec, probing, cast(NotifySocket, Notifications()), patient=True)
             for _ in range(count)
         ]
         for one in watches:

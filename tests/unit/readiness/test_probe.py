@@ -18,7 +18,7 @@ from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
 from supervisor_restarter.readiness.probe import (
-    AGAIN,
+    FIRST_RETRY_SECONDS,
     MOST_ANSWER,
     MOST_INTERIM,
     MOST_NAME,
@@ -296,7 +296,7 @@ def test_a_full_queue_that_is_waited_out(loop, tmp_path):
                 f'unix://{path}: no answer yet',
                 [],
             )
-            assert begun < attempt.again_at <= time.monotonic() + AGAIN
+            assert begun < attempt.again_at <= time.monotonic() + FIRST_RETRY_SECONDS
             assert loop.is_clean()
             attempt.look(attempt.again_at - 0.001)
             attempt.look(attempt.again_at)

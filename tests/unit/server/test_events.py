@@ -15,13 +15,13 @@ import supervisor_restarter
 from supervisor_restarter import event_text
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Phase
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.server import events as ours
-from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.job import Job
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +41,9 @@ def run(state=State.RUNNING, goal=Goal.RESTART, pending=(), **of_one):
         Member(Match('web', '0', True, False), phase=Phase.READY),
         Member(Match('web', '1', True, False), phase=Phase.READY, **of_one),
     ]
-    restart = Restart(members, Options(), goal=goal, state=state)
-    restart.pending = [(members[index], why) for index, why in pending]
-    return Run('7', restart, list, 0.0)
+    operation = Operation(members, Options(), goal=goal, state=state)
+    operation.pending = [(members[index], why) for index, why in pending]
+    return Job('7', operation, list, 0.0)
 
 
 def announce(run):
@@ -145,5 +145,5 @@ def test_what_a_subscriber_raises_is_logged():
 def test_an_event_says_what_was_so_when_it_came_about(received):
     one = run()
     event = ours.GroupRestartStartedEvent(one)
-    one.restart.members[1].error = 'later'
+    one.operation.members[1].error = 'later'
     assert ' done:2 ' in event.payload()

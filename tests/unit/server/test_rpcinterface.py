@@ -17,10 +17,10 @@ from supervisor.xmlrpc import Faults, RPCError, SystemNamespaceRPCInterface
 
 from supervisor_restarter import __version__
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.operation import Restart, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import CALL_TIMEOUT, Options, with_call
-from supervisor_restarter.server.job import Run
+from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
 from tests.world import Program, World, group
 
@@ -77,7 +77,7 @@ class FakeService:
         for name in ('web:0', 'web:1'):
             self.world.add(name, program=Program(stop_seconds=1.0))
         self.calls: list[tuple] = []
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[str, Job] = {}
         self.waited = False
 
     def groups(self):
@@ -88,7 +88,7 @@ class FakeService:
     ):
         self.calls.append((goal, find(), options, default_limit))
         self.drive = group(self.world, goal=goal)
-        run = Run(str(len(self.runs) + 1), self.drive.restart, find, 0.0)
+        run = Job(str(len(self.runs) + 1), self.drive.operation, find, 0.0)
         self.runs[run.id] = run
         return run
 
@@ -106,7 +106,7 @@ class FakeService:
         return self.runs[wanted]
 
     def cancel(self, wanted):
-        self.get(wanted).restart.cancel('cancelled')
+        self.get(wanted).operation.cancel('cancelled')
 
     def restarts(self):
         return list(self.runs.values())
@@ -336,8 +336,8 @@ def timed_out(service, *, others_failed):
     if others_failed:
         service.world.processes['web:1'].program.kill_error = 'EPERM'
     service.drive.to(0.5)
-    service.drive.restart.deadline = service.world.now
-    service.drive.restart.step(service.world.now, service.world.look)
+    service.drive.operation.deadline = service.world.now
+    service.drive.operation.step(service.world.now, service.world.look)
 
 
 def test_restart_process_group_answers_timeout_with_what_is_pending(interface, service):
@@ -436,7 +436,7 @@ def test_a_list_has_no_processes_and_a_single_one_has(interface):
 
 def test_every_struct_can_be_sent_as_xml(interface, service):
     id = interface.startRestart('web')
-    service.runs['queued'] = Run('queued', Restart(service.world.members(), Options()), list, 0.0)
+    service.runs['queued'] = Job('queued', Operation(service.world.members(), Options()), list, 0.0)
     for value in (
         interface.getRestart(id),
         interface.listRestarts(),

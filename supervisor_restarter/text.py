@@ -1,0 +1,54 @@
+"""Text that is safe to show, whatever it came from: on a terminal, in logs, in events and in XML."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import reprlib
+from collections.abc import Iterable
+from typing import Any
+
+# Python reads a codec from a file when it is first used, which may be when there are no descriptors
+# left.
+codecs.lookup('unicode_escape')
+
+MOST_NAMED = 10  # names in one message
+# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can
+# read an answer that has it.
+NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 80
+_brief.maxlevel = 3
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names in one line, at most MOST_NAMED of them."""
+    everything = list(names)
+    rest = len(everything) - MOST_NAMED
+    return ', '.join(everything[:MOST_NAMED]) + (f' and {rest} more' if rest > 0 else '')
+
+
+def printable(text: str) -> str:
+    """`text` as one line that is safe in logs, events, XML and on a terminal: control, format and
+    line-breaking characters as escapes.
+
+    Names and reasons come from a configuration file and from processes; none of them may move the
+    cursor, change the terminal's title or begin a line of its own.
+    """
+    if text.isprintable():
+        return text
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text
+    )
+
+
+def plainly(value: Any) -> str:
+    """An option's value as one would write it in the configuration."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def shown(value: Any) -> str:
+    """`value` for a message: one short line, whatever a client has sent."""
+    return _brief.repr(value)
