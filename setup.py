@@ -50,6 +50,7 @@ setup(
             'pytest>=8.3,<9',
             'pytest-xdist>=3.6,<4',
             'pytest-timeout>=2.3,<3',
+            'pytest-cov>=6,<8',
             'hypothesis>=6.100,<7',
             'psutil>=5.9,<8',
             'superlance>=2,<3',
