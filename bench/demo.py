@@ -1,13 +1,15 @@
-"""The same restart twice, with plain supervisorctl and with the plugin: `make demo`, or `python -m
-bench.demo`.
+"""The same restart three times, with plain supervisorctl, with the plugin, and with the plugin
+rolling: `make demo`, or `python -m bench.demo`.
 
-Downtime is read from supervisord's own log, for both in the same way: neither command measures
-itself.
+All figures but the last are read from supervisord's own log, in the same way for each command: no
+command measures itself.
 """
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -21,9 +23,10 @@ from bench.lab import Lab, LabError, downtimes, script
 
 PROCESSES = 32
 WAIT_SECONDS = 60.0  # for the group to be running, and for each command
+ROLLING = '--max-unavailable 25%'
 
-# Workers that start at once and take from 0 to 0.5 s to stop, as real ones do who finish what they
-# are at.
+# Workers that start at once and take from 0 to 0.5 s to stop, as real ones do that finish their
+# work first.
 PROGRAMS = f"""\
 [program:web]
 command=/bin/sh -c 'trap "sleep 0.%(process_num)02d; exit 0" TERM; while :; do sleep 0.2; done'
@@ -32,15 +35,24 @@ numprocs={PROCESSES}
 startsecs=1
 """
 
+# INFO success: 07 entered RUNNING state, ...; INFO stopped: 07 (...); INFO exited: 07 (...)
+CHANGE = re.compile(r' (?P<what>stopped|exited|success): (?P<name>\S+) ')
+
+HEAD = """\
+   seconds down     serving
+   mean    most    at least    takes   command"""
+RED, GREEN, BOLD, PLAIN = '\033[31m', '\033[32m', '\033[1m', '\033[0m'
+
 
 @dataclass(frozen=True)
 class Measurement:
     """One restart of the whole group; times in seconds."""
 
     command: str
-    total: float  # the command from start to exit
     mean_down: float  # a process was down, on average
-    max_down: float  # the longest a process was down
+    most_down: float  # the longest a process was down
+    serving: int  # the fewest processes that were RUNNING at any moment
+    total: float  # the command from start to exit
 
 
 def measure(lab: Lab, name: str, arguments: list[str]) -> Measurement:
@@ -65,28 +77,55 @@ def measure(lab: Lab, name: str, arguments: list[str]) -> Measurement:
     if done.returncode != 0:
         raise LabError(f'{name} ended with status {done.returncode}:\n{done.stdout}')
 
-    down = downtimes(lab.log_text(mark))
+    log = lab.log_text(mark)
+    down = downtimes(log)
     if len(down) != PROCESSES:
         raise LabError(f'{name} restarted {len(down)} of {PROCESSES} processes')
     return Measurement(
-        ' '.join([name, *arguments]), total, sum(down.values()) / len(down), max(down.values())
+        ' '.join([name, *arguments]),
+        sum(down.values()) / len(down),
+        max(down.values()),
+        fewest_running(log, PROCESSES),
+        total,
     )
 
 
-def show(plain: Measurement, plugin: Measurement) -> None:
-    """Print the two side by side, and how many times less the plugin took."""
-    print(f'{"command":<36}{"seconds":>10}{"mean down":>12}{"max down":>12}')
-    for row in (plain, plugin):
-        print(f'{row.command:<36}{row.total:>10.2f}{row.mean_down:>12.3f}{row.max_down:>12.3f}')
-    print(
-        f'{"times less":<36}{ratio(plain.total, plugin.total):>10}'
-        f'{ratio(plain.mean_down, plugin.mean_down):>12}{ratio(plain.max_down, plugin.max_down):>12}'
+def fewest_running(log: str, processes: int) -> int:
+    """How many of so many processes, all RUNNING at first, were RUNNING at the worst moment."""
+    away: set[str] = set()
+    most_away = 0
+    for change in CHANGE.finditer(log):
+        if change['what'] == 'success':
+            away.discard(change['name'])
+        else:
+            away.add(change['name'])
+        most_away = max(most_away, len(away))
+    return processes - most_away
+
+
+def row(measured: Measurement, best: bool, colour: bool) -> str:
+    """A line of the table. `best` says in which colour its first figure is."""
+    mean = f'{measured.mean_down:>7.3f}'
+    if colour:
+        mean = f'{BOLD}{GREEN if best else RED}{mean}{PLAIN}'
+    serving = f'{measured.serving} of {PROCESSES}'
+    figures = f'{measured.most_down:>7.3f} {serving:>11} {measured.total:>6.2f} s'
+    return f'{mean} {figures}   {short(measured.command)}'
+
+
+def short(command: str) -> str:
+    """The command, so short that its line fits 80 columns."""
+    return command.replace(f'supervisorctl_restart_group {ROLLING}', f'... {ROLLING}')
+
+
+def verdict(plain: Measurement, plugin: Measurement, rolling: Measurement) -> str:
+    """What the figures come to. The log counts in milliseconds: less than one is taken for one."""
+    times = plain.mean_down / max(plugin.mean_down, 0.001)
+    return (
+        f'Each process is down for {plugin.mean_down:.3f} s instead of {plain.mean_down:.3f} s: '
+        f'{times:.0f} times less.\n'
+        f'With {ROLLING} at least {rolling.serving} of {PROCESSES} serve throughout.'
     )
-
-
-def ratio(plain: float, plugin: float) -> str:
-    """'67.5x'. The log counts in milliseconds: less than one is taken for one."""
-    return f'{plain / max(plugin, 0.001):.1f}x'
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -97,24 +136,32 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    colour = sys.stdout.isatty() and 'NO_COLOR' not in os.environ
     print(
         f'Restarting {PROCESSES} processes (startsecs=1). Supervisor {supervisor.options.VERSION}, '
-        f'Python {platform.python_version()}.\n',
+        f'Python {platform.python_version()}.\n\n{HEAD}',
         flush=True,
     )
+    measured = []
     try:
         with Lab(PROGRAMS) as lab:
-            plain = measure(lab, 'supervisorctl', ['restart', 'web:*'])
-            plugin = measure(lab, 'supervisorctl_restart_group', ['web'])
+            for name, arguments in (
+                ('supervisorctl', ['restart', 'web:*']),
+                ('supervisorctl_restart_group', ['web']),
+                ('supervisorctl_restart_group', [*ROLLING.split(), 'web']),
+            ):
+                measured.append(measure(lab, name, arguments))
+                print(row(measured[-1], len(measured) > 1, colour), flush=True)
     except LabError as error:
         print(f'demo: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('demo: interrupted', file=sys.stderr)
         return 130
-    show(plain, plugin)
+    print(f'\n{verdict(*measured)}')
     print(
-        '\nseconds: the whole command; down: from stopped to spawned, per process, by the log of supervisord.'
+        '\nDown: from stopped to spawned; serving: RUNNING; both by the log of supervisord.\n'
+        'The rolling restart watches its first process for 5 seconds before it goes on.'
     )
     return 0
 
