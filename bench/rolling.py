@@ -10,7 +10,8 @@ restarted: by supervisorctl, by supervisorctl_restart_group all at once, and wit
              says READY=1, since that socket accepts connections whether a worker is there or not
 
 Requests are counted by the clients (bench.load), which workers serve is watched from outside
-(bench.apps.watch). Writes docs/rolling.json and docs/rolling.svg.
+(bench.apps.watch). Writes docs/rolling.json, docs/rolling.svg and its left column,
+docs/rolling-small.svg.
 
 No restart can help this: a uvicorn that stops closes a connection that it has accepted but not read
 from yet, in about one of thirty stops here (github.com/Kludex/uvicorn/issues/2757). HAProxy asks
@@ -49,6 +50,7 @@ from bench.load import Request, ask
 
 WORKERS = 4
 CONNECTIONS = 8
+HEADING = f'Restarting {WORKERS} uvicorn workers while {CONNECTIONS} clients keep asking'
 WAIT_SECONDS = 60.0  # for all workers to be ready, and for each command
 LEAD_SECONDS = 1.0  # of load before the restart, and after it
 # of load from the restart's start, at least: so that the short ones can be compared with the long
@@ -350,9 +352,14 @@ def drawing(rows: list[picture.Row], rounds: int) -> str:
             f'Figures of {rounds} rounds: requests added up, the worst of ready and gap, the median of '
             'seconds; the first round is drawn.',
         )
-    return picture.draw(
-        rows, f'Restarting {WORKERS} uvicorn workers while {CONNECTIONS} clients keep asking', foot
-    )
+    return picture.draw(rows, HEADING, foot)
+
+
+def small(drawn: str, rounds: int) -> str:
+    """The content of rolling-small.svg, from that of rolling.svg."""
+    shown = f'Figures of {rounds} rounds, the first is drawn. ' if rounds > 1 else ''
+    foot = f'{shown}gap: between two good answers. Repeat: make rolling ROUNDS={rounds}'
+    return picture.left_column(drawn, HEADING, foot)
 
 
 def main() -> int:
@@ -385,10 +392,13 @@ def main() -> int:
     (DOCS / 'rolling.json').write_text(
         json.dumps(document(rows, rounds), indent=2) + '\n', encoding='utf-8'
     )
-    (DOCS / 'rolling.svg').write_text(drawing(rows, rounds), encoding='utf-8')
+    picture_text = drawing(rows, rounds)
+    (DOCS / 'rolling.svg').write_text(picture_text, encoding='utf-8')
+    (DOCS / 'rolling-small.svg').write_text(small(picture_text, rounds), encoding='utf-8')
     print(
         '\nready: the fewest workers that served at a time; gap: the longest time between two good answers;'
-        '\nseconds: the whole command. Written: docs/rolling.json, docs/rolling.svg'
+        '\nseconds: the whole command. Written: docs/rolling.json, docs/rolling.svg,\n'
+        'docs/rolling-small.svg'
     )
     return 0
 

@@ -1,5 +1,5 @@
 """docs/rolling.svg: for each way of restarting, answers over time and the workers' readiness, drawn
-by hand.
+by hand; and docs/rolling-small.svg, its left column.
 
 A column for each setting, a panel for each way. All panels have the same scales. Colours are given
 for a light background, which the picture brings along, so that it is legible on a dark page too.
@@ -8,6 +8,8 @@ for a light background, which the picture brings along, so that it is legible on
 from __future__ import annotations
 
 import math
+import re
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -26,6 +28,16 @@ LANES_TOP, LANE, LANE_STEP = BARS_TOP + BARS_HEIGHT + 12, 9, 14
 AXIS_HEIGHT = 28
 HEAD, FOOT = 108, 22  # above and below the panels
 LEAST_WIDTH = 1000  # for the lines of text above and below
+NARROW_HEAD = 110  # above the panels of the narrow picture
+
+# What the colours mean: classes of STYLE, and words.
+KEY = (
+    ('good', f'good answers per {BIN_SECONDS:g} s'),
+    ('failed', 'refused or failed'),
+    ('ready', 'worker serves'),
+    ('lane', 'worker does not'),
+    ('command', 'the command runs'),
+)
 
 STYLE = """\
 text { font: 12px -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
@@ -92,13 +104,9 @@ def draw(rows: list[Row], heading: str, foot: list[str]) -> str:
     height_all = HEAD + deepest * (height + GAP) - GAP + FOOT + len(foot) * 17
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_all} {height_all}" width="{width_all}" '
-        f'height="{height_all}" role="img">',
-        f'<title>{escape(heading)}</title>',
-        f'<style>{STYLE}</style>',
-        rect('page', 0, 0, width_all, height_all, 8),
+        *opening(width_all, height_all, heading),
         text('title', MARGIN, 38, heading),
-        *legend(MARGIN, 52),
+        *legend(MARGIN, 52, KEY),
     ]
     for number, title in enumerate(columns):
         left = MARGIN + number * (PANEL_WIDTH + GAP)
@@ -112,6 +120,17 @@ def draw(rows: list[Row], heading: str, foot: list[str]) -> str:
         for number, line in enumerate(foot)
     ]
     return '\n'.join([*parts, '</svg>']) + '\n'
+
+
+def opening(width: float, height: float, heading: str) -> Iterable[str]:
+    """The beginning of a picture: its size, what it is about, and the page."""
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}" height="{height:g}" role="img">'
+    )
+    yield f'<title>{escape(heading)}</title>'
+    yield f'<style>{STYLE}</style>'
+    yield rect('page', 0, 0, width, height, 8)
 
 
 def common_scale(courses: list[Course]) -> Scale:
@@ -199,15 +218,9 @@ def axes(scale: Scale, bottom: float, lanes_end: float, height: float) -> Iterab
         yield text('dim', x, height - 9, f'{seconds} s', 'middle')
 
 
-def legend(x: float, y: float) -> Iterable[str]:
+def legend(x: float, y: float, key: Iterable[tuple[str, str]]) -> Iterable[str]:
     """What the colours mean."""
-    for kind, words in (
-        ('good', f'good answers per {BIN_SECONDS:g} s'),
-        ('failed', 'refused or failed'),
-        ('ready', 'worker serves'),
-        ('lane', 'worker does not'),
-        ('command', 'the command runs'),
-    ):
+    for kind, words in key:
         yield rect(kind, x, y + 2, 12, 12, 2)
         yield text('', x + 18, y + 12, words)
         x += 46 + 6.3 * len(words)
@@ -233,3 +246,35 @@ def rect(kind: str, x: float, y: float, width: float, height: float, radius: flo
 def text(kind: str, x: float, y: float, words: str, anchor: str = 'start') -> str:
     """A line of text."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def left_column(picture: str, heading: str, foot: str) -> str:
+    """The first column of a picture that draw() has made, as a narrow picture of its own."""
+    title = re.search(r'<text class="column".*</text>', picture)
+    panels = re.findall(
+        rf'<g transform="translate\({MARGIN} (\d+)\)">\n(.*?)</g>', picture, re.DOTALL
+    )
+    if title is None or not panels:
+        raise ValueError('not a picture of draw()')
+    up = HEAD - NARROW_HEAD
+    height = max(
+        int(top) + float(re.search(r'class="panel".* height="([\d.]+)"', drawn)[1])  # type: ignore[index]
+        for top, drawn in panels
+    )
+    width, height = 2 * MARGIN + PANEL_WIDTH, height - up + FOOT + 12
+    first, second = KEY[:3], KEY[3:]
+    return '\n'.join(
+        [
+            *opening(width, height, heading),
+            text('column', MARGIN, 30, heading),
+            *legend(MARGIN, 42, first),
+            *legend(MARGIN, 62, second),
+            text('dim', MARGIN, NARROW_HEAD - 10, ElementTree.fromstring(title[0]).text or ''),
+            *(
+                f'<g transform="translate({MARGIN} {int(top) - up})">\n{drawn}</g>'
+                for top, drawn in panels
+            ),
+            text('dim', MARGIN, height - 12, foot),
+            '</svg>\n',
+        ]
+    )

@@ -127,3 +127,20 @@ def test_the_picture_is_well_formed_and_says_what_failed():
 
 def test_a_path_is_safe_in_supervisords_configuration():
     assert proxy.quoted(Path('/a b/100%/c')) == '"/a b/100%%/c"'
+
+
+def test_the_small_picture_is_the_left_column_of_the_large_one():
+    docs = rolling.DOCS
+    drawn = (docs / 'rolling-small.svg').read_text(encoding='utf-8')
+    assert drawn == rolling.small((docs / 'rolling.svg').read_text(encoding='utf-8'), 5)
+    texts = [element.text for element in ElementTree.fromstring(drawn).iter() if element.text]
+    assert [text for text in texts if text.startswith('supervisorctl')] == [
+        'supervisorctl restart web:*',
+        'supervisorctl_restart_group web',
+        'supervisorctl_restart_group --rolling web',
+    ]
+
+
+def test_a_picture_without_columns_has_no_left_one():
+    with pytest.raises(ValueError, match='not a picture'):
+        picture.left_column('<svg></svg>', 'x', '')
