@@ -81,6 +81,16 @@ clean: ## remove the environments, caches and build leftovers
 	rm -rf .envs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
+.PHONY: docs
+docs: .envs/docs/.made ## build the pages of docs/ into build/docs; broken links and anchors fail
+	@.envs/docs/bin/mkdocs build --strict --clean
+
+.envs/docs/.made: .envs/made-with
+	@echo 'making $(@D)' && rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q 'mkdocs>=1.6,<2' > $(@D).log 2>&1 \
+	  || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
+	@touch $@
+
 # The environments. $(@D) is .envs/<version>, $(@D:.envs/%=%) the version.
 $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 	@echo 'making $(@D)' && rm -rf $(@D)
