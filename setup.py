@@ -20,9 +20,13 @@ def version() -> str:
 
 
 def long_description() -> str:
-    """README.md, or nothing where it is missing."""
+    """README.md without its relative links and pictures, which lead nowhere on PyPI; nothing where
+    it is missing.
+    """
     readme = HERE / 'README.md'
-    return readme.read_text(encoding='utf-8') if readme.exists() else ''
+    text = readme.read_text(encoding='utf-8') if readme.exists() else ''
+    text = re.sub(r'!\[[^]]*\]\((?!https?:)[^)]*\)\n+', '', text)
+    return re.sub(r'\[([^]]*)\]\((?!https?:)[^)]*\)', r'\1', text)
 
 
 setup(
