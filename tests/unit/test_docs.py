@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 from dataclasses import fields
 
 import pytest
@@ -31,6 +32,8 @@ FOREIGN = {
     *('--break-system-packages', '--connect-to', '--no-deps', '--port', '--preload'),
     *('--supervised', '--workers'),
 }
+# Targets of make that are added at the same time as this test.
+COMING = {'test-all', 'dist'}
 # Supervisor's own spellings, which no page needs to teach.
 UNTAUGHT = {'-?', '--history_file'}
 
@@ -69,6 +72,32 @@ def test_links_lead_somewhere(name):
         ):
             broken.append(target)
     assert broken == []
+
+
+def test_what_pypi_shows_has_no_relative_links(monkeypatch):
+    given: dict[str, str] = {}
+    monkeypatch.setattr('setuptools.setup', given.update)
+    runpy.run_path(str(ROOT / 'setup.py'))
+    text = given['long_description']
+    assert [target for target in LINK.findall(text) if not target.startswith('https:')] == [
+        'http://supervisord.org'
+    ]
+    assert '![' not in text
+    assert 'XML-RPC, options' in text
+
+
+def test_files_modules_and_targets_that_the_pages_name_are_there():
+    makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
+    missing = []
+    for name, text in TEXTS.items():
+        for path in re.findall(r'`(?:[\w/]+/)?(test_\w+\.py)', text):
+            missing += [path] if not list((ROOT / 'tests').rglob(path)) else []
+        for path in re.findall(r'(?:python|-m) -m (bench|tests)\.(\w+)', text):
+            missing += ['.'.join(path)] if not list(ROOT.glob('/'.join(path) + '*')) else []
+        for target in re.findall(r'(?:`|\$ )make ([a-z][a-z-]*)', text):
+            if target not in COMING and not re.search(f'^{target}:', makefile, re.MULTILINE):
+                missing.append(f'{name}: make {target}')
+    assert missing == []
 
 
 def test_every_page_is_in_the_nav_of_the_site_and_in_the_overview():
