@@ -30,3 +30,8 @@ def on_page_markdown(markdown: str, page: Any, **other: Any) -> str:
     """The page with links to where these files are in the site."""
     above = page.file.src_uri in ABOVE
     return markdown.replace('](docs/', '](') if above else markdown.replace('](../', '](')
+
+
+def on_page_content(html: str, **other: Any) -> str:
+    """The page without the backslashes that GitHub wants before a pipe in a table's code."""
+    return html.replace(r'\|', '|')
