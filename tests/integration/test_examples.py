@@ -122,12 +122,15 @@ def test_the_python_example(site, capsys):
     assert capsys.readouterr().out.endswith('succeeded 6 of 6\n')
 
 
-def test_the_keys_of_a_restart_are_in_the_page(site):
-    restart = site.server.rpc().restarter.getRestart(
-        site.server.rpc().restarter.startRestart('web:0')
-    )
+def test_the_keys_of_a_restart_and_a_plan_are_in_the_page(site):
+    restarter = site.server.rpc().restarter
+    plan = restarter.planRestart('web:0')
+    restart = restarter.getRestart(restarter.startRestart('web:0'))
     written = {key for row in table(page('xmlrpc'), 'key') for key in re.findall('`(.*?)`', row[0])}
-    assert written == set(restart) | set(restart['processes'][0])
+    assert written == set(restart) | set(restart['processes'][0]) | set(plan)
+    [nested] = [row[1] for row in table(page('xmlrpc'), 'key') if row[0] == '`batches`']
+    [batch] = plan['batches']
+    assert {*batch, *batch['processes'][0]} <= set(re.findall('`(.*?)`', nested))
 
 
 # -- events -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.engine import policy
 from supervisor_restarter.engine.operation import State
 from supervisor_restarter.engine.phases import SHOWN, Phase
+from supervisor_restarter.event_text import EVENT_NAMES
 from supervisor_restarter.faults import Code
 from supervisor_restarter.listener.cli_options import parser
 from supervisor_restarter.options import CONFIGURATION_ONLY, DECLARED, DEFAULTS, Settings, of_text
@@ -204,6 +205,10 @@ def test_every_variable_of_a_program_is_one():
     named = {word for text in TEXTS.values() for word in re.findall('RESTARTER_[A-Z_]+', text)}
     known = {'RESTARTER_READY', 'RESTARTER_PID'} | set(policy.VARIABLES.values())
     assert named == known
+
+
+def test_every_event_is_in_its_page():
+    assert {row[0].strip('`') for row in table(page('events'), 'event')} == set(EVENT_NAMES)
 
 
 # -- XML-RPC, statuses, codes -----------------------------------------------------------------
