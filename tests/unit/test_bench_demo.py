@@ -5,6 +5,7 @@ import re
 import pytest
 
 from bench import demo
+from tests.pages import TEXTS
 
 PLAIN = demo.Measurement('supervisorctl restart web:*', 0.233, 0.391, 0, 1.6)
 PLUGIN = demo.Measurement('supervisorctl_restart_group web', 0.0, 0.002, 0, 1.52)
@@ -60,3 +61,13 @@ def test_fewest_running_is_the_worst_moment_of_the_log():
     )
     assert demo.fewest_running(log, 32) == 30
     assert demo.fewest_running('', 32) == 32
+
+
+def test_the_readme_shows_a_run_as_it_is_printed():
+    table = TEXTS['README.md'].partition(f'{demo.HEAD}\n')[2].partition('```')[0].splitlines()
+    commands = [one.command for one in (PLAIN, PLUGIN, ROLLING)]
+    for line, command in zip(table, commands):
+        mean, most, serving, _, _, total = line.split()[:6]
+        measured = demo.Measurement(command, float(mean), float(most), int(serving), float(total))
+        assert line == demo.row(measured, best=False, colour=False)
+    assert len(table) == len(commands)

@@ -8,6 +8,7 @@ import inspect
 import re
 import runpy
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,9 @@ def test_files_modules_and_targets_that_the_pages_name_are_there():
     for name, text in TEXTS.items():
         for path in re.findall(r'`(?:[\w/]+/)?(test_\w+\.py)', text):
             missing += [path] if not list((ROOT / 'tests').rglob(path)) else []
+        for path in re.findall(r'`((?:\w+/)+\w+\.(?:py|cfg|conf))`', text):
+            there = [ROOT / path, ROOT / 'supervisor_restarter' / path]
+            missing += [path] if not any(map(Path.exists, there)) else []
         for path in re.findall(r'(?:python|-m) -m (bench|tests)\.(\w+)', text):
             missing += ['.'.join(path)] if not list(ROOT.glob('/'.join(path) + '*')) else []
         for target in re.findall(r'(?:`|\$ )make ([a-z][a-z-]*)', text):
