@@ -1,1 +1,1 @@
-"""Is this process ready? Probes, READY=1, and who may say so."""
+"""Is this process ready? What it is asked, by which probe, and whose answer counts."""

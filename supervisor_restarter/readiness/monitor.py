@@ -8,9 +8,10 @@ from supervisor_restarter.engine.member import Observation
 from supervisor_restarter.engine.operation import LONGEST_WAVERING
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.readiness import procfs
-from supervisor_restarter.readiness.exec_probe import Command, Identities
+from supervisor_restarter.readiness.exec_probe import ExecProbe, Identities
 from supervisor_restarter.readiness.notify import NotifySocket
-from supervisor_restarter.readiness.probe import Attempt, Question
+from supervisor_restarter.readiness.probe import ConnectProbe
+from supervisor_restarter.readiness.question import Question
 from supervisor_restarter.readiness.shares import Share
 from supervisor_restarter.readiness.spec import Spec
 
@@ -65,8 +66,8 @@ class Probing:
         if not share.take():
             return None
         if spec.command:
-            return Command(process, spec, deadline, self._identities, share.give_back)
-        return Attempt(self._options, spec, deadline, waits, share.give_back)
+            return ExecProbe(process, spec, deadline, self._identities, share.give_back)
+        return ConnectProbe(self._options, spec, deadline, waits, share.give_back)
 
     @staticmethod
     def pace(spec: Spec) -> Pace:

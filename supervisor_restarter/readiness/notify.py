@@ -1,8 +1,9 @@
 """The socket at which processes say READY=1, as they do to systemd: $NOTIFY_SOCKET of sd_notify(3).
 
-There is one for all processes of a supervisord. Everybody on the machine can send to it, since
-programs run as other users; the kernel tells who has sent a message, and only a process that is
-waited for, or a descendant of one, is believed. See probe.py for how the loop treats dispatchers.
+There is one for all processes of a supervisord. Every user of the machine can send to it, since
+programs run as other users. The kernel tells which process has sent a message, and only a process
+that is waited for, or a descendant of one, is believed. See dispatcher.py for how the loop treats
+the socket.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-from supervisor_restarter.readiness.probe import leave_loop
+from supervisor_restarter.readiness.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.readiness.procfs import lineage
 
-MOST_BYTES = 8192  # of one message; what is longer is ignored
+LONGEST_MESSAGE = 8192  # bytes; what is longer is ignored
 MOST_MESSAGES = 20  # in one turn of the loop: others want to be served
-# bytes of $TMPDIR; where it is longer, the socket is elsewhere: its path has little room
+# Bytes of $TMPDIR. Where it is longer, the socket is elsewhere: its path has little room.
 LONGEST_DIRECTORY = 60
 # Where the socket can be, if $TMPDIR is no place for it. An abstract address needs no directory,
-# but it belongs to a network of its own where programs are put into one, and everybody sees it.
+# but programs that are put into a network of their own do not reach it, and every user sees it.
 ELSEWHERE = ('/tmp', '/var/tmp', '/run')
 CREDENTIALS = struct.Struct('iII')  # struct ucred: pid, uid, gid
 READY = b'READY=1'
@@ -42,13 +43,12 @@ class NotifySocket:
         self._ready: dict[int, bool] = {}
 
     def open(self, for_others: bool = False) -> None:
-        """Make the socket and listen; nothing if that is done. OSError with one line if it cannot
-        be.
+        """Make the socket and listen; nothing if that is done. OSError with one line if that fails.
 
         for_others: programs that run as other users than supervisord are to reach it.
         """
         if self._socket is not None and not os.path.exists(self.path):
-            self.close()  # somebody has cleaned up the directory of temporary files
+            self.close()  # a cleaner of temporary files was here
         if not hasattr(socket, 'SO_PASSCRED'):
             raise OSError('notify needs Linux: no other system tells who has sent a message')
         if self._socket is None:
@@ -65,20 +65,17 @@ class NotifySocket:
 
     def _make(self) -> None:
         self._directory = _directory()
-        os.chmod(
-            self._directory, 0o711
-        )  # everybody may reach what is inside, nobody may replace it
+        os.chmod(self._directory, 0o711)  # all may reach what is inside, none may replace it
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.path = os.path.join(self._directory, 'notify')
         self._socket.bind(self.path)
         os.chmod(self.path, 0o666)
-        self._options.get_socket_map()[self._socket.fileno()] = self
-        self._options.poller.register_readable(self._socket.fileno())
+        enter_loop(self._options, self, self._socket)
 
     def close(self) -> None:
-        """Close and remove the socket; nothing if that is done. Nobody is waited for any more."""
+        """Close and remove the socket; nothing if that is done. No process is waited for any more."""
         self._ready.clear()
         if self._socket is not None:
             leave_loop(self._options, self, self._socket)
@@ -140,12 +137,12 @@ class NotifySocket:
                 # There is room for the credentials and nothing else: descriptors that come with a
                 # message (BARRIER=1 of systemd-notify) do not fit, and the kernel closes them.
                 message, extra, flags, _ = self._socket.recvmsg(
-                    MOST_BYTES, socket.CMSG_SPACE(CREDENTIALS.size)
+                    LONGEST_MESSAGE, socket.CMSG_SPACE(CREDENTIALS.size)
                 )
             except BlockingIOError:
                 return
             if False not in self._ready.values():
-                continue  # what nobody waits for shall cost nothing
+                continue  # what is not waited for shall cost nothing
             if not flags & socket.MSG_TRUNC and READY in message.rstrip(b'\0').split(b'\n'):
                 self._believe(_sender(extra))
 
@@ -160,9 +157,8 @@ class NotifySocket:
 def _sender(extra: list[tuple[int, int, bytes]]) -> int:
     """The pid of the process that has sent a message, 0 if it is not told."""
     for level, kind, data in extra:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS) and len(
-            data
-        ) == CREDENTIALS.size:
+        known = (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)
+        if known and len(data) == CREDENTIALS.size:
             return int(CREDENTIALS.unpack(data)[0])
     return 0
 
@@ -182,11 +178,8 @@ def _directory() -> str:
     supervisord's can.
     """
     failure, usual = None, tempfile.gettempdir()
-    places = [
-        place
-        for place in (usual, *ELSEWHERE)
-        if os.path.isdir(place) and len(os.fsencode(place)) <= LONGEST_DIRECTORY
-    ]
+    there = filter(os.path.isdir, (usual, *ELSEWHERE))
+    places = [place for place in there if len(os.fsencode(place)) <= LONGEST_DIRECTORY]
     for place in sorted(places, key=open_to_all, reverse=True):  # among equals, the first
         try:
             return tempfile.mkdtemp(prefix='supervisor-restarter-', dir=place)

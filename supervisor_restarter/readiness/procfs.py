@@ -1,6 +1,7 @@
 """Who descends from whom, and who holds a listening socket, as /proc tells it (Linux).
 
-It tells a port that is held by the process in question from one that is held by somebody else.
+For READY=1: whether its sender descends from a process that is waited for. For a probe that says
+yes: whether the process in question listens at the address, or something else does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Union
 from supervisor_restarter.readiness.spec import Spec
 
 MOST_ANCESTORS = 32  # how far up a lineage is followed
-# so many are looked at, some 20 ms of supervisord's time; then it cannot be told
+# So many are looked at, some 20 ms of supervisord's time. Then it cannot be told.
 MOST_DESCRIPTORS = 4000
 LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
 ACCEPTING = 0x10000  # the flag SO_ACCEPTCON in /proc/net/unix
@@ -34,11 +35,6 @@ def lineage(pid: int) -> Iterator[int]:
                 pid = int(stat.read().rpartition(b')')[2].split()[1])
         except (OSError, ValueError, IndexError):
             return
-
-
-def descends(pid: int, ancestor: int) -> bool:
-    """Whether `pid` is `ancestor` or one of its descendants."""
-    return ancestor in lineage(pid)
 
 
 def holds(pid: int, spec: Spec) -> bool | None:
@@ -69,9 +65,8 @@ def _has_open(pid: int, links: set[str]) -> bool | None:
                         return None
             pending += _children(member)
         except OSError:
-            told = (
-                told and member != pid and not os.path.exists(f'/proc/{member}')
-            )  # a child may end meanwhile
+            ended_meanwhile = member != pid and not os.path.exists(f'/proc/{member}')
+            told = told and ended_meanwhile
     return False if told else None
 
 
@@ -117,10 +112,10 @@ def _tcp_listeners(host: str, port: int) -> list[int]:
     """Of several listeners at one port the kernel prefers one of the same family, then the one with
     the exact address.
     """
-    target = _plain(ipaddress.ip_address(host))
+    target = _unmapped(ipaddress.ip_address(host))
     tables = [('tcp', ipaddress.ip_address('0.0.0.0')), ('tcp6', ipaddress.ip_address('::'))]
     for name, wildcard in tables if target.version == 4 else tables[1:]:
-        listeners = list(_table(name, port))
+        listeners = list(_listening(name, port))
         for address in (target, wildcard):
             inodes = [inode for bound, inode in listeners if bound == address]
             if inodes and (address == target or _is_ours(target)):
@@ -128,7 +123,7 @@ def _tcp_listeners(host: str, port: int) -> list[int]:
     return []
 
 
-def _table(name: str, port: int) -> Iterator[tuple[Address, int]]:
+def _listening(name: str, port: int) -> Iterator[tuple[Address, int]]:
     """Address and inode of each socket that listens at `port`.
 
     Only the beginning is read: the kernel takes milliseconds for the many connections behind it.
@@ -138,8 +133,7 @@ def _table(name: str, port: int) -> Iterator[tuple[Address, int]]:
         with open(f'/proc/net/{name}', 'rb') as table:
             next(table, b'')  # the names of the columns
             for line in table:
-                # sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout
-                # inode
+                # sl local remote state queues timer retransmits uid timeout inode ...
                 columns = line.split(maxsplit=10)
                 if columns[3] != LISTENING:
                     return  # the listening ones come first
@@ -151,17 +145,13 @@ def _table(name: str, port: int) -> Iterator[tuple[Address, int]]:
 
 
 def _address(digits: bytes) -> Address:
-    """The address in the kernel's notation: words of 32 bits, as a number in this machine's order."""
-    words = [
-        int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8)
-    ]
-    packed = b''.join(words)
-    return _plain(
-        ipaddress.IPv4Address(packed) if len(packed) == 4 else ipaddress.IPv6Address(packed)
-    )
+    """From the kernel's notation: words of 32 bits, each a number in this machine's order."""
+    words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
+    packed = b''.join(word.to_bytes(4, sys.byteorder) for word in words)
+    return _unmapped(ipaddress.ip_address(packed))
 
 
-def _plain(address: Address) -> Address:
+def _unmapped(address: Address) -> Address:
     """An IPv4 address that is written as IPv6 as what it is."""
     return getattr(address, 'ipv4_mapped', None) or address
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import resource
 
-MOST_CONNECTIONS, FEWEST_CONNECTIONS = (
-    200,
-    10,
-)  # of one supervisord at once; each takes a descriptor
-MOST_COMMANDS = 8  # of one supervisord at once; each takes a processor
+# Of one supervisord at once. A connection takes a descriptor, a command takes a processor.
+MOST_CONNECTIONS = 200
+FEWEST_CONNECTIONS = 10
+MOST_COMMANDS = 8
 
 
 class Places:
@@ -26,7 +25,7 @@ class Places:
 
 
 class Share:
-    """What one group in one restart has of the places."""
+    """What one group in one operation has of the places."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -52,11 +51,8 @@ def connections(taken: int) -> int:
     """
     try:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        left = (
-            limit - len(os.listdir('/dev/fd'))
-            if limit != resource.RLIM_INFINITY
-            else 2 * MOST_CONNECTIONS
-        )
+        unlimited = limit == resource.RLIM_INFINITY
+        left = 2 * MOST_CONNECTIONS if unlimited else limit - len(os.listdir('/dev/fd'))
     except OSError:
         left = 0  # it cannot be known
     return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, left // 2 + taken))

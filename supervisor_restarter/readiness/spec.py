@@ -24,7 +24,7 @@ MOST_CHARACTERS = 1000
 MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103  # sun_path without its final NUL
 PORTS = {'http': 80, 'https': 443, 'https+verify': 443}  # where none is given
 LOCALHOST = ('127.0.0.1', '::1')
-# Who listens on every address writes this; what is asked is this machine.
+# Programs that listen on every address write this; what is asked is this machine.
 ANY_ADDRESS = {'0.0.0.0': '127.0.0.1', '::': '::1'}
 
 AUTHORITY = re.compile(
@@ -79,14 +79,12 @@ def _parse(text: str) -> Spec:
             raise ValueError(
                 'what is asked for must begin with a slash, as in http+unix:///run/app.sock:/health'
             )
-        return Spec(
-            text, kind, ((socket.AF_UNIX, _path(path)),), _target('/' + target), 'localhost'
-        )
+        address = (socket.AF_UNIX, _path(path))
+        return Spec(text, kind, (address,), _target('/' + target), 'localhost')
     if separator and kind in PORTS:
         authority, slash, path = rest.partition('/')
-        return Spec(
-            text, kind, _addresses(authority, PORTS[kind]), _target(slash + path or '/'), authority
-        )
+        addresses = _addresses(authority, PORTS[kind])
+        return Spec(text, kind, addresses, _target(slash + path or '/'), authority)
     raise ValueError('unknown kind')
 
 
@@ -130,9 +128,8 @@ def _numeric(host: str, version: int) -> str:
     try:
         address = str(ipaddress.IPv6Address(host) if version == 6 else ipaddress.IPv4Address(host))
     except ValueError:
-        raise ValueError(
-            'the host must be localhost or a numeric address, [IPv6] in brackets'
-        ) from None
+        allowed = 'localhost or a numeric address, [IPv6] in brackets'
+        raise ValueError(f'the host must be {allowed}') from None
     return ANY_ADDRESS.get(address, address)
 
 

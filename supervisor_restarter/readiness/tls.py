@@ -1,5 +1,4 @@
-"""The TLS of one connection, without the connection: bytes in, bytes out. So it cannot wait for
-anything.
+"""The TLS of one connection, without the connection: bytes in, bytes out. So it never waits.
 
 The ssl module is loaded when the first such probe is asked, for it costs memory and time.
 """
@@ -15,9 +14,8 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 16384  # bytes: one record of TLS has no more
 KEPT = 600.0  # seconds for which what this machine trusts is not read anew
 
-_contexts: dict[
-    bool, tuple[float, ssl.SSLContext]
-] = {}  # whether certificates are checked: when it was made, what
+# By whether certificates are checked: when the context was made, and the context.
+_contexts: dict[bool, tuple[float, ssl.SSLContext]] = {}
 
 
 class TlsError(Exception):
@@ -27,7 +25,7 @@ class TlsError(Exception):
 class Tls:
     """One conversation: a request that is sent when both have shaken hands, and what is said to it.
 
-    host: whom the certificate must be valid for, if it is to be checked; '': any certificate will
+    host: what the certificate must be valid for, if it is to be checked; '': any certificate will
     do.
     """
 
@@ -65,15 +63,15 @@ class Tls:
         except self._module.SSLZeroReturnError:
             pass  # it has said all it wanted to say
         except self._module.SSLError as error:
-            raise TlsError(_reason(error)) from None
+            raise TlsError(_tls_reason(error)) from None
         return said, self._out.read()
 
 
-def _reason(error: ssl.SSLError) -> str:
+def _tls_reason(error: ssl.SSLError) -> str:
     why = getattr(error, 'verify_message', '')
-    return (
-        f'bad certificate: {why}' if why else (error.reason or 'failed').lower().replace('_', ' ')
-    )
+    if why:
+        return f'bad certificate: {why}'
+    return (error.reason or 'failed').lower().replace('_', ' ')
 
 
 def _context(verify: bool) -> ssl.SSLContext:
@@ -84,10 +82,10 @@ def _context(verify: bool) -> ssl.SSLContext:
     if context is None or time.monotonic() > made_at + KEPT:
         import ssl
 
-        context = (
-            ssl.create_default_context() if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
-        if not verify:
+        if verify:
+            context = ssl.create_default_context()
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(['http/1.1'])

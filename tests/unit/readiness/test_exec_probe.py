@@ -1,6 +1,4 @@
-"""Commands that tell whether a process is ready, run and reaped by the installed release's own
-loop.
-"""
+"""Commands that are asked whether a process is ready, on the installed release's own loop."""
 
 from __future__ import annotations
 
@@ -16,10 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_restarter.programs import access
-from supervisor_restarter.readiness.exec_probe import MOST_SAID, Command, adopt
-from supervisor_restarter.readiness.probe import MOST_NAME
+from supervisor_restarter.readiness.exec_probe import MOST_SAID, ExecProbe, adopt
+from supervisor_restarter.readiness.question import MOST_NAME
 from supervisor_restarter.readiness.spec import parse
-from tests.unit.readiness.test_probe import PATIENCE, Loop, descriptors
+from tests.unit.readiness.loop import PATIENCE, Loop, descriptors
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='only root can run commands as others')
@@ -46,33 +44,22 @@ class Reaping(Loop):
 
 
 class Asked:
-    """Somebody who is asked about, the loop, and the commands that were run."""
+    """A process that is asked about, the loop, and the commands that were run."""
 
     def __init__(self):
         self.loop, self.over, self.identities = Reaping(), [], {}
-        self.config = SimpleNamespace(
-            uid=None,
-            directory=None,
-            umask=None,
-            environment=None,
-            serverurl=None,
-            name='web',
-            options=self.loop,
-        )
+        unset = dict.fromkeys(('uid', 'directory', 'umask', 'environment', 'serverurl'))
+        self.config = SimpleNamespace(name='web', options=self.loop, **unset)
         self.process = SimpleNamespace(pid=4711, group=None, config=self.config)
 
     def begin(self, command, seconds=PATIENCE):
-        return Command(
-            self.process,
-            parse(f'exec:{command}'),
-            time.monotonic() + seconds,
-            self.identities,
-            lambda: self.over.append(command),
-        )
+        spec, deadline = parse(f'exec:{command}'), time.monotonic() + seconds
+        over = lambda: self.over.append(command)  # noqa: E731
+        return ExecProbe(self.process, spec, deadline, self.identities, over)
 
-    def ask(self, command, seconds=PATIENCE):
+    def ask(self, command):
         """A finished question, with nothing left of it."""
-        asked = self.begin(command, seconds)
+        asked = self.begin(command)
         self.finish(asked)
         return asked
 
@@ -116,12 +103,8 @@ def child_of(path):
 
 def test_exit_status_0_is_a_yes(asked):
     command = asked.begin('true')
-    assert (command.done, command.ready, command.error) == (
-        False,
-        False,
-        'exec:true: no answer yet',
-    )
-    assert asked.over == []
+    assert (command.done, command.ready, asked.over) == (False, False, [])
+    assert command.error == 'exec:true: no answer yet'
     asked.finish(command)
     assert (command.ready, command.error, asked.over) == (True, '', ['true'])
 
@@ -129,20 +112,13 @@ def test_exit_status_0_is_a_yes(asked):
 @pytest.mark.parametrize(
     ('command', 'why'),
     [
-        ('false', 'exit status 1'),
         ('sh -c "exit 77"', 'exit status 77'),
         ('sh -c "kill -9 $$"', 'terminated by SIGKILL'),
-        ('sh -c "echo no; exit 1"', 'exit status 1'),  # what is said on stdout is no matter
-        (
-            'sh -c "echo first >&2; echo the last one >&2; echo >&2; exit 1"',
-            'exit status 1: the last one',
-        ),
+        ('sh -c "echo first >&2; echo last >&2; echo >&2; echo no; exit 1"', 'exit status 1: last'),
         ('sh -c "printf %0999d 7 >&2; exit 1"', 'exit status 1: ' + '0' * MOST_SAID),
         ('sh -c \'printf "\\033[2J\\377x" >&2; exit 1\'', 'exit status 1: \\x1b[2J\ufffdx'),
-        ('sh -c "echo x >/dev/stderr; exit 1"', 'exit status 1: x'),
         ('sh -c "yes no 2>/dev/null | head -c 999999 >&2; exit 3"', 'exit status 3: no'),
         ('/no/such/command', '/no/such/command: No such file or directory'),
-        ('no-such-command', 'no-such-command: No such file'),
         ('/etc/passwd', '/etc/passwd: Permission denied'),
     ],
 )
@@ -156,17 +132,12 @@ def test_everything_else_is_a_no_with_its_reason(asked, command, why):
 
 
 def test_what_it_says_is_no_matter_when_it_is_ready(asked):
-    assert (
-        asked.ask('sh -c "yes 2>/dev/null | head -c 1000000 >&2; yes | head -c 1000000"').error
-        == ''
-    )
+    assert asked.ask('sh -c "yes 2>/dev/null | head -c 1000000 >&2; yes | head -c 1000000"').ready
 
 
 def test_the_reason_is_short_whatever_the_command(asked):
-    assert (
-        asked.ask('false ' + 'x' * 900).error
-        == f'exec:false {"x" * (MOST_NAME - 11)}...: exit status 1'
-    )
+    name = f'exec:false {"x" * (MOST_NAME - 11)}...'
+    assert asked.ask('false ' + 'x' * 900).error == f'{name}: exit status 1'
 
 
 # -- as whom, where and with what --------------------------------------------------------------
@@ -179,12 +150,8 @@ def test_it_has_the_environment_of_its_program_and_the_pid_that_is_meant(asked, 
     (tmp_path / 'check').chmod(0o755)
     assert asked.ask('check "" x').error == ''
     said = (tmp_path / 'it').read_text(errors='replace').splitlines()  # whatever else is in ours
-    assert {
-        'PORT=8001',
-        'RESTARTER_PID=4711',
-        'SUPERVISOR_ENABLED=1',
-        'SUPERVISOR_PROCESS_NAME=web',
-    } <= set(said)
+    for one in ('PORT=8001', 'RESTARTER_PID=4711', 'SUPERVISOR_PROCESS_NAME=web'):
+        assert one in said
     assert said[-2:] == ['0027', str(tmp_path)]
     assert asked.ask('./check').ready  # in its directory
 
@@ -201,10 +168,7 @@ def test_it_has_no_descriptors_but_its_own(asked, tmp_path):
 def test_it_runs_as_the_user_of_its_program(asked):
     asked.config.uid = NOBODY
     assert asked.ask(f'sh -c "test $(id -u) = {NOBODY}"').error == ''
-    assert (
-        asked.ask('sh -c "id -G | grep -qw 0"').error
-        == 'exec:sh -c "id -G | grep -qw 0": exit status 1'
-    )
+    assert not asked.ask('sh -c "id -G | grep -qw 0"').ready
     assert asked.identities[NOBODY].uid == NOBODY
 
 
@@ -242,10 +206,8 @@ def test_where_it_cannot_become_what_its_program_is_it_does_not_run(
 def test_without_rights_it_does_not_run_as_somebody_else(asked, monkeypatch):
     monkeypatch.setattr(os, 'getuid', lambda: 12345)
     asked.config.uid = NOBODY
-    assert (
-        asked.ask('true').error
-        == "exec:true: it cannot be run: Can't drop privilege as nonroot user"
-    )
+    why = "it cannot be run: Can't drop privilege as nonroot user"
+    assert asked.ask('true').error == f'exec:true: {why}'
 
 
 # -- the end -----------------------------------------------------------------------------------
@@ -306,13 +268,14 @@ def test_where_it_may_not_be_killed_it_is_reaped_when_it_ends(asked, monkeypatch
     assert len(asked.over) == 1
 
 
-@pytest.mark.parametrize('code', [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
-@pytest.mark.parametrize('at', ['pipe', 'Popen'])
-def test_where_there_is_no_room_for_it_nothing_is_known(asked, monkeypatch, code, at):
+@pytest.mark.parametrize(
+    ('code', 'of', 'at'), [(errno.EMFILE, os, 'pipe'), (errno.EAGAIN, subprocess, 'Popen')]
+)
+def test_where_there_is_no_room_for_it_nothing_is_known(asked, monkeypatch, code, of, at):
     def refuse(*args, **kwargs):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(*((os, 'pipe') if at == 'pipe' else (subprocess, 'Popen')), refuse)
+    monkeypatch.setattr(of, at, refuse)
     command = asked.begin('true')
     assert command.done
     assert command.blind
@@ -322,7 +285,6 @@ def test_where_there_is_no_room_for_it_nothing_is_known(asked, monkeypatch, code
 def test_no_other_child_is_reaped_by_mistake(asked):
     """subprocess reaps what it has lost sight of, whenever it starts something."""
     command = asked.begin('false')
-    time.sleep(0)
     subprocess.run([sys.executable, '-S', '-E', '-c', ''], check=True, timeout=60)
     del asked.loop.pidhistory[next(iter(asked.loop.pidhistory))]
     asked.loop.until(lambda: asked.loop.said)  # so it is still there to be reaped

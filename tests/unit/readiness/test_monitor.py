@@ -87,9 +87,9 @@ class Watched:
         self.questions = []
         self.holds = []  # what procfs.holds answers, one after the other; the last one ever after
         self.options = object()
-        monkeypatch.setattr(monitor, 'Attempt', self._ask)
+        monkeypatch.setattr(monitor, 'ConnectProbe', self._ask)
         monkeypatch.setattr(procfs, 'holds', self._holds)
-        monkeypatch.setattr(monitor, 'Command', self._run)
+        monkeypatch.setattr(monitor, 'ExecProbe', self._run)
         self.connections, self.commands = Places(10), Places(2)
         self.probing = Probing(self.options, watches, Share(self.connections), Share(self.commands))
         self.process = object()
@@ -180,13 +180,15 @@ def parameters(of):
 
 
 def test_the_stand_ins_are_like_what_they_stand_in_for():
-    real, stand_in = (kind(None, parse(NOTIFY), BEGINNING) for kind in (probe.Attempt, Question))
+    real, stand_in = (
+        kind(None, parse(NOTIFY), BEGINNING) for kind in (probe.ConnectProbe, Question)
+    )
     for name in ('done', 'ready', 'error', 'deadline', 'again_at', 'blind'):
         assert type(getattr(real, name)) is type(getattr(stand_in, name))
     for name in ('__init__', 'look', 'close'):
-        assert parameters(getattr(probe.Attempt, name)) == parameters(getattr(Question, name))
+        assert parameters(getattr(probe.ConnectProbe, name)) == parameters(getattr(Question, name))
         if name != '__init__':
-            assert parameters(getattr(exec_probe.Command, name)) == parameters(
+            assert parameters(getattr(exec_probe.ExecProbe, name)) == parameters(
                 getattr(Question, name)
             )
     for name in ('expect', 'is_ready'):
@@ -329,7 +331,7 @@ def test_an_answer_that_is_there_at_once_counts_at_once(watched, monkeypatch):
             super().__init__(*args)
             self.answer(REFUSED)
 
-    monkeypatch.setattr(monitor, 'Attempt', Refused)
+    monkeypatch.setattr(monitor, 'ConnectProbe', Refused)
     assert watched.see().unready == REFUSED
     assert watched.watch.wake_at() == BEGINNING + SOONEST
 
@@ -869,7 +871,7 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch, 
     hung, sound = parse('http://127.0.0.1:1/'), parse(TCP)
     monkeypatch.setattr(
         monitor,
-        'Attempt',
+        'ConnectProbe',
         lambda options, spec, *args: (Question if spec is hung else Answered)(options, spec, *args),
     )
     monkeypatch.setattr(procfs, 'holds', lambda pid, spec: True)

@@ -16,8 +16,8 @@ import time
 import pytest
 
 from supervisor_restarter.readiness import notify
-from supervisor_restarter.readiness.notify import MOST_BYTES, NotifySocket
-from tests.unit.readiness.test_probe import PATIENCE, Loop, descriptors
+from supervisor_restarter.readiness.notify import LONGEST_MESSAGE, NotifySocket
+from tests.unit.readiness.loop import PATIENCE, clean_loop, descriptors
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, 'SO_PASSCRED'), reason='notify needs Linux')
 
@@ -25,16 +25,13 @@ SOCKET = 'import socket, sys; sender = socket.socket(socket.AF_UNIX, socket.SOCK
 SAY_IT = "sender.sendto(b'READY=1', sys.argv[1])\n"
 ME = os.getpid()
 NOBODY = 65534
+AS_NOBODY = f'import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n{SAY_IT}'
 
 
 @pytest.fixture
 def loop():
-    before = descriptors()
-    loop = Loop()
-    yield loop
-    assert loop.is_clean()
-    del loop
-    assert descriptors() == before
+    with clean_loop() as loop:
+        yield loop
 
 
 @pytest.fixture
@@ -87,25 +84,17 @@ def test_ready_is_who_says_so(loop, listening):
     ('message', 'counts'),
     [
         (b'READY=1', True),
-        (b'READY=1\n', True),
         (b'STATUS=up\nREADY=1\nMAINPID=1', True),
         (b'READY=1\x00', True),
         (b'\xff\xfe\nREADY=1', True),
-        (b'READY=1\n' + b'x' * (MOST_BYTES - 8), True),
+        (b'READY=1\n' + b'x' * (LONGEST_MESSAGE - 8), True),
         (b'', False),
-        (b'\n', False),
-        (b'READY=0', False),
         (b'READY=10', False),
-        (b'READY=1 ', False),
         (b' READY=1', False),
         (b'ready=1', False),
         (b'READY=1\r\n', False),
-        (b'X_READY=1', False),
-        (b'STATUS=READY=1', False),
         (b'\x00READY=1', False),
-        (b'R\x00E\x00A\x00D\x00Y\x00=\x001\x00', False),
-        (b'READY=1\n' + b'x' * (MOST_BYTES - 7), False),
-        (b'READY=1\n' + b'x' * 100_000, False),
+        (b'READY=1\n' + b'x' * (LONGEST_MESSAGE - 7), False),
     ],
     ids=lambda value: repr(value[:20] + value[20:][-5:]) if isinstance(value, bytes) else None,
 )
@@ -153,21 +142,11 @@ def test_strangers_are_not_believed(loop, listening):
         assert listening.is_ready(pid) is False
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason='only root can start processes as others')
-def test_programs_that_run_as_other_users_can_send(loop, listening):
-    listening.expect(ME)
-    as_nobody = f'import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n{SAY_IT}'
-    with child_says(listening, as_nobody):
-        loop.until(lambda: listening.is_ready(ME))
-
-
 def test_a_message_that_does_not_tell_its_sender_is_nobodys():
     assert notify._sender([]) == 0
     assert notify._sender([(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, b'short')]) == 0
-    assert (
-        notify._sender([(socket.SOL_SOCKET, socket.SCM_RIGHTS, notify.CREDENTIALS.pack(ME, 0, 0))])
-        == 0
-    )
+    me = notify.CREDENTIALS.pack(ME, 0, 0)
+    assert notify._sender([(socket.SOL_SOCKET, socket.SCM_RIGHTS, me)]) == 0
 
 
 def test_who_is_forgotten_is_not_expected(loop, listening):
@@ -177,6 +156,13 @@ def test_who_is_forgotten_is_not_expected(loop, listening):
     say(listening)
     loop.turn()
     assert listening.is_ready(ME) is None
+
+
+def test_those_that_are_gone_are_forgotten(listening):
+    listening.expect(ME)
+    listening.expect(1)
+    listening.forget_others([ME, 2])
+    assert (listening.is_ready(ME), listening.is_ready(1)) == (False, None)
 
 
 def test_the_next_ready_can_be_waited_for(loop, listening):
@@ -202,9 +188,10 @@ def test_a_quick_process_may_speak_before_it_is_expected(loop, listening):
 # -- what senders can do -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('count', [1, 2, 200])
 @pytest.mark.parametrize(
-    'message', [b'READY=1', b'BARRIER=1', b'x' * 10_000], ids=['ready', 'barrier', 'long']
+    ('message', 'count'),
+    [(b'READY=1', 2), (b'BARRIER=1', 1), (b'x' * 10_000, 200)],
+    ids=['ready', 'barrier', 'long'],
 )
 def test_descriptors_that_are_passed_along_are_closed(loop, listening, count, message):
     reading, writing = os.pipe()
@@ -285,8 +272,13 @@ def test_open_and_close_may_be_called_again(loop, listening):
     assert listening.is_ready(ME)
 
 
-def test_closed_before_it_was_opened(loop):
-    NotifySocket(loop).close()
+def test_one_that_was_removed_is_made_anew(loop, listening):
+    os.unlink(listening.path)
+    listening.open()
+    listening.expect(ME)
+    say(listening)
+    loop.turn()
+    assert listening.is_ready(ME)
 
 
 def test_a_socket_that_cannot_be_made(loop, monkeypatch):
@@ -340,13 +332,11 @@ def place_of(listening, for_others):
     return os.path.dirname(os.path.dirname(path))
 
 
-@pytest.mark.parametrize('for_others', [False, True])
-def test_it_is_in_the_first_directory_that_everybody_may_enter(loop, places, for_others):
+def test_it_is_in_the_first_directory_that_everybody_may_enter(loop, places):
     listening = NotifySocket(loop)
-    for place in places[:2]:
+    for place, for_others in zip(places, (False, True, False)):
         assert place_of(listening, for_others) == place
         os.chmod(place, 0o700)
-    assert place_of(listening, for_others) == places[2]
 
 
 def test_every_directory_above_counts_and_what_a_link_leads_to(loop, places):
@@ -380,9 +370,7 @@ def test_without_a_place_for_everybody_it_serves_supervisords_own_user_only(loop
     listening = NotifySocket(loop)
     assert place_of(listening, False) == places[0]
     for _ in range(2):  # the second time there is one
-        with pytest.raises(
-            OSError, match=f'^notify: programs of other users cannot reach {places[0]}/'
-        ) as caught:
+        with pytest.raises(OSError, match=f'^notify: .* cannot reach {places[0]}/') as caught:
             listening.open(True)
         assert str(caught.value).isprintable()
     listening.open()
@@ -395,8 +383,7 @@ def test_other_users_reach_it_although_the_directory_of_temporary_files_is_priva
     listening = NotifySocket(loop)
     listening.open(True)
     listening.expect(ME)
-    as_nobody = f'import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n{SAY_IT}'
-    with child_says(listening, as_nobody):
+    with child_says(listening, AS_NOBODY):
         loop.until(lambda: listening.is_ready(ME))
     listening.close()
 

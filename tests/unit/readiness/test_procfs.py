@@ -1,4 +1,4 @@
-"""Who descends from whom and who holds which port, with real processes and sockets."""
+"""Which process descends from which, and which listens where, with real processes and sockets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dataclasses import replace
 import pytest
 
 from supervisor_restarter.readiness import procfs
-from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, descends, holds, lineage
+from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, holds, lineage
 from supervisor_restarter.readiness.spec import parse
-from tests.unit.readiness.test_probe import PATIENCE, descriptors, needs_ipv6
+from tests.unit.readiness.loop import PATIENCE, descriptors, needs_ipv6
 
 pytestmark = pytest.mark.skipif(not os.path.exists('/proc/self/task'), reason='/proc is needed')
 
@@ -33,15 +33,8 @@ def child(*sockets):
         yield process.pid
 
 
-def listener(
-    address='127.0.0.1',
-    port=0,
-    *,
-    family=socket.AF_INET,
-    only_v6=False,
-    shared=False,
-    listening=True,
-):
+def listener(address='127.0.0.1', port=0, *, only_v6=False, shared=False, listening=True):
+    family = socket.AF_INET6 if ':' in address else socket.AF_INET
     sock = socket.socket(family)
     if shared:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -75,14 +68,8 @@ def _no_descriptor_is_left_open():
 # -- lineage -----------------------------------------------------------------------------------
 
 
-def test_descent():
+def test_a_lineage():
     with child() as pid:
-        assert descends(pid, ME)
-        assert descends(pid, pid)
-        assert descends(pid, os.getppid())
-        assert not descends(ME, pid)
-        with child() as sibling:
-            assert not descends(pid, sibling)
         assert list(lineage(pid))[:3] == [pid, ME, os.getppid()]
 
 
@@ -90,7 +77,6 @@ def test_who_does_not_exist_descends_from_nobody():
     assert list(lineage(NOBODY_HAS)) == [NOBODY_HAS]
     assert list(lineage(0)) == []
     assert list(lineage(-1)) == []
-    assert not descends(NOBODY_HAS, ME)
 
 
 def test_a_name_that_looks_like_a_parent(tmp_path):
@@ -101,7 +87,7 @@ def test_a_name_that_looks_like_a_parent(tmp_path):
         assert list(lineage(process.pid))[1] == ME
 
 
-@pytest.mark.parametrize('content', ['', '1 (x', '1 (x)', '1 (x) S', '1 (x) S y'])
+@pytest.mark.parametrize('content', ['', '1 (x) S', '1 (x) S y'])
 def test_a_line_that_is_none(monkeypatch, tmp_path, content):
     say_instead_of_proc(monkeypatch, tmp_path, content)
     assert list(lineage(7)) == [7]
@@ -118,18 +104,16 @@ def test_without_proc_only_the_process_itself_is_known(monkeypatch):
 
     with child() as pid:
         monkeypatch.setattr(procfs, 'open', refuse, raising=False)
-        assert descends(pid, pid)
-        assert not descends(pid, ME)
+        assert list(lineage(pid)) == [pid]
         assert holds(ME, parse('tcp://127.0.0.1:1')) is None
 
 
 # -- tcp ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('kind', ['tcp', 'http'])
-def test_the_process_itself_or_somebody_else(kind):
+def test_the_process_itself_or_another():
     with listener() as sock, child() as other:
-        spec = parse(f'{kind}://127.0.0.1:{port_of(sock)}')
+        spec = parse(f'http://127.0.0.1:{port_of(sock)}')
         assert holds(ME, spec) is True
         assert holds(other, spec) is False
 
@@ -183,24 +167,19 @@ def test_connections_are_no_listeners():
         ('127.0.0.1', '127.0.0.2', None),
         ('127.1.2.3', '127.1.2.3', True),
         ('0.0.0.0', '127.0.0.1', True),
-        ('0.0.0.0', '0.0.0.0', True),
         ('0.0.0.0', 'localhost', True),
         ('0.0.0.0', '[::ffff:127.0.0.1]', True),
         ('0.0.0.0', '[::1]', None),
         ('0.0.0.0', '192.0.2.1', None),  # an address that nobody has
         pytest.param('::', '127.0.0.1', True, marks=needs_ipv6),
-        pytest.param('::', '[::1]', True, marks=needs_ipv6),
         pytest.param('::', '[2001:db8::1]', None, marks=needs_ipv6),
         pytest.param('::1', '[::1]', True, marks=needs_ipv6),
-        pytest.param('::1', 'localhost', True, marks=needs_ipv6),
         pytest.param('::1', '127.0.0.1', None, marks=needs_ipv6),
-        pytest.param('::ffff:127.0.0.1', '127.0.0.1', True, marks=needs_ipv6),
         pytest.param('::ffff:127.0.0.1', '[::ffff:127.0.0.1]', True, marks=needs_ipv6),
-        pytest.param('::ffff:127.0.0.1', '[::1]', None, marks=needs_ipv6),
     ],
 )
 def test_addresses(address, asked, answer):
-    with listener(address, family=socket.AF_INET6 if ':' in address else socket.AF_INET) as sock:
+    with listener(address) as sock:
         assert holds(ME, parse(f'tcp://{asked}:{port_of(sock)}')) is answer
 
 
@@ -225,7 +204,7 @@ def test_the_exact_address_wins():
 def test_the_same_family_wins():
     mine = listener('0.0.0.0')
     port = port_of(mine)
-    with mine, child(listener('::', port, family=socket.AF_INET6, only_v6=True)) as pid:
+    with mine, child(listener('::', port, only_v6=True)) as pid:
         assert holds(pid, parse(f'tcp://127.0.0.1:{port}')) is False
         assert holds(pid, parse(f'tcp://[::1]:{port}')) is True
         assert holds(pid, parse(f'tcp://localhost:{port}')) is False
@@ -297,9 +276,8 @@ def test_a_child_that_may_not_be_looked_at(monkeypatch):
         spec = parse(f'tcp://127.0.0.1:{port_of(sock)}')
         monkeypatch.setattr(procfs, '_children', lambda pid: [other] if pid != other else [])
         assert holds(pid, spec) is False
-        monkeypatch.setattr(
-            os, 'scandir', lambda path: refuse() if f'/{other}/' in path else scandir(path)
-        )
+        but_one = lambda path: refuse() if f'/{other}/' in path else scandir(path)  # noqa: E731
+        monkeypatch.setattr(os, 'scandir', but_one)
         answer = holds(pid, spec)
         monkeypatch.undo()
         assert answer is None
@@ -311,6 +289,15 @@ def test_a_child_that_ends_meanwhile(monkeypatch):
         assert holds(pid, parse(f'tcp://127.0.0.1:{port_of(sock)}')) is False
 
 
+def test_a_descriptor_that_is_closed_meanwhile(monkeypatch):
+    def closed(path):
+        raise FileNotFoundError
+
+    with listener() as sock, child() as pid, monkeypatch.context() as patch:
+        patch.setattr(os, 'readlink', closed)
+        assert holds(pid, parse(f'tcp://127.0.0.1:{port_of(sock)}')) is False
+
+
 def test_too_many_descriptors(monkeypatch):
     monkeypatch.setattr(procfs, 'MOST_DESCRIPTORS', 2)
     with listener() as sock, child() as pid:
@@ -318,7 +305,7 @@ def test_too_many_descriptors(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'content', ['', 'names\n', 'names\nrubbish\n', 'names\n0: z:0050 z:0 0A 0 0 0 0 0 7\n']
+    'content', ['', 'names\nrubbish\n', 'names\n0: z:0050 z:0 0A 0 0 0 0 0 7\n']
 )
 def test_a_table_that_is_none(monkeypatch, tmp_path, content):
     say_instead_of_proc(monkeypatch, tmp_path, content)
