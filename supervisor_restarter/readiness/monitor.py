@@ -1,4 +1,9 @@
-"""Whether one process is ready, by its probe: asked again and again while a restart cares."""
+"""Asks the probe of one process again and again, while an operation cares whether it is ready.
+
+What follows from the answers is decided in verdict.py. Here it is decided when to ask, and here is
+what has to be asked: the probe, the socket of READY=1, and /proc for who listens at an address.
+Once per turn of the loop `turn()` does what it is time for; `seen()` only says what is known then.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +19,25 @@ from supervisor_restarter.readiness.probe import ConnectProbe
 from supervisor_restarter.readiness.question import Question
 from supervisor_restarter.readiness.shares import Share
 from supervisor_restarter.readiness.spec import Spec
+from supervisor_restarter.readiness.verdict import (
+    PRESUMED_READY,
+    UNANSWERED,
+    UNTRUSTED,
+    News,
+    Readiness,
+    Verdict,
+)
 
-ANSWER = 5.0  # seconds that one answer may take
-RETRY_WHEN_SHORT = 0.5  # seconds until the next attempt where supervisord itself could make none
-# seconds after which it is told that there is no answer, and not what the last one was
+# Seconds that one answer may take.
+ANSWER = 5.0
+# Seconds until the next attempt where supervisord itself could make none.
+RETRY_WHEN_SHORT = 0.5
+# Seconds after which an error says that there is no answer, and not what the last one was.
 SILENT = 1.0
-FULL = 0.02  # seconds until the next attempt where there is no place for one
+# Seconds until the next attempt where there is no place for one.
+FULL = 0.02
 # Seconds between two attempts while a process is not ready: this part of the time it has been
-# waited for.
+# waited for, but no more than LATEST.
 RETRY_FRACTION = 0.1
 LATEST = 1.0
 
@@ -30,9 +46,9 @@ class Pace(NamedTuple):
     """How often one sort of probes is asked.
 
     first: seconds from a process's start to the first question. soonest: seconds between two
-    questions, at least. rechecks, attempts: questions per second of one restart, to processes that
-    are ready and that are not. hung: seconds without an answer after which a process that was ready
-    may have hung.
+    questions, at least. rechecks, attempts: questions per second of one operation, to processes
+    that are ready and that are not. hung: seconds without an answer after which a process that was
+    ready may have hung.
     """
 
     first: float
@@ -41,27 +57,38 @@ class Pace(NamedTuple):
     attempts: float
     hung: float
 
+    def pause(self, probed: int, ready: bool, seconds: float, min_ready: float) -> float:
+        """Seconds until a process is asked again that has been ready, or has not been, for so many
+        seconds. probed: how many processes of the operation have a probe.
+        """
+        if not ready:
+            growing = min(LATEST, seconds * RETRY_FRACTION)
+            return max(self.soonest, probed / self.attempts, growing)
+        recheck = max(1.0, probed / self.rechecks)
+        return recheck if seconds >= min_ready else min(recheck, max(self.soonest, min_ready / 4))
 
-CONNECTIONS = Pace(first=0.0, soonest=0.02, rechecks=50, attempts=400, hung=0.5)
-COMMANDS = Pace(first=0.2, soonest=1.0, rechecks=2, attempts=4, hung=2.5)  # dear: each is a process
+
+PACE_OF_CONNECTIONS = Pace(first=0.0, soonest=0.02, rechecks=50, attempts=400, hung=0.5)
+# Commands are dear: each is a process.
+PACE_OF_COMMANDS = Pace(first=0.2, soonest=1.0, rechecks=2, attempts=4, hung=2.5)
 
 
 class Probing:
-    """How often the probes of one group in a restart are asked, and whether there is a place for
-    one more.
+    """What the monitors of one group in an operation have in common: how many there are, and the
+    places for questions.
 
-    watches: how many processes of the whole restart have one. connections, commands: the group's
-    shares.
+    probed: how many processes of the whole operation have a probe. connections, commands: the
+    group's shares.
     """
 
-    def __init__(self, options: Any, watches: int, connections: Share, commands: Share) -> None:
+    def __init__(self, options: Any, probed: int, connections: Share, commands: Share) -> None:
+        self.probed = probed
         self._options = options
-        self._watches = watches
         self._connections, self._commands = connections, commands
         self._identities: Identities = {}
 
-    def attempt(self, spec: Spec, process: Any, deadline: float, waits: bool) -> Question | None:
-        """A new attempt; None if there are as many as there may be."""
+    def ask(self, spec: Spec, process: Any, deadline: float, waits: bool) -> Question | None:
+        """A new question; None if there are as many as there may be."""
         share = self._commands if spec.command else self._connections
         if not share.take():
             return None
@@ -69,25 +96,10 @@ class Probing:
             return ExecProbe(process, spec, deadline, self._identities, share.give_back)
         return ConnectProbe(self._options, spec, deadline, waits, share.give_back)
 
-    @staticmethod
-    def pace(spec: Spec) -> Pace:
-        return COMMANDS if spec.command else CONNECTIONS
-
-    def pause(self, pace: Pace, ready: bool, seconds: float, min_ready: float) -> float:
-        """Seconds until a process is asked again that has been ready, or has not been, for so many
-        seconds.
-        """
-        if not ready:
-            return max(
-                pace.soonest, self._watches / pace.attempts, min(LATEST, seconds * RETRY_FRACTION)
-            )
-        recheck = max(1.0, self._watches / pace.rechecks)
-        return recheck if seconds >= min_ready else min(recheck, max(pace.soonest, min_ready / 4))
-
 
 class ReadinessMonitor:
-    """Asks the probe of one process whether it is ready, and says so in what is seen of the
-    process.
+    """The probe of one process: asks it, and says in what is seen of the process whether it is
+    ready.
 
     patient: the process that runs at the beginning is not asked at all, but taken as ready.
     min_ready: for how many seconds a new one has to be ready. process: Supervisor's Subprocess, as
@@ -106,153 +118,148 @@ class ReadinessMonitor:
         self.spec = spec
         self._min_ready = min_ready
         self._probing, self._notify, self._process = probing, notify, process
-        self._pace = probing.pace(spec)
-        self._idle = patient
-        self._attempt: Question | None = None
-        self._pid: int | None = None  # None: not seen yet
-        self._old = True  # it runs since before the restart, and was not signalled
-        self._told = False  # it was signalled, and may not have heeded that yet
-        self._unproven = False  # it was started, and not ready so far
-        self._known = False  # whether there was an answer for this pid
-        self._ready = False
-        self._lapsed = False  # it was ready, and is not any more
-        # Whether a good answer can be believed to come from this very process. It cannot while the
-        # probe has said yes ever since the spawn: something else may hold the port.
-        self._trusted = True
-        self._error = ''
-        self._since = self._next_at = self._asked_at = self._seen_at = 0.0
+        self._pace = PACE_OF_COMMANDS if spec.command else PACE_OF_CONNECTIONS
+        self._verdict = Verdict(spec.text, patient)
+        self._question: Question | None = None
+        self._next_at = 0.0
+        self._turn_at = 0.0
+
+    # -- what is done to the process -----------------------------------------------------------
 
     def environment(self) -> dict[str, str]:
         """What a new process is to find in its environment beside its own."""
-        return (
-            {'NOTIFY_SOCKET': self._notify.path}
-            if self.spec.kind == 'notify' and self._notify.path
-            else {}
-        )
+        if self.spec.kind == 'notify' and self._notify.path:
+            return {'NOTIFY_SOCKET': self._notify.path}
+        return {}
 
     def started(self, pid: int, now: float) -> None:
         """The process was started with environment()."""
-        self._renew(pid, now)
-        self._trusted, self._unproven = False, True
+        self._withdraw(pid)
+        self._verdict.started(pid, now)
         if self._pace.first:
             self._next_at = now + self._pace.first
         if self.environment():
             self._notify.expect(pid)
 
     def signalled(self, now: float) -> None:
-        """The process was told to renew itself: only answers from now on count."""
-        pid = self._pid or 0
-        self._renew(pid, now)
-        self._told = True
+        """The process is about to be told to renew itself: only answers from now on count."""
+        pid = self._verdict.pid or 0
+        self._withdraw(pid)
+        self._verdict.signalled(now)
         if self._notify.is_ready(pid) is not None:
             self._notify.expect(pid)
 
+    # -- each turn -----------------------------------------------------------------------------
+
     def see(self, observation: Observation, now: float) -> Observation:
-        """The observation with what is known of the process's readiness; asks if it is time to."""
-        self._seen_at = now
-        if observation.pid != self._pid:
-            first = self._pid is None
-            if first:
-                self._pid, self._since = observation.pid, now
-            else:
-                self._renew(observation.pid, now)
-                self._trusted = False
+        """turn(), and then seen()."""
+        self.turn(observation, now)
+        return self.seen(observation, now)
+
+    def turn(self, observation: Observation, now: float) -> None:
+        """Do what it is time for, now that Supervisor shows this: begin or end a question, take in
+        an answer.
+        """
+        self._turn_at = now
+        if self._verdict.pid is None:
+            self._verdict.first_seen(observation.pid, now)
+        elif observation.pid != self._verdict.pid:
+            self._withdraw(observation.pid)
+            self._verdict.replaced(observation.pid, now)
         if observation.seen not in UP:
             self.close()
-            ended = self._unproven and observation.seen is Seen.EXITED
-            return observation._replace(unready=self._no_answer) if ended else observation
-        if self._idle:
-            return observation
-        if self._told and observation.seen is Seen.RUNNING:
-            return observation._replace(unready=self._no_answer)
-        if self.spec.kind == 'notify':
-            self._hear()
-        else:
-            self._ask(now)
-        if self._ready:
-            self._unproven = False
-            hung = (
-                self._attempt is not None
-                and now >= self._attempt.deadline - ANSWER + self._pace.hung
-            )
-            return observation._replace(confirmed=not hung, asked_at=self._asked_at or None)
-        if not self._known and self._old:
-            return observation._replace(confirmed=False)
-        seen = Seen.RUNNING if observation.seen is Seen.READY else observation.seen
-        return observation._replace(seen=seen, unready=self._error or self._no_answer)
+        elif self._verdict.state is not Readiness.UNASKED and observation.seen is not Seen.RUNNING:
+            # Supervisor's RUNNING is shown as RUNNING, and not as READY, right after a signal, when
+            # an answer may still be one from before.
+            if self.spec.kind == 'notify':
+                self._hear()
+            else:
+                self._ask(now)
+
+    def seen(self, observation: Observation, now: float) -> Observation:
+        """The observation that turn() was given last, with what is known of the readiness."""
+        hung = self._question is not None and now >= self._hung_at(self._question)
+        return self._verdict.of(observation, hung)
 
     def wake_at(self) -> float | None:
-        """When (monotonic) it has to look again; None: when something happens on the loop."""
-        if self._attempt is None:
+        """When (monotonic) the next turn is due; None: when something happens on the loop."""
+        question = self._question
+        if question is None:
             return self._next_at or None
-        hung_at = self._attempt.deadline - ANSWER + self._pace.hung
-        until = hung_at if self._ready and self._seen_at < hung_at else self._attempt.deadline
-        return until if self._attempt.again_at is None else min(until, self._attempt.again_at)
+        ready, hung_at = self._verdict.state is Readiness.READY, self._hung_at(question)
+        until = hung_at if ready and self._turn_at < hung_at else question.deadline
+        return until if question.again_at is None else min(until, question.again_at)
 
     def close(self) -> None:
         """Ask no more, until the process is seen running again."""
-        if self._attempt is not None:
-            self._attempt.close()
-            self._attempt = None
+        if self._question is not None:
+            self._question.close()
+            self._question = None
         self._next_at = 0.0
 
-    # -- inside ------------------------------------------------------------------------------
+    # -- inside --------------------------------------------------------------------------------
 
-    @property
-    def _no_answer(self) -> str:
-        return f'{self.spec.text}: no answer yet'
-
-    def _renew(self, pid: int, now: float) -> None:
+    def _withdraw(self, pid: int) -> None:
+        """What was asked so far is of no interest any more, now that the process has this pid."""
         self.close()
-        if pid != self._pid:
-            self._notify.forget(self._pid or 0)
-        self._told = self._old = self._idle = self._known = self._ready = self._lapsed = False
-        self._pid, self._since, self._error, self._asked_at = pid, now, '', 0.0
+        if pid != self._verdict.pid:
+            self._notify.forget(self._verdict.pid or 0)
+
+    def _hung_at(self, question: Question) -> float:
+        return question.deadline - ANSWER + self._pace.hung
 
     def _hear(self) -> None:
-        answer = self._notify.is_ready(self._pid or 0)
-        self._known = True
-        self._ready = answer is not False  # None: somebody else started it, without our socket
-        self._error = 'notify: no READY=1 has come'
+        # None: something else has started it, without the socket.
+        yes = self._notify.is_ready(self._verdict.pid or 0) is not False
+        self._verdict.heard(
+            News.YES if yes else News.NO, '' if yes else 'notify: no READY=1 has come'
+        )
 
     def _ask(self, now: float) -> None:
-        if self._attempt is None and now >= self._next_at:
-            # One that is ready, or was when the restart began, has not hung because it is too busy
-            # to accept.
-            waits = self._ready or (self._old and not self._known)
-            self._attempt = self._probing.attempt(self.spec, self._process, now + ANSWER, waits)
-            if self._attempt is None:
+        state = self._verdict.state
+        if self._question is None and now >= self._next_at:
+            waits = state in PRESUMED_READY
+            self._question = self._probing.ask(self.spec, self._process, now + ANSWER, waits)
+            if self._question is None:
                 self._next_at = now + FULL
-        if self._attempt is not None:
-            self._attempt.look(now)
-            if not self._known or (
-                not self._ready and now > self._attempt.deadline - ANSWER + SILENT
-            ):
-                self._error = self._attempt.error
-            if self._attempt.done:
-                self._take(self._attempt, now)
+        question = self._question
+        if question is None:
+            return
+        question.look(now)
+        silent = state is not Readiness.READY and now > question.deadline - ANSWER + SILENT
+        if state in UNANSWERED or silent:
+            self._verdict.error = question.error
+        if question.done:
+            self._take(question, now)
 
-    def _take(self, attempt: Question, now: float) -> None:
-        asked_at = attempt.deadline - ANSWER
+    def _take(self, question: Question, now: float) -> None:
+        """Take in the answer, and decide when to ask again."""
         self.close()
-        if attempt.blind:  # that says something about supervisord, and nothing about the process
+        if question.blind:  # that says something about supervisord, and nothing about the process
             self._next_at = now + RETRY_WHEN_SHORT
             return
-        self._known = True
-        if attempt.ready and not self._trusted:
-            self._trusted = procfs.holds(self._pid or 0, self.spec) is not False
-        ready = attempt.ready and self._trusted
-        if not attempt.ready:
-            self._error, self._trusted = attempt.error, True
-        elif not ready:
-            self._error = (
+        asked_at, verdict = question.deadline - ANSWER, self._verdict
+        news = self._news(question)
+        if news is News.FOREIGN_YES:
+            error = (
                 f'{self.spec.text}: answered, but not by this process: something else listens there'
             )
-        if ready != self._ready:
-            self._ready, self._since, self._lapsed = ready, asked_at, not ready
-        self._asked_at = asked_at
-        pause = self._probing.pause(self._pace, ready, asked_at - self._since, self._min_ready)
+        else:
+            error = question.error
+        verdict.answered(news, asked_at, error)
+        seconds = asked_at - verdict.since
+        pause = self._pace.pause(
+            self._probing.probed, verdict.state is Readiness.READY, seconds, self._min_ready
+        )
         # One bad answer is no failure: it has to be asked again, however many there are, before it
         # counts as one.
-        wavers = self._lapsed and asked_at - self._since < LONGEST_WAVERING
+        wavers = verdict.state is Readiness.LAPSED and seconds < LONGEST_WAVERING
         self._next_at = now + (min(LATEST, pause) if wavers else pause)
+
+    def _news(self, question: Question) -> News:
+        if not question.ready:
+            return News.NO
+        if self._verdict.state in UNTRUSTED:
+            listens = procfs.holds(self._verdict.pid or 0, self.spec)
+            return News.FOREIGN_YES if listens is False else News.YES
+        return News.YES
