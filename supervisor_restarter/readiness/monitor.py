@@ -40,6 +40,7 @@ FULL = 0.02
 # waited for, but no more than LATEST.
 RETRY_FRACTION = 0.1
 LATEST = 1.0
+NOT_BY_THIS = 'not by this process: something else listens there'
 
 
 class Pace(NamedTuple):
@@ -209,11 +210,11 @@ class ReadinessMonitor:
         return question.deadline - ANSWER + self._pace.hung
 
     def _hear(self) -> None:
-        # None: something else has started it, without the socket.
-        yes = self._notify.is_ready(self._verdict.pid or 0) is not False
-        self._verdict.heard(
-            News.YES if yes else News.NO, '' if yes else 'notify: no READY=1 has come'
-        )
+        if self._notify.is_ready(self._verdict.pid or 0) is False:
+            self._verdict.heard(News.NO, 'notify: no READY=1 has come')
+        elif self._verdict.state is not Readiness.READY:
+            # It has said so; or it was started by other means, without the socket.
+            self._verdict.heard(News.YES, '')
 
     def _ask(self, now: float) -> None:
         state = self._verdict.state
@@ -240,12 +241,8 @@ class ReadinessMonitor:
             return
         asked_at, verdict = question.deadline - ANSWER, self._verdict
         news = self._news(question)
-        if news is News.FOREIGN_YES:
-            error = (
-                f'{self.spec.text}: answered, but not by this process: something else listens there'
-            )
-        else:
-            error = question.error
+        foreign = f'{self.spec.text}: answered, but {NOT_BY_THIS}'
+        error = foreign if news is News.FOREIGN_YES else question.error
         verdict.answered(news, asked_at, error)
         seconds = asked_at - verdict.since
         pause = self._pace.pause(

@@ -33,7 +33,7 @@ READY = b'READY=1'
 
 
 class NotifySocket:
-    """One datagram socket in supervisord's loop, and who has said READY=1 on it."""
+    """One datagram socket in supervisord's loop, and which processes have said READY=1 on it."""
 
     def __init__(self, options: Any) -> None:
         self.path = ''
@@ -125,8 +125,8 @@ class NotifySocket:
         """Never called: writable() is False."""
 
     def handle_error(self) -> None:
-        # Only a socket that others have broken leads here. An exception would end supervisord, and
-        # a socket that stays unread would keep its loop from sleeping.
+        # Only a socket that was broken by other means leads here. An exception would end
+        # supervisord, and a socket that stays unread would keep its loop from sleeping.
         self.close()
 
     def _receive(self) -> None:
@@ -155,7 +155,7 @@ class NotifySocket:
 
 
 def _sender(extra: list[tuple[int, int, bytes]]) -> int:
-    """The pid of the process that has sent a message, 0 if it is not told."""
+    """The pid of the process that has sent a message, 0 if the kernel does not say."""
     for level, kind, data in extra:
         known = (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS)
         if known and len(data) == CREDENTIALS.size:

@@ -1,4 +1,4 @@
-"""Who descends from whom, and who holds a listening socket, as /proc tells it (Linux).
+"""Which process descends from which, and which has a listening socket open, as /proc says (Linux).
 
 For READY=1: whether its sender descends from a process that is waited for. For a probe that says
 yes: whether the process in question listens at the address, or something else does.
@@ -51,7 +51,7 @@ def holds(pid: int, spec: Spec) -> bool | None:
 
 
 def _has_open(pid: int, links: set[str]) -> bool | None:
-    told, seen = True, 0
+    conclusive, seen = True, 0
     pending = [pid]
     while pending:
         member = pending.pop()
@@ -66,8 +66,8 @@ def _has_open(pid: int, links: set[str]) -> bool | None:
             pending += _children(member)
         except OSError:
             ended_meanwhile = member != pid and not os.path.exists(f'/proc/{member}')
-            told = told and ended_meanwhile
-    return False if told else None
+            conclusive = conclusive and ended_meanwhile
+    return False if conclusive else None
 
 
 def _link(path: str) -> str:

@@ -3,13 +3,15 @@
 Readiness belongs to a process, that is, to a pid. While an operation lasts, five things can happen
 to what is known of it (News), and one table, VERDICTS, says what is known afterwards (Readiness):
 
-    UNASKED, ASSUMED          it ran before
-    any state --another pid--> NEW
-    any state --signal-------> RENEWED, but NEW or OCCUPIED --signal--> NEW
+    it ran before --> ASSUMED --+
+    a signal -------> RENEWED --+--yes--> READY --no--> LAPSED --yes--> READY
+    another pid ----> NEW ------+
+                                +--no---> UNREADY --yes--> READY
 
-    ASSUMED, NEW, OCCUPIED, RENEWED, UNREADY --yes--> READY --no--> LAPSED --yes--> READY
-    ASSUMED, NEW, OCCUPIED, RENEWED, UNREADY --no---> UNREADY
-              NEW, OCCUPIED --yes of another process--> OCCUPIED
+    NEW --yes, but of something else--> OCCUPIED, and from there as from NEW
+
+A signal and another pid may come in any state. A process that is UNASKED ran before, too, and stays
+UNASKED until one of them comes.
 
 Three rules run through it:
 
