@@ -66,6 +66,11 @@ class Asked:
     def finish(self, asked):
         self.loop.until(lambda: asked.done and not self.loop.pidhistory)
 
+    def child(self, path):
+        """The pid that a command has written down; waits for it."""
+        self.loop.until(lambda: path.exists() and path.read_text().endswith('\n'))
+        return int(path.read_text())
+
 
 @pytest.fixture
 def asked():
@@ -87,15 +92,6 @@ def is_gone(pid):
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z'
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def child_of(path):
-    """The pid that a command has written down; waits for it."""
-    deadline = time.monotonic() + PATIENCE
-    while not (path.exists() and path.read_text().endswith('\n')):
-        assert time.monotonic() < deadline, 'it has not been written'
-        time.sleep(0.005)
-    return int(path.read_text())
 
 
 # -- answers -----------------------------------------------------------------------------------
@@ -215,7 +211,7 @@ def test_without_rights_it_does_not_run_as_somebody_else(asked, monkeypatch):
 
 def test_at_the_deadline_it_is_killed_with_all_it_has_started(asked, tmp_path):
     command = asked.begin(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child; wait"', 5)
-    child = child_of(tmp_path / 'child')
+    child = asked.child(tmp_path / 'child')
     command.look(command.deadline - 0.01)
     assert not command.done
     assert asked.over == []
@@ -241,7 +237,7 @@ def test_close_gives_up_and_may_be_called_again(asked):
 
 def test_what_it_leaves_behind_is_killed(asked, tmp_path):
     assert asked.ask(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child"').ready
-    child = child_of(tmp_path / 'child')
+    child = asked.child(tmp_path / 'child')
     asked.loop.until(lambda: is_gone(child))
 
 
