@@ -129,19 +129,15 @@ def _listening(name: str, port: int) -> Iterator[tuple[Address, int]]:
     Only the beginning is read: the kernel takes milliseconds for the many connections behind it.
     """
     ending = b':%04X' % port
-    try:
-        with open(f'/proc/net/{name}', 'rb') as table:
-            next(table, b'')  # the names of the columns
-            for line in table:
-                # sl local remote state queues timer retransmits uid timeout inode ...
-                columns = line.split(maxsplit=10)
-                if columns[3] != LISTENING:
-                    return  # the listening ones come first
-                if columns[1].endswith(ending):
-                    yield _address(columns[1][: -len(ending)]), int(columns[9])
-    except FileNotFoundError:
-        if name == 'tcp':
-            raise  # without IPv6 only tcp6 is missing
+    with open(f'/proc/net/{name}', 'rb') as table:
+        next(table, b'')  # the names of the columns
+        for line in table:
+            # sl local remote state queues timer retransmits uid timeout inode ...
+            columns = line.split(maxsplit=10)
+            if columns[3] != LISTENING:
+                return  # the listening ones come first
+            if columns[1].endswith(ending):
+                yield _address(columns[1][: -len(ending)]), int(columns[9])
 
 
 def _address(digits: bytes) -> Address:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from supervisor_restarter.programs import access
-from supervisor_restarter.readiness.exec_probe import MOST_SAID, ExecProbe, adopt
+from supervisor_restarter.readiness.exec_probe import MOST_READ, MOST_SAID, ExecProbe, adopt
 from supervisor_restarter.readiness.question import MOST_NAME
 from supervisor_restarter.readiness.spec import parse
 from tests.unit.readiness.loop import PATIENCE, Loop, descriptors
@@ -122,9 +122,15 @@ def test_everything_else_is_a_no_with_its_reason(asked, command, why):
     answer = asked.ask(command)
     assert not answer.ready
     assert not answer.blind
-    assert answer.error.startswith(f'exec:{command}: {why}')
-    assert answer.error.isprintable()
+    assert answer.error == f'exec:{command}: {why}'
     assert asked.over == [command]
+
+
+def test_what_it_has_said_when_it_ends_is_heard_before_the_loop_has_read_it(asked):
+    command = asked.begin('sh -c "echo last >&2; exit 1"')
+    (pid,) = asked.loop.pidhistory
+    asked.loop.pidhistory.pop(pid).finish(*os.waitpid(pid, 0))
+    assert command.error.endswith(': exit status 1: last')
 
 
 def test_what_it_says_is_no_matter_when_it_is_ready(asked):
@@ -308,6 +314,7 @@ def test_no_turn_of_the_loop_waits_for_it(asked):
         assert time.thread_time() - before < 1.0
     for command in commands:
         assert not command.done
+        assert len(command._said) <= MOST_READ
         command.close()
 
 

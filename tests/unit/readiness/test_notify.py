@@ -291,18 +291,6 @@ def test_a_socket_that_cannot_be_made(loop, monkeypatch):
     assert listening.path == ''
 
 
-def test_where_the_directory_of_temporary_files_has_a_long_name_it_is_elsewhere(
-    loop, tmp_path, monkeypatch
-):
-    directory = tmp_path / ('x' * 100)
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, 'tempdir', str(directory))
-    listening = NotifySocket(loop)
-    listening.open()
-    assert listening.path.startswith('/tmp/supervisor-restarter-')
-    listening.close()
-
-
 # -- where other users can reach it ------------------------------------------------------------
 
 
@@ -351,6 +339,13 @@ def test_every_directory_above_counts_and_what_a_link_leads_to(loop, places):
     assert not notify.open_to_all(inner)
     assert not notify.open_to_all(os.path.join(places[1], 'link'))
     assert place_of(listening, True) == places[1]
+
+
+def test_a_directory_with_a_long_name_is_passed_over(loop, places, monkeypatch):
+    directory = os.path.join(places[0], 'x' * 100)
+    os.mkdir(directory)
+    monkeypatch.setattr(tempfile, 'tempdir', directory)
+    assert place_of(NotifySocket(loop), False) == places[1]
 
 
 def test_a_directory_that_cannot_be_written_to_is_passed_over(loop, places, monkeypatch):
