@@ -23,7 +23,7 @@ from supervisor_restarter.readiness.verdict import (
     PRESUMED_READY,
     UNANSWERED,
     UNTRUSTED,
-    News,
+    Heard,
     Readiness,
     Verdict,
 )
@@ -211,10 +211,10 @@ class ReadinessMonitor:
 
     def _hear(self) -> None:
         if self._notify.is_ready(self._verdict.pid or 0) is False:
-            self._verdict.heard(News.NO, 'notify: no READY=1 has come')
+            self._verdict.said(Heard.NO, 'notify: no READY=1 has come')
         elif self._verdict.state is not Readiness.READY:
             # It has said so; or it was started by other means, without the socket.
-            self._verdict.heard(News.YES, '')
+            self._verdict.said(Heard.YES, '')
 
     def _ask(self, now: float) -> None:
         state = self._verdict.state
@@ -240,10 +240,10 @@ class ReadinessMonitor:
             self._next_at = now + RETRY_WHEN_SHORT
             return
         asked_at, verdict = question.deadline - ANSWER, self._verdict
-        news = self._news(question)
+        heard = self._meaning(question)
         foreign = f'{self.spec.text}: answered, but {NOT_BY_THIS}'
-        error = foreign if news is News.FOREIGN_YES else question.error
-        verdict.answered(news, asked_at, error)
+        error = foreign if heard is Heard.FOREIGN_YES else question.error
+        verdict.answered(heard, asked_at, error)
         seconds = asked_at - verdict.since
         pause = self._pace.pause(
             self._probing.probed, verdict.state is Readiness.READY, seconds, self._min_ready
@@ -253,10 +253,10 @@ class ReadinessMonitor:
         wavers = verdict.state is Readiness.LAPSED and seconds < LONGEST_WAVERING
         self._next_at = now + (min(LATEST, pause) if wavers else pause)
 
-    def _news(self, question: Question) -> News:
+    def _meaning(self, question: Question) -> Heard:
         if not question.ready:
-            return News.NO
+            return Heard.NO
         if self._verdict.state in UNTRUSTED:
             listens = procfs.holds(self._verdict.pid or 0, self.spec)
-            return News.FOREIGN_YES if listens is False else News.YES
-        return News.YES
+            return Heard.FOREIGN_YES if listens is False else Heard.YES
+        return Heard.YES

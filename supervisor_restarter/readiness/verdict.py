@@ -1,7 +1,7 @@
 """Whether one process is ready: what follows from the answers of its probe. Pure.
 
 Readiness belongs to a process, that is, to a pid. While an operation lasts, five things can happen
-to what is known of it (News), and one table, VERDICTS, says what is known afterwards (Readiness):
+to what is known of it (Heard), and one table, VERDICTS, says what is known afterwards (Readiness):
 
     it ran before --> ASSUMED --+
     a signal -------> RENEWED --+--yes--> READY --no--> LAPSED --yes--> READY
@@ -48,7 +48,7 @@ class Readiness(Enum):
     LAPSED = 'lapsed'  # it was ready, and its last answer was no
 
 
-class News(Enum):
+class Heard(Enum):
     """What happens to a process, or is heard from it."""
 
     ANOTHER = 'another'  # there is another process under its name, or none
@@ -68,21 +68,21 @@ UNTRUSTED = frozenset({Readiness.NEW, Readiness.OCCUPIED})
 PRESUMED_READY = frozenset({Readiness.READY, Readiness.ASSUMED})
 
 
-def _verdicts() -> dict[tuple[Readiness, News], Readiness]:
-    table: dict[tuple[Readiness, News], Readiness] = {}
+def _verdicts() -> dict[tuple[Readiness, Heard], Readiness]:
+    table: dict[tuple[Readiness, Heard], Readiness] = {}
 
-    def row(to: Readiness, news: News, *known: Readiness) -> None:
-        table.update({(one, news): to for one in known})
+    def row(to: Readiness, heard: Heard, *known: Readiness) -> None:
+        table.update({(one, heard): to for one in known})
 
-    r, n = Readiness, News
+    r, h = Readiness, Heard
     never_ready = (r.ASSUMED, r.NEW, r.OCCUPIED, r.RENEWED, r.UNREADY)
-    row(r.NEW, n.ANOTHER, *r)
-    row(r.RENEWED, n.SIGNALLED, *r)
-    row(r.NEW, n.SIGNALLED, *UNTRUSTED)  # a signal makes it no more trustworthy
-    row(r.READY, n.YES, *never_ready, r.READY, r.LAPSED)
-    row(r.UNREADY, n.NO, *never_ready)
-    row(r.LAPSED, n.NO, r.READY, r.LAPSED)
-    row(r.OCCUPIED, n.FOREIGN_YES, *UNTRUSTED)
+    row(r.NEW, h.ANOTHER, *r)
+    row(r.RENEWED, h.SIGNALLED, *r)
+    row(r.NEW, h.SIGNALLED, *UNTRUSTED)  # a signal makes it no more trustworthy
+    row(r.READY, h.YES, *never_ready, r.READY, r.LAPSED)
+    row(r.UNREADY, h.NO, *never_ready)
+    row(r.LAPSED, h.NO, r.READY, r.LAPSED)
+    row(r.OCCUPIED, h.FOREIGN_YES, *UNTRUSTED)
     return table
 
 
@@ -119,35 +119,35 @@ class Verdict:
 
     def replaced(self, pid: int, now: float) -> None:
         """There is another process under the name, or none (pid 0)."""
-        self._begin(News.ANOTHER, pid, now)
+        self._begin(Heard.ANOTHER, pid, now)
 
     def started(self, pid: int, now: float) -> None:
         """The operation has started the process."""
-        self._begin(News.ANOTHER, pid, now)
+        self._begin(Heard.ANOTHER, pid, now)
         self.unproven = True
 
     def signalled(self, now: float) -> None:
         """The process was told to renew itself: only answers from now on count."""
-        self._begin(News.SIGNALLED, self.pid or 0, now)
+        self._begin(Heard.SIGNALLED, self.pid or 0, now)
 
-    def _begin(self, news: News, pid: int, now: float) -> None:
-        self.state = VERDICTS[self.state, news]
+    def _begin(self, heard: Heard, pid: int, now: float) -> None:
+        self.state = VERDICTS[self.state, heard]
         self.pid, self.since = pid, now
         self.asked_at, self.error = 0.0, ''
 
     # -- answers -----------------------------------------------------------------------------
 
-    def answered(self, news: News, asked_at: float, error: str = '') -> None:
+    def answered(self, heard: Heard, asked_at: float, error: str = '') -> None:
         """Its probe has answered what it was asked at `asked_at`. error: why that is no yes."""
         self.asked_at = asked_at
         was_ready = self.state is Readiness.READY
-        self.heard(news, error)
+        self.said(heard, error)
         if was_ready is not (self.state is Readiness.READY):
             self.since = asked_at
 
-    def heard(self, news: News, error: str) -> None:
+    def said(self, heard: Heard, error: str) -> None:
         """As answered(), for a process that says by itself whether it is ready."""
-        self.state = VERDICTS[self.state, news]
+        self.state = VERDICTS[self.state, heard]
         if self.state is Readiness.READY:
             self.unproven = False
         self.error = error or self.error

@@ -11,7 +11,7 @@ from supervisor_restarter.readiness.verdict import (
     UNANSWERED,
     UNTRUSTED,
     VERDICTS,
-    News,
+    Heard,
     Readiness,
     Verdict,
 )
@@ -36,11 +36,11 @@ RESTATED = {
 
 
 def test_the_table():
-    columns = (News.ANOTHER, News.SIGNALLED, News.YES, News.NO, News.FOREIGN_YES)
+    columns = (Heard.ANOTHER, Heard.SIGNALLED, Heard.YES, Heard.NO, Heard.FOREIGN_YES)
     assert {
-        (Readiness(known), news): Readiness(to)
+        (Readiness(known), heard): Readiness(to)
         for known, row in RESTATED.items()
-        for news, to in zip(columns, row)
+        for heard, to in zip(columns, row)
         if to
     } == VERDICTS
 
@@ -75,11 +75,11 @@ def test_the_process_that_runs_at_the_beginning_is_taken_as_ready(patient, state
     assert (verdict.state, verdict.pid, verdict.since) == (Readiness(state), OLD, BEGINNING)
 
 
-@pytest.mark.parametrize('news', [News.YES, News.NO, News.FOREIGN_YES])
-def test_what_is_not_asked_cannot_answer_and_stays_what_it_is(news):
+@pytest.mark.parametrize('heard', [Heard.YES, Heard.NO, Heard.FOREIGN_YES])
+def test_what_is_not_asked_cannot_answer_and_stays_what_it_is(heard):
     verdict = known(Readiness.UNASKED)
     with pytest.raises(KeyError):
-        verdict.heard(news, REFUSED)
+        verdict.said(heard, REFUSED)
     assert (verdict.state, verdict.error) == (Readiness.UNASKED, '')
 
 
@@ -93,7 +93,7 @@ def test_what_is_not_asked_cannot_answer_and_stays_what_it_is(news):
 )
 def test_a_new_process_and_a_signal_put_an_end_to_what_was_known(happen, pid, state, unproven):
     verdict = known(Readiness.ASSUMED)
-    verdict.answered(News.NO, BEGINNING + 5, REFUSED)
+    verdict.answered(Heard.NO, BEGINNING + 5, REFUSED)
     happen(verdict)
     assert (verdict.state, verdict.pid, verdict.unproven) == (Readiness(state), pid, unproven)
     assert (verdict.since, verdict.asked_at, verdict.error) == (BEGINNING + 9, 0.0, '')
@@ -101,8 +101,10 @@ def test_a_new_process_and_a_signal_put_an_end_to_what_was_known(happen, pid, st
 
 def test_the_waiting_begins_anew_when_it_is_ready_and_when_it_is_not_any_more():
     verdict, since = known(Readiness.ASSUMED), []
-    for at, news in enumerate([News.NO, News.NO, News.YES, News.YES, News.NO, News.NO, News.YES]):
-        verdict.answered(news, at, REFUSED)
+    for at, heard in enumerate(
+        [Heard.NO, Heard.NO, Heard.YES, Heard.YES, Heard.NO, Heard.NO, Heard.YES]
+    ):
+        verdict.answered(heard, at, REFUSED)
         assert verdict.asked_at == at
         since.append(verdict.since)
     assert since == [BEGINNING, BEGINNING, 2, 2, 4, 4, 6]
@@ -145,7 +147,7 @@ def test_one_that_is_not_ready_says_why():
 
 def test_a_ready_one_may_have_hung_and_says_when_it_was_asked():
     verdict = known(Readiness.NEW)
-    verdict.answered(News.YES, BEGINNING + 1)
+    verdict.answered(Heard.YES, BEGINNING + 1)
     assert verdict.of(shown(), hung=True) == shown(confirmed=False, asked_at=BEGINNING + 1)
 
 
@@ -161,6 +163,6 @@ def test_one_that_ends_before_it_was_ready_says_so():
 def test_one_that_ends_after_it_was_ready_is_passed_on():
     verdict = known(Readiness.READY)
     verdict.started(NEW, BEGINNING)
-    verdict.heard(News.YES, '')
+    verdict.said(Heard.YES, '')
     verdict.replaced(0, BEGINNING)
     assert verdict.of(shown(Seen.EXITED), hung=False) == shown(Seen.EXITED)
