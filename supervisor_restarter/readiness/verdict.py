@@ -139,9 +139,9 @@ class Verdict:
 
     def answered(self, heard: Heard, asked_at: float, error: str = '') -> None:
         """Its probe has answered what it was asked at `asked_at`. error: why that is no yes."""
-        self.asked_at = asked_at
         was_ready = self.state is Readiness.READY
         self.said(heard, error)
+        self.asked_at = asked_at
         if was_ready is not (self.state is Readiness.READY):
             self.since = asked_at
 

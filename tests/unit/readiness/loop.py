@@ -200,6 +200,11 @@ def no_room():
         yield listener.getsockname()[1]
 
 
+def why(question):
+    """The error, without the name of the probe."""
+    return question.error.partition(': ')[2]
+
+
 def without_ipv6():
     try:
         with socket.socket(socket.AF_INET6) as sock:
