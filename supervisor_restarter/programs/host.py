@@ -1,0 +1,239 @@
+"""Supervisor's objects, as far as this package uses them: one Protocol for each kind.
+
+Supervisor has no types of its own, and its attributes are no promise: a new release may rename
+one. So everything that is read, called or set is listed here and nowhere else, mypy holds the
+package to the list, and tests/unit/programs/test_host.py holds the list against the real classes
+of the installed Supervisor.
+
+The file is in this room because it is the lowest one that touches Supervisor's objects: the
+engine must not know them, readiness and server need them too. Names are Supervisor's own, but
+for the prefix: `Options` is its ServerOptions, `Process` its Subprocess, `Group` its ProcessGroup.
+Where Supervisor makes a subclass (FastCGISubprocess), the Protocol says what that one has more.
+
+Attributes that begin with `restarter_` are the package's own, put there by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import Callable, Optional, Protocol
+
+# The ends of a child's pipes by name ('child_stdin', 'stdout'); None: there is no such pipe.
+Pipes = dict[str, Optional[int]]
+
+
+class Logger(Protocol):
+    """supervisord's log, by level."""
+
+    warn: Callable[..., None]
+
+    def debug(self, msg: str) -> None: ...
+
+    def info(self, msg: str) -> None: ...
+
+    def critical(self, msg: str) -> None: ...
+
+
+class Poller(Protocol):
+    """What supervisord's loop sleeps in. It remembers descriptors from turn to turn.
+
+    To unregister a descriptor that is not registered may raise a KeyError or an OSError.
+    """
+
+    readables: set[int]
+    writables: set[int]
+
+    def poll(self, timeout: float) -> tuple[Sequence[int], Sequence[int]]: ...
+
+    def register_readable(self, fd: int) -> None: ...
+
+    def register_writable(self, fd: int) -> None: ...
+
+    def unregister_readable(self, fd: int) -> None: ...
+
+    def unregister_writable(self, fd: int) -> None: ...
+
+
+class Dispatcher(Protocol):
+    """What the loop calls, by the descriptor under which it stands in the socket map.
+
+    handle_error: a handler has raised. Supervisor's own dispatchers and HTTP channels are such
+    things; ours are, too.
+    """
+
+    def readable(self) -> bool: ...
+
+    def writable(self) -> bool: ...
+
+    def handle_read_event(self) -> None: ...
+
+    def handle_write_event(self) -> None: ...
+
+    def handle_error(self) -> None: ...
+
+
+class Channel(Protocol):
+    """An HTTP connection (deferring_http_channel).
+
+    last_writable_check: when (wall clock) it asked a deferred answer last.
+    """
+
+    last_writable_check: float
+
+
+class Child(Protocol):
+    """What stands in the table of pids: told when its pid was reaped, with the wait status."""
+
+    def finish(self, pid: int, sts: int) -> object: ...
+
+
+class Options(Protocol):
+    """ServerOptions: the configuration and the system calls of one supervisord.
+
+    mood: a SupervisorStates; below RUNNING it is shutting down or reloading. pidhistory: who is
+    told of the end of a pid. process_group_configs: a new list whenever the files are read again.
+    parse_infos: lines about what was read. rpcinterface_factories: (name, factory, extra keys).
+    """
+
+    logger: Logger
+    poller: Poller
+    mood: int
+    pidhistory: dict[int, Child]
+    serverurl: str | None
+    configfile: str | None
+    here: str | None
+    parse_infos: list[str]
+    process_group_configs: list[GroupConfig]
+    rpcinterface_factories: list[tuple[str, Callable[..., object], dict[str, str]]]
+    usage: Callable[[str], None]
+
+    def get_socket_map(self) -> MutableMapping[int, object]: ...
+
+    def make_pipes(self, stderr: bool = True) -> Pipes: ...
+
+    def close_fd(self, fd: int) -> bool: ...
+
+    def fork(self) -> int: ...
+
+    def check_execv_args(self, filename: str, argv: list[str], st: object) -> None: ...
+
+
+class Config(Protocol):
+    """ProcessConfig: one process's section, expanded.
+
+    restarter_original: on a copy of ours that stands in for a while: the process's own.
+    """
+
+    restarter_original: Config
+
+    options: Options
+    name: str
+    command: str
+    uid: int | None
+    directory: str | None
+    umask: int | None
+    environment: dict[str, str] | None
+    serverurl: str | None
+    priority: int
+    autorestart: object
+    startsecs: int
+    stopwaitsecs: float
+    stopasgroup: bool
+    exitcodes: list[int]
+    redirect_stderr: bool
+    stdout_logfile: object  # a path, None, or a class of Supervisor's that means AUTO
+    stderr_logfile: object
+
+
+class Process(Child, Protocol):
+    """Subprocess: one process, running or not.
+
+    pid: 0 while there is none. state: a ProcessStates. laststart, delay: wall clock; delay: when
+    SIGKILL is sent (STOPPING), or the next attempt is made (BACKOFF). killing: it was sent a signal
+    that is to end it.
+    """
+
+    config: Config
+    group: Group | None
+    pid: int
+    state: int
+    exitstatus: int | None
+    laststart: float
+    delay: float
+    backoff: int
+    killing: bool
+    spawnerr: str | None
+    dispatchers: dict[int, object]
+    pipes: Pipes
+
+    def get_state(self) -> int: ...
+
+    def get_execv_args(self) -> tuple[str, list[str]]: ...
+
+    def spawn(self) -> int | None: ...
+
+    def stop(self) -> str | None: ...
+
+    def signal(self, sig: int) -> str | None: ...
+
+    def drain(self) -> None: ...
+
+
+class SharedSocket(Protocol):
+    """The listening socket of an [fcgi-program:x]; open while a reference to it lives."""
+
+    def fileno(self) -> int: ...
+
+
+class FcgiProcess(Process, Protocol):
+    """FastCGISubprocess. fcgi_sock: from its spawn on."""
+
+    fcgi_sock: SharedSocket
+
+
+class GroupConfig(Protocol):
+    """ProcessGroupConfig."""
+
+    name: str
+    priority: int
+
+
+class Group(Protocol):
+    """ProcessGroup: the processes by their names."""
+
+    config: GroupConfig
+    processes: dict[str, Process]
+
+
+class SocketManager(Protocol):
+    """What hands out references to the socket of a group."""
+
+    def is_prepared(self) -> bool: ...
+
+    def get_socket(self) -> SharedSocket: ...
+
+
+class FcgiGroup(Group, Protocol):
+    """FastCGIProcessGroup."""
+
+    socket_manager: SocketManager
+
+
+class Supervisord(Protocol):
+    """Supervisor: what supervisord runs.
+
+    restarter_service: the one Service that all its HTTP servers share.
+    """
+
+    restarter_service: object
+
+    options: Options
+    process_groups: dict[str, Group]
+
+    def get_process_map(self) -> dict[int, object]: ...
+
+
+class GroupEvent(Protocol):
+    """ProcessGroupAddedEvent. group: its name."""
+
+    group: str
