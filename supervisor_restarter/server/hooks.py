@@ -3,64 +3,71 @@
 Everything of ours that is hooked into Supervisor (what | when | how it is taken back | why; also in docs/hooks.md):
 
 options.poller.poll | while a restart runs | Replacement.undo() in loop.py | the loop sleeps no longer than it may
-signal.set_wakeup_fd, and a pipe in the loop's socket map | while a restart runs | the former descriptor is set again
+signal.set_wakeup_fd, and a pipe in get_socket_map() | while a restart runs | the former descriptor is set again
     unless there is a newer one, loop.py | SIGCHLD ends the loop's sleep
 stopProcess, stopProcessGroup, stopAllProcesses of Supervisor's RPC interface | while a restart runs, if heed_stops |
     Replacement.undo() in stop_calls.py | a stop is heard also while the process is being stopped already
-sockets in the loop's socket map | while a probe is asked; from the first `notify` on | closed, and forgotten by the
-    poller, probe.py and notify.py | answers, and READY=1
+last_writable_check of HTTP channels | when there is news for clients that wait | set by the channel itself the next
+    time, loop.py | deferred answers are asked for at once
+sockets and pipes in get_socket_map() | while a probe is asked; from the first `notify` on | closed, and forgotten by
+    the poller, probe.py, exec_probe.py and notify.py | answers, and READY=1
+options.pidhistory: a command of ours | while an `exec:` probe runs | by supervisord, once it is reaped,
+    exec_probe.py | supervisord reaps it like its other children
 process.config, options.pidhistory | while a process is held | its own again, processes.py and fast_spawn.py |
     stopwaitsecs, NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
+events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reload | events.clear(), service.py |
+    what is wrong with RESTARTER_READY and its kin is logged before the first restart
+events.subscribe: SupervisorStoppingEvent | until a reload | events.clear(), service.py | restarts end with supervisord
+supervisord.restarter_service | until a reload | goes with the object, plugin.py | all HTTP servers share one engine
 xmlrpclib.Marshaller.dispatch | for good | the key is a class of ours, rpcinterface.py | text that is not ASCII
 os.register_at_fork | for good | does nothing while no restart runs, loop.py | a child does not write to our pipe
-event types GROUP_RESTART... | for good | the names are ours, events.py | [eventlistener:x] may subscribe to them
-a subscription to SupervisorStoppingEvent | until a reload | events.clear(), service.py | restarts end with supervisord
-supervisord.restarter_service | until a reload | goes with the object, plugin.py | all HTTP servers share one engine
+events.register: GROUP_RESTART... | for good | the names are ours, events.py | [eventlistener:x] may subscribe to them
 options.usage, options.logger.warn | the configuration is bad | supervisord exits, plugin.py | its error names the key
-controller.complete, controller.do_help | in supervisorctl | never, ctlplugin.py | the names of groups, and help
+controller.complete, controller.do_help, controller.default | in supervisorctl | never, ctlplugin.py | the names of
+    groups, help, and which of our commands may have been meant
 
-What is replaced by name on the server is replaced by replaced(). Another plugin may have wrapped
-the same thing before us, may do so while ours is there, and may put back what it had found, at any
-time and without a look at what is there by then. So ours is taken off only where it is on top.
-Where others have wrapped it, it stays in the chain and passes everything on, and the next one of
-ours revives it instead of wrapping the chain once more.
+What is replaced by name on the server, and is to be put back, is replaced by replaced(). Another
+plugin may have wrapped the same thing before us, may do so while ours is there, and may put back
+what it had found, at any time and without a look at what is there by then. What lies beneath a
+function of others cannot be seen. So ours goes on top again wherever something else is there; one
+of ours that others have wrapped passes everything on from then on, for good, unless others put
+just that one back: then it is the one that acts again. At most one acts. Ours is taken off only
+where it is on top, and a restart during which nobody else has touched the place leaves nothing
+behind.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import types
 import weakref
-from collections.abc import Iterator
 from typing import Any, Callable
 
-MOST_LOOKED_AT = 200  # functions in search of ours; wrappers of wrappers are a handful
-Make = Callable[[Any], Callable[..., Any]]
+# With a plugin that insists on being on top, too, the chain would grow in each turn of the loop. So
+# ours is put there at most so many times between replaced() and undo(), unless it is missed.
+MOST_TIMES = 20
+Function = Callable[..., Any]
 _ABSENT = object()
 
 
-class _Wrapper:
-    """What a function of ours that stands in for something does now.
+class _StandIn:
+    """A function of ours in the place of something: what it passes calls on to, and what it does.
 
-    place: the object and the name of its attribute. below: what it stands in for. own: that as the
-    object's own attribute, or _ABSENT where it has only inherited it. act: what is called instead
-    of `below`; None: nothing, it passes on.
+    own: `below` as the object's own attribute, _ABSENT where the object has only inherited it.
+    act: what is called instead of `below`; None: nothing, it passes on.
     """
 
-    def __init__(self, place: tuple[Any, str], below: Any, own: Any) -> None:
-        self.place, self.below, self.own = place, below, own
-        self.act: Callable[..., Any] | None = None
+    def __init__(self, below: Function, own: object) -> None:
+        self.below, self.own = below, own
+        self.act: Function | None = None
 
 
-# Not an attribute of the function: functools.wraps() of others would copy it.
-_wrappers: weakref.WeakKeyDictionary[Any, _Wrapper] = weakref.WeakKeyDictionary()
+# Not attributes of the functions: functools.wraps() of others would copy them.
+_stand_ins: weakref.WeakKeyDictionary[object, _StandIn] = weakref.WeakKeyDictionary()
 
 
-def replaced(obj: Any, name: str, make: Make) -> Replacement:
-    """Have make(below) called instead of obj.name until undo(); `below` is what it passes calls on
-    to.
-    """
+def replaced(obj: object, name: str, make: Callable[[Function], Function]) -> Replacement:
+    """Have make(below) called instead of obj.name until undo(), which passes calls on to `below`."""
     replacement = Replacement(obj, name, make)
     replacement.keep()
     return replacement
@@ -69,29 +76,26 @@ def replaced(obj: Any, name: str, make: Make) -> Replacement:
 class Replacement:
     """Something of ours in the place of obj.name; see replaced()."""
 
-    def __init__(self, obj: Any, name: str, make: Make) -> None:
+    def __init__(self, obj: object, name: str, make: Callable[[Function], Function]) -> None:
         self._obj, self._name, self._make = obj, name, make
-        self._function: Any = None  # ours, in the chain
-        # the object's own attribute when ours was last seen to be called by way of it
-        self._top: Any = None
+        self._function: object = None  # ours that acts
+        self._times = 0
 
     def keep(self, missed: bool = False) -> None:
-        """See to it that ours is still called: somebody may have put back what he had found before
-        us.
+        """Put ours on top unless it is: others have come, or have put back what they had found.
 
         To be called now and then; it costs nothing as long as nobody has touched the attribute.
-        missed: it was not called though it should have been, so that what can be seen of the chain
-        is wrong.
+        missed: it was not called though it should have been.
         """
-        own = self._own()
-        if self._function is not None and (own is self._function if missed else own is self._top):
+        top = self._own()
+        if top is self._function or (self._times >= MOST_TIMES and not missed):
             return
+        self._times += 1
         self._rest()
-        found = None if missed else _ours(self._obj, self._name)
-        self._function = self._wrap() if found is None else found
-        wrapper = _wrappers[self._function]
-        wrapper.act = self._make(wrapper.below)
-        self._top = self._own()
+        known = isinstance(top, types.FunctionType) and top in _stand_ins
+        self._function = top if known else self._wrap()
+        stand_in = _stand_ins[self._function]
+        stand_in.act = self._make(stand_in.below)
 
     def undo(self) -> None:
         """Take ours off if it is on top; otherwise it passes on from now. Nothing if that is done."""
@@ -99,81 +103,28 @@ class Replacement:
             return
         self._rest()
         if self._own() is self._function:
-            own = _wrappers[self._function].own
+            own = _stand_ins[self._function].own
             if own is _ABSENT:
                 delattr(self._obj, self._name)
             else:
                 setattr(self._obj, self._name, own)
-        self._function = self._top = None
+        self._function = None
 
-    def _wrap(self) -> Any:
+    def _wrap(self) -> Function:
         below = getattr(self._obj, self._name)
+        stand_in = _StandIn(below, self._own())
 
         @functools.wraps(below)
         def function(*args: Any, **kwargs: Any) -> Any:
-            return (wrapper.act or below)(*args, **kwargs)
+            return (stand_in.act or below)(*args, **kwargs)
 
-        wrapper = _wrappers[function] = _Wrapper((self._obj, self._name), below, self._own())
+        _stand_ins[function] = stand_in
         setattr(self._obj, self._name, function)
         return function
 
     def _rest(self) -> None:
         if self._function is not None:
-            _wrappers[self._function].act = None
+            _stand_ins[self._function].act = None
 
-    def _own(self) -> Any:
+    def _own(self) -> object:
         return vars(self._obj).get(self._name, _ABSENT)
-
-
-def _ours(obj: Any, name: str) -> Any:
-    """The function of ours that is called by way of obj.name, as far as can be seen; None if there
-    is none.
-    """
-    seen: set[int] = set()
-    todo = [getattr(obj, name)]
-    for thing in todo:
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        wrapper = _wrappers.get(thing) if isinstance(thing, types.FunctionType) else None
-        if wrapper is not None and wrapper.place[0] is obj and wrapper.place[1] == name:
-            return thing
-        if len(seen) > MOST_LOOKED_AT:
-            break
-        todo += _within(thing)
-    return None
-
-
-def _within(thing: Any) -> Iterator[Any]:
-    """What a callable may call, by the usual ways of keeping hold of what one has wrapped."""
-    if isinstance(thing, types.MethodType):
-        yield thing.__func__
-        yield from _kept(thing.__self__)
-    elif isinstance(thing, functools.partial):
-        yield from (thing.func, *thing.args)
-    elif isinstance(thing, types.FunctionType):
-        yield from vars(thing).values()  # __wrapped__
-        yield from (thing.__globals__.get(name) for name in thing.__code__.co_names)
-        yield from (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values())
-        for cell in thing.__closure__ or ():
-            with contextlib.suppress(ValueError):  # a variable that has no value yet
-                yield cell.cell_contents
-    else:
-        yield from _kept(thing)
-
-
-def _kept(thing: Any) -> Iterator[Any]:
-    """The functions that an object has as attributes, or in a list or table among them."""
-    if isinstance(thing, (type, types.ModuleType)):
-        return
-    for value in list(getattr(thing, '__dict__', {}).values()):
-        values = (
-            value.values()
-            if isinstance(value, dict)
-            else value
-            if isinstance(value, (list, tuple))
-            else [value]
-        )
-        yield from (
-            one for one in list(values) if isinstance(one, (types.FunctionType, types.MethodType))
-        )

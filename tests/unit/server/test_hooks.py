@@ -1,15 +1,23 @@
-"""Replacing what others replace, too. What it means for supervisord is in
+"""Replacing what others replace, too, and where that is done. What it means for supervisord is in
 tests/integration/test_hooks.py.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from supervisor_restarter.server.hooks import replaced
+from supervisor_restarter.programs import host
+from supervisor_restarter.server import hooks
+from supervisor_restarter.server.hooks import MOST_TIMES, replaced
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / 'supervisor_restarter'
 
 
 class Poller:
@@ -21,18 +29,12 @@ class Poller:
         return [*told, 'stock']
 
 
-def ours(below):
-    return lambda *args: below(
-        *args[:-1], [*args[-1], 'ours']
-    )  # a class's function is given its object, too
+def saying(name, below):
+    """A class's function is given its object, too."""
+    return lambda *args: below(*args[:-1], [*args[-1], name])
 
 
-def theirs(below):
-    @functools.wraps(below)
-    def poll(*args):
-        return below(*args[:-1], [*args[-1], 'theirs'])
-
-    return poll
+ours = functools.partial(saying, 'ours')
 
 
 @pytest.fixture(params=['instance', 'class'])
@@ -49,19 +51,19 @@ def call(place):
 def wrap(place):
     """As another plugin does it; gives what was there before."""
     found = place.poll
-    place.poll = theirs(found)
+    place.poll = functools.wraps(found)(saying('theirs', found))
     return found
 
 
 def test_ours_is_called_until_undo(place):
     before = dict(vars(place))
     hook = replaced(place, 'poll', ours)
+    hook.keep()
     assert call(place) == ['ours', 'stock']
-    hook.undo()
-    assert call(place) == ['stock']
-    assert dict(vars(place)) == before
-    hook.undo()
-    assert dict(vars(place)) == before
+    for _ in range(2):
+        hook.undo()
+        assert call(place) == ['stock']
+        assert dict(vars(place)) == before
 
 
 def test_what_was_there_before_is_put_back(place):
@@ -73,16 +75,18 @@ def test_what_was_there_before_is_put_back(place):
     assert vars(place)['poll'] is before
 
 
-def test_what_came_later_stays_and_ours_is_revived_beneath_it(place):
+def test_what_came_later_stays_and_ours_acts_once_above_it(place):
     hook = replaced(place, 'poll', ours)
     wrap(place)
-    top = vars(place)['poll']
+    assert call(place) == ['theirs', 'ours', 'stock']
+    theirs = vars(place)['poll']
     for _ in range(3):
-        assert call(place) == ['theirs', 'ours', 'stock']
+        hook.keep()
+        assert call(place) == ['ours', 'theirs', 'stock']
         hook.undo()
         assert call(place) == ['theirs', 'stock']
+        assert vars(place)['poll'] is theirs
         hook = replaced(place, 'poll', ours)
-        assert vars(place)['poll'] is top
     hook.undo()
 
 
@@ -97,17 +101,19 @@ def test_what_others_put_back_in_place_of_ours_gets_ours_again(place):
     assert call(place) == ['stock']
 
 
-def test_others_come_and_go_while_ours_is_there(place):
+def test_others_that_come_and_go_while_ours_is_there_leave_nothing(place):
     hook = replaced(place, 'poll', ours)
+    first = vars(place)['poll']
     for _ in range(3):
         found = wrap(place)
         hook.keep()
-        assert call(place) == ['theirs', 'ours', 'stock']
+        assert call(place) == ['ours', 'theirs', 'stock']
         place.poll = found
         hook.keep()
         assert call(place) == ['ours', 'stock']
+        assert vars(place)['poll'] is first
     hook.undo()
-    assert call(place) == ['stock']
+    assert 'poll' not in vars(place) or vars(place)['poll'] is Poller.poll
 
 
 def test_ours_that_others_put_back_later_passes_on_until_it_is_revived_and_taken_off(place):
@@ -117,106 +123,25 @@ def test_ours_that_others_put_back_later_passes_on_until_it_is_revived_and_taken
     place.poll = found
     assert call(place) == ['stock']
     hook = replaced(place, 'poll', ours)
+    assert vars(place)['poll'] is found
     assert call(place) == ['ours', 'stock']
     hook.undo()
     assert call(place) == ['stock']
     assert vars(place).get('poll') is not found
 
 
-remembered: Any = None
-
-
-def remember(found):
-    """Another plugin that keeps what it has wrapped in a variable of its module."""
-    global remembered
-    remembered = found
-    return lambda told: remembered([*told, 'theirs'])
-
-
-class Plugin:
-    """Another plugin that keeps what it has wrapped as an attribute, or in a table."""
-
-    def __init__(self, place, table):
-        self.place, self.found = place, {'poll': place.poll} if table else place.poll
-        self.closed = None
-
-    def poll(self, *args):
-        found = self.found['poll'] if isinstance(self.found, dict) else self.found
-        return found(*args[:-1], [*args[-1], 'theirs'])
-
-    def __call__(self, *args):
-        return self.poll(*args)
-
-
-@pytest.mark.parametrize(
-    'how',
-    [
-        lambda place: Plugin(place, table=False).poll,
-        lambda place: Plugin(place, table=True).poll,
-        lambda place: Plugin(place, table=False),
-        lambda place: functools.partial(lambda found, told: found([*told, 'theirs']), place.poll),
-        lambda place: lambda told, found=place.poll: found([*told, 'theirs']),
-        lambda place: remember(place.poll),
-    ],
-    ids=['attribute', 'table', 'object', 'partial', 'default', 'global'],
-)
-def test_ours_is_found_however_others_keep_it(how):
-    poller: Any = Poller()
-    hook = replaced(poller, 'poll', ours)
-    poller.poll = top = how(poller)
-    for _ in range(3):
-        assert call(poller) == ['theirs', 'ours', 'stock']
-        hook.undo()
-        hook = replaced(poller, 'poll', ours)
-        assert poller.poll is top or poller.poll == top
-    hook.undo()
-
-
-def test_ours_of_one_place_is_not_taken_for_that_of_another():
-    """Another plugin keeps everything that it has wrapped in one table."""
-    one, other = Poller(), Poller()
-    table = {'one': replaced(one, 'poll', ours), 'other': replaced(other, 'poll', ours)}
-    plugin = Plugin(one, table=True)
-    plugin.found = {'other': other.poll, 'poll': one.poll}
-    one.poll = plugin.poll  # type: ignore[method-assign]
-    table['one'].undo()
-    assert call(one) == ['theirs', 'stock']
-    table['one'] = replaced(one, 'poll', ours)
-    assert call(one) == ['theirs', 'ours', 'stock']
-    table['other'].undo()
-    assert call(one) == ['theirs', 'ours', 'stock']
-    assert call(other) == ['stock']
-
-
-def test_ours_is_called_once_also_where_it_cannot_be_seen(place):
-    """Behind something that hides it, the old one passes on, and the new one is taken off again."""
+def test_with_one_that_insists_on_being_on_top_there_is_an_end_unless_ours_is_missed(place):
     hook = replaced(place, 'poll', ours)
-    hidden = frozenset([wrap(place)])
-    place.poll = lambda *args: next(iter(hidden))(*args[:-1], [*args[-1], 'theirs'])
-    top = vars(place)['poll']
-    for _ in range(3):
+    for _ in range(3 * MOST_TIMES):
+        wrap(place)
         hook.keep()
-        assert call(place) == ['ours', 'theirs', 'stock']
-        hook.undo()
-        assert vars(place)['poll'] is top
-        hook = replaced(place, 'poll', ours)
+    told = call(place)
+    assert told.count('ours') == 1
+    assert told[0] == 'theirs'
+    hook.keep(missed=True)
+    assert call(place)[:2] == ['ours', 'theirs']
     hook.undo()
-
-
-def test_ours_is_put_on_top_where_it_was_missed(place):
-    """It looks as if theirs called ours, but it does not."""
-    hook = replaced(place, 'poll', ours)
-    stock: Any = Poller.poll if isinstance(place, type) else Poller.poll.__get__(place)
-    found = place.poll
-    place.poll = lambda *args, found=found: stock(*args[:-1], [*args[-1], 'theirs'])
-    top = vars(place)['poll']
-    hook.keep()
-    assert call(place) == ['theirs', 'stock']
-    for _ in range(3):
-        hook.keep(missed=True)
-        assert call(place) == ['ours', 'theirs', 'stock']
-    hook.undo()
-    assert vars(place)['poll'] is top
+    assert 'ours' not in call(place)
 
 
 def test_the_documentation_stays(place):
@@ -226,3 +151,125 @@ def test_the_documentation_stays(place):
     hook = replaced(place, 'poll', ours)
     assert place.poll.__doc__ == 'What it does.'
     hook.undo()
+
+
+# -- the table of all hooks ------------------------------------------------------------------------
+
+ROWS = re.sub(r'\n    ', ' ', hooks.__doc__ or '').split('\n\n')[2].splitlines()
+WHAT = ' '.join(row.split(' | ')[0] for row in ROWS)
+
+# What is assigned to attributes of Supervisor's objects, and to items of its tables: these are
+# hooks, which the table names.
+HOOKED = {
+    'config',
+    'pidhistory',
+    'get_socket_map',
+    'last_writable_check',
+    'restarter_service',
+    'dispatch',
+    'usage',
+    'warn',
+    'complete',
+    'do_help',
+    'default',
+}
+# The state of one process, as its own spawn() would set it, and settings of a copy that is ours.
+STATE = {
+    'backoff': 'a new start has all of its startretries',
+    'spawnerr': 'the reason why there is no child',
+    'dispatchers': 'closed with the pipes where there is no child',
+    'pipes': 'the same',
+    'options': 'of a copy of its config',
+    'stopwaitsecs': 'the same',
+    'environment': 'the same',
+    'restarter_original': 'the same; the name is ours',
+    'exitstatus': "supervisorctl's own",
+}
+CALLS = ('set_wakeup_fd', 'register_at_fork', 'subscribe', 'register', 'setattr', 'delattr')
+# Attributes of our own objects that are called like one of Supervisor's.
+OWN = {'handle', 'obituary', 'child', 'member', 'job', 'self', 'answer', 'both'}
+
+
+def host_attributes():
+    return {
+        name
+        for kind in vars(host).values()
+        if isinstance(kind, type) and getattr(kind, '_is_protocol', False)
+        for name in getattr(kind, '__annotations__', {})
+    }
+
+
+def trees():
+    for path in sorted(PACKAGE.rglob('*.py')):
+        room = path.parent.name
+        if room in ('programs', 'readiness', 'server') or path.name == 'ctlplugin.py':
+            yield path, ast.parse(path.read_text(encoding='utf-8'))
+
+
+def stored(tree):
+    """(receiver, name) of each attribute that is assigned to or deleted, and of each table of which
+    an item is.
+    """
+    for node in ast.walk(tree):
+        if not isinstance(getattr(node, 'ctx', None), (ast.Store, ast.Del)):
+            continue
+        if isinstance(node, ast.Subscript):
+            table = node.value.func if isinstance(node.value, ast.Call) else node.value
+            if isinstance(table, ast.Attribute):
+                yield ast.unparse(table.value), table.attr
+        elif isinstance(node, ast.Attribute):
+            yield ast.unparse(node.value), node.attr
+
+
+def test_this_test_sees_what_is_stored():
+    source = (
+        'a.b.c = 1\na.d[1] = 2\na.e()[1] = 3\ndel a.f\na.g += 1\nx, a.h = 1, 2\nfor a.i in j: y = k'
+    )
+    assert {name for _, name in stored(ast.parse(source))} == set('cdefghi')
+
+
+def test_what_is_assigned_to_supervisors_objects_is_hooked_or_state_of_one_process():
+    tables = {'get_socket_map', 'dispatch', 'complete', 'do_help', 'default', 'last_writable_check'}
+    found = {
+        name
+        for _, tree in trees()
+        for receiver, name in stored(tree)
+        if name in host_attributes() | tables and receiver not in OWN
+    }
+    assert found == HOOKED | set(STATE)
+
+
+def test_what_is_hooked_is_in_the_table():
+    assert {name for name in HOOKED if name not in WHAT} == set()
+
+
+def test_calls_that_hook_something_are_where_the_table_says():
+    found = {
+        (ast.unparse(node.func).rpartition('.')[2], path.name)
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition('.')[2] in CALLS
+    }
+    own = {('setattr', 'hooks.py'), ('delattr', 'hooks.py')}
+    assert own <= found
+    for name, file in found - own:
+        assert [row for row in ROWS if name in row and file in row], (name, file)
+
+
+def test_the_table_names_every_event_and_every_place_of_replaced():
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            if ast.unparse(node.func) == 'events.subscribe':
+                assert ast.unparse(node.args[0]).partition('.')[2] in WHAT
+            if ast.unparse(node.func) == 'replaced':
+                assert [row for row in ROWS if 'Replacement.undo()' in row and path.name in row]
+
+
+def test_the_page_for_users_names_the_same():
+    said = ' '.join(path.read_text(encoding='utf-8') for path in (ROOT / 'docs').glob('*.md'))
+    names = re.findall(r'[\w]+\.[\w.]+|[a-z]+[A-Z]\w+|[A-Z]\w+Event|\w+_\w+', WHAT)
+    assert len(names) > 15
+    missing = {name for name in names if name.rpartition('.')[2] not in said}
+    assert missing == set()

@@ -4,6 +4,7 @@ tests/integration.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from supervisor_restarter.server.hooks import MOST_TIMES
 from supervisor_restarter.server.loop import MOST_ALARMS, Reactor
 
 LONG = 10_000_000.0  # seconds; the longest that a client may ask for
@@ -104,23 +106,23 @@ def test_a_wake_up_descriptor_that_others_have_set_meanwhile_stays(attached):
         os.close(writing)
 
 
-class Other:
-    """Another plugin, which puts back what it has found and keeps what it has found since."""
-
-    def __init__(self, poller):
-        self.poller, self.found = poller, poller.poll
-
-    def poll(self, timeout):
-        return type(self.poller).poll(self.poller, timeout)
-
-
-def test_a_poll_that_is_not_called_any_more_is_missed_and_put_back(attached, poller):
-    """However it looks: without its step, what is down would stay down."""
+def test_a_poll_that_others_have_thrown_away_is_there_again_in_the_next_turn(attached, poller):
+    """Without its step, what is down would stay down."""
     attached.alarm(time.monotonic() + 0.5)
-    poller.poll = Other(poller).poll  # knows of ours, and does not call it
+    poller.poll = functools.partial(type(poller).poll, poller)
+    assert sleep(poller) == 1.0
     [dispatcher] = attached._supervisord.options.get_socket_map().values()
-    for _ in range(3):
-        assert sleep(poller) == 1.0
-        dispatcher.readable()
     dispatcher.readable()
     assert sleep(poller) <= 0.5
+
+
+def test_it_is_there_again_also_where_others_throw_it_away_in_every_turn(attached, poller):
+    attached.alarm(time.monotonic() + LONG)
+    [dispatcher] = attached._supervisord.options.get_socket_map().values()
+    stepped = []
+    attached._step = lambda: stepped.append(1)
+    for _ in range(10 * MOST_TIMES):
+        poller.poll = functools.partial(type(poller).poll, poller)
+        dispatcher.readable()
+        poller.poll(1.0)
+    assert len(stepped) > 2 * MOST_TIMES
