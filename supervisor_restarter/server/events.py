@@ -9,7 +9,6 @@ listener's buffer holds 10.
 from __future__ import annotations
 
 import traceback
-from typing import Any
 
 from supervisor import events
 
@@ -17,6 +16,7 @@ from supervisor_restarter import event_text
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
+from supervisor_restarter.programs.host import Logger
 from supervisor_restarter.server.job import Job
 
 
@@ -74,7 +74,7 @@ for _name, _event in zip(
     events.register(_name, _event)
 
 
-def announce(job: Job, logger: Any) -> None:
+def announce(job: Job, logger: Logger) -> None:
     """Tell all subscribers that the restart has begun or, when it is not running any more, that it
     is over.
 

@@ -18,10 +18,12 @@ import os
 import signal
 import time
 from bisect import bisect_right, insort
-from typing import Any, Callable, Optional
+from collections.abc import Sequence
+from typing import Callable, Optional
 
 from supervisor.http import deferring_http_channel
 
+from supervisor_restarter.programs.host import Channel, Supervisord
 from supervisor_restarter.server.hooks import Replacement, replaced
 
 # Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed
@@ -29,13 +31,15 @@ from supervisor_restarter.server.hooks import Replacement, replaced
 _attached: set[int] = set()
 os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached else None)
 
-# What clients can cost is bounded: of more than so many waiting ones those with the most time left
-# may be told late, by a second. Not the latest to come: clients that have asked for months and gone
-# away would keep all others out.
+# What clients can cost is bounded: of more waiting ones than this, those with the most time left are
+# told up to a second late. Not the latest to come: clients that asked for months and went away
+# would keep all others out.
 MOST_ALARMS = 1000
-# In one turn the loop asks a dispatcher twice at the most whether it is readable.
+# In one turn the loop asks a dispatcher at most twice whether it is readable.
 MOST_MISSED = 2
+
 Step = Callable[[], Optional[float]]
+Poll = Callable[[float], tuple[Sequence[int], Sequence[int]]]
 
 
 class WakeUp:
@@ -66,7 +70,7 @@ class WakeUp:
         """Never called: writable() is False."""
 
     def handle_error(self) -> None:
-        # Only a descriptor closed by somebody else leads here. supervisord goes on with its own
+        # Only a descriptor that others have closed leads here. supervisord goes on with its own
         # turns of a second; an exception from here would end it.
         self.closed = True
 
@@ -79,17 +83,16 @@ class WakeUp:
 class Reactor:
     """Calls `step` before each sleep of supervisord's loop and wakes it exactly, while attached.
 
-    step() returns the seconds after which it wants to be called again at the latest, None for
-    whenever something happens.
+    step: returns the seconds after which it wants to be called again, None: when something happens.
     """
 
-    def __init__(self, supervisord: Any, step: Step) -> None:
+    def __init__(self, supervisord: Supervisord, step: Step) -> None:
         self._supervisord = supervisord
         self._step = step
         self._wake_up: WakeUp | None = None
         self._former_fd = -1
         self._poll: Replacement | None = None
-        self._missed = 0  # how often the loop has gone on since poll() was called
+        self._missed = 0  # how often the loop has asked _wake_up since our poll() was called
         self._alarms: list[float] = []  # in order
 
     @property
@@ -97,9 +100,7 @@ class Reactor:
         return self._wake_up is not None
 
     def attach(self) -> None:
-        """Hook into the loop; nothing if that is done already. OSError if there are no descriptors
-        left.
-        """
+        """Hook into the loop; nothing if that is done. OSError if there are no descriptors left."""
         if self._wake_up is not None:
             return
         options = self._supervisord.options
@@ -134,9 +135,7 @@ class Reactor:
         wake_up.close()
 
     def alarm(self, at: float) -> None:
-        """Let waiting clients be asked again at the monotonic time `at`. While detached there are
-        none.
-        """
+        """Ask waiting clients again at the monotonic time `at`. While detached there are none."""
         if self.attached:
             insort(self._alarms, at)
             del self._alarms[MOST_ALARMS:]
@@ -147,18 +146,19 @@ class Reactor:
         A channel with a deferred answer is asked again only after its `delay`; with the time of
         the last question forgotten it is asked at once. A question too many does no harm.
         """
-        for channel in list(self._supervisord.options.get_socket_map().values()):
-            if isinstance(channel, deferring_http_channel):
+        for dispatcher in list(self._supervisord.options.get_socket_map().values()):
+            if isinstance(dispatcher, deferring_http_channel):
+                channel: Channel = dispatcher
                 channel.last_writable_check = 0
 
     def forget_closed(self) -> None:
-        """Have the poller forget the descriptors of processes that were reaped in this turn. To be
-        called before a process is spawned.
+        """Have the poller forget the descriptors of processes that were reaped in this turn.
 
-        Supervisor leaves it to the next poll() to find out that they are closed, and never spawns
-        between reap() and poll(). We do, and the pipes and log files of a new process take the
-        numbers of the old ones: a log file that is polled for reading wakes the loop without end,
-        and so does the writing end of a stdin that the program closes.
+        To be called before a process is spawned. Supervisor leaves it to the next poll() to find out
+        that they are closed, and never spawns between reap() and poll(). We do, and the pipes and
+        log files of a new process take the numbers of the old ones: a log file that is polled for
+        reading wakes the loop without end, and so does the writing end of a stdin that the program
+        closes.
         """
         options = self._supervisord.options
         poller = options.poller
@@ -174,7 +174,7 @@ class Reactor:
             self._poll.keep(missed=self._missed > MOST_MISSED)
             self._missed += 1
 
-    def _step_and_poll(self, timeout: float, poll: Callable[[float], Any]) -> Any:
+    def _step_and_poll(self, timeout: float, poll: Poll) -> tuple[Sequence[int], Sequence[int]]:
         self._missed = 0
         wait = self._step()
         if self._alarms:

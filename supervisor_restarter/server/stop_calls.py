@@ -1,11 +1,11 @@
 """Hearing of stop requests that Supervisor itself would ignore.
 
 A process that is STOPPING is 'not running' for Supervisor: stopProcess refuses it and the group
-calls pass over it. So somebody who runs `supervisorctl stop web:*` in the middle of a restart would
-be told that there is nothing to stop, and the restart would start everything again. While a restart
-is under way, the three stop calls of Supervisor's own interface (the web page uses them too)
-therefore tell the service, and report the processes that the restart was stopping as stopped
-when they are. `heed_stops = false` leaves Supervisor's calls as they are.
+calls pass over it. `supervisorctl stop web:*` in the middle of a restart would say that there is
+nothing to stop, and the restart would start everything again. So while a restart is under way, the
+three stop calls of Supervisor's own interface (the web page uses them too) tell the service, and
+report the processes that the restart was stopping as stopped when they are. `heed_stops = false`
+leaves Supervisor's calls as they are.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import STOPPED_STATES
 from supervisor.xmlrpc import Faults, RPCError
 
+from supervisor_restarter.programs.host import Process, Supervisord
 from supervisor_restarter.server.hooks import Replacement, replaced
 
-Key = tuple[str, str]  # group name, process name
-Heed = Callable[[Iterable[Key]], 'set[Key]']  # returns those that a restart has taken down
+# The processes that are to be stopped, as (group, name); returns those that a restart has taken down.
+Heed = Callable[[Iterable[tuple[str, str]]], 'set[tuple[str, str]]']
+Held = dict[tuple[str, str], Process]  # what a restart has taken down
 
 METHODS = ('stopProcess', 'stopProcessGroup', 'stopAllProcesses')
 
@@ -32,7 +34,7 @@ METHODS = ('stopProcess', 'stopProcessGroup', 'stopAllProcesses')
 class StopRequests:
     """Wraps Supervisor's stop calls for one supervisord between install() and remove()."""
 
-    def __init__(self, supervisord: Any, heed: Heed) -> None:
+    def __init__(self, supervisord: Supervisord, heed: Heed) -> None:
         self._supervisord = supervisord
         self._heed = heed
         self._hooks: list[Replacement] = []
@@ -55,17 +57,16 @@ class StopRequests:
             hook.undo()
         self._hooks.clear()
 
-    def _wrapped(self, method: str, original: Any) -> Any:
-        def stop(interface: Any, *args: Any, **kwargs: Any) -> Any:
-            wait = kwargs.get(
-                'wait',
-                args[-1] if len(args) == (1 if method == 'stopAllProcesses' else 2) else True,
-            )
+    def _wrapped(self, method: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        place_of_wait = 0 if method == 'stopAllProcesses' else 1
+
+        def stop(interface: object, *args: Any, **kwargs: Any) -> Any:
+            wait = args[place_of_wait] if len(args) > place_of_wait else kwargs.get('wait', True)
             keys = self._keys(method, args[0] if args else kwargs.get('name'))
             try:
                 answer = original(interface, *args, **kwargs)
             except RPCError as error:
-                held = self._held(keys) if error.code == Faults.NOT_RUNNING else []
+                held = self._held(keys) if error.code == Faults.NOT_RUNNING else {}
                 if not held:
                     raise
                 answer = True
@@ -75,13 +76,13 @@ class StopRequests:
 
         return stop
 
-    def _held(self, keys: list[Key]) -> list[Any]:
-        return [
-            self._supervisord.process_groups[group].processes[name]
+    def _held(self, keys: list[tuple[str, str]]) -> Held:
+        return {
+            (group, name): self._supervisord.process_groups[group].processes[name]
             for group, name in sorted(self._heed(keys))
-        ]
+        }
 
-    def _keys(self, method: str, name: Any) -> list[Key]:
+    def _keys(self, method: str, name: Any) -> list[tuple[str, str]]:
         """The processes that the call is about."""
         groups = self._supervisord.process_groups
         process = None
@@ -99,14 +100,14 @@ class StopRequests:
         ]
 
 
-def _joined(interface: Any, answer: Any, processes: list[Any], wait: Any) -> Any:
+def _joined(interface: object, answer: Any, held: Held, wait: object) -> Callable[[], Any]:
     """A deferred answer: Supervisor's own one, joined by the processes that a restart was stopping
     once each of these has exited (at once, if the caller does not wait).
 
     The next restart may start one while another still stops, so that they are never down together.
     """
     answers = [NOT_DONE_YET if isinstance(answer, types.FunctionType) else answer]
-    stopping = [(process, process.pid) for process in processes if wait]
+    stopping = [(process, process.pid) for process in held.values() if wait]
 
     def both() -> Any:
         stopping[:] = [
@@ -121,13 +122,8 @@ def _joined(interface: Any, answer: Any, processes: list[Any], wait: Any) -> Any
         if not isinstance(answers[0], list):
             return answers[0]
         return answers[0] + [
-            {
-                'name': process.config.name,
-                'group': process.group.config.name,
-                'status': Faults.SUCCESS,
-                'description': 'OK',
-            }
-            for process in processes
+            {'name': name, 'group': group, 'status': Faults.SUCCESS, 'description': 'OK'}
+            for group, name in held
         ]
 
     both.delay = 0.05  # type: ignore[attr-defined]

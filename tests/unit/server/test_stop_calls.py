@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from supervisor.http import NOT_DONE_YET
@@ -52,7 +53,7 @@ class Scene:
     """Installed stop requests. `held`: the processes that a restart has taken down."""
 
     def __init__(self, monkeypatch) -> None:
-        self.supervisord = Supervisord()
+        self.supervisord: Any = Supervisord()
         self.held: set[tuple[str, str]] = set()
         self.heard: list[tuple[str, str]] = []
         self.calls: list[tuple] = []
