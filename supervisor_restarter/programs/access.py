@@ -2,7 +2,7 @@
 
 supervisord often runs as root, and its programs as others. To ask the kernel on behalf of another
 user one would have to become that user. So the bits are read as the kernel reads them; where they
-are not the whole truth (access lists, network file systems), the answer is that it cannot be said.
+are not the whole truth (access lists, network file systems), the answer is that it is not known.
 """
 
 from __future__ import annotations
@@ -17,37 +17,19 @@ from typing import NamedTuple
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 MOST_LINKS = 40  # in one path, as for the kernel
-ACL_ATTRIBUTES = {
-    'system.posix_acl_access',
-    'system.nfs4_acl',
-    'system.richacl',
-}  # say more than permission bits
-# File systems on which whoever is refused by the bits is refused. Elsewhere somebody else decides:
-# a server, a daemon.
+# File systems on which the permission bits are the last word. Elsewhere others decide: a server, a
+# daemon.
+# fmt: off
 LOCAL = {
-    'ext2',
-    'ext3',
-    'ext4',
-    'xfs',
-    'btrfs',
-    'zfs',
-    'f2fs',
-    'jfs',
-    'reiserfs',
-    'bcachefs',
-    'tmpfs',
-    'ramfs',
-    'rootfs',
-    'overlay',
-    'squashfs',
-    'erofs',
-    'iso9660',
+    'ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'jfs', 'reiserfs', 'bcachefs', 'tmpfs',
+    'ramfs', 'rootfs', 'overlay', 'squashfs', 'erofs', 'iso9660',
 }
+# fmt: on
 MOUNTS = '/proc/self/mountinfo'
 
 
 class UnknownUser(Exception):
-    """Supervisor's child could not become that user; the text is what it would say."""
+    """Supervisor's child cannot become that user; the text is what it says."""
 
 
 class Identity(NamedTuple):
@@ -60,17 +42,16 @@ class Identity(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Whether something is allowed; None: that cannot be said. place: where it is refused."""
+    """Whether something is allowed; None: that is not known. place: where it is refused."""
 
     allowed: bool | None
     place: str = ''
 
 
 def identity(uid: int | None) -> Identity | None:
-    """Whom ServerOptions.drop_privileges(uid) would make of the child, None if it would change
-    nothing.
+    """Whom ServerOptions.drop_privileges(uid) makes of the child, None if it changes nothing.
 
-    UnknownUser where it would refuse.
+    UnknownUser where it refuses.
     """
     if uid is None or uid == os.getuid():
         return None
@@ -85,8 +66,8 @@ def identity(uid: int | None) -> Identity | None:
 
 
 def may_enter(directory: str, user: Identity) -> bool:
-    """Whether the permission bits let the user change to the directory. True also if there is no
-    such directory: that is seen when it is tried. False wherever bits alone do not say it.
+    """Whether it is known that the user may change to the directory. True also if there is no such
+    directory: that is seen when it is tried.
     """
     try:
         return ask(directory, user, os.X_OK).allowed is True
@@ -127,50 +108,36 @@ def ask(path: str, user: Identity, mode: int) -> Answer:
 
 
 def _here(path: str, its: os.stat_result, user: Identity, mode: int) -> Answer:
-    if _has_list(path):
+    if _has_access_list(path):
         return Answer(None)
     shift = 6 if its.st_uid == user.uid else 3 if its.st_gid in user.groups else 0
     if its.st_mode >> shift & mode:
         return Answer(True)
-    return Answer(False if is_local(path, its) else None, path)
+    return Answer(False if is_local(path) else None, path)
 
 
-def _has_list(path: str) -> bool:
+def _has_access_list(path: str) -> bool:
     try:
-        return not ACL_ATTRIBUTES.isdisjoint(os.listxattr(path))
+        return any('acl' in name for name in os.listxattr(path))
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             return False
         raise
 
 
-def is_local(path: str, its: os.stat_result) -> bool:
+def is_local(path: str) -> bool:
     """Whether `path` (absolute, free of links) is on a file system whose permission bits are the
-    last word.
+    last word. False if that is not known.
     """
     try:
         with open(MOUNTS, encoding='utf-8', errors='surrogateescape') as file:
             mounts = [line.split() for line in file]
     except OSError:
         return False
-    device = f'{os.major(its.st_dev)}:{os.minor(its.st_dev)}'
-    kinds = {_kind(fields) for fields in mounts if fields[2] == device}
-    if not kinds:
-        # Btrfs and overlay have devices of their own for parts of them; then the mount point has to
-        # tell.
-        above = [
-            (len(point), number, _kind(fields))
-            for number, fields in enumerate(mounts)
-            for point in [_unescaped(fields[4])]
-            if os.path.commonpath([point, path]) == point
-        ]
-        kinds = {max(above)[2]} if above else set()
-    return bool(kinds) and kinds <= LOCAL
-
-
-def _kind(fields: list[str]) -> str:
-    return fields[fields.index('-') + 1]
+    kinds = {_unescaped(fields[4]): fields[fields.index('-') + 1] for fields in mounts}
+    above = [point for point in kinds if os.path.commonpath([point, path]) == point]
+    return bool(above) and kinds[max(above, key=len)] in LOCAL
 
 
 def _unescaped(point: str) -> str:
-    return re.sub(r'\\([0-7]{3})', lambda match: chr(int(match[1], 8)), point)
+    return re.sub(r'\\([0-7]{3})', lambda found: chr(int(found[1], 8)), point)

@@ -108,7 +108,7 @@ def tree(tmp_path, monkeypatch):
     monkeypatch.setattr(
         access, 'os', Files({str(tmp_path / 'closed'): 0o700, str(tmp_path / 'open/file'): 0o644})
     )
-    monkeypatch.setattr(access, 'is_local', lambda path, its: True)
+    monkeypatch.setattr(access, 'is_local', lambda path: True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -134,23 +134,17 @@ def test_permission_bits_decide_who_may_enter(monkeypatch, tree, mode, owner, gr
 @pytest.mark.parametrize(
     ('path', 'expected'),
     [
-        ('open', True),
-        ('open/inner/', True),
-        ('.', True),
+        ('open/', True),
         ('', True),
         ('open/../open//./inner', True),
         ('/', True),
-        ('link', True),
         ('absolute', True),
         ('again', True),
-        ('closed', False),
         ('closed/inner', False),
         ('through', False),
-        ('up', False),
         ('chain', False),
         ('closed/../open', False),
         ('loop', False),
-        ('gone', True),
         ('dangling', True),
         ('open/gone/x', True),
         ('closed/gone', False),
@@ -182,20 +176,24 @@ def test_it_is_said_where_somebody_is_refused(tree):
         assert caught.value.errno == code
 
 
-def test_access_lists_are_not_second_guessed(tree, monkeypatch):
-    monkeypatch.setattr(access, 'os', Files(attributes=['user.x', 'system.posix_acl_access']))
-    assert not may_enter('open', USER)
-    assert ask('open', USER, os.X_OK).allowed is None
-    monkeypatch.setattr(access, 'os', Files(attributes=['user.x', 'system.posix_acl_default']))
-    assert may_enter('open', USER)
-    monkeypatch.setattr(
-        access, 'os', Files(attributes=OSError(errno.ENOTSUP, 'no attributes here'))
-    )
-    assert may_enter('open', USER)
+@pytest.mark.parametrize(
+    ('attributes', 'known'),
+    [
+        (['user.x', 'system.posix_acl_access'], False),
+        (['system.nfs4_acl'], False),
+        (['user.x', 'security.capability'], True),
+        (OSError(errno.ENOTSUP, 'no attributes here'), True),
+        (OSError(errno.ENOENT, 'gone'), True),  # that is seen when it is tried
+        (OSError(errno.EIO, 'a disk that comes and goes'), False),
+    ],
+)
+def test_access_lists_are_not_second_guessed(tree, monkeypatch, attributes, known):
+    monkeypatch.setattr(access, 'os', Files(attributes=attributes))
+    assert may_enter('open', USER) is known
 
 
 def test_where_somebody_else_decides_the_bits_refuse_nothing_for_sure(tree, monkeypatch):
-    monkeypatch.setattr(access, 'is_local', lambda path, its: False)
+    monkeypatch.setattr(access, 'is_local', lambda path: False)
     assert ask('closed', USER, os.X_OK).allowed is None
     assert not may_enter('closed', USER)
     assert ask('open', USER, os.X_OK).allowed is True
@@ -207,33 +205,37 @@ MOUNTED = """\
 31 22 0:31 / /mnt/my\\040disk rw shared:7 master:3 - btrfs /dev/sdb rw
 32 22 0:32 / /mnt/remote rw - fuse.sshfs host:/ rw
 33 32 0:33 / /mnt/remote/inner rw - overlay overlay rw
-34 22 0:34 / /mnt/twice rw - tmpfs tmpfs rw
-35 22 0:34 / /elsewhere rw - tmpfs tmpfs rw
+34 22 0:34 / /mnt/covered rw - tmpfs tmpfs rw
+35 34 0:35 / /mnt/covered rw - nfs server:/x rw
 """
 
 
 @pytest.mark.parametrize(
-    ('path', 'device', 'expected'),
+    ('path', 'expected'),
     [
-        ('/srv/app', (8, 1), True),
-        ('/mnt/home/x', (0, 30), False),
-        ('/mnt/remote/x', (0, 32), False),
-        ('/mnt/twice/x', (0, 34), True),
-        ('/mnt/my disk/x', (0, 77), True),
-        ('/mnt/remote/inner/x', (0, 77), True),
-        ('/mnt/remote/innermost', (0, 77), False),
-        ('/mnt/homes', (0, 77), True),
+        ('/srv/app', True),
+        ('/mnt/home/x', False),
+        ('/mnt/homes', True),
+        ('/mnt/my disk/x', True),
+        ('/mnt/remote/inner/x', True),
+        ('/mnt/remote/innermost', False),
+        ('/mnt/covered/x', False),
     ],
 )
-def test_network_and_user_space_file_systems_are_not_local(
-    monkeypatch, tmp_path, path, device, expected
-):
+def test_network_and_user_space_file_systems_are_not_local(monkeypatch, tmp_path, path, expected):
     (tmp_path / 'mounts').write_text(MOUNTED)
     monkeypatch.setattr(access, 'MOUNTS', str(tmp_path / 'mounts'))
-    its: Any = types.SimpleNamespace(st_dev=os.makedev(*device))
-    assert is_local(path, its) is expected
+    assert is_local(path) is expected
 
 
-def test_without_a_list_of_mounts_nothing_is_local(monkeypatch, tmp_path):
+@pytest.mark.parametrize('mounts', [None, ''])
+def test_without_a_list_of_mounts_nothing_is_local(monkeypatch, tmp_path, mounts):
     monkeypatch.setattr(access, 'MOUNTS', str(tmp_path / 'mounts'))
-    assert not is_local('/', os.stat('/'))
+    if mounts is not None:
+        (tmp_path / 'mounts').write_text(mounts)
+    assert not is_local('/')
+
+
+def test_this_machine_has_a_list_of_mounts():
+    assert 'mountinfo' in access.MOUNTS
+    assert not is_local('/proc/self')

@@ -343,10 +343,10 @@ def test_what_the_bits_do_not_say_is_not_claimed(make, place, monkeypatch):
     assert Obstacles().of(make(uid=NOBODY)) == (
         f"couldn't chdir to {place}/work: EACCES (Permission denied): user nobody may not enter {place}/work"
     )
-    monkeypatch.setattr(access, 'is_local', lambda path, its: False)
+    monkeypatch.setattr(access, 'is_local', lambda path: False)
     assert Obstacles().of(make(uid=NOBODY)) == ''
     monkeypatch.undo()
-    monkeypatch.setattr(access, '_has_list', lambda path: True)
+    monkeypatch.setattr(access, '_has_access_list', lambda path: True)
     assert Obstacles().of(make(uid=NOBODY)) == ''
 
 
