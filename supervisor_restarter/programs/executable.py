@@ -1,5 +1,5 @@
-"""What Linux makes of a file that is to be executed: which other file it needs for that, or that it
-is nothing at all.
+"""What Linux makes of a file that is to be executed: which other file it needs for that, or why it
+cannot be executed at all.
 
 The kernel looks at the first bytes: of a script it executes the interpreter that is named in its
 first line, of a program the loader that is named in its header. Nothing is said of formats that are
@@ -19,6 +19,10 @@ BLANK = b' \t'
 ELF, SCRIPT, MARK = b'\x7fELF', b'#!', b'\xef\xbb\xbf'
 SHORTEST_ELF = 52  # bytes of a header
 LOADER = 3  # PT_INTERP: this part of a program names its loader
+# Where the header of a program of this machine has what, by its class (32 or 64 bits): the format
+# of a place in the file; where the table of parts begins; the size and number of its rows; in a
+# row: where the part begins.
+LAYOUTS = {1: ('=I', 28, 42, 4), 2: ('=Q', 32, 54, 8)}
 MISC = '/proc/sys/fs/binfmt_misc'  # other formats that this machine has been told of
 NO_MISC = '/proc/sys/fs'
 
@@ -58,32 +62,25 @@ def _script(head: bytes) -> Needs:
 
 def _loader(head: bytes) -> str:
     """The path of the loader, '' if there is none, or the program is for another kind of machine."""
-    if head[4:7] + head[18:20] != _ours():
+    if head[4:7] + head[18:20] != _this_machine():
         return ''
-    wide, order = head[4] == 2, '<' if head[5] == 1 else '>'
+    word, at_table, at_sizes, at_place = LAYOUTS[head[4]]
     try:
-        if wide:
-            (first,) = struct.unpack_from(f'{order}Q', head, 32)
-            size, number = struct.unpack_from(f'{order}HH', head, 54)
-        else:
-            (first,) = struct.unpack_from(f'{order}I', head, 28)
-            size, number = struct.unpack_from(f'{order}HH', head, 42)
+        (first,) = struct.unpack_from(word, head, at_table)
+        size, number = struct.unpack_from('=HH', head, at_sizes)
         for at in range(first, first + size * number, size):
-            if struct.unpack_from(f'{order}I', head, at)[0] != LOADER:
-                continue
-            (place,) = struct.unpack_from(
-                f'{order}Q' if wide else f'{order}I', head, at + (8 if wide else 4)
-            )
-            name, end, _ = head[place:].partition(b'\0')
-            return os.fsdecode(name) if end else ''
+            if struct.unpack_from('=I', head, at)[0] == LOADER:
+                (place,) = struct.unpack_from(word, head, at + at_place)
+                name, end, _ = head[place:].partition(b'\0')
+                return os.fsdecode(name) if end else ''
     except (struct.error, ValueError):
         pass  # no such header, or it is further on in the file
     return ''
 
 
 @functools.cache
-def _ours() -> bytes:
-    """The kind of machine that supervisord itself is a program for."""
+def _this_machine() -> bytes:
+    """The kind of machine that supervisord itself is a program for, as a header says it."""
     try:
         with open('/proc/self/exe', 'rb') as file:
             head = file.read(20)

@@ -14,62 +14,24 @@ from __future__ import annotations
 import copy
 import errno
 import os
-import posix
 import subprocess
 import sys
 import time
 from typing import Any
 
 from supervisor.compat import as_bytes
-from supervisor.options import (
-    VERSION,
-    EventListenerConfig,
-    FastCGIProcessConfig,
-    ProcessConfig,
-    ServerOptions,
-)
-from supervisor.process import FastCGISubprocess, Subprocess
+from supervisor.process import FastCGISubprocess
 
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
+from supervisor_restarter.programs.host import FcgiProcess, Pipes, Process
+from supervisor_restarter.programs.reviewed import altered, unreviewed
 from supervisor_restarter.text import printable
 
-REVIEWED_RELEASES = (
-    '4.2.3',
-    '4.2.4',
-    '4.2.5',
-    '4.3.0',
-)  # the releases of Supervisor whose child is imitated here
-# What spawning goes through. Where somebody has put something else in its place, that is to run.
-OF_PROCESS = (
-    'spawn',
-    'get_execv_args',
-    'drain',
-    'set_uid',
-    '_prepare_child_fds',
-    '_spawn_as_child',
-    '_spawn_as_parent',
-)
-OF_OPTIONS = (
-    'fork',
-    'setpgrp',
-    'dup2',
-    'close_fd',
-    'drop_privileges',
-    'chdir',
-    'setumask',
-    'execve',
-    'write',
-    '_exit',
-    'make_pipes',
-    'close_parent_pipes',
-    'close_child_pipes',
-)
-OF_POPEN = ('__init__', '_execute_child')
-# supervisord's loop stands still until the child is its program. Where that takes longer than so
-# many seconds (a slow user database, a directory on a slow network, a scanner that looks at what is
-# executed) ...
+# supervisord's loop stands still until the child is its program. Where that takes longer than this
+# (a slow user database, a directory on a slow network, a scanner that looks at what is executed),
+# the waiting is left to the children for a while. Seconds.
 SLOW = 0.25
-SLOW_FOR = 60.0  # ... the waiting is left to the children for so many seconds
+SLOW_FOR = 60.0
 
 _slow_until = 0.0  # monotonic
 
@@ -78,7 +40,7 @@ class Unusual(Exception):
     """Only Supervisor's own fork can be trusted with this process; the text says why."""
 
 
-def fast_spawn(process: Any) -> Any:
+def fast_spawn(process: Process) -> int | None:
     """process.spawn(), and the child is its program when this returns.
 
     Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF,
@@ -96,14 +58,14 @@ def fast_spawn(process: Any) -> Any:
             process.spawnerr = starter.reason
 
 
-def own_spawn(process: Any) -> Any:
+def own_spawn(process: Process) -> int | None:
     """process.spawn() with Supervisor's own fork, which leaves nothing open behind where it fails."""
-    return process.spawn() if strange(process) else _spawn_with(process, Keeper(process))
+    return process.spawn() if unreviewed(process) else _spawn_with(process, Keeper(process))
 
 
-def _spawn_with(process: Any, keeper: Keeper) -> Any:
-    # The options belong to the whole supervisord, and whoever is told of STARTING may spawn, too.
-    # So only this process gets to see others, through a config of its own.
+def _spawn_with(process: Process, keeper: Keeper) -> int | None:
+    # The options belong to the whole supervisord, and a subscriber that is told of STARTING may
+    # spawn, too. So only this process gets to see others, through a config of its own.
     config = process.config
     process.config = copy.copy(config)
     process.config.options = keeper
@@ -116,7 +78,7 @@ def _spawn_with(process: Any, keeper: Keeper) -> Any:
             keeper.close(process)
 
 
-def unusual(process: Any) -> str:
+def unusual(process: Process) -> str:
     """Why the process is to be started with Supervisor's own fork; '' if nothing speaks against the
     fast way.
     """
@@ -127,63 +89,24 @@ def unusual(process: Any) -> str:
     return altered(process)
 
 
-def altered(process: Any) -> str:
-    """Why it is not known what a child of this process would do; '' if it is what Supervisor's
-    source says.
-    """
-    why = strange(process)
-    if why:
-        return why
-    if os.fork is not posix.fork or os.execve is not posix.execve:
-        return 'somebody has replaced os.fork or os.execve'
-    for name in OF_POPEN:
-        if getattr(getattr(subprocess.Popen, name, None), '__globals__', None) is not vars(
-            subprocess
-        ):
-            return f'somebody has replaced subprocess.Popen.{name}'
-    return ''
-
-
-def strange(process: Any) -> str:
-    """Why the process is left to its own spawn() as it is; '' if all that takes part is what was
-    read in Supervisor.
-    """
-    if VERSION not in REVIEWED_RELEASES:
-        return f'not compared with Supervisor {VERSION}'
-    options = process.config.options
-    for thing, kinds in (
-        (process, (Subprocess, FastCGISubprocess)),
-        (options, (ServerOptions,)),
-        (process.config, (ProcessConfig, EventListenerConfig, FastCGIProcessConfig)),
-    ):
-        if type(thing) not in kinds:
-            return f"{type(thing).__name__} is not one of Supervisor's"
-    for thing, names in ((process, OF_PROCESS), (options, OF_OPTIONS)):
-        for name in names:
-            home = vars(sys.modules[type(thing).__module__])
-            if getattr(getattr(thing, name, None), '__globals__', None) is not home:
-                return f'somebody has replaced {type(thing).__name__}.{name}'
-    return ''
-
-
 class Keeper:
     """supervisord's options as one process sees them while it is spawned: what is opened for it is
     remembered.
     """
 
-    def __init__(self, process: Any) -> None:
+    def __init__(self, process: Process) -> None:
         self._options = process.config.options
-        self._pipes: dict[str, int | None] = {}
+        self._pipes: Pipes = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._options, name)
 
-    def make_pipes(self, stderr: bool = True) -> dict[str, int | None]:
+    def make_pipes(self, stderr: bool = True) -> Pipes:
         """What make_dispatchers() calls at its beginning."""
         self._pipes = self._options.make_pipes(stderr)
         return self._pipes
 
-    def close(self, process: Any) -> None:
+    def close(self, process: Process) -> None:
         """There is no child: leave nothing of it behind.
 
         spawn() closes the pipes if the fork fails, but not if a log file cannot be opened; and it
@@ -199,13 +122,13 @@ class Keeper:
 class Starter(Keeper):
     """... and with another way to fork."""
 
-    def __init__(self, process: Any) -> None:
+    def __init__(self, process: Process) -> None:
         super().__init__(process)
         self._process = process
         self._command: tuple[str, list[str]] = ('', [])
         self.reason = ''  # why there is no child, once fork() has found out
 
-    def check_execv_args(self, filename: str, argv: list[str], status: Any) -> None:
+    def check_execv_args(self, filename: str, argv: list[str], status: object) -> None:
         """What get_execv_args() calls at its end: the command is noted, so that it is not searched
         for again.
         """
@@ -261,29 +184,33 @@ class Starter(Keeper):
         process, code = self._process, errno.errorcode.get(error.errno or 0, str(error.errno))
         self.reason = f'{what}: {code} ({error.strerror})'
         lines = f'supervisor: {what}: {code}\nsupervisor: child process was not spawned\n'
-        os.write(
-            process.pipes['child_stdout' if process.config.redirect_stderr else 'child_stderr'],
-            as_bytes(lines),
-        )
+        os.write(_ends(process)[2], as_bytes(lines))
         process.drain()
         return OSError(self.reason)  # without an errno: it is not that of a fork
 
 
-def popen_arguments(process: Any) -> dict[str, Any]:
+def _ends(process: Process) -> tuple[int, int, int]:
+    """The descriptors that become the child's stdin, stdout and stderr; Unusual if these are not
+    free.
+    """
+    pipes = process.pipes
+    stdin, stdout = pipes['child_stdin'], pipes['child_stdout']
+    if isinstance(process, FastCGISubprocess):
+        shared: FcgiProcess = process
+        stdin = shared.fcgi_sock.fileno()
+    stderr = stdout if process.config.redirect_stderr else pipes['child_stderr']
+    if stdin is None or stdout is None or stderr is None or min(stdin, stdout, stderr) < 3:
+        raise Unusual('supervisord runs without its standard descriptors')
+    return stdin, stdout, stderr
+
+
+def popen_arguments(process: Process) -> dict[str, Any]:
     """What Popen has to know so that the child sees what Supervisor's child would see.
 
-    Unusual, UnknownUser, OSError or TypeError where that cannot be said.
+    Unusual, UnknownUser, OSError or TypeError where that is not known.
     """
-    config, pipes = process.config, process.pipes
-    stdin = (
-        process.fcgi_sock.fileno()
-        if isinstance(process, FastCGISubprocess)
-        else pipes['child_stdin']
-    )
-    stdout = pipes['child_stdout']
-    stderr = stdout if config.redirect_stderr else pipes['child_stderr']
-    if min(stdin, stdout, stderr) < 3:
-        raise Unusual('supervisord runs without its standard descriptors')
+    config = process.config
+    stdin, stdout, stderr = _ends(process)
     arguments: dict[str, Any] = {
         'stdin': stdin,
         'stdout': stdout,
@@ -305,7 +232,7 @@ def popen_arguments(process: Any) -> dict[str, Any]:
     return arguments
 
 
-def environment(process: Any) -> dict[str, str]:
+def environment(process: Process) -> dict[str, str]:
     """What Subprocess._spawn_as_child() makes of the environment, in the same order."""
     config = process.config
     made = os.environ.copy()
@@ -320,7 +247,7 @@ def environment(process: Any) -> dict[str, str]:
     return made
 
 
-def _own_fork(process: Any, why: object) -> None:
+def _own_fork(process: Process, why: object) -> None:
     process.config.options.logger.debug(
         printable(f"restarter: {process.config.name} gets Supervisor's own fork: {why}")
     )

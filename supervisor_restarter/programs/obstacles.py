@@ -13,13 +13,14 @@ import os
 import re
 import stat
 import sys
-from typing import Any, Callable
+from typing import Callable, NamedTuple, TypeVar, cast
 
 from supervisor.options import ProcessException
 
-from supervisor_restarter.programs.access import Identity, UnknownUser, ask, identity
+from supervisor_restarter.programs.access import UnknownUser, ask, identity
 from supervisor_restarter.programs.executable import HEAD, Needs, needs
-from supervisor_restarter.programs.fast_spawn import altered
+from supervisor_restarter.programs.host import Config, Process
+from supervisor_restarter.programs.reviewed import altered
 from supervisor_restarter.text import printable
 
 LINUX = sys.platform == 'linux'
@@ -29,19 +30,28 @@ ENV = ('/bin/env', '/usr/bin/env')
 NAME = re.compile(r'[^-=/\s][^=/\s]*')  # what env looks for in the PATH
 VERBS = {os.X_OK: 'execute', os.R_OK: 'read'}
 EFFECTIVE = os.access in os.supports_effective_ids
+Kept = TypeVar('Kept')
+
+
+class Child(NamedTuple):
+    """As what a program is executed: by which user, in which directory, with which PATH."""
+
+    uid: int | None
+    directory: str
+    path: str
 
 
 class Obstacles:
     """What keeps programs from being started, as it is seen at one moment.
 
     Answers are kept, for the processes of a group mostly ask the same; so each turn of the loop and
-    each request needs a new one.
+    each request needs a new Obstacles.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], Any] = {}
+        self._kept: dict[tuple[object, ...], object] = {}
 
-    def of(self, process: Any) -> str:
+    def of(self, process: Process) -> str:
         """Why the process could not be started, in one line; '' if nothing speaks against it."""
         config = process.config
         try:
@@ -49,10 +59,10 @@ class Obstacles:
         except ProcessException as error:
             return printable(error.args[0])
         return self._said(
-            process, lambda: self._logs(config) or self._child(config, filename, argv)
+            process, lambda: self._of_logs(config) or self._of_child(config, filename, argv)
         )
 
-    def harm(self, process: Any) -> str:
+    def harm(self, process: Process) -> str:
         """Why it would do harm to try and start the process; '' if it would not.
 
         Supervisor loses the descriptors of pipes whenever it cannot open a log file. And with
@@ -65,15 +75,15 @@ class Obstacles:
         except ProcessException:
             return ''  # Supervisor tries nothing further
         without_end = config.startsecs == 0 and config.autorestart is not False
-        return self._said(
-            process,
-            lambda: (
-                self._logs(config) or (self._child(config, filename, argv) if without_end else '')
-            ),
-        )
+
+        def harm() -> str:
+            of_logs = self._of_logs(config)
+            return of_logs if of_logs or not without_end else self._of_child(config, filename, argv)
+
+        return self._said(process, harm)
 
     @staticmethod
-    def _said(process: Any, obstacle: Callable[[], str]) -> str:
+    def _said(process: Process, obstacle: Callable[[], str]) -> str:
         if altered(process):
             return ''
         try:
@@ -83,11 +93,9 @@ class Obstacles:
 
     # -- what supervisord does ---------------------------------------------------------------
 
-    def _logs(self, config: Any) -> str:
-        for path in (
-            config.stdout_logfile,
-            None if config.redirect_stderr else config.stderr_logfile,
-        ):
+    def _of_logs(self, config: Config) -> str:
+        stderr = None if config.redirect_stderr else config.stderr_logfile
+        for path in (config.stdout_logfile, stderr):
             trouble = self._once(_log, path) if path and isinstance(path, str) else ''
             if trouble:
                 return f"couldn't open its log {path}: {trouble}"
@@ -95,51 +103,45 @@ class Obstacles:
 
     # -- what its child does -----------------------------------------------------------------
 
-    def _child(self, config: Any, filename: str, argv: list[str]) -> str:
+    def _of_child(self, config: Config, filename: str, argv: list[str]) -> str:
         try:
             self._once(identity, config.uid)
         except UnknownUser as error:
             return f"couldn't setuid to {config.uid}: {error}"
-        directory = config.directory
-        trouble = '' if directory is None else self._once(self._directory, directory, config.uid)
-        if trouble:
-            return f"couldn't chdir to {directory}: {trouble}"
+        if config.directory is not None:
+            trouble = self._once(self._directory, config.directory, config.uid)
+            if trouble:
+                return f"couldn't chdir to {config.directory}: {trouble}"
         path = (config.environment or {}).get('PATH', os.environ.get('PATH', ''))
-        trouble = (
-            self._once(self._execute, filename, config.uid, directory or '', path) if LINUX else ''
-        )
+        child = Child(config.uid, config.directory or '', path)
+        trouble = self._once(self._execute, filename, child) if LINUX else ''
         return f"couldn't exec {argv[0]}: {trouble}" if trouble else ''
 
     def _directory(self, directory: str, uid: int | None) -> str:
         its, trouble = self._look(directory, uid)
         if its is not None and not stat.S_ISDIR(its.st_mode):
-            return _named(errno.ENOTDIR)
+            return _error(errno.ENOTDIR)
         return trouble if its is None else self._refused(directory, uid, os.X_OK)
 
-    def _execute(
-        self, file: str, uid: int | None, directory: str, path: str, depth: int = DEEPEST
-    ) -> str:
-        """Why the user cannot execute the file, being in the directory and with that PATH."""
-        here = os.path.join(directory, file)
-        trouble = self._once(self._file, here, uid)
+    def _execute(self, file: str, child: Child, depth: int = DEEPEST) -> str:
+        """Why the child cannot become the program in the file."""
+        here = os.path.join(child.directory, file)
+        trouble = self._once(self._file, here, child.uid)
         if trouble:
-            return str(trouble)
+            return trouble
         needed = self._once(_needs, here)
         if needed.nothing:
-            return f'{_named(errno.ENOEXEC)}: {needed.nothing}'
+            return f'{_error(errno.ENOEXEC)}: {needed.nothing}'
         if not needed.helper or not depth:
             return ''
         if needed.kind == 'loader':
-            trouble = self._once(self._file, os.path.join(directory, needed.helper), uid)
+            helper = os.path.join(child.directory, needed.helper)
+            trouble = self._once(self._file, helper, child.uid)
         else:
-            trouble = self._execute(needed.helper, uid, directory, path, depth - 1)
+            trouble = self._execute(needed.helper, child, depth - 1)
         if trouble:
             return f'its {needed.kind} {needed.helper}: {trouble}'
-        return (
-            self._read_by(needed, here, uid, directory, path)
-            if needed.kind == 'interpreter'
-            else ''
-        )
+        return self._read_by(needed, here, child) if needed.kind == 'interpreter' else ''
 
     def _file(self, file: str, uid: int | None) -> str:
         """Why the kernel would not even look into the file."""
@@ -147,28 +149,24 @@ class Obstacles:
         if its is None:
             return trouble
         if not stat.S_ISREG(its.st_mode):
-            return _named(errno.EACCES)
+            return _error(errno.EACCES)
         if os.statvfs(file).f_flag & os.ST_NOEXEC:
-            return f'{_named(errno.EACCES)}: its file system is mounted noexec'
+            return f'{_error(errno.EACCES)}: its file system is mounted noexec'
         return self._refused(file, uid, os.X_OK)
 
-    def _read_by(
-        self, needed: Needs, script: str, uid: int | None, directory: str, path: str
-    ) -> str:
+    def _read_by(self, needed: Needs, script: str, child: Child) -> str:
         """Why the interpreter of the script would do nothing with it."""
         if needed.helper in ENV:
-            return self._found_by_env(needed.argument, uid, directory, path)
-        return (
-            ''
-            if _privileged(os.path.join(directory, needed.helper))
-            else self._refused(script, uid, os.R_OK)
-        )
-
-    def _found_by_env(self, name: str, uid: int | None, directory: str, path: str) -> str:
-        if not path or not NAME.fullmatch(name):
+            return self._found_by_env(needed.argument, child)
+        if _privileged(os.path.join(child.directory, needed.helper)):
             return ''
-        for place in path.split(os.pathsep):
-            its, trouble = self._look(os.path.join(directory, place, name), uid)
+        return self._refused(script, child.uid, os.R_OK)
+
+    def _found_by_env(self, name: str, child: Child) -> str:
+        if not child.path or not NAME.fullmatch(name):
+            return ''
+        for place in child.path.split(os.pathsep):
+            its, trouble = self._look(os.path.join(child.directory, place, name), child.uid)
             if its is not None or not trouble:
                 return ''
         return f'env finds no {name} in its PATH'
@@ -176,30 +174,28 @@ class Obstacles:
     # -- questions ---------------------------------------------------------------------------
 
     def _look(self, path: str, uid: int | None) -> tuple[os.stat_result | None, str]:
-        """What is at the path, or why there is nothing for that user; neither where it cannot be
-        said.
-        """
+        """What is at the path, or why there is nothing for that user; neither if it is not known."""
         try:
             return os.stat(path), ''
         except OSError as error:
             ours = self._once(identity, uid) is None
             sure = error.errno in SURE or (ours and error.errno == errno.EACCES)
-            return None, _named(error.errno) if sure else ''
+            return None, _error(error.errno) if sure else ''
 
     def _refused(self, path: str, uid: int | None, mode: int) -> str:
-        """Why the user may not do there what `mode` says; '' if he may, or if it cannot be said."""
-        user: Identity | None = self._once(identity, uid)
+        """Why the user may not do there what `mode` says; '' also where that is not known."""
+        user = self._once(identity, uid)
         if user is None:
-            return '' if os.access(path, mode, effective_ids=EFFECTIVE) else _named(errno.EACCES)
+            return '' if os.access(path, mode, effective_ids=EFFECTIVE) else _error(errno.EACCES)
         if not LINUX:
             return ''
         allowed, place = ask(path, user, mode)
         if allowed is not False:
             return ''
         verb = 'enter' if os.path.isdir(place) else VERBS[mode]
-        return f'{_named(errno.EACCES)}: user {user.name} may not {verb} {place}'
+        return f'{_error(errno.EACCES)}: user {user.name} may not {verb} {place}'
 
-    def _once(self, question: Callable[..., Any], *about: object) -> Any:
+    def _once(self, question: Callable[..., Kept], *about: object) -> Kept:
         key = (question, *about)
         if key not in self._kept:
             try:
@@ -209,7 +205,7 @@ class Obstacles:
         answer = self._kept[key]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return cast(Kept, answer)
 
 
 def _needs(file: str) -> Needs:
@@ -227,31 +223,28 @@ def _log(path: str) -> str:
     except FileNotFoundError:
         place = os.path.dirname(os.path.realpath(path))
         if not os.path.isdir(place):
-            return _named(errno.ENOENT)
-        return (
-            ''
-            if os.access(place, os.W_OK | os.X_OK, effective_ids=EFFECTIVE)
-            else _unwritable(place)
-        )
+            return _error(errno.ENOENT)
+        writable = os.access(place, os.W_OK | os.X_OK, effective_ids=EFFECTIVE)
+        return '' if writable else _unwritable(place)
     except OSError as error:
-        return _named(error.errno) if error.errno in (*SURE, errno.EACCES) else ''
+        return _error(error.errno) if error.errno in (*SURE, errno.EACCES) else ''
     if stat.S_ISDIR(its.st_mode):
-        return _named(errno.EISDIR)
+        return _error(errno.EISDIR)
     if not stat.S_ISREG(its.st_mode) or os.access(path, os.W_OK, effective_ids=EFFECTIVE):
         return ''  # a terminal or a pipe has rules of its own
     return _unwritable(path)
 
 
 def _unwritable(path: str) -> str:
-    return _named(errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
+    return _error(errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
 
 
 def _privileged(file: str) -> bool:
     """Whether a program may do more than the user who executes it."""
-    return bool(
-        os.stat(file).st_mode & (stat.S_ISUID | stat.S_ISGID)
-    ) or 'security.capability' in os.listxattr(file)
+    if os.stat(file).st_mode & (stat.S_ISUID | stat.S_ISGID):
+        return True
+    return 'security.capability' in os.listxattr(file)
 
 
-def _named(code: int | None) -> str:
+def _error(code: int | None) -> str:
     return f'{errno.errorcode.get(code or 0, code)} ({os.strerror(code or 0)})'

@@ -18,11 +18,8 @@ pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='it is about the
 
 SCRIPTS = {
     b'#!/bin/sh\n': ('/bin/sh', ''),
-    b'#!/bin/sh': ('/bin/sh', ''),
     b'#! \t/bin/sh \t\nexit 0': ('/bin/sh', ''),
     b'#!/bin/sh -e -u \n': ('/bin/sh', '-e -u'),
-    b'#!/bin/sh\t-e\n': ('/bin/sh', '-e'),
-    b'#!/usr/bin/env sh\n': ('/usr/bin/env', 'sh'),
     b'#!/bin/sh\r\n': ('/bin/sh\r', ''),
     b'#!gone/sh\n': ('gone/sh', ''),
     '#!/größe\n'.encode(): ('/größe', ''),
@@ -33,25 +30,15 @@ SCRIPTS = {
 NOTHING = {
     b'': 'it is empty',
     b'echo hello\n': 'it is a text that does not begin with #!',
-    b'#': 'it is a text that does not begin with #!',
-    b' #!/bin/sh\n': 'it is a text that does not begin with #!',
     b'\n#!/bin/sh\n': 'it is a text that does not begin with #!',
     b'\xef\xbb\xbf#!/bin/sh\n': 'it is a text that does not begin with #!',
     'echo größe\n'.encode(): 'it is a text that does not begin with #!',
-    b'#!\n': 'its first line names no interpreter',
     b'#!  \t \nexit 0': 'its first line names no interpreter',
     b'\0' * 100: 'it holds nothing but zeros',
     b'\x7fELF': 'it ends within its header',
     Path(sys.executable).resolve().read_bytes()[:40]: 'it ends within its header',
 }
-UNKNOWN = [
-    b'MZ\x90\0',
-    b'\xca\xfe\xba\xbe',
-    b'PK\x03\x04',
-    b'\xff\xfee\0c\0',
-    b'text, but\0not all of it',
-    b'\x89text',
-]
+UNKNOWN = [b'\xca\xfe\xba\xbe', b'\xff\xfee\0c\0', b'text, but\0not all of it']
 
 
 @pytest.fixture(autouse=True)
@@ -103,42 +90,39 @@ def test_a_program_needs_its_loader():
     assert not needed.helper or os.access(needed.helper, os.X_OK)  # a static Python needs none
 
 
-def program(wide=True, order='<', machine=62, kinds=(6, 3, 1), name=b'/lib/loader\0', at=0x300):
+def program(wide=True, machine=62, kinds=(6, 3, 1), name=b'/lib/loader\0', at=0x300):
     """The head of a program with parts of these kinds."""
-    ident = b'\x7fELF' + bytes([2 if wide else 1, 1 if order == '<' else 2, 1]) + bytes(9)
-    size = 56 if wide else 32
-    if wide:
-        rest = struct.pack(
-            f'{order}HHIQQQIHHHHHH', 3, machine, 1, 0, 64, 0, 0, 64, size, len(kinds), 0, 0, 0
-        )
-        parts = [
-            struct.pack(f'{order}IIQQQQQQ', kind, 0, at, 0, 0, len(name), 0, 0) for kind in kinds
-        ]
-    else:
-        rest = struct.pack(
-            f'{order}HHIIIIIHHHHHH', 3, machine, 1, 0, 52, 0, 0, 52, size, len(kinds), 0, 0, 0
-        )
-        parts = [
-            struct.pack(f'{order}IIIIIIII', kind, at, 0, 0, len(name), 0, 0, 0) for kind in kinds
-        ]
-    return (ident + rest + b''.join(parts)).ljust(at, b'\0') + name
+    ident = b'\x7fELF' + bytes([1 + wide, 1 if sys.byteorder == 'little' else 2, 1]) + bytes(9)
+    table, size = (64, 56) if wide else (52, 32)
+    places = struct.pack('=QQQ' if wide else '=III', 0, table, 0)
+    sizes = struct.pack('=IHHHHHH', 0, table, size, len(kinds), 0, 0, 0)
+    parts = [
+        struct.pack('=IIQ', kind, 0, at) if wide else struct.pack('=II', kind, at) for kind in kinds
+    ]
+    head = ident + struct.pack('=HHI', 3, machine, 1) + places + sizes
+    return (head + b''.join(part.ljust(size, b'\0') for part in parts)).ljust(at, b'\0') + name
 
 
-@pytest.mark.parametrize(('wide', 'order'), [(True, '<'), (True, '>'), (False, '<'), (False, '>')])
-def test_the_loader_is_read_from_headers_of_every_kind(monkeypatch, wide, order):
-    head = program(wide, order)
-    monkeypatch.setattr(executable, '_ours', lambda: head[4:7] + head[18:20])
+@pytest.mark.parametrize('wide', [True, False])
+def test_the_loader_is_read_from_the_header(monkeypatch, wide):
+    head = program(wide)
+    monkeypatch.setattr(executable, '_this_machine', lambda: head[4:7] + head[18:20])
     assert needs('/app', head).helper == '/lib/loader'
-    assert needs('/app', program(wide, order, kinds=(6, 1))).helper == ''
-    for broken in (head[:100], head[:-1], program(wide, order, at=0x300, name=b'/lib/loader')):
+    assert needs('/app', program(wide, kinds=(6, 1))).helper == ''
+    assert needs('/app', program(wide, machine=183)).helper == ''
+    assert needs('/app', program(not wide)).helper == ''
+    for broken in (head[:100], head[:-1], program(wide, name=b'/lib/loader')):
         assert needs('/app', broken).helper == ''
 
 
-def test_nothing_is_said_of_programs_for_other_machines(monkeypatch):
-    monkeypatch.setattr(executable, '_ours', lambda: program()[4:7] + program()[18:20])
-    assert needs('/app', program()).helper == '/lib/loader'
-    assert needs('/app', program(machine=183)).helper == ''
-    assert needs('/app', program(wide=False, machine=62)).helper == ''
+def test_where_the_own_kind_of_machine_is_not_known_no_loader_is(monkeypatch):
+    def unreadable(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(executable, 'open', unreadable, raising=False)
+    executable._this_machine.cache_clear()
+    assert needs('/app', program()).helper == ''
+    executable._this_machine.cache_clear()
 
 
 # -- formats that the machine was told of --------------------------------------------------------
@@ -151,10 +135,8 @@ BY_NAME = 'enabled\ninterpreter /usr/bin/x\nflags: \nextension .sh\n'
 @pytest.mark.parametrize(
     ('entries', 'path', 'known'),
     [
-        ({'status': 'enabled\n'}, '/app', False),
         ({'status': 'enabled\n', 'register': ''}, '/app.sh', False),
         ({'status': 'enabled\n', 'x': MAGIC}, '/app', True),
-        ({'status': 'enabled\n', 'x': MAGIC.replace('1', '2')}, '/app', False),
         ({'status': 'enabled\n', 'x': MAGIC.replace('1', '255')}, '/app', False),
         ({'status': 'enabled\n', 'x': MASKED}, '/app', True),
         ({'status': 'enabled\n', 'x': MASKED.replace('dfdfdf', 'ffffff')}, '/app', False),
@@ -163,11 +145,8 @@ BY_NAME = 'enabled\ninterpreter /usr/bin/x\nflags: \nextension .sh\n'
         ({'status': 'enabled\n', 'x': BY_NAME}, '/app.sh', True),
         ({'status': 'enabled\n', 'x': BY_NAME}, '/app.py', False),
         ({'status': 'enabled\n', 'x': 'enabled\nof a kind that is not known\n'}, '/app', True),
-        (
-            {},
-            '/app',
-            False,
-        ),  # a container does not see them; some are told by what a name ends with
+        # A container does not see them; some are told by what a name ends with.
+        ({}, '/app', False),
         ({}, '/app.sh', True),
     ],
 )
@@ -180,6 +159,9 @@ def test_other_formats_are_respected(monkeypatch, tmp_path, entries, path, known
     )
 
 
-def test_without_proc_nothing_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(executable, 'NO_MISC', str(tmp_path / 'gone'))
+def test_where_formats_cannot_be_looked_up_nothing_is_said(monkeypatch, tmp_path):
+    (tmp_path / 'misc').touch()
+    assert needs('/app', b'') == Needs()
+    monkeypatch.setattr(executable, 'MISC', str(tmp_path / 'gone'))
+    monkeypatch.setattr(executable, 'NO_MISC', str(tmp_path / 'gone'))  # no /proc at all
     assert needs('/app', b'') == Needs()

@@ -26,6 +26,7 @@ from supervisor.states import ProcessStates
 
 from supervisor_restarter.names import Match
 from supervisor_restarter.programs import fast_spawn as module
+from supervisor_restarter.programs import reviewed
 from supervisor_restarter.programs.fast_spawn import (
     Starter,
     Unusual,
@@ -37,14 +38,11 @@ from supervisor_restarter.programs.fast_spawn import (
 from supervisor_restarter.readiness.monitor import ReadinessMonitor
 from supervisor_restarter.server.processes import Processes
 
+# fmt: off
 PIPES = {
-    'stdin': 10,
-    'child_stdin': 11,
-    'stdout': 12,
-    'child_stdout': 13,
-    'stderr': 14,
-    'child_stderr': 15,
+    'stdin': 10, 'child_stdin': 11, 'stdout': 12, 'child_stdout': 13, 'stderr': 14, 'child_stderr': 15,
 }
+# fmt: on
 SETTINGS = {
     'name': 'web',
     'command': '/bin/sleep 1',
@@ -104,7 +102,7 @@ class Popen:
     def __init__(self, monkeypatch, outcome):
         self.outcome, self.children, self.told = outcome, [], []
         monkeypatch.setattr(subprocess, 'Popen', self)
-        monkeypatch.setattr(module, 'OF_POPEN', ())  # it is replaced, indeed
+        monkeypatch.setattr(reviewed, 'OF_POPEN', ())  # it is replaced, indeed
 
     def __call__(self, argv, **how):
         self.told.append((argv, how))
@@ -123,41 +121,12 @@ def test_what_supervisor_makes_is_usual(make):
     assert unusual(make(config=EventListenerConfig)) == ''
 
 
-def test_other_classes_are_unusual(make, options):
-    assert 'Mine' in unusual(make(type('Mine', (Subprocess,), {})))
-    assert 'Mine' in unusual(make(config=type('Mine', (ProcessConfig,), {})))
-    options.__class__ = type('Mine', (ServerOptions,), {})
-    assert 'Mine' in unusual(make())
-
-
-@pytest.mark.parametrize('name', module.OF_OPTIONS)
-@pytest.mark.parametrize('where', ['object', 'class'])
-def test_replaced_options_are_unusual(make, options, monkeypatch, name, where):
-    monkeypatch.setattr(
-        options if where == 'object' else ServerOptions, name, lambda *anything: None
-    )
-    assert unusual(make()) == f'somebody has replaced ServerOptions.{name}'
-
-
-@pytest.mark.parametrize('name', module.OF_PROCESS)
-@pytest.mark.parametrize('where', ['object', 'class'])
-@pytest.mark.parametrize('kind', [Subprocess, FastCGISubprocess])
-def test_replaced_methods_are_unusual(make, monkeypatch, name, where, kind):
-    process = make(kind)
-    monkeypatch.setattr(process if where == 'object' else kind, name, lambda *anything: None)
-    assert unusual(process) == f'somebody has replaced {kind.__name__}.{name}'
-
-
 @pytest.mark.parametrize(
     ('place', 'name', 'value'),
     [
         (sys, 'platform', 'darwin'),
         (sys, 'version_info', (3, 10, 9)),
-        (module, 'VERSION', '4.4.0'),
-        (os, 'fork', lambda: 0),
-        (os, 'execve', print),
-        (subprocess.Popen, '__init__', print),
-        (subprocess.Popen, '_execute_child', print),
+        (reviewed, 'VERSION', '4.4.0'),
     ],
 )
 def test_other_surroundings_are_unusual(make, monkeypatch, place, name, value):
@@ -168,8 +137,8 @@ def test_other_surroundings_are_unusual(make, monkeypatch, place, name, value):
 def test_an_unusual_process_is_spawned_as_ever(make, monkeypatch):
     popen = Popen(monkeypatch, 4711)
     process = make()
-    process.spawn = lambda: 'spawned'
-    assert fast_spawn(process) == 'spawned'
+    process.spawn = lambda: 815
+    assert fast_spawn(process) == 815
     assert popen.told == []
     assert (
         "debug: restarter: web gets Supervisor's own fork: somebody has replaced Subprocess.spawn"
@@ -193,21 +162,20 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    'settings',
+    ('kind', 'url', 'settings'),
     [
-        {},
-        {'redirect_stderr': True},
-        {'directory': '/x', 'umask': 0o27},
-        {'umask': 0},
-        {'directory': ''},
-        {'environment': {'PATH': '/x', 'SUPERVISOR_ENABLED': 'no'}},
-        {'serverurl': 'http://x'},
-        {'serverurl': ''},
+        (Subprocess, None, {}),
+        (Subprocess, None, {'redirect_stderr': True}),
+        (Subprocess, None, {'directory': '/x', 'umask': 0o27}),
+        (Subprocess, None, {'umask': 0, 'directory': ''}),
+        (Subprocess, None, {'environment': {'PATH': '/x', 'SUPERVISOR_ENABLED': 'no'}}),
+        (Subprocess, None, {'serverurl': 'http://x'}),
+        (Subprocess, 'unix:///sock', {}),
+        (Subprocess, 'unix:///sock', {'serverurl': ''}),
+        (FastCGISubprocess, None, {'redirect_stderr': True}),
     ],
 )
-@pytest.mark.parametrize('kind', [Subprocess, FastCGISubprocess])
-@pytest.mark.parametrize('url', [None, 'unix:///sock'])
-def test_popen_is_told_what_supervisors_child_does(make, options, settings, kind, url):
+def test_popen_is_told_what_supervisors_child_does(make, options, kind, url, settings):
     process = make(kind, **settings)
     process.fcgi_sock = types.SimpleNamespace(fileno=lambda: 20)
     options.serverurl = url
@@ -231,7 +199,7 @@ def test_a_process_without_a_group_is_not_told_of_one(make):
     assert 'SUPERVISOR_GROUP_NAME' not in environment(process)
 
 
-@pytest.mark.parametrize('pipes', [{'child_stdin': 0}, {'child_stdout': 2}, {'child_stderr': 1}])
+@pytest.mark.parametrize('pipes', [{'child_stdin': 0}, {'child_stderr': 1}, {'child_stdout': None}])
 def test_standard_descriptors_among_the_pipes_are_unusual(make, pipes):
     process = make()
     process.pipes.update(pipes)
@@ -263,9 +231,7 @@ def test_what_holds_up_the_loop_is_waited_for_once_a_minute(make, options, monke
     assert len(popen.told) == 2
 
 
-@pytest.mark.parametrize(
-    'error', [MemoryError(), RuntimeError('audited'), KeyError('PATH'), OSError(errno.ENOMEM, 'no')]
-)
+@pytest.mark.parametrize('error', [MemoryError(), OSError(errno.ENOMEM, 'no')])
 def test_whatever_goes_wrong_supervisors_own_fork_is_tried(make, options, monkeypatch, error):
     Popen(monkeypatch, error)
     monkeypatch.setattr(options, 'fork', lambda: 815)
@@ -331,10 +297,8 @@ def test_a_directory_that_is_not_there(make, monkeypatch):
     ('outcome', 'settings'),
     [
         (OSError(errno.EAGAIN, 'no more processes'), {}),
-        (OSError(errno.EMFILE, 'no more descriptors'), {'directory': '/'}),
         (OSError(errno.EACCES, 'not as root', '/srv'), {'directory': '/srv', 'uid': 1}),
         (OSError(errno.EAGAIN, 'no more processes', '/srv'), {'directory': '/srv', 'uid': 1}),
-        (ValueError('illegal environment variable name'), {}),
         (subprocess.SubprocessError('what is that?'), {}),
     ],
 )
@@ -343,9 +307,8 @@ def test_what_nobody_foresaw_is_supervisors_own_fork(make, options, monkeypatch,
     monkeypatch.setattr(module, 'identity', lambda uid: None)
     process = make(**settings)
     forks = iter([4712])
-    monkeypatch.setattr(
-        module, 'unusual', lambda process: ''
-    )  # for the fork below is one that somebody replaced
+    # for the fork below is one that somebody replaced
+    monkeypatch.setattr(module, 'unusual', lambda process: '')
     options.fork = lambda: next(forks)
     assert fast_spawn(process) == 4712
     assert f"debug: restarter: web gets Supervisor's own fork: {outcome}" in options.logger.lines
@@ -356,7 +319,7 @@ def test_what_nobody_foresaw_is_supervisors_own_fork(make, options, monkeypatch,
 def test_a_fork_that_fails_leaves_no_dispatchers(make, options, monkeypatch, how):
     Popen(monkeypatch, OSError(errno.EAGAIN, 'no more processes'))
     monkeypatch.setattr(module, 'unusual', lambda process: '')
-    monkeypatch.setattr(module, 'strange', lambda process: '')
+    monkeypatch.setattr(module, 'unreviewed', lambda process: '')
 
     def fork():
         raise OSError(errno.EAGAIN, 'no more processes')
@@ -368,11 +331,14 @@ def test_a_fork_that_fails_leaves_no_dispatchers(make, options, monkeypatch, how
     assert (process.dispatchers, process.pipes) == ({}, {})
 
 
-@pytest.mark.parametrize('how', [fast_spawn, own_spawn])
 @pytest.mark.parametrize(
-    'kind', [(Subprocess, ProcessConfig), (FastCGISubprocess, FastCGIProcessConfig)]
+    ('how', 'kind', 'redirect'),
+    [
+        (fast_spawn, (Subprocess, ProcessConfig), False),
+        (own_spawn, (Subprocess, ProcessConfig), True),
+        (own_spawn, (FastCGISubprocess, FastCGIProcessConfig), False),
+    ],
 )
-@pytest.mark.parametrize('redirect', [True, False])
 def test_a_log_file_that_cannot_be_opened_leaves_no_pipes(
     make, options, tmp_path, how, kind, redirect
 ):
@@ -418,13 +384,14 @@ def test_whoever_spawns_when_told_of_starting_gets_supervisors_fork(make, option
         options.close_parent_pipes(process.pipes)
 
 
-@pytest.mark.parametrize('environment', [{}, {'NOTIFY_SOCKET': '/run/notify'}])
-@pytest.mark.parametrize('fast', [True, False])
+@pytest.mark.parametrize(
+    ('fast', 'environment'), [(True, {'NOTIFY_SOCKET': '/run/notify'}), (False, {})]
+)
 def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_config(
     make, options, monkeypatch, fast, environment
 ):
     Popen(monkeypatch, 4711)
-    monkeypatch.setattr(module, 'strange', lambda process: '')
+    monkeypatch.setattr(module, 'unreviewed', lambda process: '')
     options.fork = lambda: 4711
     process, held, match = make(), [], Match('group', 'cat', True, True)
     config, group = (
