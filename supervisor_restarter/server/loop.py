@@ -19,7 +19,7 @@ import signal
 import time
 from bisect import bisect_right, insort
 from collections.abc import Sequence
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from supervisor.http import deferring_http_channel
 
@@ -80,6 +80,14 @@ class WakeUp:
         os.close(self.writer)
 
 
+class Attached(NamedTuple):
+    """What is in the loop of ours. former_fd: the wake-up descriptor that was there before."""
+
+    wake_up: WakeUp
+    former_fd: int
+    poll: Replacement
+
+
 class Reactor:
     """Calls `step` before each sleep of supervisord's loop and wakes it exactly, while attached.
 
@@ -89,45 +97,42 @@ class Reactor:
     def __init__(self, supervisord: Supervisord, step: Step) -> None:
         self._supervisord = supervisord
         self._step = step
-        self._wake_up: WakeUp | None = None
-        self._former_fd = -1
-        self._poll: Replacement | None = None
-        self._missed = 0  # how often the loop has asked _wake_up since our poll() was called
+        self._hooked: Attached | None = None
+        self._missed = 0  # how often the loop has asked our dispatcher since our poll() was called
         self._alarms: list[float] = []  # in order
 
     @property
     def attached(self) -> bool:
-        return self._wake_up is not None
+        return self._hooked is not None
 
     def attach(self) -> None:
         """Hook into the loop; nothing if that is done. OSError if there are no descriptors left."""
-        if self._wake_up is not None:
+        if self._hooked is not None:
             return
-        options = self._supervisord.options
-        self._wake_up = WakeUp(self._keep)
+        options, wake_up = self._supervisord.options, WakeUp(self._keep)
         self._missed = 0
-        options.get_socket_map()[self._wake_up.reader] = self._wake_up
-        self._former_fd = signal.set_wakeup_fd(self._wake_up.writer, warn_on_full_buffer=False)
+        options.get_socket_map()[wake_up.reader] = wake_up
+        former_fd = signal.set_wakeup_fd(wake_up.writer, warn_on_full_buffer=False)
         _attached.add(id(self))
-        self._poll = replaced(
+        poll = replaced(
             options.poller,
             'poll',
             lambda below: lambda timeout: self._step_and_poll(timeout, below),
         )
+        self._hooked = Attached(wake_up, former_fd, poll)
 
     def detach(self) -> None:
         """Leave the loop as it was; nothing if not attached."""
-        if self._wake_up is None:
+        if self._hooked is None:
             return
-        options, wake_up, poll = self._supervisord.options, self._wake_up, self._poll
-        self._wake_up = self._poll = None
+        options, (wake_up, former_fd, poll) = self._supervisord.options, self._hooked
+        self._hooked = None
         self._alarms.clear()
         _attached.discard(id(self))
-        newest = signal.set_wakeup_fd(self._former_fd)
+        newest = signal.set_wakeup_fd(former_fd)
         if newest != wake_up.writer:
-            signal.set_wakeup_fd(newest)  # somebody else's, set after ours
-        if poll is not None:
-            poll.undo()
+            signal.set_wakeup_fd(newest)  # set by others, after ours
+        poll.undo()
         options.get_socket_map().pop(wake_up.reader, None)
         # The poller remembers descriptors from turn to turn, and the number will be used again.
         with contextlib.suppress(KeyError, OSError):
@@ -170,8 +175,8 @@ class Reactor:
 
     def _keep(self) -> None:
         # Without poll() there would be no further step, and what is down would stay down.
-        if self._poll is not None:
-            self._poll.keep(missed=self._missed > MOST_MISSED)
+        if self._hooked is not None:
+            self._hooked.poll.keep(missed=self._missed > MOST_MISSED)
             self._missed += 1
 
     def _step_and_poll(self, timeout: float, poll: Poll) -> tuple[Sequence[int], Sequence[int]]:

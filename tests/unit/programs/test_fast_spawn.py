@@ -27,6 +27,7 @@ from supervisor.states import ProcessStates
 from supervisor_restarter.names import Match
 from supervisor_restarter.programs import fast_spawn as module
 from supervisor_restarter.programs import reviewed
+from supervisor_restarter.programs.access import Identity
 from supervisor_restarter.programs.fast_spawn import (
     Starter,
     Unusual,
@@ -205,6 +206,15 @@ def test_standard_descriptors_among_the_pipes_are_unusual(make, pipes):
     process.pipes.update(pipes)
     with pytest.raises(Unusual):
         module.popen_arguments(process)
+
+
+def test_a_directory_that_the_user_may_not_enter_is_unusual(make, monkeypatch):
+    monkeypatch.setattr(module, 'identity', lambda uid: Identity(uid, 2, [2, 3]))
+    monkeypatch.setattr(module, 'may_enter', lambda directory, user: directory == '/open')
+    with pytest.raises(Unusual, match='may not enter /closed'):
+        module.popen_arguments(make(directory='/closed', uid=1))
+    how = module.popen_arguments(make(directory='/open', uid=1))
+    assert (how['user'], how['group'], how['extra_groups']) == (1, 2, [2, 3])
 
 
 @pytest.mark.parametrize('slow', ['program', 'user database'])

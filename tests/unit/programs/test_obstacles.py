@@ -19,8 +19,8 @@ import pytest
 from supervisor.options import ProcessConfig, ServerOptions
 from supervisor.process import Subprocess
 
-from supervisor_restarter.programs import access
-from supervisor_restarter.programs.access import identity
+from supervisor_restarter.programs import access, obstacles
+from supervisor_restarter.programs.access import Identity, identity
 from supervisor_restarter.programs.obstacles import Obstacles
 
 NOBODY = 65534
@@ -166,16 +166,12 @@ def test_interpreters_that_are_scripts_are_followed(make, place):
 @pytest.mark.parametrize(
     ('line', 'path', 'said'),
     [
-        ('named', '{place}:/usr/bin', ''),
         ('named', '/usr/bin:{place}/', ''),
-        ('named', ':/usr/bin', ''),
+        ('named', ':/usr/bin', ''),  # an empty part is the working directory
         ('named', '/usr/bin', 'env finds no named in its PATH'),
         ('named', '', ''),
-        ('sh', '/gone:/bin', ''),
         ('-S named', '/usr/bin', ''),
-        ('A=b named', '/usr/bin', ''),
         ('./gone', '/usr/bin', ''),
-        ('', '/usr/bin', ''),
     ],
 )
 def test_what_env_looks_for(make, place, line, path, said):
@@ -187,14 +183,31 @@ def test_what_env_looks_for(make, place, line, path, said):
 
 
 @pytest.mark.parametrize(
-    ('setting', 'name'), [('directory', 'x\0y'), ('directory', 'x' * 300), ('command', '#!/x\0y')]
+    ('content', 'said'),
+    [
+        ('', 'ENOEXEC (Exec format error): it is empty'),
+        ('#!/tmp\n', 'its interpreter /tmp: EACCES (Permission denied)'),
+        ('#!/x\0y\n', ''),  # nobody expects that
+    ],
 )
-def test_what_nobody_expects_is_no_obstacle(make, place, setting, name):
-    if setting == 'command':
-        (place / 'app').write_text(f'{name}\n')
-        assert Obstacles().of(make()) == ''
-    else:
-        assert Obstacles().of(make(directory=name)) == ''
+def test_a_file_that_cannot_be_executed(make, place, content, said):
+    (place / 'app').write_text(content)
+    assert Obstacles().of(make()) == (f"couldn't exec {place}/app: {said}" if said else '')
+
+
+def test_a_directory_that_is_none(make, place):
+    said = f"couldn't chdir to {place}/app: ENOTDIR (Not a directory)"
+    assert Obstacles().of(make(directory=f'{place}/app')) == said
+    assert Obstacles().of(make(directory='x\0y')) == ''
+
+
+def test_what_only_linux_has_is_not_asked_elsewhere(make, place, monkeypatch):
+    (place / 'app').write_text('')
+    monkeypatch.setattr(obstacles, 'LINUX', False)
+    assert Obstacles().of(make()) == ''
+    (place / 'work').chmod(0o700)
+    monkeypatch.setattr(obstacles, 'identity', lambda uid: Identity(NOBODY, NOBODY, []))
+    assert Obstacles().of(make(uid=NOBODY)) == ''
 
 
 def test_names_from_the_configuration_do_not_move_the_cursor(make):
@@ -217,14 +230,10 @@ def test_errors_that_may_pass_are_no_obstacles(make, place, monkeypatch):
 @pytest.mark.parametrize(
     ('path', 'said'),
     [
-        ('new', ''),
-        ('file', ''),
-        ('link', ''),
         ('work/../new', ''),
+        ('link', ''),
         ('/dev/null', ''),
-        ('/dev/stdout', ''),
         (None, ''),
-        ('gone/log', 'ENOENT'),
         ('dangling', 'ENOENT'),
         ('file/log', 'ENOTDIR'),
         ('work', 'EISDIR'),
@@ -251,6 +260,14 @@ def test_a_log_file_must_be_one(make, place, path, said):
         except OSError as error:
             trouble = errno.errorcode[error.errno or 0]
         assert trouble == said
+
+
+def test_a_log_file_must_be_writable(make, place, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda path, mode, **more: mode & os.W_OK == 0)
+    shut = f"couldn't open its log {place}/%s: EACCES (Permission denied)"
+    for name in ('app', 'new'):
+        path = str(place / name)
+        assert Obstacles().of(make(stdout_logfile=path)) == shut % name
 
 
 @needs_root

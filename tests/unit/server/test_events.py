@@ -95,9 +95,8 @@ def test_a_restart_is_one_line(received, state, name):
     ]
 
 
-@pytest.mark.parametrize('state', [State.FAILED, State.TIMED_OUT])
-def test_a_failed_restart_names_each_failed_process(received, state):
-    announce(run(state, code=Code.START_FAILED, error='exit status 3\n\x1b[2Jgroupname:x ü'))
+def test_a_failed_restart_names_each_failed_process(received):
+    announce(run(State.FAILED, code=Code.START_FAILED, error='exit status 3\n\x1b[2Jgroupname:x ü'))
     assert received == [
         (
             event_text.FAILED,
@@ -110,20 +109,14 @@ def test_a_failed_restart_names_each_failed_process(received, state):
 @pytest.mark.parametrize(
     ('of_one', 'line'),
     [
-        ({}, 'web:1 TIMEOUT: it was ready only after the timeout'),
-        (
-            {'error': 'not reached before the timeout'},
-            'web:1 TIMEOUT: not reached before the timeout',
-        ),
-        (
-            {'code': Code.START_FAILED, 'error': 'exit status 3'},
-            'web:1 START_FAILED: exit status 3',
-        ),
+        ({}, 'TIMEOUT: it was ready only after the timeout'),
+        ({'error': 'not reached before the timeout'}, 'TIMEOUT: not reached before the timeout'),
+        ({'code': Code.START_FAILED, 'error': 'exit status 3'}, 'START_FAILED: exit status 3'),
     ],
 )
 def test_what_was_pending_at_the_timeout_is_named_with_what_became_of_it(received, of_one, line):
     announce(run(State.TIMED_OUT, pending=[(1, 'it is still stopping')], **of_one))
-    assert received[0][1].splitlines()[1:] == [line]
+    assert received[0][1].splitlines()[1:] == [f'web:1 {line}']
 
 
 def test_quick_stops_and_starts_are_no_restarts(received):

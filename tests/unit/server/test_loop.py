@@ -1,4 +1,4 @@
-"""Alarms: when supervisord's loop wakes up for clients that wait. Wake-ups on a real loop are in
+"""What is put into supervisord's loop, and when that wakes up. Wake-ups on a real loop are in
 tests/integration.
 """
 
@@ -6,30 +6,36 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 import signal
 import time
 from types import SimpleNamespace
 
 import pytest
+from supervisor.http import deferring_http_channel
 
 from supervisor_restarter.server.hooks import MOST_TIMES
-from supervisor_restarter.server.loop import MOST_ALARMS, Reactor
+from supervisor_restarter.server.loop import MOST_ALARMS, Reactor, WakeUp
 
 LONG = 10_000_000.0  # seconds; the longest that a client may ask for
 
 
 class Poller:
-    """Notes how long it would have slept."""
+    """Notes how long it would have slept, and what it knows."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.readables, self.writables = {7, 8}, {8, 9}
 
     def poll(self, timeout):
         self.slept.append(timeout)
         return [], []
 
     def unregister_readable(self, descriptor):
-        """Nothing is registered."""
+        self.readables.remove(descriptor)
+
+    def unregister_writable(self, descriptor):
+        self.writables.remove(descriptor)
 
 
 @pytest.fixture
@@ -38,13 +44,26 @@ def poller():
 
 
 @pytest.fixture
-def attached(poller):
-    sockets: dict[int, object] = {}
+def sockets():
+    """The loop's socket map; 7 belongs to a process."""
+    return {9: object()}
+
+
+@pytest.fixture
+def attached(poller, sockets):
     options = SimpleNamespace(poller=poller, get_socket_map=lambda: sockets)
-    reactor = Reactor(SimpleNamespace(options=options), lambda: None)
+    supervisord = SimpleNamespace(options=options, get_process_map=lambda: {7: object()})
+    reactor = Reactor(supervisord, lambda: None)
     reactor.attach()
     yield reactor
     reactor.detach()
+
+
+@pytest.fixture
+def dispatcher(attached, sockets):
+    """The reading end of our pipe."""
+    (found,) = (one for one in sockets.values() if isinstance(one, WakeUp))
+    return found
 
 
 def sleep(poller):
@@ -106,19 +125,77 @@ def test_a_wake_up_descriptor_that_others_have_set_meanwhile_stays(attached):
         os.close(writing)
 
 
-def test_a_poll_that_others_have_thrown_away_is_there_again_in_the_next_turn(attached, poller):
+def test_attaching_and_detaching_twice_is_like_once(attached, poller, sockets):
+    before = dict(sockets)
+    attached.attach()
+    assert sockets == before
+    for _ in range(2):
+        attached.detach()
+        assert list(sockets) == [9]
+        assert vars(poller).keys() == {'slept', 'readables', 'writables'}
+
+
+@pytest.fixture
+def _sigchld():
+    """SIGCHLD has a handler, as in supervisord."""
+    former = signal.signal(signal.SIGCHLD, lambda *_: None)
+    yield
+    signal.signal(signal.SIGCHLD, former)
+
+
+@pytest.mark.usefixtures('_sigchld')
+def test_a_signal_makes_our_dispatcher_readable_until_it_is_read(attached, dispatcher):
+    def is_waiting(seconds):
+        return bool(select.select([dispatcher.reader], [], [], seconds)[0])
+
+    assert not is_waiting(0)
+    os.kill(os.getpid(), signal.SIGCHLD)
+    assert is_waiting(10)
+    for _ in range(2):  # nothing is there the second time
+        dispatcher.handle_read_event()
+        assert not is_waiting(0)
+
+
+def test_the_loop_finds_a_dispatcher_of_its_kind(attached, dispatcher):
+    assert dispatcher.readable()
+    assert not dispatcher.writable()
+    dispatcher.handle_write_event()
+    dispatcher.handle_error()
+    assert not dispatcher.readable()
+
+
+def test_the_loop_may_ask_it_once_more_after_the_end(attached, dispatcher):
+    attached.detach()
+    assert not dispatcher.readable()
+
+
+def test_poking_makes_channels_ask_for_deferred_answers_at_once(attached, sockets):
+    channel = sockets[10] = deferring_http_channel.__new__(deferring_http_channel)
+    channel.last_writable_check = 1000.0
+    attached.poke()
+    assert channel.last_writable_check == 0
+
+
+def test_descriptors_that_nobody_holds_are_forgotten(attached, poller):
+    attached.forget_closed()
+    assert (poller.readables, poller.writables) == ({7}, {9})
+
+
+def test_a_poll_that_others_have_thrown_away_is_there_again_in_the_next_turn(
+    attached, dispatcher, poller
+):
     """Without its step, what is down would stay down."""
     attached.alarm(time.monotonic() + 0.5)
     poller.poll = functools.partial(type(poller).poll, poller)
     assert sleep(poller) == 1.0
-    [dispatcher] = attached._supervisord.options.get_socket_map().values()
     dispatcher.readable()
     assert sleep(poller) <= 0.5
 
 
-def test_it_is_there_again_also_where_others_throw_it_away_in_every_turn(attached, poller):
+def test_it_is_there_again_also_where_others_throw_it_away_in_every_turn(
+    attached, dispatcher, poller
+):
     attached.alarm(time.monotonic() + LONG)
-    [dispatcher] = attached._supervisord.options.get_socket_map().values()
     stepped = []
     attached._step = lambda: stepped.append(1)
     for _ in range(10 * MOST_TIMES):
