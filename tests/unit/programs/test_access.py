@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import grp
+import itertools
 import os
 import pwd
 import stat
+import subprocess
+import tempfile
 import types
 from typing import Any
 
@@ -146,6 +149,36 @@ def test_permission_bits_decide_who_may_enter(monkeypatch, tree, mode, owner, gr
 def test_the_whole_path_decides_who_may_enter(tree, path, expected):
     assert may_enter(path, USER) is expected
     assert may_enter(str(tree / path), USER) is expected
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can become another user')
+def test_who_may_enter_is_as_the_kernel_has_it():
+    """For every combination of bits and owners, of the place itself and of what is above it."""
+    user, places = Identity(65534, 65534, [65534, 1]), []
+    with tempfile.TemporaryDirectory(dir='/tmp') as top:  # tmp_path is closed to others
+        os.chmod(top, 0o755)
+        modes = (0o700, 0o070, 0o007, 0o001, 0o010, 0o666)
+        for one in itertools.product(modes, (0, user.uid), (0, 65534, 1)):
+            mode, owner, group = one
+            directory = f'{top}/{mode:o}-{owner}-{group}'
+            os.makedirs(f'{directory}/inner')
+            os.chown(directory, owner, group)
+            os.chmod(directory, mode)
+            os.symlink(f'{directory}/inner', f'{directory}-link')
+            places += [directory, f'{directory}/inner', f'{directory}-link', f'{directory}/..']
+        tried = subprocess.run(
+            ['/bin/sh', '-c', 'for one; do (cd -P "$one" 2>&-) && echo "$one"; done', '-', *places],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd='/',
+            user=user.uid,
+            group=user.gid,
+            extra_groups=user.groups,
+        )
+        entered = tried.stdout.splitlines()
+        assert entered == [place for place in places if may_enter(place, user)]
+        assert 20 < len(entered) < len(places) - 20
 
 
 def test_a_relative_path_begins_where_supervisord_is(tree, monkeypatch):
