@@ -23,7 +23,7 @@ from supervisor.compat import as_bytes
 from supervisor.process import FastCGISubprocess
 
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
-from supervisor_restarter.programs.host import FcgiProcess, Pipes, Process
+from supervisor_restarter.programs.host import FcgiSubprocess, Pipes, Subprocess
 from supervisor_restarter.programs.reviewed import altered, unreviewed
 from supervisor_restarter.text import printable
 
@@ -40,7 +40,7 @@ class Unusual(Exception):
     """Only Supervisor's own fork can be trusted with this process; the text says why."""
 
 
-def fast_spawn(process: Process) -> int | None:
+def fast_spawn(process: Subprocess) -> int | None:
     """process.spawn(), and the child is its program when this returns.
 
     Where the program cannot be executed, the process is as after any error in spawn(): in BACKOFF,
@@ -58,12 +58,12 @@ def fast_spawn(process: Process) -> int | None:
             process.spawnerr = starter.reason
 
 
-def own_spawn(process: Process) -> int | None:
+def own_spawn(process: Subprocess) -> int | None:
     """process.spawn() with Supervisor's own fork, which leaves nothing open behind where it fails."""
     return process.spawn() if unreviewed(process) else _spawn_with(process, Keeper(process))
 
 
-def _spawn_with(process: Process, keeper: Keeper) -> int | None:
+def _spawn_with(process: Subprocess, keeper: Keeper) -> int | None:
     # The options belong to the whole supervisord, and a subscriber that is told of STARTING may
     # spawn, too. So only this process gets to see others, through a config of its own.
     config = process.config
@@ -78,7 +78,7 @@ def _spawn_with(process: Process, keeper: Keeper) -> int | None:
             keeper.close(process)
 
 
-def unusual(process: Process) -> str:
+def unusual(process: Subprocess) -> str:
     """Why the process is to be started with Supervisor's own fork; '' if nothing speaks against the
     fast way.
     """
@@ -94,7 +94,7 @@ class Keeper:
     remembered.
     """
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Subprocess) -> None:
         self._options = process.config.options
         self._pipes: Pipes = {}
 
@@ -106,7 +106,7 @@ class Keeper:
         self._pipes = self._options.make_pipes(stderr)
         return self._pipes
 
-    def close(self, process: Process) -> None:
+    def close(self, process: Subprocess) -> None:
         """There is no child: leave nothing of it behind.
 
         spawn() closes the pipes if the fork fails, but not if a log file cannot be opened; and it
@@ -122,7 +122,7 @@ class Keeper:
 class Starter(Keeper):
     """... and with another way to fork."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Subprocess) -> None:
         super().__init__(process)
         self._process = process
         self._command: tuple[str, list[str]] = ('', [])
@@ -189,14 +189,14 @@ class Starter(Keeper):
         return OSError(self.reason)  # without an errno: it is not that of a fork
 
 
-def _ends(process: Process) -> tuple[int, int, int]:
+def _ends(process: Subprocess) -> tuple[int, int, int]:
     """The descriptors that become the child's stdin, stdout and stderr; Unusual if these are not
     free.
     """
     pipes = process.pipes
     stdin, stdout = pipes['child_stdin'], pipes['child_stdout']
     if isinstance(process, FastCGISubprocess):
-        shared: FcgiProcess = process
+        shared: FcgiSubprocess = process
         stdin = shared.fcgi_sock.fileno()
     stderr = stdout if process.config.redirect_stderr else pipes['child_stderr']
     if stdin is None or stdout is None or stderr is None or min(stdin, stdout, stderr) < 3:
@@ -204,7 +204,7 @@ def _ends(process: Process) -> tuple[int, int, int]:
     return stdin, stdout, stderr
 
 
-def popen_arguments(process: Process) -> dict[str, Any]:
+def popen_arguments(process: Subprocess) -> dict[str, Any]:
     """What Popen has to know so that the child sees what Supervisor's child would see.
 
     Unusual, UnknownUser, OSError or TypeError where that is not known.
@@ -232,7 +232,7 @@ def popen_arguments(process: Process) -> dict[str, Any]:
     return arguments
 
 
-def environment(process: Process) -> dict[str, str]:
+def environment(process: Subprocess) -> dict[str, str]:
     """What Subprocess._spawn_as_child() makes of the environment, in the same order."""
     config = process.config
     made = os.environ.copy()
@@ -247,7 +247,7 @@ def environment(process: Process) -> dict[str, str]:
     return made
 
 
-def _own_fork(process: Process, why: object) -> None:
+def _own_fork(process: Subprocess, why: object) -> None:
     process.config.options.logger.debug(
         printable(f"restarter: {process.config.name} gets Supervisor's own fork: {why}")
     )

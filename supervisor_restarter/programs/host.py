@@ -1,16 +1,15 @@
 """Supervisor's objects, as far as this package uses them: one Protocol for each kind.
 
 Supervisor has no types of its own, and its attributes are no promise: a new release may rename
-one. So everything that is read, called or set is listed here and nowhere else, mypy holds the
+one. So everything that is read, called or set is listed here and nowhere else. mypy holds the
 package to the list, and tests/unit/programs/test_host.py holds the list against the real classes
 of the installed Supervisor.
 
-The file is in this room because it is the lowest one that touches Supervisor's objects: the
-engine must not know them, readiness and server need them too. Names are Supervisor's own, but
-for the prefix: `Options` is its ServerOptions, `Process` its Subprocess, `Group` its ProcessGroup.
-Where Supervisor makes a subclass (FastCGISubprocess), the Protocol says what that one has more.
+The names are Supervisor's own, where it has one. A subclass (FcgiSubprocess) says what that one
+has more. Attributes that begin with `restarter_` are the package's own, put there by it.
 
-Attributes that begin with `restarter_` are the package's own, put there by it.
+The file is in this room because it is the lowest one that touches Supervisor's objects: readiness
+and server need them too, the engine must not know them.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class Dispatcher(Protocol):
     def handle_error(self) -> None: ...
 
 
-class Channel(Protocol):
+class HttpChannel(Protocol):
     """An HTTP connection (deferring_http_channel).
 
     last_writable_check: when (wall clock) it asked a deferred answer last.
@@ -81,14 +80,14 @@ class Channel(Protocol):
     last_writable_check: float
 
 
-class Child(Protocol):
+class Reaped(Protocol):
     """What stands in the table of pids: told when its pid was reaped, with the wait status."""
 
     def finish(self, pid: int, sts: int) -> object: ...
 
 
-class Options(Protocol):
-    """ServerOptions: the configuration and the system calls of one supervisord.
+class ServerOptions(Protocol):
+    """The configuration of one supervisord, and its system calls.
 
     mood: a SupervisorStates; below RUNNING it is shutting down or reloading. pidhistory: who is
     told of the end of a pid. process_group_configs: a new list whenever the files are read again.
@@ -98,12 +97,12 @@ class Options(Protocol):
     logger: Logger
     poller: Poller
     mood: int
-    pidhistory: dict[int, Child]
+    pidhistory: dict[int, Reaped]
     serverurl: str | None
     configfile: str | None
     here: str | None
     parse_infos: list[str]
-    process_group_configs: list[GroupConfig]
+    process_group_configs: list[ProcessGroupConfig]
     rpcinterface_factories: list[tuple[str, Callable[..., object], dict[str, str]]]
     usage: Callable[[str], None]
 
@@ -118,15 +117,15 @@ class Options(Protocol):
     def check_execv_args(self, filename: str, argv: list[str], st: object) -> None: ...
 
 
-class Config(Protocol):
-    """ProcessConfig: one process's section, expanded.
+class ProcessConfig(Protocol):
+    """One process's section, expanded.
 
     restarter_original: on a copy of ours that stands in for a while: the process's own.
     """
 
-    restarter_original: Config
+    restarter_original: ProcessConfig
 
-    options: Options
+    options: ServerOptions
     name: str
     command: str
     uid: int | None
@@ -145,16 +144,16 @@ class Config(Protocol):
     stderr_logfile: object
 
 
-class Process(Child, Protocol):
-    """Subprocess: one process, running or not.
+class Subprocess(Reaped, Protocol):
+    """One process, running or not.
 
     pid: 0 while there is none. state: a ProcessStates. laststart, delay: wall clock; delay: when
     SIGKILL is sent (STOPPING), or the next attempt is made (BACKOFF). killing: it was sent a signal
     that is to end it.
     """
 
-    config: Config
-    group: Group | None
+    config: ProcessConfig
+    group: ProcessGroup | None
     pid: int
     state: int
     exitstatus: int | None
@@ -185,24 +184,24 @@ class SharedSocket(Protocol):
     def fileno(self) -> int: ...
 
 
-class FcgiProcess(Process, Protocol):
-    """FastCGISubprocess. fcgi_sock: from its spawn on."""
+class FcgiSubprocess(Subprocess, Protocol):
+    """Supervisor's FastCGISubprocess. fcgi_sock: there from its spawn on."""
 
     fcgi_sock: SharedSocket
 
 
-class GroupConfig(Protocol):
-    """ProcessGroupConfig."""
+class ProcessGroupConfig(Protocol):
+    """A group's part of the configuration."""
 
     name: str
     priority: int
 
 
-class Group(Protocol):
-    """ProcessGroup: the processes by their names."""
+class ProcessGroup(Protocol):
+    """The processes by their names."""
 
-    config: GroupConfig
-    processes: dict[str, Process]
+    config: ProcessGroupConfig
+    processes: dict[str, Subprocess]
 
 
 class SocketManager(Protocol):
@@ -213,27 +212,27 @@ class SocketManager(Protocol):
     def get_socket(self) -> SharedSocket: ...
 
 
-class FcgiGroup(Group, Protocol):
-    """FastCGIProcessGroup."""
+class FcgiProcessGroup(ProcessGroup, Protocol):
+    """Supervisor's FastCGIProcessGroup: the group of an [fcgi-program:x]."""
 
     socket_manager: SocketManager
 
 
-class Supervisord(Protocol):
-    """Supervisor: what supervisord runs.
+class Supervisor(Protocol):
+    """What supervisord runs.
 
     restarter_service: the one Service that all its HTTP servers share.
     """
 
     restarter_service: object
 
-    options: Options
-    process_groups: dict[str, Group]
+    options: ServerOptions
+    process_groups: dict[str, ProcessGroup]
 
     def get_process_map(self) -> dict[int, object]: ...
 
 
-class GroupEvent(Protocol):
+class ProcessGroupEvent(Protocol):
     """ProcessGroupAddedEvent. group: its name."""
 
     group: str

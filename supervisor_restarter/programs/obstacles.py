@@ -19,7 +19,7 @@ from supervisor.options import ProcessException
 
 from supervisor_restarter.programs.access import UnknownUser, ask, identity
 from supervisor_restarter.programs.executable import HEAD, Needs, needs
-from supervisor_restarter.programs.host import Config, Process
+from supervisor_restarter.programs.host import ProcessConfig, Subprocess
 from supervisor_restarter.programs.reviewed import altered
 from supervisor_restarter.text import printable
 
@@ -51,7 +51,7 @@ class Obstacles:
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], object] = {}
 
-    def of(self, process: Process) -> str:
+    def of(self, process: Subprocess) -> str:
         """Why the process could not be started, in one line; '' if nothing speaks against it."""
         config = process.config
         try:
@@ -62,7 +62,7 @@ class Obstacles:
             process, lambda: self._of_logs(config) or self._of_child(config, filename, argv)
         )
 
-    def harm(self, process: Process) -> str:
+    def harm(self, process: Subprocess) -> str:
         """Why it would do harm to try and start the process; '' if it would not.
 
         Supervisor loses the descriptors of pipes whenever it cannot open a log file. And with
@@ -83,7 +83,7 @@ class Obstacles:
         return self._said(process, harm)
 
     @staticmethod
-    def _said(process: Process, obstacle: Callable[[], str]) -> str:
+    def _said(process: Subprocess, obstacle: Callable[[], str]) -> str:
         if altered(process):
             return ''
         try:
@@ -93,7 +93,7 @@ class Obstacles:
 
     # -- what supervisord does ---------------------------------------------------------------
 
-    def _of_logs(self, config: Config) -> str:
+    def _of_logs(self, config: ProcessConfig) -> str:
         stderr = None if config.redirect_stderr else config.stderr_logfile
         for path in (config.stdout_logfile, stderr):
             trouble = self._once(_log, path) if path and isinstance(path, str) else ''
@@ -103,7 +103,7 @@ class Obstacles:
 
     # -- what its child does -----------------------------------------------------------------
 
-    def _of_child(self, config: Config, filename: str, argv: list[str]) -> str:
+    def _of_child(self, config: ProcessConfig, filename: str, argv: list[str]) -> str:
         try:
             self._once(identity, config.uid)
         except UnknownUser as error:

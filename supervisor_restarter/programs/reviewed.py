@@ -20,7 +20,7 @@ from supervisor.options import (
 )
 from supervisor.process import FastCGISubprocess, Subprocess
 
-from supervisor_restarter.programs.host import Process
+from supervisor_restarter.programs import host
 
 # The releases of Supervisor whose child is imitated here.
 REVIEWED_RELEASES = ('4.2.3', '4.2.4', '4.2.5', '4.3.0')
@@ -38,7 +38,7 @@ OF_OPTIONS = (
 OF_POPEN = ('__init__', '_execute_child')
 
 
-def altered(process: Process) -> str:
+def altered(process: host.Subprocess) -> str:
     """Why it is not known what a child of this process does; '' if it is what Supervisor's source
     says.
     """
@@ -53,7 +53,7 @@ def altered(process: Process) -> str:
     return ''
 
 
-def unreviewed(process: Process) -> str:
+def unreviewed(process: host.Subprocess) -> str:
     """Why the process is left to its own spawn() as it is; '' if all that takes part is what was
     read in Supervisor.
     """

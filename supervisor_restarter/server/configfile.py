@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Optional
 
-from supervisor_restarter.programs.host import Options
+from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.text import listed, printable
 
 # What supervisord notes down, to log it, of each file that [include] names.
@@ -27,7 +27,7 @@ class ConfigurationFiles:
     there are more than MOST_INCLUDED, only the main file does.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._groups = getattr(options, 'process_group_configs', None)
         self._marks = {path: _mark(path) for path in _files(options)}
@@ -51,7 +51,7 @@ class ConfigurationFiles:
         )
 
 
-def _files(options: Options) -> Iterator[str]:
+def _files(options: ServerOptions) -> Iterator[str]:
     main, here = getattr(options, 'configfile', None), getattr(options, 'here', None)
     if isinstance(main, str) and isinstance(here, str):
         yield os.path.join(here, os.path.basename(main))  # supervisord may change its directory

@@ -23,7 +23,7 @@ from typing import Callable, NamedTuple, Optional
 
 from supervisor.http import deferring_http_channel
 
-from supervisor_restarter.programs.host import Channel, Supervisord
+from supervisor_restarter.programs.host import HttpChannel, Supervisor
 from supervisor_restarter.server.hooks import Replacement, replaced
 
 # Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed
@@ -94,7 +94,7 @@ class Reactor:
     step: returns the seconds after which it wants to be called again, None: when something happens.
     """
 
-    def __init__(self, supervisord: Supervisord, step: Step) -> None:
+    def __init__(self, supervisord: Supervisor, step: Step) -> None:
         self._supervisord = supervisord
         self._step = step
         self._hooked: Attached | None = None
@@ -153,7 +153,7 @@ class Reactor:
         """
         for dispatcher in list(self._supervisord.options.get_socket_map().values()):
             if isinstance(dispatcher, deferring_http_channel):
-                channel: Channel = dispatcher
+                channel: HttpChannel = dispatcher
                 channel.last_writable_check = 0
 
     def forget_closed(self) -> None:

@@ -21,12 +21,12 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import STOPPED_STATES
 from supervisor.xmlrpc import Faults, RPCError
 
-from supervisor_restarter.programs.host import Process, Supervisord
+from supervisor_restarter.programs.host import Subprocess, Supervisor
 from supervisor_restarter.server.hooks import Replacement, replaced
 
 # The processes that are to be stopped, as (group, name); returns those that a restart has taken down.
 Heed = Callable[[Iterable[tuple[str, str]]], 'set[tuple[str, str]]']
-Held = dict[tuple[str, str], Process]  # what a restart has taken down
+TakenDown = dict[tuple[str, str], Subprocess]  # what a restart has taken down
 
 METHODS = ('stopProcess', 'stopProcessGroup', 'stopAllProcesses')
 
@@ -34,7 +34,7 @@ METHODS = ('stopProcess', 'stopProcessGroup', 'stopAllProcesses')
 class StopRequests:
     """Wraps Supervisor's stop calls for one supervisord between install() and remove()."""
 
-    def __init__(self, supervisord: Supervisord, heed: Heed) -> None:
+    def __init__(self, supervisord: Supervisor, heed: Heed) -> None:
         self._supervisord = supervisord
         self._heed = heed
         self._hooks: list[Replacement] = []
@@ -76,7 +76,7 @@ class StopRequests:
 
         return stop
 
-    def _held(self, keys: list[tuple[str, str]]) -> Held:
+    def _held(self, keys: list[tuple[str, str]]) -> TakenDown:
         return {
             (group, name): self._supervisord.process_groups[group].processes[name]
             for group, name in sorted(self._heed(keys))
@@ -100,7 +100,7 @@ class StopRequests:
         ]
 
 
-def _joined(interface: object, answer: Any, held: Held, wait: object) -> Callable[[], Any]:
+def _joined(interface: object, answer: Any, held: TakenDown, wait: object) -> Callable[[], Any]:
     """A deferred answer: Supervisor's own one, joined by the processes that a restart was stopping
     once each of these has exited (at once, if the caller does not wait).
 

@@ -59,22 +59,22 @@ def real(tmp_path, monkeypatch):
     dog.fcgi_sock = dogs.socket_manager.get_socket()
     channel = deferring_http_channel.__new__(deferring_http_channel)
     yield {
-        'Channel': [channel],
-        'Child': [cat, dog],
-        'Config': [cat.config, dog.config],
+        'HttpChannel': [channel],
+        'Reaped': [cat, dog],
+        'ProcessConfig': [cat.config, dog.config],
         'Dispatcher': [channel, *cat.config.make_dispatchers(cat)[0].values()],
-        'FcgiGroup': [dogs],
-        'FcgiProcess': [dog],
-        'Group': [cats, dogs],
-        'GroupConfig': [cats.config, dogs.config],
-        'GroupEvent': [events.ProcessGroupAddedEvent('cat')],
+        'FcgiProcessGroup': [dogs],
+        'FcgiSubprocess': [dog],
+        'ProcessGroup': [cats, dogs],
+        'ProcessGroupConfig': [cats.config, dogs.config],
+        'ProcessGroupEvent': [events.ProcessGroupAddedEvent('cat')],
         'Logger': [options.logger],
-        'Options': [options],
+        'ServerOptions': [options],
         'Poller': [options.poller],
-        'Process': [cat, dog],
+        'Subprocess': [cat, dog],
         'SharedSocket': [dog.fcgi_sock],
         'SocketManager': [dogs.socket_manager],
-        'Supervisord': [supervisord],
+        'Supervisor': [supervisord],
     }
     options.close_parent_pipes(cat.pipes)
 
@@ -127,20 +127,20 @@ def test_real_objects_are_as_the_protocol_says(real, name):
 
 
 def test_one_that_is_not_is_seen(real):
-    (options,) = real['Options']
+    (options,) = real['ServerOptions']
     del options.poller
     with pytest.raises(AssertionError, match='poller'):
-        test_real_objects_are_as_the_protocol_says(real, 'Options')
+        test_real_objects_are_as_the_protocol_says(real, 'ServerOptions')
 
 
 def test_one_of_another_type_is_seen(real):
-    real['Process'][0].laststart = None
+    real['Subprocess'][0].laststart = None
     with pytest.raises(AssertionError, match='laststart'):
-        test_real_objects_are_as_the_protocol_says(real, 'Process')
+        test_real_objects_are_as_the_protocol_says(real, 'Subprocess')
 
 
 def test_what_is_called_on_the_fly_accepts_one_argument(real):
-    (options,), (logger,) = real['Options'], real['Logger']
+    (options,), (logger,) = real['ServerOptions'], real['Logger']
     for call in (options.usage, logger.warn):
         inspect.signature(call).bind('text')
 
