@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections.abc
+import functools
 import inspect
 import sys
 import types
@@ -145,9 +146,12 @@ def test_what_is_called_on_the_fly_accepts_one_argument(real):
         inspect.signature(call).bind('text')
 
 
+@functools.cache
 def trees():
-    for path in sorted(PACKAGE.rglob('*.py')):
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding='utf-8'))
+    return [
+        (path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding='utf-8')))
+        for path in sorted(PACKAGE.rglob('*.py'))
+    ]
 
 
 def test_nothing_is_listed_that_is_not_used():

@@ -239,11 +239,13 @@ def host_attributes():
     }
 
 
+@functools.cache
 def trees():
-    for path in sorted(PACKAGE.rglob('*.py')):
-        room = path.parent.name
-        if room in ('programs', 'readiness', 'server') or path.name == 'ctlplugin.py':
-            yield path, ast.parse(path.read_text(encoding='utf-8'))
+    return [
+        (path, ast.parse(path.read_text(encoding='utf-8')))
+        for path in sorted(PACKAGE.rglob('*.py'))
+        if path.parent.name in ('programs', 'readiness', 'server') or path.name == 'ctlplugin.py'
+    ]
 
 
 def stored(tree):
