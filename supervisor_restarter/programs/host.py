@@ -83,7 +83,7 @@ class HttpChannel(Protocol):
 class Reaped(Protocol):
     """What stands in the table of pids: told when its pid was reaped, with the wait status."""
 
-    def finish(self, pid: int, sts: int) -> object: ...
+    def finish(self, pid: int, status: int, /) -> object: ...
 
 
 class ServerOptions(Protocol):
