@@ -1,55 +1,55 @@
-"""A restart with what surrounds it: its id, the processes it holds, what the wall clock said."""
+"""An operation with what surrounds it: its id, the processes it holds, what the wall clock said."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import Operation
-from supervisor_restarter.engine.phases import Seen
+from supervisor_restarter.engine.phases import SETTLED, UP, Order, Phase, Seen
 from supervisor_restarter.engine.policy import GroupPolicy
-from supervisor_restarter.names import Match
 from supervisor_restarter.options import DEFAULTS, Options
-from supervisor_restarter.readiness.spec import Spec
+from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.processes import Handle
+from supervisor_restarter.server.request import Selection
 from supervisor_restarter.text import listed
 
 WITNESSED = 2  # turns of the loop after which every waiting client has been asked
-Find = Callable[[], list[Match]]
 
 
 @dataclass(eq=False)
 class Job:
-    """A restart together with the processes it holds and what the wall clock said.
+    """An operation together with the processes it holds and what the wall clock said.
 
-    specs: what makes the processes of its groups ready, where something is said of it. sockets:
-    references that keep the listening sockets of fcgi programs open. unseen: in how many turns of
-    the loop a process is still to be seen stopped by whoever stopped it. asked: the options as the
-    call and the configuration have them. policies: what holds in its groups, by their programs,
-    too. warnings: what its plan would have warned of.
+    requested, started, finished: by the wall clock. ended_at: by the monotonic one. asked: the
+    options as the call and the configuration have them. policies: what holds in its groups, by
+    their programs, too. warnings: what its plan would have warned of. sockets: references that keep
+    the listening sockets of fcgi programs open. wanted_down: the processes that a client has had
+    stopped since. unseen: in how many turns of the loop a process is still to be seen stopped by
+    the client that stopped it. broken: an internal error has been met. acting: an order is being
+    carried out; to_cancel: it is to be the last that takes something down.
     """
 
     id: str
     operation: Operation
-    find: Find
+    selection: Selection
     requested: float
-    specs: dict[tuple[str, str], Spec] = field(default_factory=dict)
     asked: Options = DEFAULTS
     policies: dict[str, GroupPolicy] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
     handles: dict[Member, Handle] = field(default_factory=dict)
     sockets: dict[str, Any] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
     unseen: dict[Member, int] = field(default_factory=dict)
     started: float | None = None
     finished: float | None = None
-    ended_at: float | None = None  # monotonic
-    broken: bool = False  # an internal error has been met
-    acting: bool = False  # an order is being carried out
-    to_cancel: bool = False  # ... and is to be the last that takes something down
+    ended_at: float | None = None
+    broken: bool = False
+    acting: bool = False
+    to_cancel: bool = False
 
     @property
     def groups(self) -> list[str]:
@@ -57,10 +57,10 @@ class Job:
         return list(dict.fromkeys(member.group for member in self.operation.members))
 
     def expect_witnesses(self) -> None:
-        """Note which processes somebody has stopped, or is stopping, as the restart begins.
+        """Note which processes were stopped by others, or are being stopped, as the job begins.
 
-        He may be waiting for that: Supervisor's stop calls look for the state STOPPED alone, and
-        would wait for ever if they missed it.
+        A client may be waiting for that: Supervisor's stop calls look for the state STOPPED alone,
+        and would wait for ever if they missed it.
         """
         self.unseen = {
             member: WITNESSED
@@ -68,12 +68,24 @@ class Job:
             if member.observed.seen in (Seen.STOPPING, Seen.STOPPED)
         }
 
-    def defer_start(self, member: Member) -> bool:
-        """Whether the process is not to be started in this turn yet, so that it is seen stopped."""
-        turns = self.unseen.pop(member, 0)
-        if turns > 1:
-            self.unseen[member] = turns - 1
-        return turns > 0
+    def defer_starts(self) -> set[Member]:
+        """Count one turn of the loop. The processes that are not to be started in it, so that each
+        is seen stopped.
+        """
+        deferred = {member for member in self.unseen if member.order is Order.START}
+        for member in deferred:
+            self.unseen[member] -= 1
+            if not self.unseen[member]:
+                del self.unseen[member]
+        return deferred
+
+    def forgive(self) -> None:
+        """What others have started again after a stop is no longer wanted down."""
+        if self.wanted_down:
+            for member, handle in self.handles.items():
+                done = member.phase in SETTLED and member.phase is not Phase.READY
+                if done and handle.seen is not None and handle.seen.seen in UP:
+                    self.wanted_down.discard(member.match.key)
 
     def described(self) -> str:
         """The options that are not the defaults, and what its programs have decided: for the log;
@@ -93,9 +105,9 @@ class Job:
         )
 
     def struct(self, with_processes: bool = True) -> dict[str, Any]:
-        """The restart as XML-RPC clients see it."""
+        """The job as XML-RPC clients see it."""
         operation = self.operation
-        ended = self.ended_at or time.monotonic()
+        ended = self.ended_at or self.clock.monotonic()
         struct = {
             'id': self.id,
             'groups': self.groups,

@@ -5,9 +5,26 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from supervisor_restarter.options import from_configuration
+from supervisor import events
+from supervisor.states import SupervisorStates
+
+from supervisor_restarter.options import Settings, from_configuration
+from supervisor_restarter.readiness.exec_probe import adopt
+from supervisor_restarter.readiness.notify import NotifySocket
+from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.clock import Clock
+from supervisor_restarter.server.configfile import ConfigurationFiles
+from supervisor_restarter.server.driver import Driver
+from supervisor_restarter.server.events import announce
+from supervisor_restarter.server.intake import Intake
+from supervisor_restarter.server.jobs import Jobs
+from supervisor_restarter.server.journal import Journal
+from supervisor_restarter.server.loop import Reactor
+from supervisor_restarter.server.processes import Processes
+from supervisor_restarter.server.resources import Resources
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
-from supervisor_restarter.server.service import Service
+from supervisor_restarter.server.service import Parts, Service
+from supervisor_restarter.server.stop_calls import StopRequests
 
 
 def make_rpcinterface(supervisord: Any, **config: str) -> RestarterNamespaceRPCInterface:
@@ -24,8 +41,46 @@ def make_rpcinterface(supervisord: Any, **config: str) -> RestarterNamespaceRPCI
     service = getattr(supervisord, 'restarter_service', None)
     if service is None:
         # It lives and dies with this Supervisor object: a reload makes a new one.
-        service = supervisord.restarter_service = Service(supervisord, settings)
+        service = supervisord.restarter_service = joined(supervisord, settings)
     return RestarterNamespaceRPCInterface(supervisord, service, settings.defaults)
+
+
+def joined(supervisord: Any, settings: Settings) -> Service:
+    """A service of its parts, which hears of what happens to supervisord."""
+    options, clock = supervisord.options, Clock()
+    journal = Journal(options, lambda job: announce(job, options.logger))
+    processes = Processes(supervisord)
+    actions = Actions(supervisord, processes, settings.fast_spawn)
+    adopt(options)
+    resources = Resources(options, processes, actions, NotifySocket(options))
+    # These two call the service, which is made of them.
+    reactor = Reactor(supervisord, lambda: service.step())
+    stop_requests = StopRequests(supervisord, lambda keys: service.heed(keys))
+    service = Service(
+        Parts(
+            jobs=Jobs(settings.history),
+            intake=Intake(processes, resources, ConfigurationFiles(options), clock),
+            driver=Driver(processes, actions, resources, reactor, journal, clock),
+            processes=processes,
+            resources=resources,
+            reactor=reactor,
+            stop_requests=stop_requests if settings.heed_stops else None,
+            journal=journal,
+            leaving=lambda: options.mood < SupervisorStates.RUNNING,
+            clock=clock,
+        )
+    )
+    # What is wrong with RESTARTER_READY and its kin is logged before the first restart meets it.
+    events.subscribe(
+        events.SupervisorRunningEvent,
+        lambda event: journal.warn(resources.malformed(processes.groups())),
+    )
+    events.subscribe(
+        events.ProcessGroupAddedEvent,
+        lambda event: journal.warn(resources.malformed([event.group])),
+    )
+    events.subscribe(events.SupervisorStoppingEvent, lambda event: service.shut_down())
+    return service
 
 
 def _section(supervisord: Any, config: dict[str, str]) -> str:

@@ -1,18 +1,18 @@
-"""Which processes take part in a run, in which order, and what is held of them while it lasts."""
+"""Which processes take part in a job, in which order, and what is held of them while it lasts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import SETTLED
-from supervisor_restarter.engine.survey import Survey, survey
+from supervisor_restarter.engine.survey import Candidate, Survey, survey
 from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.options import Options
-from supervisor_restarter.readiness.exec_probe import adopt
+from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.readiness.monitor import Probing, ReadinessMonitor
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.readiness.shares import (
@@ -23,20 +23,42 @@ from supervisor_restarter.readiness.shares import (
     connections,
 )
 from supervisor_restarter.readiness.spec import Spec
+from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.job import Job
-from supervisor_restarter.server.processes import Processes
+from supervisor_restarter.server.processes import Handle, Processes
 from supervisor_restarter.text import listed
 
 
-class Resources:
-    """The processes of runs on one supervisord."""
+class Party(NamedTuple):
+    """The processes that take part in a job before it begins, each held once.
 
-    def __init__(self, options: Any, processes: Processes) -> None:
+    members: in the order of their turns. others: the other processes of their groups, if that
+    matters. specs: what makes them ready, where their programs say so.
+    """
+
+    members: list[Member]
+    others: list[Member]
+    handles: dict[Member, Handle]
+    known: Survey
+    specs: dict[tuple[str, str], Spec]
+
+
+class Resources:
+    """What the jobs of one supervisord take of it, and give back: handles, probes, sockets.
+
+    options: supervisord's, in whose loop the probes' connections are.
+    """
+
+    def __init__(
+        self, options: Any, processes: Processes, actions: Actions, notify: NotifySocket
+    ) -> None:
         self._options = options
         self._processes = processes
-        self._notify = NotifySocket(options)
-        adopt(options)
+        self._actions = actions
+        self._notify = notify
         self._connections, self._commands = Places(FEWEST_CONNECTIONS), Places(MOST_COMMANDS)
+
+    # -- before a job begins -----------------------------------------------------------------
 
     def members(self, matches: Iterable[Match]) -> list[Member]:
         """The processes in the order of their turns: by priority, then by name."""
@@ -46,20 +68,60 @@ class Resources:
 
         return [Member(match) for match in sorted(matches, key=turn)]
 
-    def others(self, members: list[Member]) -> list[Member]:
+    def _others(self, members: list[Member]) -> list[Member]:
         """The other processes of their groups."""
         groups = dict.fromkeys(member.group for member in members)
         return self.members(self._processes.others(groups, [member.match for member in members]))
 
-    def survey(self, members: list[Member], options: Options) -> Survey:
-        """What is known of the members and the others of their groups, but for what only the disk
-        knows; gives the members their policies. Refusal as survey() has it.
+    def candidates(
+        self, members: list[Member], obstacles: Obstacles
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """The members and the others of their groups as a plan wants to know them."""
+        hold, candidate = self._processes.hold, self._processes.candidate
+        return (
+            [candidate(member, hold(member.match), obstacles) for member in members],
+            [candidate(other, hold(other.match), obstacles) for other in self._others(members)],
+        )
+
+    def party(self, goal: Goal, members: list[Member], options: Options) -> Party:
+        """The members, with what is known of them but for what only the disk knows; a restart gives
+        them their policies.
+
+        Refusal as survey() has it. Refusal BAD_OPTION if what their programs say makes no sense in
+        any of the groups, also outside of the restart: it says little good of the others. Refusal
+        BAD_STATE if there can be no socket for READY=1.
         """
-        return survey(
-            [self._processes.candidate(member) for member in members],
-            [self._processes.candidate(member) for member in self.others(members)],
+        others = self._others(members) if goal is Goal.RESTART else []
+        handles = {member: self._processes.hold(member.match) for member in [*members, *others]}
+        if goal is not Goal.RESTART:
+            return Party(members, others, handles, survey([], [], options), {})
+        known = survey(
+            [self._processes.candidate(member, handles[member]) for member in members],
+            [self._processes.candidate(member, handles[member]) for member in others],
             options,
         )
+        known.refuse()
+        return Party(members, others, handles, known, self._specs(known, handles))
+
+    def _specs(self, known: Survey, handles: dict[Member, Handle]) -> dict[tuple[str, str], Spec]:
+        specs, for_others = {}, False
+        for candidate in [*known.candidates, *known.neighbours]:
+            member = candidate.member
+            if candidate.probed and member.group in known.policies:
+                spec = self._processes.readiness(handles[member])
+                if spec is not None:
+                    specs[member.match.key] = spec
+                    for_others = for_others or (
+                        spec.kind == 'notify'
+                        and self._processes.is_of_another_user(handles[member])
+                    )
+        if any(spec.kind == 'notify' for spec in specs.values()):
+            self._notify.forget_others(self._processes.pids())
+            try:
+                self._notify.open(for_others)
+            except OSError as error:
+                raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
+        return specs
 
     def malformed(self, groups: Iterable[str]) -> Iterator[str]:
         """What is wrong with what the programs of these groups say of their restarts, in lines that
@@ -71,65 +133,40 @@ class Resources:
             for member in everyone
         }
         for text in dict.fromkeys(filter(None, troubles.values())):
-            yield f'{listed(member.namespec for member in everyone if troubles[member] == text)}: {text}'
+            names = listed(member.namespec for member in everyone if troubles[member] == text)
+            yield f'{names}: {text}'
 
-    def specs(self, known: Survey) -> dict[tuple[str, str], Spec]:
-        """What makes the processes of the groups ready, where their programs say so.
+    # -- while it lasts ----------------------------------------------------------------------
 
-        Refusal BAD_OPTION if what they say makes no sense in any of the groups, also outside of the
-        restart: it says little good of the others. Refusal BAD_STATE if there can be no socket for
-        READY=1.
-        """
-        known.refuse()
-        specs, for_others = {}, False
-        for candidate in [*known.candidates, *known.neighbours]:
-            match = candidate.member.match
-            if candidate.probed and match.group in known.policies:
-                handle = self._processes.hold(match)
-                spec = self._processes.readiness(handle)
-                if spec is not None:
-                    specs[match.key] = spec
-                    for_others = for_others or (
-                        spec.kind == 'notify' and self._processes.is_of_another_user(handle)
-                    )
-        if any(spec.kind == 'notify' for spec in specs.values()):
-            self._notify.forget_others(self._processes.pids())
-            try:
-                self._notify.open(for_others)
-            except OSError as error:
-                raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
-        return specs
-
-    def hold(self, job: Job) -> None:
-        """Take hold of the run's processes, have the probes asked that count, keep shared sockets
+    def hold(self, job: Job, party: Party) -> None:
+        """Take hold of the job's processes, have the probes asked that count, keep shared sockets
         open.
         """
         operation = job.operation
-        operation.neighbours = self._neighbours(job) if operation.limited else []
+        operation.neighbours = _neighbours(party) if operation.limited else []
         job.handles = {
-            member: self._processes.hold(member.match)
-            for member in operation.members + operation.neighbours
+            member: party.handles[member] for member in party.members + operation.neighbours
         }
+        stop_timeout = operation.options.stop_timeout
         for member in operation.members:
             stopwaitsecs = self._processes.stopwaitsecs(job.handles[member])
-            member.stop_limit = (
-                stopwaitsecs
-                if operation.options.stop_timeout is None
-                else operation.options.stop_timeout
-            )
-        if operation.goal is not Goal.RESTART:
-            return
+            member.stop_limit = stopwaitsecs if stop_timeout is None else stop_timeout
+        if operation.goal is Goal.RESTART:
+            self._monitor(job, party.specs)
+            self._keep_sockets(job)
+
+    def _monitor(self, job: Job, specs: dict[tuple[str, str], Spec]) -> None:
         self._connections.most = connections(self._connections.taken)
         probing = {
             group: Probing(
-                self._options, len(job.specs), Share(self._connections), Share(self._commands)
+                self._options, len(specs), Share(self._connections), Share(self._commands)
             )
             for group in job.groups
         }
         for member, handle in job.handles.items():
-            spec = job.specs.get(member.match.key)
+            spec = specs.get(member.match.key)
             if spec is not None:
-                policy = member.policy or operation.options
+                policy = member.policy or job.operation.options
                 handle.monitor = ReadinessMonitor(
                     spec,
                     probing[member.group],
@@ -138,20 +175,13 @@ class Resources:
                     policy.min_ready,
                     handle.process,
                 )
-        one_of_each = {member.group: handle for member, handle in job.handles.items()}
-        held = {
-            group: self._processes.shared_socket(handle) for group, handle in one_of_each.items()
-        }
-        job.sockets = {group: socket for group, socket in held.items() if socket is not None}
 
-    def _neighbours(self, job: Job) -> list[Member]:
-        """The other processes of the groups in which they decide how much may be taken down."""
-        neighbours = self.others(
-            [member for member in job.operation.members if member.policy and member.policy.rolling]
-        )
-        for member in neighbours:
-            member.policy = job.policies[member.group].processes[member.name]
-        return neighbours
+    def _keep_sockets(self, job: Job) -> None:
+        one_of_each = {member.group: handle for member, handle in job.handles.items()}
+        for group, handle in one_of_each.items():
+            socket = self._processes.shared_socket(handle)
+            if socket is not None:
+                job.sockets[group] = socket
 
     def let_sockets_go(self, job: Job) -> None:
         """Do not keep the sockets of groups open for longer than the restart is busy with them."""
@@ -161,12 +191,18 @@ class Resources:
                 del job.sockets[group]
 
     def release(self, job: Job) -> None:
-        """Give everything back that the run has held."""
+        """Give everything back that the job has held."""
         for handle in job.handles.values():
-            self._processes.release(handle)
+            self._actions.release(handle)
         job.handles.clear()
         job.sockets.clear()
 
     def close(self) -> None:
         """supervisord goes away."""
         self._notify.close()
+
+
+def _neighbours(party: Party) -> list[Member]:
+    """The others in those groups that decide how many of them may be taken down."""
+    groups = {member.group for member in party.members if member.policy and member.policy.rolling}
+    return [member for member in party.others if member.group in groups]

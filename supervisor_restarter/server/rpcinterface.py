@@ -1,7 +1,7 @@
 """The XML-RPC namespace `restarter`: takes calls, has the service carry them out, answers.
 
 A call that waits is answered by a deferred function, which only looks at the restart; the restart
-itself runs on supervisord's loop and does not care whether anybody is still listening.
+itself runs on supervisord's loop, whether the client is still there or not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import inspect
 import traceback
 from typing import Any, Callable, TypeVar
 
-from supervisor.compat import xmlrpclib
 from supervisor.http import NOT_DONE_YET
 from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError
@@ -21,19 +20,13 @@ from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.names import group_members, resolve
-from supervisor_restarter.options import (
-    CALL_TIMEOUT,
-    FLAG,
-    SECONDS,
-    Kind,
-    Options,
-    checked,
-    with_call,
-)
+from supervisor_restarter.names import group_members
+from supervisor_restarter.options import FLAG, SECONDS, Kind, Options, checked, with_call
+from supervisor_restarter.server.ascii_text import plain
 from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.service import Service
-from supervisor_restarter.text import NOT_XML, printable
+from supervisor_restarter.text import printable
 
 API_VERSION = '1.0'
 # The service asks for a look at every deferred answer when something has changed. This is only the
@@ -115,13 +108,8 @@ class RestarterNamespaceRPCInterface:
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
         taken = with_call(self._defaults, options)
-        job = self._service.request(
-            Goal.RESTART,
-            lambda: group_members(self._service.groups(), name),
-            taken,
-            CALL_TIMEOUT,
-            unless_rolling=True,
-        )
+        selection = Selection(name, group_members)
+        job = self._service.request(Request(Goal.RESTART, selection, taken, Call.GROUP))
         return self._deferred(lambda: _group_result(job))
 
     @published
@@ -178,12 +166,9 @@ class RestarterNamespaceRPCInterface:
         @param struct options   Options for this restart, as for restartProcessGroup; may be left out.
         @return string id       The id of the restart, for the methods below.
         """
-        return self._service.request(
-            Goal.RESTART,
-            lambda: resolve(self._service.groups(), names),
-            with_call(self._defaults, options),
-            0.0,
-        ).id
+        taken = with_call(self._defaults, options)
+        request = Request(Goal.RESTART, Selection(names), taken, Call.DETACHED)
+        return self._service.request(request).id
 
     @published
     def getRestart(self, id: Any) -> dict[str, Any]:
@@ -283,20 +268,14 @@ class RestarterNamespaceRPCInterface:
                                 where each of the last three comes from (call, program,
                                 configuration or default), and warnings (strings).
         """
-        return self._service.plan(
-            lambda: resolve(self._service.groups(), names), with_call(self._defaults, options), 0.0
-        )
+        return self._service.plan(Selection(names), with_call(self._defaults, options))
 
     # -- inside ------------------------------------------------------------------------------
 
     def _quick(self, goal: Goal, names: Any, wait: Any) -> Any:
         patient = checked('wait', FLAG, wait)
         job = self._service.request(
-            goal,
-            lambda: resolve(self._service.groups(), names),
-            self._defaults,
-            CALL_TIMEOUT,
-            until_ordered=not patient,
+            Request(goal, Selection(names), self._defaults, Call.QUICK, until_ordered=not patient)
         )
 
         def ask() -> list[dict[str, Any]] | None:
@@ -350,34 +329,3 @@ def _group_result(job: Job) -> Any:
     if not operation.finished:
         return None
     return answers.failures(operation) or True
-
-
-class AsciiText(str):
-    """A string that is marshalled in ASCII, with character references for everything else.
-
-    Supervisor counts the length of a deferred answer in characters and sends it in UTF-8, so that
-    clients would see only part of an answer with non-ASCII text in it.
-    """
-
-
-def _dump_ascii(marshaller: Any, value: str, write: Callable[[str], Any]) -> None:
-    escaped = xmlrpclib.escape(value).encode('ascii', 'xmlcharrefreplace').decode('ascii')
-    write(f'<value><string>{escaped}</string></value>\n')
-
-
-xmlrpclib.Marshaller.dispatch[AsciiText] = _dump_ascii
-
-
-def plain(value: Any) -> Any:
-    """`value` with every string in it safe for a deferred answer, and escapes for what no XML can
-    carry.
-    """
-    if isinstance(value, str):
-        if not value.isprintable():
-            value = NOT_XML.sub(lambda found: printable(found[0]), value)
-        return value if value.isascii() else AsciiText(value)
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return value

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.faults import Code
-from supervisor_restarter.server.service import MOST_QUEUED
+from supervisor_restarter.server.jobs import MOST_QUEUED
 from tests.integration.pair import ENDLESS
 from tests.integration.server import RudeClient, Server, program, worker
 from tests.integration.service import service

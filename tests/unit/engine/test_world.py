@@ -14,6 +14,7 @@ from supervisor.states import ProcessStates, SupervisorStates, getProcessStateDe
 
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.names import Match
+from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.processes import Processes
 from tests.world import BEGINNING, LASTING, MOMENT, Life, Process, Program
 
@@ -86,10 +87,10 @@ class Real:
         if state is Seen.BACKOFF:
             self.process.backoff, self.process.delay = 1, now + 1
         group = SimpleNamespace(config=SimpleNamespace(name='x'), processes={'x': self.process})
-        self.processes = Processes(
-            SimpleNamespace(options=self.options, process_groups={'x': group})
-        )
-        self.handle = self.processes.hold(Match('x', 'x', True, False))
+        supervisord = SimpleNamespace(options=self.options, process_groups={'x': group})
+        processes = Processes(supervisord)
+        self.actions = Actions(supervisord, processes)
+        self.handle = processes.hold(Match('x', 'x', True, False))
 
     def _command(self):
         if self.program.obstacle:
@@ -119,11 +120,12 @@ class Real:
 
     def signal(self, now):
         self.signalled = True
-        failure = self.processes.signal(self.handle, 'HUP')
+        failure = self.actions.signal(self.handle, 'HUP')
         return failure.why if failure else ''
 
     def observe(self, now):
-        return self.processes.observe(self.handle)
+        self.actions.attend(self.handle, now)
+        return self.handle.seen
 
     def transition(self, now):
         pid = self.process.pid

@@ -37,6 +37,7 @@ from supervisor_restarter.programs.fast_spawn import (
     unusual,
 )
 from supervisor_restarter.readiness.monitor import ReadinessMonitor
+from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.processes import Processes
 
 # fmt: off
@@ -408,9 +409,8 @@ def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_conf
         process.config,
         types.SimpleNamespace(config=process.group.config, processes={'cat': process}),
     )
-    processes = Processes(
-        types.SimpleNamespace(process_groups={'group': group}, options=options), fast
-    )
+    supervisord = types.SimpleNamespace(process_groups={'group': group}, options=options)
+    processes = Processes(supervisord)
     handle = processes.hold(match)
     if environment:
         watch = types.SimpleNamespace(
@@ -420,7 +420,7 @@ def test_whoever_takes_hold_of_a_process_when_told_of_starting_gets_its_own_conf
     events.subscribe(
         events.ProcessStateStartingEvent, lambda event: held.append(processes.hold(match).config)
     )
-    assert processes.start(handle) is None
+    assert Actions(supervisord, processes, fast).start(handle) is None
     assert held == [config]
     assert held[0] is process.config is config
     options.close_parent_pipes(process.pipes)

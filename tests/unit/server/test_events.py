@@ -22,6 +22,7 @@ from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.server import events as ours
 from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.request import Selection
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def run(state=State.RUNNING, goal=Goal.RESTART, pending=(), **of_one):
     ]
     operation = Operation(members, Options(), goal=goal, state=state)
     operation.pending = [(members[index], why) for index, why in pending]
-    return Job('7', operation, list, 0.0)
+    return Job('7', operation, Selection('web'), 0.0)
 
 
 def announce(run):

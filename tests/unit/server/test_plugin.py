@@ -45,7 +45,7 @@ def created(monkeypatch):
         made.append(settings)
         return SimpleNamespace(settings=settings)
 
-    monkeypatch.setattr(plugin, 'Service', make)
+    monkeypatch.setattr(plugin, 'joined', make)
     return made
 
 

@@ -12,7 +12,9 @@ from supervisor.states import ProcessStates
 
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.names import Match
-from supervisor_restarter.server.processes import Obituary, Processes
+from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.obituary import Obituary
+from supervisor_restarter.server.processes import Processes
 
 
 @pytest.fixture
@@ -43,8 +45,14 @@ def supervisord(process):
 @pytest.fixture
 def look(supervisord):
     processes = Processes(supervisord)
+    actions = Actions(supervisord, processes)
     handle = processes.hold(Match('web', '0', True, True))
-    return lambda: processes.observe(handle)
+
+    def look():
+        actions.attend(handle, time.monotonic())
+        return handle.seen
+
+    return look
 
 
 def test_the_same_is_seen_as_long_as_nothing_happens(look):

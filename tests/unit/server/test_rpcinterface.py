@@ -19,8 +19,9 @@ from supervisor_restarter import __version__
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.options import CALL_TIMEOUT, Options, with_call
+from supervisor_restarter.options import Options, with_call
 from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
 from tests.world import Program, World, group
 
@@ -83,21 +84,22 @@ class FakeService:
     def groups(self):
         return {'web': ['0', '1'], 'größe': ['höhe']}
 
-    def request(
-        self, goal, find, options, default_limit, until_ordered=False, unless_rolling=False
-    ):
-        self.calls.append((goal, find(), options, default_limit))
-        self.drive = group(self.world, goal=goal)
-        run = Job(str(len(self.runs) + 1), self.drive.operation, find, 0.0)
+    def request(self, request):
+        request.selection.resolved(self.groups())
+        self.calls.append((request.goal, request.call, request.options))
+        self.drive = group(self.world, goal=request.goal)
+        run = Job(str(len(self.runs) + 1), self.drive.operation, request.selection, 0.0)
         self.runs[run.id] = run
         return run
 
     def retry(self, wanted, given):
         run = self.get(wanted)
-        return self.request(Goal.RESTART, run.find, with_call(Options(), given), 0.0)
+        options = with_call(Options(), given)
+        return self.request(Request(Goal.RESTART, run.selection, options, Call.DETACHED))
 
-    def plan(self, find, options, default_limit):
-        self.calls.append(('plan', find(), options, default_limit))
+    def plan(self, selection, options):
+        selection.resolved(self.groups())
+        self.calls.append(('plan', None, options))
         return {'total': 2}
 
     def get(self, wanted):
@@ -284,20 +286,19 @@ def test_any_whole_number_is_a_version(interface, version):
 
 
 @pytest.mark.parametrize(
-    ('method', 'args', 'goal', 'limit'),
+    ('method', 'args', 'asked'),
     [
-        ('restartProcessGroup', ('web',), Goal.RESTART, CALL_TIMEOUT),
-        ('quickStop', ('web',), Goal.STOP, CALL_TIMEOUT),
-        ('quickStart', ('web', True), Goal.START, CALL_TIMEOUT),
-        ('quickRestart', (['web:0', 'web:1'],), Goal.RESTART, CALL_TIMEOUT),
-        ('startRestart', (['we*'],), Goal.RESTART, 0.0),
-        ('planRestart', ('all',), 'plan', 0.0),
+        ('restartProcessGroup', ('web',), (Goal.RESTART, Call.GROUP)),
+        ('quickStop', ('web',), (Goal.STOP, Call.QUICK)),
+        ('quickStart', ('web', True), (Goal.START, Call.QUICK)),
+        ('quickRestart', (['web:0', 'web:1'],), (Goal.RESTART, Call.QUICK)),
+        ('startRestart', (['we*'],), (Goal.RESTART, Call.DETACHED)),
+        ('planRestart', ('all',), ('plan', None)),
     ],
 )
-def test_what_the_service_is_asked_for(interface, service, method, args, goal, limit):
+def test_what_the_service_is_asked_for(interface, service, method, args, asked):
     getattr(interface, method)(*args)
-    assert [(call[0], call[3]) for call in service.calls] == [(goal, limit)]
-    assert service.calls[0][2] == Options(delay=3.0)
+    assert service.calls == [(*asked, Options(delay=3.0))]
 
 
 def test_options_of_a_call_come_before_those_of_the_configuration(interface, service):
@@ -436,7 +437,9 @@ def test_a_list_has_no_processes_and_a_single_one_has(interface):
 
 def test_every_struct_can_be_sent_as_xml(interface, service):
     id = interface.startRestart('web')
-    service.runs['queued'] = Job('queued', Operation(service.world.members(), Options()), list, 0.0)
+    service.runs['queued'] = Job(
+        'queued', Operation(service.world.members(), Options()), Selection('web'), 0.0
+    )
     for value in (
         interface.getRestart(id),
         interface.listRestarts(),

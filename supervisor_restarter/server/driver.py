@@ -1,0 +1,176 @@
+"""One job, a turn of the loop further: its processes are attended to, the engine decides, its
+orders are carried out, in slices.
+"""
+
+from __future__ import annotations
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.member import Member, Observation
+from supervisor_restarter.engine.operation import Look
+from supervisor_restarter.engine.phases import Order, Phase, Seen
+from supervisor_restarter.programs.obstacles import Obstacles
+from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.clock import Clock
+from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.journal import Journal
+from supervisor_restarter.server.loop import Reactor
+from supervisor_restarter.server.processes import Processes
+from supervisor_restarter.server.resources import Party, Resources
+
+SLICE = 0.01  # seconds of work in one turn of the loop; other clients are served in between
+# seconds after which a process that cannot be signalled yet is looked at again
+EXEC_POLL_SECONDS = 0.005
+INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
+
+
+class Driver:
+    """Drives jobs, one at a time."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        actions: Actions,
+        resources: Resources,
+        reactor: Reactor,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._processes = processes
+        self._actions = actions
+        self._resources = resources
+        self._reactor = reactor
+        self._journal = journal
+        self._clock = clock
+
+    def begin(self, job: Job, party: Party) -> None:
+        """The job leaves the queue: take hold of its processes, and decide what becomes of each."""
+        self._resources.hold(job, party)
+        # A stop that was asked for while the job was queued, and a start since: the start is the
+        # newer will.
+        job.wanted_down -= {
+            member.match.key
+            for member, handle in job.handles.items()
+            if self._processes.is_up(handle)
+        }
+        job.started, now = self._clock.wall(), self._clock.monotonic()
+        self._attend(job, now)
+        job.operation.begin(now, look(job))
+        self._foresee(job)
+        job.expect_witnesses()
+
+    def _foresee(self, job: Job) -> None:
+        """Before the first stop: a process that would be stopped and could not be started again has
+        failed already.
+        """
+        obstacles = Obstacles()
+        for member in job.operation.to_be_stopped():
+            failure = self._processes.obstacle(job.handles[member], obstacles)
+            if failure is not None:
+                job.operation.foreseen(member, failure)
+
+    def advance(self, job: Job, now: float, at_most: float = SLICE) -> float | None:
+        """Drive the job on, with at most so many seconds of work. Seconds after which orders that
+        are left over can be carried out, None if none are left.
+        """
+        self._attend(job, now)
+        job.operation.step(now, look(job))
+        self._resources.let_sockets_go(job)
+        deferred = job.defer_starts()
+        if deferred:
+            # Only now: asked again in every turn, clients that wait for anything would keep the
+            # loop from sleeping.
+            self._reactor.poke()
+        # The looking does not count, or a large group would never get on.
+        return self._carry_out_all(job, deferred, self._clock.monotonic() + at_most)
+
+    def _carry_out_all(self, job: Job, deferred: set[Member], until: float) -> float | None:
+        again = 0.0 if deferred else None
+        forgotten, obstacles = False, Obstacles()
+        for member in job.operation.orders():
+            starts, handle = member.order is Order.START, job.handles[member]
+            if deferred and not starts:
+                break  # nothing is taken down before what is down was tried
+            if member.match.key in job.wanted_down or not self._processes.is_as_seen(handle):
+                return 0.0  # others were told of the orders before, and have changed things
+            if member in deferred:
+                continue
+            if not starts and not self._processes.has_execed(handle):
+                again = EXEC_POLL_SECONDS if again is None else again
+                continue
+            if starts and not forgotten:
+                self._reactor.forget_closed()
+                forgotten = True
+            self._carry_out(job, member, obstacles)
+            if self._clock.monotonic() > until:
+                return 0.0
+        return again
+
+    def _carry_out(self, job: Job, member: Member, obstacles: Obstacles) -> None:
+        handle, options, job.acting = job.handles[member], job.operation.options, True
+        if member.order is Order.START and not member.old_pid:
+            failure = self._actions.start_idle(handle, obstacles)
+        elif member.order is Order.START:
+            # it ran: better an attempt of Supervisor's than none
+            failure = self._actions.start(handle)
+        elif member.order is Order.SIGNAL:
+            failure = self._actions.signal(handle, options.signal)
+        elif job.operation.goal is Goal.STOP:
+            failure = self._actions.signal_stop(handle, options.stop_timeout)
+        else:
+            failure = self._actions.stop(handle, options.stop_timeout, obstacles)
+        job.acting = False
+        job.operation.performed(member, self._clock.monotonic(), failure, handle.process.pid)
+        if job.to_cancel:
+            self.cancel(job)
+
+    def cancel(self, job: Job) -> None:
+        """Have nothing further taken down; nothing if the result is certain already."""
+        if job.acting:
+            # by a subscriber that is told of what is being done; that is to be noted first
+            job.to_cancel = True
+            return
+        job.to_cancel = False
+        if not job.operation.decided:
+            job.operation.cancel('the restart was cancelled')
+            self._reactor.poke()
+            self._journal.note(job, 'cancelled; what is down comes back')
+
+    def rescue(self, job: Job) -> None:
+        """An internal error, a defect of ours: what is down must come back all the same.
+
+        The job takes nothing further down and goes on; at a second error it is given up, after an
+        attempt to start what is down.
+        """
+        self._journal.error()
+        job.acting = job.to_cancel = False
+        if not job.broken:
+            job.broken = True
+            job.operation.cancel(INTERNAL_ERROR)
+            return
+        self._reactor.forget_closed()
+        for member in job.operation.members:
+            if member.phase is Phase.STOPPED and job.operation.goal is not Goal.STOP:
+                self._actions.start(job.handles[member])
+        job.operation.abandon(INTERNAL_ERROR)
+
+    def _attend(self, job: Job, now: float) -> None:
+        attend = self._actions.attend
+        for handle in job.handles.values():
+            attend(handle, now)
+        job.forgive()
+
+
+def look(job: Job) -> Look:
+    """A question: what is seen of a process in this turn, None if it is no longer there."""
+    handles, wanted_down = job.handles, job.wanted_down
+
+    def seen(member: Member) -> Observation | None:
+        return handles[member].seen
+
+    def seen_or_wanted_down(member: Member) -> Observation | None:
+        observation = handles[member].seen
+        if observation is not None and member.match.key in wanted_down:
+            return observation._replace(seen=Seen.WANTED_DOWN)
+        return observation
+
+    return seen_or_wanted_down if wanted_down else seen

@@ -1,0 +1,128 @@
+"""All jobs of one supervisord: those that run, those that wait for others, those remembered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.phases import Phase
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.server.job import Job
+from supervisor_restarter.text import shown
+
+# restarts that wait for others; each is looked at in every turn, and takes memory
+MOST_QUEUED = 100
+# starts and stops that are watched to their end though nothing is left to be ordered
+MOST_WATCHED = 10
+
+
+class Jobs:
+    """A job is in one of `running`, `queue` and `history`, or forgotten. history: how many restarts
+    are remembered; starts and stops never are.
+    """
+
+    def __init__(self, history: int) -> None:
+        self.running: list[Job] = []
+        self.queue: list[Job] = []
+        self.history: deque[Job] = deque(maxlen=history)
+
+    @property
+    def active(self) -> list[Job]:
+        """Those that run and those that wait, in the order in which they were asked for."""
+        return self.running + self.queue
+
+    def get(self, wanted: Any) -> Job:
+        """The restart with that id; Refusal NO_SUCH_RESTART."""
+        if isinstance(wanted, str):
+            for job in self._listed():
+                if job.id == wanted:
+                    return job
+        raise Refusal(Code.NO_SUCH_RESTART, f'no restart {shown(wanted)} is running or remembered')
+
+    def newest_first(self) -> list[Job]:
+        """All restarts."""
+        return sorted(self._listed(), key=lambda job: int(job.id), reverse=True)
+
+    def _listed(self) -> Iterable[Job]:
+        return (job for job in [*self.active, *self.history] if job.operation.goal is Goal.RESTART)
+
+    # -- who is busy -------------------------------------------------------------------------
+
+    def busy_with(self, groups: set[str], before: Job | None = None) -> Job | None:
+        """The first restart that concerns one of the groups; of those that were asked for earlier
+        than the queued job `before`, if one is given.
+        """
+        jobs = self.active if before is None else self.running + self._ahead_of(before)
+        return next(
+            (j for j in jobs if j.operation.goal is Goal.RESTART and groups & set(j.groups)), None
+        )
+
+    def _ahead_of(self, job: Job) -> list[Job]:
+        return self.queue[: self.queue.index(job)]
+
+    def may_begin(self, groups: set[str], if_busy: str) -> Job | None:
+        """None if a restart of these groups may begin now, else the one that it has to wait for.
+        Refusal BUSY if it may not wait either.
+        """
+        busy = self.busy_with(groups)
+        if busy is not None and if_busy == 'fail':
+            group = next(group for group in busy.groups if group in groups)
+            raise Refusal(
+                Code.BUSY,
+                f'process group {shown(group)} is being restarted already (restart {busy.id})',
+            )
+        if busy is not None and len(self.queue) >= MOST_QUEUED:
+            raise Refusal(
+                Code.BUSY, f'{len(self.queue)} restarts are queued already, and no more can be'
+            )
+        return busy
+
+    # -- what happens to them ----------------------------------------------------------------
+
+    def run(self, job: Job) -> None:
+        """The job begins."""
+        if job in self.queue:
+            self.queue.remove(job)
+        self.running.append(job)
+
+    def put_away(self, job: Job) -> None:
+        """The job is over: remember it if it is a restart."""
+        for jobs in (self.running, self.queue):
+            if job in jobs:
+                jobs.remove(job)
+        if job.operation.goal is Goal.RESTART:
+            self.history.append(job)
+
+    def surplus(self) -> list[Job]:
+        """All but the latest of many starts and stops that have ordered everything, and for which
+        no client waits.
+
+        The rest is Supervisor's own affair. A client may ask for a stop again and again while a
+        process takes an hour to exit, and each job looks at all of its processes in every turn.
+        """
+        if len(self.running) <= MOST_WATCHED:
+            return []
+        over = [
+            job
+            for job in self.running
+            if job.operation.goal is not Goal.RESTART
+            and job.operation.ordered
+            and (job.operation.decided or job.operation.until_ordered)
+        ]
+        return over[:-MOST_WATCHED]
+
+    def heed(self, stopped: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """These processes are wanted down: the newer will wins. Those of them that a job has taken
+        down already, and would have started again.
+        """
+        held = set()
+        keys = set(stopped)
+        for job in self.active:
+            if job.operation.goal is not Goal.STOP:
+                phases = {member.match.key: member.phase for member in job.operation.members}
+                mine = phases.keys() & keys
+                job.wanted_down |= mine
+                held |= {key for key in mine if phases[key] in (Phase.STOPPING, Phase.STOPPED)}
+        return held
