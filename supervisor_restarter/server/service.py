@@ -268,7 +268,11 @@ class Service:
         return True
 
     def _begin(self, job: Job, party: Party) -> None:
-        self._driver.begin(job, party)
+        try:
+            self._driver.begin(job, party)
+        except Exception:
+            self._resources.release(job)  # nothing was taken down yet
+            raise
         self._jobs.run(job)
         self._journal.begins(job)
 

@@ -1,0 +1,358 @@
+"""A whole Service in the simulated world: real jobs, intake, driver, resources and engine, on
+processes of world.py and a clock that the test advances.
+
+Simulation takes the turns of supervisord's loop in their order: what clients ask for, transitions,
+exits, then clients that wait, then the service. Between turns it sleeps for as long as the service
+lets it, until a child's exit, or for supervisord's own second. Everything is deterministic.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any, Callable
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.member import Failure, Observation
+from supervisor_restarter.engine.phases import Seen
+from supervisor_restarter.engine.survey import Candidate
+from supervisor_restarter.faults import Code
+from supervisor_restarter.names import Match
+from supervisor_restarter.options import Options
+from supervisor_restarter.server.clock import Clock
+from supervisor_restarter.server.driver import Driver
+from supervisor_restarter.server.intake import Intake
+from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.jobs import Jobs
+from supervisor_restarter.server.journal import Journal
+from supervisor_restarter.server.processes import Handle
+from supervisor_restarter.server.request import Call, Request, Selection
+from supervisor_restarter.server.resources import Resources
+from supervisor_restarter.server.service import Parts, Service
+from tests.world import BEGINNING, LONGEST, MOMENT, SECOND, Process, Program, World
+
+WALL = 1_700_000_000.0 - BEGINNING  # what the wall clock is ahead of the monotonic one
+UP = (Seen.STARTING, Seen.RUNNING)
+
+
+class Defect(Exception):
+    """An error of ours."""
+
+
+class Breakable:
+    """A part of which one method raises at its so-many-th call; `calls` counts all of them."""
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+        self.calls: dict[str, int] = {}
+        self.breaks: dict[str, range] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.part, name)
+
+        @functools.wraps(method)
+        def call(*args: Any) -> Any:
+            number = self.calls[name] = self.calls.get(name, 0) + 1
+            if number in self.breaks.get(name, ()):
+                raise Defect(f'a defect in {name}')
+            return method(*args)
+
+        return call
+
+
+class SimulatedProcesses:
+    """Processes, of world.py instead of Supervisor's. said: what the programs of a group say of
+    their restarts. young: pids that have not become their program yet.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.said: dict[str, dict[str, Any]] = {}
+        self.malformed_groups: dict[str, str] = {}
+        self.young: set[int] = set()
+        self.sockets: dict[str, object] = {}
+
+    def groups(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {}
+        for group, _, name in (key.partition(':') for key in self.world.processes):
+            if group not in self.world.removed:
+                groups.setdefault(group, []).append(name)
+        return groups
+
+    def others(self, groups: Iterable[str], matches: Iterable[Match]) -> list[Match]:
+        known, there = {match.key for match in matches}, self.groups()
+        return [Match(g, n, False, False) for g in groups for n in there[g] if (g, n) not in known]
+
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.world.processes.values()]
+
+    def priority(self, match: Match) -> tuple[int, int]:
+        return 999, 999
+
+    def hold(self, match: Match) -> Handle:
+        process = self.world.processes[f'{match.group}:{match.name}']
+        return Handle(match, process, process.program)
+
+    def is_there(self, handle: Handle) -> bool:
+        match = handle.group
+        there = self.world.processes.get(f'{match.group}:{match.name}') is handle.process
+        return there and match.group not in self.world.removed
+
+    def is_as_seen(self, handle: Handle) -> bool:
+        return self.is_there(handle) and looks(handle.process) == handle.looks
+
+    def observe(self, handle: Handle) -> Observation:
+        return handle.process.observe(self.world.now)
+
+    def has_execed(self, handle: Handle) -> bool:
+        return handle.process.pid not in self.young
+
+    def is_up(self, handle: Handle) -> bool:
+        return handle.process.state in UP
+
+    def stopwaitsecs(self, handle: Handle) -> float:
+        return handle.process.program.stopwaitsecs
+
+    def readiness(self, handle: Handle) -> None:
+        return None
+
+    def malformed(self, handle: Handle) -> str:
+        return self.malformed_groups.get(handle.group.group, '')
+
+    def candidate(self, member, handle, obstacles=None) -> Candidate:
+        member.observed = self.observe(handle)
+        said = self.said.get(member.group, {})
+        return Candidate(member, malformed=self.malformed(handle), said=said)
+
+    def shared_socket(self, handle: Handle) -> Any:
+        return self.sockets.get(handle.group.group)
+
+    def obstacle(self, handle: Handle, obstacles: Any) -> Failure | None:
+        why = handle.process.program.obstacle
+        return Failure(Code.START_FAILED, f'left as it is: {why}') if why else None
+
+
+def looks(process: Process) -> tuple[Any, ...]:
+    return process.state, process.pid, process.laststart, process.delay
+
+
+class SimulatedActions:
+    """Actions, each of which takes `cost` seconds. told: who is called after one, by the name of
+    the process, as subscribers to Supervisor's events are.
+    """
+
+    def __init__(self, world: World, processes: SimulatedProcesses) -> None:
+        self.world, self.processes = world, processes
+        self.cost = 0.0
+        self.done: list[tuple[float, str, str]] = []
+        self.held: set[Handle] = set()
+        self.told: dict[str, Callable[[], object]] = {}
+
+    def attend(self, handle: Handle, now: float) -> None:
+        self.held.add(handle)
+        there = self.processes.is_there(handle)
+        handle.seen = handle.process.observe(now) if there else None
+        handle.looks = looks(handle.process)
+
+    def release(self, handle: Handle) -> None:
+        self.held.discard(handle)
+
+    def stop(self, handle: Handle, stop_timeout: float | None, obstacles: Any) -> Failure | None:
+        obstacle = self.processes.obstacle(handle, obstacles)
+        return obstacle or self.signal_stop(handle, stop_timeout)
+
+    def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
+        return self._act('stop', handle, handle.process.stop, Code.STOP_FAILED)
+
+    def signal(self, handle: Handle, name: str) -> Failure | None:
+        return self._act('signal', handle, handle.process.signal, Code.STOP_FAILED)
+
+    def start_idle(self, handle: Handle, obstacles: Any) -> Failure | None:
+        return self.start(handle)
+
+    def start(self, handle: Handle) -> Failure | None:
+        handle.process.backoff = 0
+        return self._act('start', handle, handle.process.spawn, Code.START_FAILED)
+
+    def _act(self, word: str, handle: Handle, act: Callable[[float], str], code: Code) -> Any:
+        name = f'{handle.group.group}:{handle.group.name}'
+        self.done.append((round(self.world.now - BEGINNING, 2), word, name))
+        trouble = act(self.world.now)
+        self.world.now += self.cost
+        self.told.pop(name, lambda: None)()
+        return Failure(code, trouble) if trouble else None
+
+
+class SimulatedReactor:
+    """short: there are no descriptors left."""
+
+    def __init__(self) -> None:
+        self.attached = self.short = self.poked = False
+        self.alarms: list[float] = []
+
+    def attach(self) -> None:
+        if self.short and not self.attached:
+            raise OSError(24, 'Too many open files')
+        self.attached = True
+
+    def detach(self) -> None:
+        self.attached = False
+        self.alarms.clear()
+
+    def alarm(self, at: float) -> None:
+        if self.attached:
+            self.alarms.append(at)
+
+    def poke(self) -> None:
+        self.poked = True
+
+    def forget_closed(self) -> None:
+        pass
+
+
+class Simulation:
+    """supervisord with a Service, and its clients. heed_stops: as in the configuration."""
+
+    def __init__(self, *names: str, history: int = 20, heed_stops: bool = True) -> None:
+        self.world = world = World()
+        self.processes = Breakable(SimulatedProcesses(world))
+        self.actions = Breakable(SimulatedActions(world, self.processes.part))
+        self.reactor = SimulatedReactor()
+        self.leaving = False
+        self.warning = ''
+        self.lines: list[str] = []
+        self.events: list[tuple[str, str]] = []
+        self.on_event: dict[tuple[str, str], Callable[[], object]] = {}
+        self.turns = 0
+        self.in_each_turn: Callable[[], object] = lambda: None
+        self._actions: list[tuple[float, Callable[[], object]]] = []
+        self._clients: list[tuple[Callable[[], Any], list[float]]] = []
+        for name in names:
+            world.add(name)
+        self.service = self._joined(history, heed_stops)
+        self.jobs = self.service._jobs
+
+    def _joined(self, history: int, heed_stops: bool) -> Service:
+        clock = Clock(lambda: self.world.now, lambda: self.world.now + WALL)
+        log = self.lines.append
+        options = SimpleNamespace(logger=SimpleNamespace(info=log, warn=log, critical=log))
+        journal = Journal(options, self._announce)
+        notify: Any = SimpleNamespace(close=lambda: self.lines.append('the socket is closed'))
+        processes: Any = self.processes
+        actions: Any = self.actions
+        reactor: Any = self.reactor
+        resources: Any = Breakable(Resources(options, processes, actions, notify))
+        stop_calls = SimpleNamespace(install=lambda: None, remove=lambda: None)
+        files: Any = SimpleNamespace(warning=lambda: self.warning)
+        parts: dict[str, Any] = {
+            'jobs': Jobs(history),
+            'intake': Intake(processes, resources, files, clock),
+            'driver': Driver(processes, actions, resources, reactor, journal, clock),
+            'processes': processes,
+            'resources': resources,
+            'reactor': reactor,
+            'stop_requests': stop_calls if heed_stops else None,
+            'journal': journal,
+            'leaving': lambda: self.leaving,
+            'clock': clock,
+        }
+        self.resources = resources
+        return Service(Parts(**parts))
+
+    def _announce(self, job: Job) -> None:
+        event = job.id, job.operation.state.value
+        self.events.append(event)
+        self.on_event.pop(event, lambda: None)()
+
+    # -- clients -----------------------------------------------------------------------------
+
+    def ask(
+        self,
+        names: Any,
+        goal: Goal = Goal.RESTART,
+        call: Call = Call.DETACHED,
+        until_ordered: bool = False,
+        **options: Any,
+    ) -> Job:
+        """A request of a client. Options are those of a call; there is no scout unless given."""
+        taken = Options(**{'scout': 0.0, **options})
+        return self.service.request(Request(goal, Selection(names), taken, call, until_ordered))
+
+    def client(self, ask: Callable[[], Any]) -> list[float]:
+        """A client that waits for `ask` to answer, and is asked only when it was poked, but for the
+        first time. When (seconds) it got its answer.
+        """
+        answered = [] if ask() is None else [round(self.world.now - BEGINNING, 2)]
+        self._clients.append((ask, answered))
+        return answered
+
+    def stop_by_others(self, name: str) -> None:
+        """supervisorctl stop: Supervisor stops only what runs; the service hears of it always."""
+        group, _, process = name.partition(':')
+        if self.reactor.attached:
+            self.service.heed([(group, process)])
+        if self.world.processes[name].state in (*UP, Seen.BACKOFF):
+            self.world.processes[name].stop(self.world.now)
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Have something happen so many seconds after the beginning."""
+        self._actions.append((BEGINNING + seconds, action))
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def to(self, seconds: float) -> None:
+        """Run until so many seconds after the beginning."""
+        while self.world.now < BEGINNING + seconds:
+            self.world.now = min(self._turn(), BEGINNING + seconds)
+        self._turn()
+
+    def end(self) -> float:
+        """Run until there is no job any more. The seconds since the beginning."""
+        while self.jobs.active or self._actions:
+            assert self.world.now < BEGINNING + LONGEST, [job.struct() for job in self.jobs.active]
+            self.world.now = self._turn()
+        return round(self.world.now - BEGINNING, 2)
+
+    def _turn(self) -> float:
+        """One turn of the loop; when the next one is."""
+        self.turns += 1
+        now = self.world.now
+        for due in [pair for pair in self._actions if pair[0] <= now]:
+            self._actions.remove(due)
+            due[1]()
+        self.world.turn()
+        if self.reactor.poked:
+            self.reactor.poked = False
+            for ask, answered in self._clients:
+                if not answered and ask() is not None:
+                    answered.append(round(now - BEGINNING, 2))
+        wait = self.service.step() if self.reactor.attached else None
+        self.in_each_turn()
+        if any(at <= now for at in self.reactor.alarms):
+            self.reactor.alarms = [at for at in self.reactor.alarms if at > now]
+            self.reactor.poked = True
+        processes = self.world.processes.values()
+        times = [now + SECOND, *self.reactor.alarms, *(at for at, _ in self._actions)]
+        times += [process.exits_at for process in processes if process.exits_at is not None]
+        times += [p.ready_at for p in processes if p.ready_at is not None and p.ready_at > now]
+        if self.reactor.poked:
+            times.append(now)
+        if wait is not None:
+            times.append(now + wait)
+        return max(min(times), self.world.now + MOMENT)
+
+    # -- what is seen ------------------------------------------------------------------------
+
+    def done(self, word: str) -> dict[str, float]:
+        """When (seconds) each process was last started, stopped or signalled by a job."""
+        return {name: at for at, what, name in self.actions.part.done if what == word}
+
+    def down(self) -> list[str]:
+        """The processes that do not run."""
+        return [n for n, process in self.world.processes.items() if process.state not in UP]
+
+
+def slow(seconds: float | None = 1.0, **others: Any) -> Program:
+    """A program that takes so long to stop; None: until SIGKILL."""
+    return Program(stop_seconds=seconds, **others)
