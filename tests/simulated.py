@@ -63,14 +63,14 @@ class Breakable:
 
 class SimulatedProcesses:
     """Processes, of world.py instead of Supervisor's. said: what the programs of a group say of
-    their restarts. young: pids that have not become their program yet.
+    their restarts. young: until when (seconds) a process has not become its program, by its pid.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.said: dict[str, dict[str, Any]] = {}
         self.malformed_groups: dict[str, str] = {}
-        self.young: set[int] = set()
+        self.young: dict[int, float] = {}
         self.sockets: dict[str, object] = {}
 
     def groups(self) -> dict[str, list[str]]:
@@ -106,7 +106,7 @@ class SimulatedProcesses:
         return handle.process.observe(self.world.now)
 
     def has_execed(self, handle: Handle) -> bool:
-        return handle.process.pid not in self.young
+        return self.world.now >= BEGINNING + self.young.get(handle.process.pid, 0.0)
 
     def is_up(self, handle: Handle) -> bool:
         return handle.process.state in UP

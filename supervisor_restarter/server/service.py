@@ -295,12 +295,11 @@ class Service:
     def _abandon_all(self, why: str) -> None:
         """End everything at once; no process is touched any more."""
         ending = self._jobs.active
-        # A subscriber that is told of an end may ask for the next restart, which is not to be swept
-        # away with these.
-        self._jobs.running, self._jobs.queue = [], []
         for job in ending:
             job.operation.abandon(why)
             self._put_away(job)
+        # Only now: a subscriber that is told of an end may ask for the next restart, which is not
+        # to be swept away with these.
         for job in ending:
             self._journal.ends(job)
         self._reactor.poke()

@@ -10,13 +10,13 @@ import pytest
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.names import group_members
+from supervisor_restarter.names import Match, group_members
 from supervisor_restarter.options import CALL_TIMEOUT, Options
 from supervisor_restarter.server import service as its_module
 from supervisor_restarter.server.driver import EXEC_POLL_SECONDS, SLICE
 from supervisor_restarter.server.jobs import MOST_QUEUED, MOST_WATCHED
-from supervisor_restarter.server.request import Call, Selection
-from tests.simulated import Simulation, slow
+from supervisor_restarter.server.request import Call, Selection, still_there
+from tests.simulated import Defect, Simulation, slow
 from tests.world import BEGINNING, MOMENT, SECOND, Life, Program
 
 WEB = ('web:0', 'web:1', 'web:2')
@@ -173,14 +173,20 @@ def test_only_so_much_is_done_in_one_turn():
 
 
 def test_what_cannot_be_signalled_yet_is_looked_at_soon_again(web):
-    web.processes.part.young.add(web.world.processes['web:1'].pid)
-    web.at(0.02, web.processes.part.young.clear)
+    web.processes.part.young[web.world.processes['web:1'].pid] = 0.02
     web.ask('web')
     web.to(0.019)
     assert set(web.done('stop')) == {'web:0', 'web:2'}
     assert web.turns <= 8
     web.end()
     assert web.done('stop')['web:1'] == pytest.approx(0.02, abs=EXEC_POLL_SECONDS)
+
+
+def test_after_a_change_the_next_turn_comes_at_once(web):
+    web.ask('web')
+    waits = [web.service.step() for _ in range(3)]
+    assert waits[:2] == [0.0, 0.0]  # the orders are carried out, and fewer are ready
+    assert waits[2] > 1.0  # Supervisor's SIGKILL is the next thing that is known
 
 
 # -- clients that wait ---------------------------------------------------------------------------
@@ -224,6 +230,15 @@ def test_a_client_of_supervisors_sees_a_process_stopped_before_it_is_started_aga
     assert web.down() == []
 
 
+def test_a_client_that_waits_for_a_stop_is_asked_twice_before_the_process_is_started(web):
+    web.world.add('web:3', Seen.STOPPED)
+    asked = []
+    web.client(lambda: asked.append(len(web.actions.part.done)))
+    web.ask('web:3')
+    web.to(0.1)
+    assert asked[:4] == [0, 0, 0, 1]
+
+
 # -- several at once -----------------------------------------------------------------------------
 
 
@@ -256,6 +271,7 @@ def test_a_queued_restart_takes_the_processes_that_are_there_when_it_begins(web)
     web.at(0.5, lambda: web.world.add('web:9'))
     web.end()
     assert set(phases(queued)) == {'0', '1', '2', '9'}
+    assert queued.struct()['policies'][0]['size'] == 4
 
 
 def test_a_queued_restart_waits_also_for_a_group_that_has_come_since(web):
@@ -334,6 +350,15 @@ def test_the_latest_restarts_are_remembered_and_listed_newest_first():
         assert refused(few.service.get, unknown).code is Code.NO_SUCH_RESTART
 
 
+def test_starts_and_stops_push_no_restart_out_of_the_history():
+    few = Simulation('web:0', history=1)
+    job = few.ask('web')
+    few.end()
+    few.ask('web', Goal.STOP)
+    few.end()
+    assert few.service.restarts() == [job]
+
+
 # -- cancel, retry, plan -------------------------------------------------------------------------
 
 
@@ -385,6 +410,11 @@ def test_a_retry_takes_what_failed_and_what_was_not_reached():
     assert refused(some.service.retry, job.id, None).text == (
         'BAD_GROUP: nothing is there any more of what is to be retried: web:0, web:1'
     )
+
+
+def test_what_is_retried_is_named_outright():
+    matches = [Match('web', '0', False, False), Match('web', '1', False, False)]
+    assert still_there({'web': ['0']}, matches) == [Match('web', '0', True, True)]
 
 
 def test_a_plan_touches_nothing(web):
@@ -443,6 +473,33 @@ def test_a_stop_that_was_asked_for_while_a_restart_was_queued_holds(web):
     web.end()
     assert web.down() == ['web:1']
     assert phases(queued)['1'] == 'skipped'
+
+
+def test_a_start_after_a_stop_while_a_restart_was_queued_is_the_newer_will(web):
+    web.ask('web:0')
+    web.ask('web', if_busy='queue')
+    web.at(0.05, lambda: web.stop_by_others('web:1'))
+    web.at(0.5, lambda: web.world.others_start('web:1'))
+    web.end()
+    assert web.done('start')['web:1'] > 1
+    assert web.down() == []
+
+
+def test_which_processes_were_taken_down_is_told_to_who_stops_them(web):
+    web.world.add('app:0')
+    web.ask('web', stagger_factor=3, delay=1)
+    web.ask('app')
+    web.to(0.05)
+    keys = [('web', '0'), ('web', '1'), ('app', '0'), ('no', 'such')]
+    assert web.service.heed(keys) == {('web', '0'), ('app', '0')}
+
+
+def test_only_in_groups_that_roll_the_others_count(web):
+    for name in ('app:0', 'app:1'):
+        web.world.add(name)
+    web.processes.part.said['web'] = {'max_unavailable': 1}
+    job = web.ask(['web:0', 'app:0'])
+    assert {member.namespec for member in job.operation.neighbours} == {'web:1', 'web:2'}
 
 
 def test_a_quick_stop_is_heeded_by_a_restart(web):
@@ -551,6 +608,21 @@ def test_a_queued_restart_that_meets_an_error_harms_no_other(web):
     web.end()
     assert (state(queued), state(first)) == ('cancelled', 'succeeded')
     assert web.down() == []
+
+
+def test_an_error_while_a_job_is_given_back_harms_no_other(web):
+    web.world.add('app:0')
+    web.resources.breaks['release'] = range(1, 2)
+    jobs = [web.ask('web'), web.ask('app', delay=3, stagger_factor=1, min_ready=3)]
+    web.end()
+    assert [state(job) for job in jobs] == ['succeeded', 'succeeded']
+
+
+def test_a_request_that_meets_with_an_error_holds_nothing(web):
+    web.processes.breaks['obstacle'] = range(1, 2)
+    with pytest.raises(Defect):
+        web.ask('web')
+    assert (web.jobs.active, web.actions.part.held) == ([], set())
 
 
 def test_an_error_that_no_job_is_to_blame_for_ends_all_of_them_and_nothing_that_comes_after(web):
