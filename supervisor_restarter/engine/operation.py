@@ -1,6 +1,6 @@
 """One restart of N processes: whose turn it is, when it ends and with what result.
 
-Nothing here touches a process or reads a clock. The caller (service.py) repeats:
+Nothing here touches a process or reads a clock. The caller (driver.py) repeats:
 
     restart.step(now, look)                    what has changed; `look` tells what is seen of a member
     for member in restart.orders():            what is to be done
