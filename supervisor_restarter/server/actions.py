@@ -159,7 +159,7 @@ class Actions:
         if expects and process.killing and process.config is not handle.config:
             # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL
             # for a clock that was put back, and send it too soon.
-            obituary.config = handle.config
+            obituary.config_after = handle.config
         else:
             if expects:
                 self._pids[process.pid] = process

@@ -17,8 +17,8 @@ class Obituary:
     reason of a failed start would be unknown. Everything else is the process's own.
 
     kill_at: the wall clock's time at which Supervisor sends SIGKILL, once the process is being
-    stopped; killed: it has. config: what is to be the process's config again after its end, while a
-    copy stands in for it.
+    stopped; killed: it has. config_after: what is to be the process's config again after its end, while
+    a copy stands in for it.
     """
 
     def __init__(self, process: Any) -> None:
@@ -27,7 +27,7 @@ class Obituary:
         self.ended_at: float | None = None
         self.kill_at: float | None = None
         self.killed = False
-        self.config: Any = None
+        self.config_after: Any = None
 
     def note_kill_at(self) -> None:
         """The process is being stopped: remember when Supervisor is to send SIGKILL first."""
@@ -46,8 +46,8 @@ class Obituary:
         try:
             return process.finish(pid, status)
         finally:
-            if self.config is not None:
-                process.config = self.config
+            if self.config_after is not None:
+                process.config = self.config_after
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.process, name)
