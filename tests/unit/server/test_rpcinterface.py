@@ -52,22 +52,15 @@ LEAST = {
     'planRestart': 1,
     'retryRestart': 1,
 }
+# fmt: off
 ODD: list[Any] = [
-    None,
-    1,
-    1.5,
-    True,
-    math.nan,
-    '',
-    [],
-    ['x'],
-    [None],
-    {},
-    {'a': 1},
-    b'x',
-    datetime.datetime(2024, 1, 2),
-    10**400,
+    None, 1, True, math.nan, '', ['x'], [None], {'a': 1}, b'x', datetime.datetime(2024, 1, 2), 10**400,
 ]
+# fmt: on
+
+BAD_WAITS: list[Any] = [None, 'yes', 2, 1.0, math.nan, [], 10**400]
+BAD_VERSIONS: list[Any] = [None, '1', 1.5, True, math.nan, []]
+BAD_SECONDS: list[Any] = [None, '1', True, math.nan, math.inf, -0.1, 10**400]
 
 
 class FakeService:
@@ -157,23 +150,21 @@ def test_the_methods_are_those_of_the_contract(interface):
     assert names == {f'restarter.{name}' for name in SIGNATURES}
 
 
-@pytest.mark.parametrize('name', SIGNATURES)
-def test_supervisor_can_tell_each_signature(interface, name):
-    assert system(interface).methodSignature(f'restarter.{name}') == SIGNATURES[name]
+def test_supervisor_can_tell_each_signature(interface):
+    tell = system(interface).methodSignature
+    assert {name: tell(f'restarter.{name}') for name in SIGNATURES} == SIGNATURES
 
 
-@pytest.mark.parametrize('name', SIGNATURES)
-def test_each_method_documents_its_parameters_as_they_are_called(interface, name):
-    text = system(interface).methodHelp(f'restarter.{name}')
-    documented = [
-        line.split()[2] for line in text.splitlines() if line.strip().startswith('@param')
-    ]
-    parameters = list(inspect.signature(getattr(interface, name)).parameters.values())
-    assert documented == [parameter.name for parameter in parameters]
-    assert LEAST.get(name, 0) == sum(
-        parameter.default is parameter.empty for parameter in parameters
-    )
-    assert text.strip().splitlines()[0].strip()
+def test_each_method_documents_its_parameters_as_they_are_called(interface):
+    for name in SIGNATURES:
+        text = system(interface).methodHelp(f'restarter.{name}')
+        lines = [line.split() for line in text.splitlines()]
+        documented = [words[2] for words in lines if words and words[0] == '@param']
+        parameters = list(inspect.signature(getattr(interface, name)).parameters.values())
+        assert documented == [parameter.name for parameter in parameters]
+        needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
+        assert len(needed) == LEAST.get(name, 0)
+        assert text.strip().splitlines()[0].strip()
 
 
 def test_the_versions(interface):
@@ -183,19 +174,19 @@ def test_the_versions(interface):
 # -- arguments -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('name', SIGNATURES)
-def test_a_wrong_number_of_arguments_is_incorrect_parameters(interface, service, supervisord, name):
-    method, most = getattr(interface, name), len(SIGNATURES[name]) - 1
-    wrong = [count for count in (LEAST.get(name, 0) - 1, most + 1, most + 5) if count >= 0]
-    for count in wrong:
-        assert fault(method, *['web'] * count).code == Faults.INCORRECT_PARAMETERS
+def test_a_wrong_number_of_arguments_is_incorrect_parameters(interface, service, supervisord):
+    for name, signature in SIGNATURES.items():
+        most = len(signature) - 1
+        for count in {LEAST.get(name, 0) - 1, most + 1, most + 5} - {-1}:
+            call = getattr(interface, name)
+            assert fault(call, *['web'] * count).code == Faults.INCORRECT_PARAMETERS
     assert (service.calls, supervisord.logged) == ([], [])
 
 
-@pytest.mark.parametrize('name', SIGNATURES)
-def test_during_shutdown_there_is_one_answer_to_everything(interface, supervisord, name):
-    for mood in (SupervisorStates.SHUTDOWN, SupervisorStates.RESTARTING):
-        supervisord.options.mood = mood
+@pytest.mark.parametrize('mood', [SupervisorStates.SHUTDOWN, SupervisorStates.RESTARTING])
+def test_during_shutdown_there_is_one_answer_to_everything(interface, supervisord, mood):
+    supervisord.options.mood = mood
+    for name in SIGNATURES:
         for args in ((), ('web',), (None,) * 9):
             assert fault(getattr(interface, name), *args).code == Faults.SHUTDOWN_STATE
 
@@ -209,16 +200,17 @@ def test_a_waiting_call_is_answered_with_shutdown_state_when_the_shutdown_begins
     assert fault(answer).code == Faults.SHUTDOWN_STATE
 
 
-@pytest.mark.parametrize('names', [odd for odd in ODD if odd != []] + ['nope', ['web', 'nope']])
+# Every value for one method, and one value for every method.
+
+
 @pytest.mark.parametrize(
-    'method',
+    ('method', 'names'),
     [
-        'quickStop',
-        'quickStart',
-        'quickRestart',
-        'startRestart',
-        'planRestart',
-        'restartProcessGroup',
+        *(('startRestart', names) for names in [*ODD, [], 'nope', ['web', 'nope']]),
+        *((f'quick{goal}', ['x']) for goal in ('Stop', 'Start', 'Restart')),
+        ('planRestart', ['x']),
+        ('restartProcessGroup', 'x'),
+        ('restartProcessGroup', 7),
     ],
 )
 def test_bad_names_are_bad_group(interface, service, supervisord, method, names):
@@ -233,9 +225,13 @@ def test_restart_process_group_takes_the_name_of_a_group_alone(interface, name):
 
 
 @pytest.mark.parametrize(
-    'options', [odd for odd in ODD if odd is not None and odd != {}] + [{'delay': None}, {'x': 1}]
+    ('method', 'options'),
+    [
+        *(('startRestart', odd) for odd in [*ODD[1:], {'delay': None}]),
+        ('restartProcessGroup', {'x': 1}),
+        ('planRestart', {'x': 1}),
+    ],
 )
-@pytest.mark.parametrize('method', ['restartProcessGroup', 'startRestart', 'planRestart'])
 def test_bad_options_are_bad_option(interface, service, supervisord, method, options):
     refused = fault(getattr(interface, method), 'web', options)
     assert (refused.code, refused.text.split(':')[0]) == (Code.BAD_OPTION, 'BAD_OPTION')
@@ -243,9 +239,9 @@ def test_bad_options_are_bad_option(interface, service, supervisord, method, opt
 
 
 @pytest.mark.parametrize(
-    'wait', [None, '', 'yes', 2, -1, 1.0, 0.0, math.nan, [], {}, [True], b'1', 10**400]
+    ('method', 'wait'),
+    [*(('quickStop', wait) for wait in BAD_WAITS), ('quickStart', 2), ('quickRestart', 2)],
 )
-@pytest.mark.parametrize('method', ['quickStop', 'quickStart', 'quickRestart'])
 def test_wait_must_be_true_or_false(interface, service, method, wait):
     refused = fault(getattr(interface, method), 'web', wait)
     assert refused.code == Code.BAD_OPTION
@@ -253,17 +249,16 @@ def test_wait_must_be_true_or_false(interface, service, method, wait):
     assert service.runs == {}
 
 
-@pytest.mark.parametrize('id', ODD)
-@pytest.mark.parametrize('method', ['getRestart', 'cancelRestart', 'waitRestart', 'retryRestart'])
+@pytest.mark.parametrize(
+    ('method', 'id'),
+    [
+        *(('getRestart', id) for id in ODD),
+        *((method, 'x') for method in ('cancelRestart', 'waitRestart', 'retryRestart')),
+    ],
+)
 def test_an_unknown_id_is_no_such_restart(interface, method, id):
-    assert (
-        fault(getattr(interface, method), id, *[0] * (LEAST[method] - 1)).code
-        == Code.NO_SUCH_RESTART
-    )
-
-
-BAD_VERSIONS: list[Any] = [None, '', '1', 1.5, 1.0, True, math.nan, [], {}, b'1']
-BAD_SECONDS: list[Any] = [None, '', '1', True, math.nan, math.inf, -1, -0.1, 10**400, [], {}, b'1']
+    refused = fault(getattr(interface, method), id, *[0] * (LEAST[method] - 1))
+    assert refused.code == Code.NO_SUCH_RESTART
 
 
 @pytest.mark.parametrize(
@@ -280,7 +275,7 @@ def test_version_and_seconds_are_checked(interface, version, seconds, named):
     assert refused.text.startswith(f'BAD_OPTION: {named} = ')
 
 
-@pytest.mark.parametrize('version', [-1, 0, 10**400])
+@pytest.mark.parametrize('version', [-1, 10**400])
 def test_any_whole_number_is_a_version(interface, version):
     interface.waitRestart(interface.startRestart('web'), version, 0)
 
@@ -437,35 +432,16 @@ def test_a_list_has_no_processes_and_a_single_one_has(interface):
 
 def test_every_struct_can_be_sent_as_xml(interface, service):
     id = interface.startRestart('web')
-    service.runs['queued'] = Job(
-        'queued', Operation(service.world.members(), Options()), Selection('web'), 0.0
-    )
-    for value in (
-        interface.getRestart(id),
-        interface.listRestarts(),
-        interface.getRestart('queued'),
-    ):
+    operation = Operation(service.world.members(), Options())
+    service.runs['queued'] = Job('queued', operation, Selection('web'), 0.0)
+    queued = interface.getRestart('queued')
+    for value in (interface.getRestart(id), interface.listRestarts(), queued):
         assert loads(dumps((value,)))[0][0] == value
-    assert set(interface.getRestart('queued')) == {
-        'id',
-        'groups',
-        'state',
-        'version',
-        'requested_at',
-        'started_at',
-        'finished_at',
-        'duration',
-        'options',
-        'total',
-        'done',
-        'failed',
-        'killed',
-        'lowest_ready',
-        'processes',
-        'policies',
-        'warnings',
-    }
-    assert interface.getRestart('queued')['state'] == State.QUEUED.value
+    assert ' '.join(queued) == (
+        'id groups state version requested_at started_at finished_at duration options total done '
+        'failed killed lowest_ready policies warnings processes'
+    )
+    assert queued['state'] == State.QUEUED.value
 
 
 def test_a_deferred_answer_is_one_that_supervisor_can_ask(interface):
