@@ -17,7 +17,7 @@ import bench.lab
 import supervisor_restarter
 from bench.lab import script
 from supervisor_restarter.faults import Code
-from tests.integration.server import HELD, RudeClient, Server, held, program, shared, worker
+from tests.integration.server import HELD, Server, held, program, shared, worker
 
 STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
 PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
@@ -183,20 +183,6 @@ def test_list_has_running_restarts_and_a_bounded_history_newest_first(start):
     assert (
         server.fault(lambda: server.restarter.getRestart(ids[0])).faultCode == Code.NO_SUCH_RESTART
     )
-
-
-def test_no_history(start):
-    server = start(held(), restarter='history=0')
-    server.wait_workers()
-    id = server.restarter.startRestart('web')
-    assert [struct['id'] for struct in server.restarter.listRestarts()] == [id]
-    client = RudeClient(server, 'restarter.waitRestart', id, 2**31 - 1, NO_LIMIT_HERE)
-    server.rpc().supervisor.getState()  # by now it has got the call
-    server.let_stop()
-    assert client.answer()['state'] == 'succeeded'  # who waits is told
-    client.hang_up()
-    assert server.restarter.listRestarts() == []
-    assert server.fault(lambda: server.restarter.getRestart(id)).faultCode == Code.NO_SUCH_RESTART
 
 
 # -- waitRestart -----------------------------------------------------------------------------

@@ -465,26 +465,6 @@ def test_two_clients_on_one_group(start):
     assert server.restarter.restartProcessGroup('web') is True
 
 
-def test_two_clients_on_two_groups_run_side_by_side(start):
-    server = start(held('web') + held('app'))
-    server.wait_workers('web')
-    server.wait_workers('app')
-    calls = [
-        server.in_background(
-            lambda name=name: server.restarter.restartProcessGroup(name, {'timeout': 0})
-        )
-        for name in ('web', 'app')
-    ]
-    server.wait(
-        lambda: (
-            len([one for one in server.restarter.listRestarts() if one['state'] == 'running']) == 2
-        ),
-        'two restarts at once',
-    )
-    server.let_stop()
-    assert [call.result() for call in calls] == [True, True]
-
-
 def test_a_queued_restart_runs_afterwards(start):
     server, first = stopping(start, count=2)
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
@@ -506,28 +486,3 @@ def test_a_queued_restart_runs_afterwards(start):
     ]
     assert new[0] == old[1]
     assert new[1]['0'] == old[2]['0']
-
-
-def test_a_queued_restart_can_be_cancelled_or_time_out_without_touching_anything(start):
-    server, first = stopping(start, count=1)
-    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    assert server.restarter.cancelRestart(second) is True
-    assert server.wait_finished(second)['state'] == 'cancelled'
-    fault = server.fault(
-        lambda: server.restarter.restartProcessGroup('web', {'if_busy': 'queue', 'timeout': 0.2})
-    )
-    assert fault.faultCode == Code.TIMEOUT
-    server.let_stop()
-    assert server.wait_finished(first)['state'] == 'succeeded'
-    assert server.log_text().count("spawned: 'web'") == 2
-
-
-def test_a_queued_restart_of_a_group_that_is_removed(start):
-    server, first = stopping(start, count=1)
-    second = server.restarter.startRestart('web', {'if_busy': 'queue'})
-    let_stop_after(server, 'stopProcess', 'stop', 'web')
-    server.ctl('remove', 'web')
-    server.wait_finished(first)
-    struct = server.wait_finished(second)
-    assert struct['state'] in ('cancelled', 'failed')
-    assert server.states('web') == {}

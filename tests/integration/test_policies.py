@@ -69,15 +69,6 @@ def test_it_holds_for_every_way_to_restart_unless_the_call_says_otherwise(start,
     assert server.restarter.listRestarts()[0]['lowest_ready'] == least
 
 
-def test_no_time_limit_holds_for_a_group_that_its_program_has_rolled(start):
-    server = start(program(count=2, environment=says(max_unavailable=1)) + program('api', count=2))
-    server.wait_state()
-    server.wait_state('api')
-    for group, limit in (('web', 0.0), ('api', 5.0)):
-        assert server.restarter.restartProcessGroup(group) is True
-        assert server.restarter.listRestarts()[0]['options']['timeout'] == limit
-
-
 def test_the_call_comes_before_the_program_and_the_program_before_the_configuration(start):
     server = start(
         program(count=3, environment=says(max_unavailable=2, min_ready='0.2', ready_timeout=7))

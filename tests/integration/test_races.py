@@ -126,39 +126,6 @@ def test_a_cancel_is_told_at_once(start):
     assert struct['processes'][0]['phase'] == 'stopping'
 
 
-def test_a_start_while_a_restart_is_queued_is_newer_than_the_stop_before(start):
-    server = start(held() + program('app', worker()))
-    server.wait_workers('web')
-    server.wait_workers('app')
-    first = server.restarter.startRestart(['web'])
-    second = server.restarter.startRestart(['web', 'app'], {'if_busy': 'queue'})
-    server.rpc().supervisor.stopProcess('app')
-    server.rpc().supervisor.startProcess('app')
-    server.let_stop()
-    server.wait_finished(first)
-    struct = server.wait_finished(second)
-    assert {process['name']: process['phase'] for process in struct['processes']} == {
-        'web': 'ready',
-        'app': 'ready',
-    }
-
-
-def test_a_queued_glob_waits_for_a_group_that_came_later(start):
-    server = start(held())
-    server.wait_workers()
-    server.conf.write_text(server.conf.read_text() + held('web2'))
-    first = server.restarter.startRestart('web')
-    queued = server.restarter.startRestart('web*', {'if_busy': 'queue'})
-    server.ctl('update', 'web2')
-    server.wait_workers('web2')
-    third = server.restarter.startRestart('web2')
-    server.let_stop()
-    structs = [server.wait_finished(id) for id in (first, third, queued)]
-    assert [struct['state'] for struct in structs] == ['succeeded'] * 3
-    assert structs[2]['groups'] == ['web', 'web2']
-    assert structs[2]['started_at'] >= structs[1]['finished_at']
-
-
 def test_a_quick_restart_that_nobody_waits_for_does_not_time_out(start):
     server = start(program(command=worker(), count=2, startsecs=3), restarter='timeout=1')
     server.wait_workers()

@@ -111,21 +111,6 @@ def test_a_cancelled_restart_is_taken_up_again(start):
     assert (again['state'], names(again)) == ('succeeded', ['1', '2'])
 
 
-def test_no_time_limit_that_nobody_has_set_is_taken_over(start):
-    server = start(
-        program(command=BAD, count=1, startsecs=1, startretries=0, autorestart='false').replace(
-            '%(process_num)d', '0'
-        )
-    )
-    server.wait_state()
-    (server.dir / 'bad0').touch()
-    assert server.restarter.restartProcessGroup('web')[0]['code'] == Code.START_FAILED
-    first = server.restarter.listRestarts()[0]
-    assert first['options']['timeout'] == 5.0
-    again = server.wait_finished(server.restarter.retryRestart(first['id']))
-    assert again['options']['timeout'] == 0.0
-
-
 def test_processes_that_are_gone_are_left_out_unless_all_are(start):
     server = fragile(start, count=2)
     for number in range(2):

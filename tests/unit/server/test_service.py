@@ -159,6 +159,11 @@ def test_how_long_a_call_may_take(web, call, options, limit):
     assert operation.options.timeout == (limit or 0.0)
 
 
+def test_where_programs_say_that_their_group_rolls_a_call_takes_as_long_as_it_takes(web):
+    web.processes.part.said['web'] = {'max_unavailable': 1}
+    assert web.ask('web', call=Call.GROUP).operation.deadline is None
+
+
 def test_only_so_much_is_done_in_one_turn():
     many = Simulation(*(f'web:{number}' for number in range(40)))
     many.actions.part.cost = SLICE / 3.5
@@ -350,6 +355,16 @@ def test_the_latest_restarts_are_remembered_and_listed_newest_first():
         assert refused(few.service.get, unknown).code is Code.NO_SUCH_RESTART
 
 
+def test_without_a_history_who_waits_is_told_all_the_same():
+    none = Simulation('web:0', history=0)
+    job = none.ask('web')
+    answered = none.client(lambda: job.operation.finished or None)
+    assert none.service.restarts() == [job]
+    none.end()
+    none._turn()
+    assert (none.service.restarts(), len(answered)) == ([], 1)
+
+
 def test_starts_and_stops_push_no_restart_out_of_the_history():
     few = Simulation('web:0', history=1)
     job = few.ask('web')
@@ -410,6 +425,16 @@ def test_a_retry_takes_what_failed_and_what_was_not_reached():
     assert refused(some.service.retry, job.id, None).text == (
         'BAD_GROUP: nothing is there any more of what is to be retried: web:0, web:1'
     )
+
+
+def test_a_retry_takes_over_no_time_limit_that_nobody_has_set():
+    bad = Simulation()
+    bad.world.add('web:0', program=Program(lives=[Life(), Life(0.1, 1)], startretries=0))
+    job = bad.ask('web', call=Call.GROUP)
+    bad.end()
+    again = bad.service.retry(job.id, None)
+    limits = [one.operation.options.timeout for one in (job, again)]
+    assert limits == [CALL_TIMEOUT, 0.0]
 
 
 def test_what_is_retried_is_named_outright():
