@@ -249,7 +249,6 @@ class Simulation:
             'jobs': Jobs(history),
             'intake': Intake(processes, resources, files, clock),
             'driver': Driver(processes, actions, resources, reactor, journal, clock),
-            'processes': processes,
             'resources': resources,
             'reactor': reactor,
             'stop_requests': stop_calls if heed_stops else None,
@@ -291,7 +290,7 @@ class Simulation:
         """supervisorctl stop: Supervisor stops only what runs; the service hears of it always."""
         group, _, process = name.partition(':')
         if self.reactor.attached:
-            self.service.heed([(group, process)])
+            self.jobs.heed([(group, process)])
         if self.world.processes[name].state in (*UP, Seen.BACKOFF):
             self.world.processes[name].stop(self.world.now)
 

@@ -53,18 +53,16 @@ def joined(supervisord: Any, settings: Settings) -> Service:
     actions = Actions(supervisord, processes, settings.fast_spawn)
     adopt(options)
     resources = Resources(options, processes, actions, NotifySocket(options))
-    # These two call the service, which is made of them.
-    reactor = Reactor(supervisord, lambda: service.step())
-    stop_requests = StopRequests(supervisord, lambda keys: service.heed(keys))
+    reactor = Reactor(supervisord, lambda: service.step())  # of which the service is made
+    jobs = Jobs(settings.history)
     service = Service(
         Parts(
-            jobs=Jobs(settings.history),
+            jobs=jobs,
             intake=Intake(processes, resources, ConfigurationFiles(options), clock),
             driver=Driver(processes, actions, resources, reactor, journal, clock),
-            processes=processes,
             resources=resources,
             reactor=reactor,
-            stop_requests=stop_requests if settings.heed_stops else None,
+            stop_requests=StopRequests(supervisord, jobs.heed) if settings.heed_stops else None,
             journal=journal,
             leaving=lambda: options.mood < SupervisorStates.RUNNING,
             clock=clock,

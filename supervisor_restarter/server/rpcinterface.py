@@ -6,14 +6,7 @@ itself runs on supervisord's loop, whether the client is still there or not.
 
 from __future__ import annotations
 
-import functools
-import inspect
-import traceback
-from typing import Any, Callable, TypeVar
-
-from supervisor.http import NOT_DONE_YET
-from supervisor.states import SupervisorStates
-from supervisor.xmlrpc import Faults, RPCError
+from typing import Any
 
 from supervisor_restarter import __version__
 from supervisor_restarter.engine import answers
@@ -22,57 +15,23 @@ from supervisor_restarter.engine.operation import State
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members
 from supervisor_restarter.options import FLAG, SECONDS, Kind, Options, checked, with_call
-from supervisor_restarter.server.ascii_text import plain
+from supervisor_restarter.server.interface import Interface, published
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.service import Service
-from supervisor_restarter.text import printable
 
 API_VERSION = '1.0'
-# The service asks for a look at every deferred answer when something has changed. This is only the
-# longest that one could be late if that went wrong.
-LONGEST_DELAY = 1.0
 
 VERSION_NUMBER = Kind(
     'a whole number', int, lambda value: isinstance(value, int) and not isinstance(value, bool)
 )
 
-Method = TypeVar('Method', bound=Callable[..., Any])
 
-
-class Fault(RPCError):
-    """A Refusal as Supervisor's XML-RPC handler knows it."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(int(refusal.code))
-        self.text = plain(printable(refusal.text))
-
-
-def published(method: Method) -> Method:
-    """Make a method fit to be called from outside: refusals become faults, a wrong number of
-    arguments is told from a TypeError inside, and during shutdown there is one answer to
-    everything.
-    """
-    signature = inspect.signature(method)
-
-    @functools.wraps(method)
-    def call(self: Any, *args: Any) -> Any:
-        self._refuse_in_shutdown()
-        try:
-            signature.bind(self, *args)
-        except TypeError:
-            raise RPCError(Faults.INCORRECT_PARAMETERS) from None
-        # also what is answered at once may become part of a deferred answer, that of a multicall
-        return plain(self._guarded(functools.partial(method, self, *args)))
-
-    return call  # type: ignore[return-value]
-
-
-class RestarterNamespaceRPCInterface:
+class RestarterNamespaceRPCInterface(Interface):
     """Restarts process groups fast and safely."""
 
     def __init__(self, supervisord: Any, service: Service, defaults: Options) -> None:
-        self._supervisord = supervisord
+        super().__init__(supervisord)
         self._service = service
         self._defaults = defaults
 
@@ -286,35 +245,6 @@ class RestarterNamespaceRPCInterface:
             )
 
         return self._deferred(ask)
-
-    def _refuse_in_shutdown(self) -> None:
-        if self._supervisord.options.mood < SupervisorStates.RUNNING:
-            raise RPCError(Faults.SHUTDOWN_STATE)
-
-    def _guarded(self, act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except Refusal as refusal:
-            raise Fault(refusal) from None
-        except Exception as error:
-            # A defect of ours. Supervisor would take a TypeError for wrong parameters and anything
-            # else for an HTTP 500; the client shall know what happened, and the log where.
-            self._supervisord.options.logger.critical(f'restarter: {traceback.format_exc()}')
-            raise RPCError(Faults.FAILED, f'internal error: {error!r}') from error
-
-    def _deferred(self, ask: Callable[[], Any]) -> Any:
-        """The function that Supervisor calls until it returns something else than NOT_DONE_YET.
-        `ask` returns None for 'not yet', and may raise a Refusal.
-        """
-
-        def answer() -> Any:
-            self._refuse_in_shutdown()
-            value = self._guarded(ask)
-            return NOT_DONE_YET if value is None else plain(value)
-
-        answer.delay = LONGEST_DELAY  # type: ignore[attr-defined]
-        answer.rpcinterface = self  # type: ignore[attr-defined]
-        return answer
 
 
 def _group_result(job: Job) -> Any:

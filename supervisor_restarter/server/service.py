@@ -42,7 +42,6 @@ for ends all of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Callable, NamedTuple
 
@@ -57,7 +56,6 @@ from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.jobs import Jobs
 from supervisor_restarter.server.journal import Journal
 from supervisor_restarter.server.loop import Reactor
-from supervisor_restarter.server.processes import Processes
 from supervisor_restarter.server.request import Call, Request, Selection, still_there
 from supervisor_restarter.server.resources import Party, Resources
 from supervisor_restarter.server.stop_calls import StopRequests
@@ -75,7 +73,6 @@ class Parts(NamedTuple):
     jobs: Jobs
     intake: Intake
     driver: Driver
-    processes: Processes
     resources: Resources
     reactor: Reactor
     stop_requests: StopRequests | None
@@ -95,10 +92,6 @@ class Service:
 
     # -- what clients ask --------------------------------------------------------------------
 
-    def groups(self) -> dict[str, list[str]]:
-        """The names of all process groups and of the processes in each."""
-        return self._parts.processes.groups()
-
     def request(self, request: Request) -> Job:
         """Begin a job over the processes that are asked for, or queue it.
 
@@ -117,7 +110,7 @@ class Service:
             raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
         job, party = self._intake.job(request, members)
         if goal is Goal.STOP:
-            self.heed([member.match.key for member in members])
+            self._jobs.heed([member.match.key for member in members])
         if busy is not None:
             self._jobs.queue.append(job)
             self._journal.note(job, f'waits for restart {busy.id}')
@@ -179,12 +172,6 @@ class Service:
         return lambda: self._clock.monotonic() >= at
 
     # -- what happens ------------------------------------------------------------------------
-
-    def heed(self, stopped: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """A client wants these processes down: the newer will wins. Those of them that a job has
-        taken down already, and would have started again.
-        """
-        return self._jobs.heed(stopped)
 
     def shut_down(self) -> None:
         """supervisord goes away."""

@@ -58,7 +58,6 @@ ENDLESS = {
     'stagger_factor': 2,
     'delay': 3600,
 }  # for two processes: the second one's turn does not come
-NO_LIMIT_HERE = 60  # seconds; for calls whose answer must come long before
 
 
 def shape(struct):

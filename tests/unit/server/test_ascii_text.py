@@ -9,7 +9,7 @@ import pytest
 
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.server.ascii_text import AsciiText, plain
-from supervisor_restarter.server.rpcinterface import Fault
+from supervisor_restarter.server.interface import Fault
 
 NOT_ASCII = ['größe', '\u20ac', '\U0001f600', 'a<b>&\u00e9', '\u2028']
 

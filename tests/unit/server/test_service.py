@@ -516,7 +516,7 @@ def test_which_processes_were_taken_down_is_told_to_who_stops_them(web):
     web.ask('app')
     web.to(0.05)
     keys = [('web', '0'), ('web', '1'), ('app', '0'), ('no', 'such')]
-    assert web.service.heed(keys) == {('web', '0'), ('app', '0')}
+    assert web.jobs.heed(keys) == {('web', '0'), ('app', '0')}
 
 
 def test_only_in_groups_that_roll_the_others_count(web):
