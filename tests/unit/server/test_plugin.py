@@ -6,11 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 from supervisor import events
+from supervisor.states import ProcessStates
 
 import supervisor_restarter
+from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.options import Options, Settings
 from supervisor_restarter.server import plugin
+from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
+from tests.unit.server.subprocesses import One
 
 
 class FakeOptions:
@@ -131,3 +135,43 @@ def test_a_second_bad_call_says_its_own_line():
             plugin.make_rpcinterface(one, **{key: '1'})
     with pytest.raises(SystemExit, match='second'):
         one.options.usage('Could not make restarter rpc interface')
+
+
+# -- what it hears of supervisord ----------------------------------------------------------------
+
+
+def test_what_makes_no_sense_is_logged_before_the_first_restart_meets_it():
+    one = One(environment={'RESTARTER_READY': 'x'})
+    plugin.joined(one.supervisord, Settings(Options()))
+    events.notify(events.SupervisorRunningEvent())
+    events.notify(events.ProcessGroupAddedEvent('web'))
+    assert len(one.options.lines) == 2
+    assert one.options.lines[0].startswith("restarter: web:0: RESTARTER_READY = 'x'")
+
+
+def test_an_error_in_that_does_not_end_supervisord():
+    one = One()
+    one.options.logger.critical = one.options.lines.append
+    plugin.joined(one.supervisord, Settings(Options()))
+    events.notify(events.ProcessGroupAddedEvent('none such'))
+    assert 'KeyError' in one.options.lines[0]
+
+
+def test_the_loop_drives_the_restarts_until_supervisord_shuts_down():
+    one = One(startsecs=0)
+    poller = SimpleNamespace(
+        poll=lambda timeout: timeout, readables=set(), writables=set(), unregister_readable=print
+    )
+    sockets: dict[int, object] = {}
+    vars(one.options).update(poller=poller, get_socket_map=lambda: sockets)
+    service = plugin.joined(one.supervisord, Settings(Options()))
+    request = Request(Goal.STOP, Selection('web'), Options(), Call.QUICK)
+    job = service.request(request)
+    assert one.process.state == ProcessStates.STOPPING
+    one.exit(0)
+    poller.poll(1.0)
+    assert (job.operation.finished, sockets) == (True, {})
+    one.process.spawn()
+    job = service.request(request)
+    events.notify(events.SupervisorStoppingEvent())
+    assert (job.operation.state.value, sockets) == ('cancelled', {})
