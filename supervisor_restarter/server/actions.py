@@ -76,7 +76,7 @@ class Actions:
         if handle.config is not process.config:
             process.config = handle.config  # it has exited: its own stopwaitsecs holds again
         if process.pid and self._pids.get(process.pid) is not handle.obituary:
-            # that of a process before: somebody else has started this one
+            # that of a process before: others have started this one
             handle.obituary = None
 
     # -- orders ------------------------------------------------------------------------------

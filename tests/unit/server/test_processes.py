@@ -196,7 +196,7 @@ def test_whose_the_process_is(one):
 
 @pytest.mark.parametrize(('age', 'pid', 'execed'), [
     (0, os.getpid(), False),  # it still shows supervisord's command line
-    (60, os.getpid(), True),  # nobody looks any more
+    (60, os.getpid(), True),  # it is not looked at any more
     (-60, os.getpid(), True),  # the wall clock was put back
     (0, 0, True),
     (0, 2**30, True),  # it is gone

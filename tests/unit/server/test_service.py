@@ -207,7 +207,7 @@ def test_a_waiting_client_is_asked_as_soon_as_something_has_changed(web):
     assert last == [pytest.approx(1.1, abs=0.01)]
 
 
-def test_nobody_is_asked_while_nothing_changes(web):
+def test_no_client_is_asked_while_nothing_changes(web):
     web.world.add('web:3', program=slow(9.5))
     web.ask('web:3')
     web.to(0.1)
@@ -427,7 +427,7 @@ def test_a_retry_takes_what_failed_and_what_was_not_reached():
     )
 
 
-def test_a_retry_takes_over_no_time_limit_that_nobody_has_set():
+def test_a_retry_takes_over_no_time_limit_that_was_not_set():
     bad = Simulation()
     bad.world.add('web:0', program=Program(lives=[Life(), Life(0.1, 1)], startretries=0))
     job = bad.ask('web', call=Call.GROUP)
