@@ -135,6 +135,27 @@ def test_only_the_child_sees_what_the_probe_adds_to_its_environment(one):
     assert monitor.told == [f'started {PID + 1}']
 
 
+def test_a_copy_of_its_config_for_the_child_is_not_taken_for_the_processs_own(one):
+    """By who takes hold of the process while it is being started."""
+    stopped(one)
+    one.handle.monitor = Monitor(NOTIFY_SOCKET='/x')
+    held = []
+
+    def fork():
+        held.append(one.hold().config)
+        return PID + 1
+
+    one.options.fork = fork
+    one.actions.start(one.handle)
+    assert held == [one.config]
+
+
+def test_a_start_ends_the_time_after_a_signal(one):
+    one.actions.signal(one.handle, 'HUP')
+    stopped(one).actions.start(one.handle)
+    assert one.handle.signalled_at is None
+
+
 def test_a_start_that_fails_is_told_with_its_reason(one):
     stopped(one)
     one.options.fork = lambda: 1 / 0
@@ -166,7 +187,7 @@ def test_a_process_is_given_back_as_if_it_had_never_been_held(one):
     one.handle.monitor = monitor = Monitor()
     one.actions.signal(one.handle, 'HUP')
     one.actions.release(one.handle)
-    assert one.options.pidhistory == {PID: one.process}
+    assert one.options.pidhistory[PID] is one.process
     assert one.process.config is one.config
     assert monitor.told[-1] == 'closed'
 

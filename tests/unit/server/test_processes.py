@@ -144,6 +144,13 @@ def test_a_process_was_killed_if_it_did_not_stop_in_time(one, status, killed):
     assert one.look().killed is killed
 
 
+def test_a_kill_by_others_is_none_of_supervisors(one):
+    one.process.stop()
+    one.look()
+    one.exit(signal.SIGKILL)
+    assert one.look().killed is False
+
+
 def test_an_obituary_is_the_process_for_everybody_else(one):
     change(one, state=ProcessStates.STARTING, laststart=time.time())
     one.look()

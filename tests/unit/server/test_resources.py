@@ -101,6 +101,12 @@ def test_the_socket_is_opened_for_those_who_need_it(place, foreign):
     assert place.notify.calls == ['forget', foreign]
 
 
+def test_a_group_that_is_refused_needs_no_socket(place):
+    place.processes.malformed_groups['web'] = 'RESTARTER_MIN_READY = x'
+    assert place.party(['web', 'app']).specs == {}
+    assert place.notify.calls == []
+
+
 def test_other_probes_need_no_socket(place):
     place.processes.probe = 'tcp://127.0.0.1:80'
     assert len(place.party('web').specs) == 2

@@ -80,6 +80,7 @@ class FakeService:
     def request(self, request):
         request.selection.resolved(self.groups())
         self.calls.append((request.goal, request.call, request.options))
+        self.until_ordered = request.until_ordered
         self.drive = group(self.world, goal=request.goal)
         run = Job(str(len(self.runs) + 1), self.drive.operation, request.selection, 0.0)
         self.runs[run.id] = run
@@ -294,6 +295,12 @@ def test_any_whole_number_is_a_version(interface, version):
 def test_what_the_service_is_asked_for(interface, service, method, args, asked):
     getattr(interface, method)(*args)
     assert service.calls == [(*asked, Options(delay=3.0))]
+
+
+@pytest.mark.parametrize('wait', [True, False])
+def test_who_does_not_wait_has_no_time_limit_once_all_is_ordered(interface, service, wait):
+    interface.quickRestart('web', wait)
+    assert service.until_ordered is not wait
 
 
 def test_options_of_a_call_come_before_those_of_the_configuration(interface, service):
