@@ -482,6 +482,13 @@ def test_a_stop_of_others_is_heeded(web, seconds):
     assert phases(job)['1'] == 'skipped'
 
 
+def test_stops_of_others_need_not_be_heeded():
+    deaf = Simulation('web:0', heed_stops=False)
+    deaf.ask('web')
+    deaf.end()
+    assert (deaf.down(), deaf.reactor.attached) == ([], False)
+
+
 def test_a_stop_and_a_start_of_others_leave_the_process_running(web):
     web.world.processes['web:1'].program = slow(0.2)
     job = web.ask('web')
@@ -633,6 +640,15 @@ def test_a_queued_restart_that_meets_an_error_harms_no_other(web):
     web.end()
     assert (state(queued), state(first)) == ('cancelled', 'succeeded')
     assert web.down() == []
+
+
+def test_a_restart_that_has_left_the_queue_as_an_error_comes_is_over(web):
+    web.ask('web')
+    queued = web.ask('web', if_busy='queue')
+    web.on_event[(queued.id, 'running')] = lambda: 1 / 0
+    web.end()
+    assert (state(queued), web.down()) == ('cancelled', [])
+    assert web.service.restarts()[0] is queued
 
 
 def test_an_error_while_a_job_is_given_back_harms_no_other(web):
