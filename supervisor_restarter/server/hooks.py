@@ -13,13 +13,13 @@ sockets and pipes in get_socket_map() | while a probe is asked; from the first `
     the poller, probe.py, exec_probe.py and notify.py | answers, and READY=1
 options.pidhistory: a command of ours | while an `exec:` probe runs | by supervisord, once it is reaped,
     exec_probe.py | supervisord reaps it like its other children
-process.config, options.pidhistory | while a process is held | its own again, processes.py and fast_spawn.py |
+process.config, options.pidhistory | while a process is held | its own again, actions.py and fast_spawn.py |
     stopwaitsecs, NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
-events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reload | events.clear(), service.py |
+events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reload | events.clear(), plugin.py |
     what is wrong with RESTARTER_READY and its kin is logged before the first restart
-events.subscribe: SupervisorStoppingEvent | until a reload | events.clear(), service.py | restarts end with supervisord
+events.subscribe: SupervisorStoppingEvent | until a reload | events.clear(), plugin.py | restarts end with supervisord
 supervisord.restarter_service | until a reload | goes with the object, plugin.py | all HTTP servers share one engine
-xmlrpclib.Marshaller.dispatch | for good | the key is a class of ours, rpcinterface.py | text that is not ASCII
+xmlrpclib.Marshaller.dispatch | for good | the key is a class of ours, ascii_text.py | text that is not ASCII
 os.register_at_fork | for good | does nothing while no restart runs, loop.py | a child does not write to our pipe
 events.register: GROUP_RESTART... | for good | the names are ours, events.py | [eventlistener:x] may subscribe to them
 options.usage, options.logger.warn | the configuration is bad | supervisord exits, plugin.py | its error names the key

@@ -207,7 +207,7 @@ def test_whose_the_process_is(one):
     (-60, os.getpid(), True),  # the wall clock was put back
     (0, 0, True),
     (0, 2**30, True),  # it is gone
-])  # fmt: skip
+], ids=['young', 'old', 'clock put back', 'down', 'gone'])  # fmt: skip
 def test_a_young_process_has_execed_when_its_command_line_is_its_own(one, age, pid, execed):
     change(one, pid=pid, laststart=time.time() - age)
     assert one.processes.has_execed(one.handle) is execed
