@@ -246,8 +246,6 @@ class Processes:
             restarts=config.autorestart is not False,
             startsecs=config.startsecs,
             stopwaitsecs=config.stopwaitsecs,
-            stopasgroup=config.stopasgroup,
-            command=str(config.command),
         )
 
     @staticmethod
