@@ -31,8 +31,6 @@ class Candidate(NamedTuple):
     restarts: bool = True
     startsecs: float = 1.0
     stopwaitsecs: float = 10.0
-    stopasgroup: bool = False
-    command: str = ''
     said: Mapping[str, Any] = MappingProxyType({})
 
     @property

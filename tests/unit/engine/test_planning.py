@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from supervisor_restarter import options as all_options
 from supervisor_restarter.engine import planning as plans
+from supervisor_restarter.engine.batches import AT_LEAST
 from supervisor_restarter.engine.member import Member, Observation
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import UP, Phase, Seen
-from supervisor_restarter.engine.planning import AT_LEAST
 from supervisor_restarter.engine.survey import Candidate, survey
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
@@ -535,10 +535,6 @@ def test_the_struct_of_a_plan():
 SOUND = {'startsecs': 1.0, 'restarts': True}
 INSTANT = 'with startsecs=0 and no RESTARTER_READY it counts as ready as soon as it is spawned'
 MORTAL = 'with autorestart=false nobody starts it if it dies later'
-BAD_FOR_TASKS = (
-    'stopasgroup=true sends the stop signal to the children of this worker too, and their tasks are lost; '
-    'its warm stop needs stopasgroup=false'
-)
 
 
 @pytest.mark.parametrize(
@@ -549,30 +545,6 @@ BAD_FOR_TASKS = (
         ({'startsecs': 0, 'probed': True}, ''),
         ({'startsecs': 0.1}, ''),
         ({'restarts': False}, MORTAL),
-        *(
-            ({'stopasgroup': True, 'command': command}, BAD_FOR_TASKS)
-            for command in (
-                'celery -A app worker',
-                '/srv/env/bin/celery -A app worker',
-                'python -m celery worker',
-                'rq worker high',
-                'python manage.py rqworker',
-                '/usr/bin/env rq worker',
-            )
-        ),
-        ({'stopasgroup': False, 'command': 'celery -A app worker'}, ''),
-        *(
-            ({'stopasgroup': True, 'command': command}, '')
-            for command in (
-                '',
-                'gunicorn app',
-                'mycelery',
-                'celeryd_exporter',
-                'rqx',
-                'faq',
-                'CELERY',
-            )
-        ),
     ],
 )
 def test_what_may_go_wrong_with_a_process(known, text):
@@ -821,8 +793,6 @@ processes = st.builds(
     restarts=st.booleans(),
     startsecs=seconds,
     stopwaitsecs=seconds,
-    stopasgroup=st.booleans(),
-    command=st.sampled_from(['', 'celery']),
     said=sayings,
 )
 
