@@ -1,4 +1,6 @@
-"""Which processes of a restart are left alone, and in which order the others have their turn. Pure."""
+"""The beginning of an operation: which processes are left alone, which are in hand already, and in
+which wave the others have their turn. Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,14 @@ from collections.abc import Iterable
 from enum import Enum
 
 from supervisor_restarter.engine.member import Member, Observation
-from supervisor_restarter.engine.phases import DOWN, UP, Seen
+from supervisor_restarter.engine.phases import DOWN, UP, Phase, Seen
+from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 
 
 class Goal(Enum):
-    """What a run is to achieve; restarts are the ones users see listed."""
+    """What an operation is to achieve; restarts are the ones users see listed."""
 
     RESTART = 'restart'
     START = 'start'  # quickStart: only what is down is started
@@ -33,11 +36,26 @@ def left_alone(goal: Goal, options: Options, match: Match, observed: Observation
     return ''
 
 
-def unready_first(members: Iterable[Member]) -> list[Member]:
-    """The members in the order of their turns: to take down what is not ready costs no
-    availability.
-    """
-    return sorted(members, key=lambda member: member.observed.seen is Seen.READY)
+def admit(member: Member, goal: Goal, options: Options) -> None:
+    """Give the member, as it is seen now, the phase in which it enters the operation."""
+    seen = member.observed.seen
+    if left_alone(goal, options, member.match, member.observed):
+        member.phase = Phase.SKIPPED
+    elif member.refused:
+        member.fail(Code.BAD_OPTION, member.refused)
+    elif seen is Seen.STOPPING:
+        member.phase = Phase.STOPPING  # another client has done the first half
+    elif seen in DOWN:
+        member.phase = Phase.STOPPED
+    elif goal is not Goal.RESTART or seen not in UP:
+        member.phase = Phase.DUE
+
+
+def spread(members: Iterable[Member], options: Options, now: float) -> None:
+    """Set the time (monotonic) at which the wave comes of each member that waits for its turn."""
+    waiting = [member for member in members if member.phase is Phase.WAITING]
+    for member, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
+        member.turn_at = now + wave * options.delay
 
 
 def waves(count: int, factor: int) -> Iterable[int]:

@@ -1,20 +1,19 @@
-"""One process in a restart: what is seen of it at a moment, and what was measured so far. Pure."""
+"""One process in an operation: what is seen of it at a moment, and what was measured so far. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from supervisor_restarter.engine.phases import IN_FLIGHT, UP, Order, Phase, Seen
+from supervisor_restarter.engine.phases import IN_FLIGHT, UNPROVEN, UP, Order, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.text import printable
 
-# Phases in which a process that is seen running is a new one, or has been told to renew itself.
-BROUGHT_BACK = frozenset(
-    {Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED, Phase.ENDED, Phase.TAKEN}
-)
+TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
+STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
+RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
 
 
 class Observation(NamedTuple):
@@ -22,7 +21,7 @@ class Observation(NamedTuple):
 
     why: the reason, if it is down or failing. due: when (monotonic) Supervisor will move it on by
     itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
-    unready: why its probe does not call it ready, '' if it does or there is none. known: False
+    unready: why its probe does not call it ready, '' if it does or there is none. confirmed: False
     while a process that was running before has not been probed yet, and while the probe of a ready
     one is not answered for long; it is seen as READY meanwhile. asked_at: when (monotonic) the
     probe was asked whose answer says that it is ready, None without one. killed: its last process
@@ -49,10 +48,10 @@ class Failure(NamedTuple):
 
 @dataclass(eq=False)
 class Member:
-    """One process in a restart, with what was measured of it (monotonic times).
+    """One process in an operation, with what was measured of it (monotonic times).
 
-    policy: what holds for it, None: what the options of the restart say. refused: why its group is
-    not restarted.
+    policy: what holds for it, None: what the options of the operation say. refused: why its group
+    is not restarted.
     """
 
     match: Match
@@ -96,11 +95,13 @@ class Member:
 
     @property
     def serving(self) -> bool:
-        """Whether it counts as ready: not while the restart has it in hand, unless its turn has
+        """Whether it counts as ready: not while the operation has it in hand, unless its turn has
         only come.
         """
         in_hand = self.phase in IN_FLIGHT and self.phase not in (Phase.DUE, Phase.TO_SIGNAL)
         return self.observed.seen is Seen.READY and not in_hand
+
+    # -- what is seen of it ------------------------------------------------------------------
 
     def take_in(self, observation: Observation, now: float, min_ready: float) -> None:
         """Note what is seen now. A new process is seen as READY only when it has been so for
@@ -109,7 +110,7 @@ class Member:
         seen = observation.seen
         if seen in UP or observation.unready:
             self.unready = observation.unready
-        if self.phase in BROUGHT_BACK:
+        if self.phase in UNPROVEN:
             if seen is Seen.READY:
                 sure = now if observation.asked_at is None else observation.asked_at
                 if self.ready_since is None or observation.pid != self.observed.pid:
@@ -124,66 +125,61 @@ class Member:
                 seen = Seen.STARTING  # it died of the signal, and Supervisor has started another
         self.observed = observation if seen is observation.seen else observation._replace(seen=seen)
 
-    def steady_at(self, min_ready: float) -> float | None:
-        """When (monotonic) it will have been ready for min_ready seconds; None if its probe has to
-        say so.
-        """
-        if (
-            self.ready_since is None
-            or self.observed.asked_at is not None
-            or self.phase not in BROUGHT_BACK
-        ):
-            return None
-        return self.ready_since + min_ready
-
-    def ready_by(self, ready_timeout: float) -> float | None:
-        """When (monotonic) it counts as failed, if its probe still does not call it ready then."""
-        if (
-            self.start_at is None
-            or self.phase not in BROUGHT_BACK
-            or self.observed.seen not in UP
-            or not self.unready
-            or not ready_timeout
-        ):
-            return None
-        return self.start_at + ready_timeout
-
-    def back_by(self, longest_wavering: float) -> float | None:
-        """When (monotonic) it counts as failed, if it was ready and is still not so again then."""
-        return self.wavering_since + longest_wavering if self.phase is Phase.WAVERING else None
-
-    def exited(self, now: float, limit: str) -> None:
-        """Note the end of the process that was to be stopped. limit: what its stop_limit comes
-        from.
+    def exited(self, now: float, setting: str) -> None:
+        """Note the end of the process that was to be stopped. setting: the name of what its
+        stop_limit comes from.
         """
         self.exit_at = self.observed.ended_at or now
         self.killed = self.observed.killed
-        if self.killed:
-            after = (
-                ''
-                if self.stop_at is None
-                else f' after {round(self.exit_at - self.stop_at, 1):g} s'
-            )
-            self.remark(f'killed{after}: did not stop within {limit}')
+        if not self.killed:
+            return
+        after = (
+            '' if self.stop_at is None else f' after {round(self.exit_at - self.stop_at, 1):g} s'
+        )
+        self.remark(f'killed{after}: did not stop within {setting}')
+
+    def reason(self, before: Phase, now: float) -> str:
+        """Why it has failed, having been in the phase `before`."""
+        why = self.observed.why
+        up_for = '' if self.ready_since is None else f'{max(0.0, now - self.ready_since):.1f} s'
+        if before is Phase.SIGNALLED:
+            return f'{why or "it ended"}, after the signal'
+        if before in (Phase.READY, Phase.WAVERING):
+            gone = why or 'it ended, and was started again'
+            return f'{gone}; it had been ready for {up_for}'
+        if before is Phase.STARTING and up_for:
+            return f'{why}; it had been ready for {up_for}'
+        if before is Phase.STARTING and self.unready:
+            return f'{why}; before it was ready ({self.unready})'
+        return why
+
+    # -- what becomes of it ------------------------------------------------------------------
 
     def remark(self, text: str) -> None:
         """Have something said of it that is no error."""
         self.note = f'{self.note}; {text}' if self.note else text
 
-    def reason(self, before: Phase, now: float) -> str:
-        """Why it has failed, having been in the phase `before`."""
-        why = self.observed.why
-        if before is Phase.SIGNALLED:
-            return f'{why or "it ended"}, after the signal'
-        if before in (Phase.READY, Phase.WAVERING):
-            gone = why or 'it ended, and was started again'
-            return (
-                f'{gone}; it had been ready for {max(0.0, now - (self.ready_since or now)):.1f} s'
-            )
-        if before is Phase.STARTING and self.ready_since is not None:
-            return f'{why}; it had been ready for {now - self.ready_since:.1f} s'
-        return (
-            f'{why}; before it was ready ({self.unready})'
-            if before is Phase.STARTING and self.unready
-            else why
-        )
+    def started(self, now: float, pid: int) -> None:
+        """It has been started, or signalled, and is to become ready. pid: of the new process."""
+        self.phase, self.start_at, self.new_pid = Phase.STARTING, now, pid
+
+    def fail(self, code: Code, why: str) -> None:
+        """It is at its end, and has failed."""
+        self.phase, self.code, self.error, self.order = Phase.FAILED, code, why, None
+
+    def leave(self, why: str = '', code: Code | None = None) -> None:
+        """It is at its end, and left as it is. code: this counts as a failure."""
+        self.phase, self.code, self.error, self.order = Phase.SKIPPED, code, why, None
+
+    def take(self) -> None:
+        """Another client has stopped it."""
+        self.phase, self.order = Phase.TAKEN, None
+        if self.ready_at is None:
+            self.code, self.error = Code.CANCELLED, TAKEN_OVER
+        else:  # the operation has done its part with it
+            self.remark(STOPPED_LATER)
+
+    def give_back(self) -> None:
+        """Another client that has stopped it has started it again."""
+        self.code, self.error = None, ''
+        self.remark(RESTARTED_BY_OTHERS)

@@ -1,85 +1,72 @@
-"""One restart of N processes: whose turn it is, when it ends and with what result.
+"""An operation: N processes are restarted, started or stopped. This is the heart; read it first.
 
-Nothing here touches a process or reads a clock. The caller (driver.py) repeats:
+It decides, and touches nothing: no process, no clock, no socket. The caller (server/service.py)
+tells it what is seen and what time it is, and carries out what it orders:
 
-    restart.step(now, look)                    what has changed; `look` tells what is seen of a member
-    for member in restart.orders():            what is to be done
-        ... carry out member.order ...
-        restart.performed(member, now, ...)    and how it went
+    begin(now, look)           once: it leaves the queue. Each process is left alone, is in hand
+                               already because it is down, or waits for its wave (admission.py)
+    step(now, look)            again and again. 1. What is seen of each process takes it to its next
+                               phase, perhaps with an order (phases.py: one table). 2. Is it over, or
+                               is its time (judging.py)? 3. Whose turn is it now (turns.py)?
+    for member in orders():    what is to be done: STOP, START or SIGNAL
+        ... the caller does it ...
+        performed(member, now, failure, pid)      how it went; only now the phase changes
+    wake_at()                  when to call step() again though nothing happens (waking.py);
+                               a child's exit or a client's request wakes the caller sooner
 
-and sleeps until restart.wake_at(now) or until a child exits. `now` is monotonic, in seconds.
+`now` is monotonic, in seconds. look(member) is an Observation, or None if the process is gone.
+
+One process goes from left to right. What happens to it otherwise stands in the table, too:
+
+    WAITING --turn--> DUE --stop--> STOPPING --exit--> STOPPED --start--> STARTING --probe--> READY
+    |<- nothing was done to it ->|  |<------------ it is in hand, and comes back ----------->|
+
+The operation as a whole:
+
+    QUEUED --begin--> RUNNING --every process is settled------> SUCCEEDED or FAILED: finished
+       |                 |
+       +--cancel, deadline--> CANCELLED or TIMED_OUT: decided --what is down is back--> finished
+
+* *taking_down* is True as long as further processes may get a turn. A timeout, a cancel and, with
+  on_failure = abort, the first failure end it, and never the bringing back: those that wait are
+  SKIPPED ("not reached"), those that are down go on.
+* *decided*: the result is certain and can be told, but what is down may still be on its way back.
+  From then on nobody waits for min_ready, and a probe has LONGEST_RETURN seconds at the most.
+* *settled* is a process for which there is nothing to wait: READY, ENDED, TAKEN, SKIPPED, FAILED.
+  The first three are still looked at, for what is said at the end has to be true at the end.
+* *finished*: all are settled. Only now it is judged: SUCCEEDED without failures, else FAILED;
+  CANCELLED if a process group was removed. Nothing changes after that.
+
+`version` grows with every change that clients can see, so that they can wait for the next one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from typing import Callable, Optional
 
-from supervisor_restarter.engine.admission import Goal, left_alone, unready_first, waves
-from supervisor_restarter.engine.availability import Availability
+from supervisor_restarter.engine import judging, waking
+from supervisor_restarter.engine.admission import Goal, admit, spread
+from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State, is_over, is_settled
 from supervisor_restarter.engine.member import Failure, Member, Observation
-from supervisor_restarter.engine.phases import (
-    DOWN,
-    ENDS,
-    SETTLED,
-    UP,
-    Order,
-    Phase,
-    Seen,
-    after,
-    follow,
-)
+from supervisor_restarter.engine.phases import DOWN, Order, Phase, Seen, after, follow
 from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.engine.scout import hold_back
+from supervisor_restarter.engine.progress import enter, started
+from supervisor_restarter.engine.turns import Turns
+from supervisor_restarter.engine.waking import LONGEST_WAVERING
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
-
-class State(str, Enum):
-    """The state of a restart as a whole. After a timeout or a cancel it says so at once, while what
-    is down is still being brought back; Operation.finished tells when that is over.
-    """
-
-    QUEUED = 'queued'
-    RUNNING = 'running'
-    SUCCEEDED = 'succeeded'
-    FAILED = 'failed'
-    CANCELLED = 'cancelled'
-    TIMED_OUT = 'timed_out'
-
+__all__ = ['GROUP_GONE', 'LONGEST_WAVERING', 'NOT_REACHED', 'Look', 'Operation', 'State']
 
 Look = Callable[[Member], Optional[Observation]]  # None: the process is no longer there
-
-PENDING = {
-    Phase.WAITING: 'its turn had not come',
-    Phase.DUE: 'its turn had not come',
-    Phase.TO_SIGNAL: 'its turn had not come',
-    Phase.SIGNALLED: 'the signal was sent and it is not ready yet',
-    Phase.STOPPING: 'it is still stopping and will be started when it has exited',
-    Phase.STOPPED: 'it has exited and is about to be started',
-    Phase.STARTING: 'it is started and not ready yet',
-    Phase.WAVERING: 'it was ready and is not ready any more',
-}
-# seconds that a process has to become ready after a timeout or cancel, if nothing else is set
-LONGEST_RETURN = 30.0
-# Phases of a process that is the new one.
-BROUGHT_UP = (Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING)
-# Seconds in which a process that was ready and does not answer its probe must be ready again: one
-# bad answer of a busy server is no failure, but nothing further is taken down meanwhile.
-LONGEST_WAVERING = 3.0
-NOT_REACHED = 'not reached'  # how the error of a process begins whose turn did not come
-TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
-STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
-RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
-GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
 
 @dataclass(eq=False)
 class Operation:
-    """A restart of `members` (in the order of their turns) with `options`.
+    """An operation on `members` (in the order of their turns) with `options`.
 
     neighbours: the other processes of the same groups, which count for max_unavailable. deadline:
     the monotonic time at which the taking down ends, None for no limit. until_ordered: the deadline
@@ -102,9 +89,7 @@ class Operation:
     lowest_ready: int = 0
     pending: list[tuple[Member, str]] = field(default_factory=list)  # at the timeout
     stepped_at: float = 0.0
-    limit: Availability = field(default_factory=Availability)
-    # when (monotonic) the first process of a group will have been up for long enough
-    scout_until: float | None = None
+    turns: Turns = field(default_factory=Turns)
 
     # -- beginning ---------------------------------------------------------------------------
 
@@ -116,27 +101,11 @@ class Operation:
         for member in self.members:
             self._observe(member, look(member), now)
             member.old_pid = member.observed.pid
-            self._admit(member)
-        waiting = [member for member in self.members if member.phase is Phase.WAITING]
-        for member, wave in zip(waiting, waves(len(waiting), self.options.stagger_factor)):
-            member.turn_at = now + wave * self.options.delay
+            if member.phase is Phase.WAITING:  # else it is gone already
+                admit(member, self.goal, self.options)
+        spread(self.members, self.options, now)
         self.lowest_ready = sum(member.serving for member in self.members)
         self._changed()
-
-    def _admit(self, member: Member) -> None:
-        if member.phase is not Phase.WAITING:
-            return  # gone before it began
-        seen = member.observed.seen
-        if left_alone(self.goal, self.options, member.match, member.observed):
-            member.phase = Phase.SKIPPED
-        elif member.refused:
-            member.phase, member.code, member.error = Phase.FAILED, Code.BAD_OPTION, member.refused
-        elif seen is Seen.STOPPING:
-            member.phase = Phase.STOPPING  # somebody else has done the first half
-        elif seen in DOWN:
-            member.phase = Phase.STOPPED
-        elif self.goal is not Goal.RESTART or seen not in UP:
-            member.phase = Phase.DUE
 
     def to_be_stopped(self) -> Iterator[Member]:
         """The members that are to be stopped and started again. Each is looked at when it is asked
@@ -144,16 +113,13 @@ class Operation:
         """
         if self.goal is Goal.RESTART and not self.options.signal:
             for member in self.members:
-                if self.taking_down and (
-                    member.phase is Phase.WAITING
-                    or (member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF)
-                ):
+                in_backoff = member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF
+                if self.taking_down and (member.phase is Phase.WAITING or in_backoff):
                     yield member
 
     def foreseen(self, member: Member, failure: Failure) -> None:
         """It is known, before anything is done, that the member cannot be brought back."""
         self._fail(member, failure.code, failure.why)
-        self._changed()
 
     # -- going on ----------------------------------------------------------------------------
 
@@ -163,26 +129,10 @@ class Operation:
             return
         self.stepped_at = now
         if self.state is not State.QUEUED:
-            for member in self.neighbours:
-                member.observed = look(member) or Observation(Seen.UNKNOWN)
-                member.unready = member.observed.unready
-            for member in self.members:
-                observation, timed = look(member), (member.policy or self.options).min_ready > 0
-                # Mostly nothing has happened to it; then nothing follows, unless a time runs that
-                # only it ends.
-                if timed or member.unready or (observation, member.phase) != member.followed:
-                    self._observe(member, observation, now)
-                    if observation is not None and not self._over(member):
-                        self._follow(member, now)
-                        self._expect_readiness(member, now)
-                    member.followed = observation, member.phase
-            ready = sum(member.serving for member in self.members)
-            if ready < self.lowest_ready:
-                self.lowest_ready = ready
-                self._changed()
+            self._take_in(now, look)
         self._finish_if_settled()  # what is ready at the deadline is in time
-        limit = self._time_limit()
-        if limit is not None and now >= limit:
+        deadline = self._deadline()
+        if deadline is not None and now >= deadline:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
             self._call_turns(now)
@@ -209,39 +159,34 @@ class Operation:
             member.stop_at = now
             member.phase = after(member.phase, member.observed.seen)
         elif order is Order.SIGNAL:
-            member.phase, member.start_at, member.new_pid = Phase.SIGNALLED, now, pid
+            member.started(now, pid)
+            member.phase = Phase.SIGNALLED
         elif member.phase is Phase.SIGNALLED:
-            member.exit_at, member.start_at, member.new_pid = member.observed.ended_at, now, pid
-            self._fail(
-                member,
-                Code.START_FAILED,
-                f'{member.observed.why}, after the signal; it was started again',
-            )
+            member.exit_at = member.observed.ended_at
+            member.started(now, pid)
+            why = f'{member.observed.why}, after the signal; it was started again'
+            self._fail(member, Code.START_FAILED, why)
         else:
-            self._started(member, now, pid)
+            started(member, self.goal, now, pid)
         self._changed()
-        if self._settled(member):
+        if is_settled(member, self.goal):
             self._finish_if_settled()
 
     def wake_at(self) -> float | None:
         """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
         if self.finished:
             return None
-        limit = self._time_limit()
-        times = [limit, *((self.limit.until, self.scout_until) if self.taking_down else ())]
+        times = [self._deadline(), *(self.turns.until if self.taking_down else ())]
         if self.state is not State.QUEUED:
             if self.limited:  # also what is not ours, or done, decides about the room
                 times += [member.observed.due for member in self.members + self.neighbours]
             for member in self.members:
                 if member.phase is Phase.WAITING:
                     times.append(member.turn_at if member.turn_at > self.stepped_at else None)
-                elif not self._settled(member):
-                    times += [
-                        member.observed.due,
-                        member.steady_at(self._min_ready(member)),
-                        member.ready_by(self._ready_timeout(member)),
-                        member.back_by(LONGEST_WAVERING),
-                    ]
+                elif not is_settled(member, self.goal):
+                    times += waking.times(
+                        member, self._min_ready(member), self._ready_timeout(member)
+                    )
         return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
@@ -260,9 +205,11 @@ class Operation:
         if not self.decided:
             self.state, self.why = State.CANCELLED, why
         for member in self.members:
-            if not self._settled(member):
-                self._leave(member, why, Code.CANCELLED)
+            if not is_settled(member, self.goal):
+                member.leave(why, Code.CANCELLED)
         self._finish_if_settled()
+
+    # -- what is said of it ------------------------------------------------------------------
 
     @cached_property
     def limited(self) -> bool:
@@ -285,13 +232,7 @@ class Operation:
         """Whether everything is ordered: each process is started or, if that is the goal, being
         stopped.
         """
-        if self.goal is Goal.STOP:
-            return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in self.members)
-        return all(
-            member.phase in SETTLED
-            or member.phase in (Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING)
-            for member in self.members
-        )
+        return judging.is_ordered(self.members, self.goal)
 
     @property
     def failures(self) -> list[Member]:
@@ -301,199 +242,124 @@ class Operation:
     @property
     def done(self) -> int:
         """How many processes are as they should be: ready, or left alone on purpose."""
-        return sum(1 for member in self.members if self._settled(member) and not member.error)
+        return sum(is_settled(member, self.goal) and not member.error for member in self.members)
 
     def prospect(self, member: Member) -> str:
         """What is still to come for a process that is not at its end."""
-        if self.goal is Goal.STOP and member.phase is Phase.STOPPING:
-            return 'it is still stopping'
-        return PENDING[member.phase]
+        return judging.prospect(member, self.goal)
 
-    # -- inside ------------------------------------------------------------------------------
+    # -- inside: each process ----------------------------------------------------------------
 
-    # When the result is certain, what is down has to come back, and that must have an end.
-
-    def _min_ready(self, member: Member) -> float:
-        return 0.0 if self.decided else self._policy(member).min_ready
-
-    def _ready_timeout(self, member: Member) -> float:
-        return self._policy(member).ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
-
-    def _policy(self, member: Member) -> Policy | Options:
-        return member.policy or self.options
-
-    def _time_limit(self) -> float | None:
-        in_time = self.decided or (self.until_ordered and self.ordered)
-        return None if in_time else self.deadline
+    def _take_in(self, now: float, look: Look) -> None:
+        for member in self.neighbours:
+            member.observed = look(member) or Observation(Seen.UNKNOWN)
+            member.unready = member.observed.unready
+        for member in self.members:
+            observation, timed = look(member), self._policy(member).min_ready > 0
+            # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
+            # it ends.
+            if timed or member.unready or (observation, member.phase) != member.followed:
+                self._observe(member, observation, now)
+                if observation is not None and not is_over(member, self.goal):
+                    self._follow(member, now)
+                    why = waking.overdue(member, self._ready_timeout(member), now)
+                    if why:
+                        self._fail(member, Code.START_FAILED, why)
+                member.followed = observation, member.phase
+        ready = sum(member.serving for member in self.members)
+        if ready < self.lowest_ready:
+            self.lowest_ready = ready
+            self._changed()
 
     def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
         if observation is not None:
             member.take_in(observation, now, self._min_ready(member))
             return
         member.observed = Observation(Seen.UNKNOWN)
-        if not self._settled(member):
-            self._leave(member, GROUP_GONE, Code.CANCELLED)
+        if not is_settled(member, self.goal):
+            member.leave(GROUP_GONE, Code.CANCELLED)
             self._changed()
 
     def _follow(self, member: Member, now: float) -> None:
-        before, seen = member.phase, member.observed.seen
-        phase, member.order = follow(before, seen)
+        before = member.phase
+        phase, member.order = follow(before, member.observed.seen)
         if before in (Phase.DUE, Phase.TO_SIGNAL) and self._no_longer_due(member):
+            self._changed()
             return
         if self.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
             member.order = None
-        if phase is before:
-            return
-        if before is Phase.STOPPING and seen is not Seen.WANTED_DOWN:
-            member.exited(
-                now, 'stopwaitsecs' if self.options.stop_timeout is None else 'stop_timeout'
-            )
-        if before is Phase.TAKEN:
-            member.code, member.error = None, ''
-            member.remark(RESTARTED_BY_OTHERS)
-        if phase in (Phase.STARTING, Phase.READY, Phase.ENDED) and before not in BROUGHT_UP:
-            self._started(member, now, member.observed.pid)  # by somebody else
-            if self.goal is not Goal.STOP:
-                member.phase = phase
-        elif phase is Phase.FAILED:
-            self._fail(member, _failure_code(before, seen), member.reason(before, now))
-        elif phase is Phase.TAKEN:
-            self._take(member)
-        else:
-            member.phase = phase
-        if phase is Phase.WAVERING:
-            member.wavering_since = now
-        elif member.phase in (Phase.READY, Phase.ENDED) and before not in (
-            Phase.READY,
-            Phase.WAVERING,
-        ):
-            member.ready_at = now
-            member.new_pid = member.observed.pid or member.new_pid
-        self._changed()
+        if phase is not before:
+            failure = enter(member, phase, self.goal, self.options, now)
+            if failure is not None:
+                self._fail(member, failure.code, failure.why)
+            self._changed()
 
     def _no_longer_due(self, member: Member) -> bool:
-        # Between the admission of a process and its order, its state and the restart's may have
+        # Between the admission of a process and its order, its state and the operation's may have
         # changed.
         if self.goal is Goal.STOP and member.observed.seen in DOWN:
-            self._leave(member, '', None)
+            member.leave()
         elif member.order in (Order.STOP, Order.SIGNAL) and not self.taking_down:
-            self._leave(member, self.not_reached, None)
+            member.leave(self.not_reached)
         else:
             return False
-        self._changed()
         return True
 
-    def _started(self, member: Member, now: float, pid: int) -> None:
-        if self.goal is Goal.STOP:
-            self._leave(member, 'somebody else started it again', Code.CANCELLED)
-        else:
-            member.phase, member.start_at, member.new_pid = Phase.STARTING, now, pid
+    def _fail(self, member: Member, code: Code, why: str) -> None:
+        member.fail(code, why)
+        if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
+            first = f'{member.namespec} failed first (on_failure = abort)'
+            self._halt(self.state, f'{NOT_REACHED}: {first}')
+        self._changed()
 
-    def _expect_readiness(self, member: Member, now: float) -> None:
-        within = self._ready_timeout(member)
-        limit, back_by = member.ready_by(within), member.back_by(LONGEST_WAVERING)
-        if limit is not None and now >= limit:
-            self._fail(
-                member, Code.START_FAILED, f'not ready within {within:g} s: {member.unready}'
-            )
-            self._changed()
-        elif back_by is not None and now >= back_by:
-            self._fail(
-                member,
-                Code.START_FAILED,
-                f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}',
-            )
-            self._changed()
+    # -- inside: the whole -------------------------------------------------------------------
+
+    def _policy(self, member: Member) -> Policy | Options:
+        return member.policy or self.options
+
+    def _min_ready(self, member: Member) -> float:
+        return waking.min_ready(self._policy(member), self.decided)
+
+    def _ready_timeout(self, member: Member) -> float:
+        return waking.ready_timeout(self._policy(member), self.decided)
+
+    def _deadline(self) -> float | None:
+        """When the taking down ends, unless it is too late for a timeout."""
+        in_time = self.decided or (self.until_ordered and self.ordered)
+        return None if in_time else self.deadline
 
     def _call_turns(self, now: float) -> None:
-        if self.limited:
-            # Something may have died since an order was given that is not carried out yet.
-            for member in self.members:
-                if member.order in (Order.STOP, Order.SIGNAL):
-                    member.phase, member.order = Phase.WAITING, None
-        waiting = unready_first(
-            member
-            for member in self.members
-            if member.phase is Phase.WAITING and member.turn_at <= now
+        called, hopeless = self.turns.call(
+            self.members, self.neighbours, self.options, self.limited, now
         )
-        hopeless: list[tuple[Member, str]] = []
-        if waiting and any(member.phase is Phase.WAVERING for member in self.members):
-            self.scout_until = self.limit.until = (
-                None  # times of other holds; past ones would keep the loop awake
-            )
-            return
-        if self.limited:
-            waiting, self.scout_until = hold_back(waiting, self.members, self.options, now)
-            waiting, hopeless = self.limit.choose(
-                waiting, self.members + self.neighbours, self.options, now
-            )
-        for member in waiting:
+        for member in called:
             member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE
             self._follow(member, now)
         for member, why in hopeless:
             if member.phase is Phase.WAITING:  # the first may have ended the taking down for all
                 self._fail(member, Code.BAD_STATE, why)
-                self._changed()
-
-    def _fail(self, member: Member, code: Code, why: str) -> None:
-        member.phase, member.code, member.error, member.order = Phase.FAILED, code, why, None
-        if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
-            self._halt(
-                self.state, f'{NOT_REACHED}: {member.namespec} failed first (on_failure = abort)'
-            )
-
-    def _leave(self, member: Member, why: str, code: Code | None) -> None:
-        member.phase, member.code, member.error, member.order = Phase.SKIPPED, code, why, None
-
-    def _take(self, member: Member) -> None:
-        member.phase, member.order = Phase.TAKEN, None
-        if member.ready_at is None:
-            member.code, member.error = Code.CANCELLED, TAKEN_OVER
-        else:  # the restart has done its part with it
-            member.remark(STOPPED_LATER)
 
     def _time_out(self) -> None:
-        self.pending = [
-            (member, self.prospect(member)) for member in self.members if not self._settled(member)
-        ]
+        unsettled = [member for member in self.members if not is_settled(member, self.goal)]
+        self.pending = [(member, self.prospect(member)) for member in unsettled]
         self._halt(State.TIMED_OUT, f'{NOT_REACHED} before the timeout')
 
     def _halt(self, state: State, why: str) -> None:
         # Only the taking down ends here: members that are down, or being stopped, go on.
         self.state, self.taking_down, self.not_reached = state, False, why
         for member in self.members:
-            if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or (
-                member.phase is Phase.DUE and member.order is Order.STOP
-            ):
-                self._leave(member, why, None)
+            to_stop = member.phase is Phase.DUE and member.order is Order.STOP
+            if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or to_stop:
+                member.leave(why)
         self._changed()
 
-    def _settled(self, member: Member) -> bool:
-        return member.phase in SETTLED or self._over(member)
-
-    def _over(self, member: Member) -> bool:
-        return member.phase in ENDS or (self.goal is Goal.STOP and member.phase is Phase.STOPPED)
-
     def _finish_if_settled(self) -> None:
-        if self.finished or not all(self._settled(member) for member in self.members):
+        if self.finished or not all(is_settled(member, self.goal) for member in self.members):
             return
         if self.state is State.RUNNING:
-            self.state = State.FAILED if self.failures else State.SUCCEEDED
-            if any(member.error == GROUP_GONE for member in self.members):
-                self.state, self.why = State.CANCELLED, GROUP_GONE
+            self.state, self.why = judging.result(self.members)
         self.finished = True
         self._changed()
 
     def _changed(self) -> None:
         self.version += 1
-
-
-def _failure_code(phase: Phase, seen: Seen) -> Code:
-    if seen is not Seen.UNKNOWN or phase in (
-        Phase.STOPPED,
-        Phase.STARTING,
-        Phase.READY,
-        Phase.WAVERING,
-    ):
-        return Code.START_FAILED
-    return Code.STOP_FAILED if phase is Phase.STOPPING else Code.BAD_STATE

@@ -1,26 +1,24 @@
-"""One process in a restart: which phase follows from what is seen of it, and what is to be done.
+"""One process in an operation: which phase follows from what is seen of it, and what is to be done.
 
 All of it is one table, TABLE: (phase, seen) -> (next phase, order). What a process itself does
-decides only there. Besides, the restart as a whole calls a process's turn (WAITING -> DUE or
+decides only there. Besides, the operation as a whole calls a process's turn (WAITING -> DUE or
 TO_SIGNAL) and takes it back as long as nothing was done, gives up on those not reached (-> SKIPPED)
 and on what takes too long, has no room or could not be carried out (-> FAILED); see operation.py.
 
-    WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING -->
-    READY
-
+    WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING --> READY
     WAITING --its turn--> TO_SIGNAL --signal--> SIGNALLED --ready again--> READY
 
 A process that is down when its turn comes goes from DUE to STARTING at once; the second line is for
 restarts that send a signal instead. Three rules run through the table:
 
 * What is down comes back: no observation leads from STOPPING or STOPPED to an end, except that the
-  process cannot be started or that somebody else decided otherwise.
-* The newer will wins: a process that somebody else stops is left alone (TAKEN), and one that
-  somebody else has started meanwhile is taken as started.
+  process cannot be started or that another client decided otherwise.
+* The newer will wins: a process that another client stops is left alone (TAKEN), and one that
+  another client has started meanwhile is taken as started.
 * What is said at the end is true at the end: READY, ENDED and TAKEN are settled, so that the
-  restart may end, but not left out of sight. A process that was ready and dies while the restart
-  still lasts has failed, and one that does not answer its probe any more (WAVERING) has some
-  seconds to come back.
+  operation may end, but not left out of sight. A process that was ready and dies while the
+  operation still lasts has failed, and one that does not answer its probe any more (WAVERING) has
+  some seconds to come back.
 
 An entry with an order changes the phase only when the order has been carried out.
 """
@@ -31,7 +29,7 @@ from enum import Enum
 
 
 class Phase(str, Enum):
-    """Where a process is on its way through a restart."""
+    """Where a process is on its way through an operation."""
 
     WAITING = 'waiting'  # its turn has not come; nothing was done to it
     DUE = 'due'  # its turn has come; the order is about to be carried out
@@ -43,7 +41,7 @@ class Phase(str, Enum):
     READY = 'ready'  # restarted and ready
     WAVERING = 'wavering'  # was ready, and runs without being ready
     ENDED = 'ended'  # restarted, and it ended as its exitcodes say
-    TAKEN = 'taken'  # somebody else has stopped it
+    TAKEN = 'taken'  # another client has stopped it
     SKIPPED = 'skipped'  # end: left alone, or not reached
     FAILED = 'failed'  # end: did not come up or did not stay up, or could not be stopped
 
@@ -51,21 +49,23 @@ class Phase(str, Enum):
 # Never left again.
 ENDS = frozenset({Phase.SKIPPED, Phase.FAILED})
 
-# Nothing is to be waited for: when all processes are here, the restart is over.
+# Nothing is to be waited for: when all processes are here, the operation is over.
 SETTLED = ENDS | {Phase.READY, Phase.ENDED, Phase.TAKEN}
 
 # Taken down, about to be, or not known to be ready again.
 IN_FLIGHT = frozenset(
-    {
-        Phase.DUE,
-        Phase.STOPPING,
-        Phase.STOPPED,
-        Phase.STARTING,
-        Phase.TO_SIGNAL,
-        Phase.SIGNALLED,
-        Phase.WAVERING,
-    }
+    {Phase.DUE, Phase.STOPPING, Phase.STOPPED, Phase.STARTING}
+    | {Phase.TO_SIGNAL, Phase.SIGNALLED, Phase.WAVERING}
 )
+
+# A process that is seen up is a new one, or was told to renew itself, and has yet to prove that it
+# is ready.
+UNPROVEN = frozenset(
+    {Phase.STOPPING, Phase.STOPPED, Phase.STARTING, Phase.SIGNALLED, Phase.ENDED, Phase.TAKEN}
+)
+
+# The process that runs is known to be the new one.
+RENEWED = frozenset({Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERING})
 
 # Phases for which users are shown another one.
 SHOWN = {
@@ -91,7 +91,7 @@ class Seen(str, Enum):
     EXITED_BADLY = 'EXITED_BADLY'  # with any other status, by a signal, or though autorestart=true
     FATAL = 'FATAL'
     UNKNOWN = 'UNKNOWN'
-    WANTED_DOWN = 'WANTED_DOWN'  # somebody asked for its stop since the restart began
+    WANTED_DOWN = 'WANTED_DOWN'  # a client asked for its stop since the operation began
 
 
 DOWN = frozenset({Seen.STOPPED, Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL})
@@ -110,10 +110,7 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     table: dict[tuple[Phase, Seen], tuple[Phase, Order | None]] = {}
 
     def row(phase: Phase, to: Phase, *seen: Seen, order: Order | None = None) -> None:
-        for one in seen:
-            if (phase, one) in table:
-                raise ValueError(f'{phase.name} with {one.name} is in the table twice')
-            table[phase, one] = (to, order)
+        table.update({(phase, one): (to, order) for one in seen})
 
     s = Seen
     exited = (s.EXITED, s.EXITED_BADLY)
@@ -121,7 +118,7 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
 
     p = Phase.WAITING
     row(p, p, *UP, s.BACKOFF, *exited, s.FATAL)
-    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
     row(p, Phase.FAILED, s.UNKNOWN)
 
     p = Phase.DUE
@@ -135,13 +132,13 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     p = Phase.STOPPING
     row(p, p, s.STOPPING)
     row(p, Phase.STOPPED, s.STOPPED, *exited, s.FATAL)
-    row(p, Phase.STARTING, *UP)  # somebody else was quicker
+    row(p, Phase.STARTING, *UP)  # another client was quicker
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
     row(p, Phase.TAKEN, s.WANTED_DOWN)
 
     p = Phase.STOPPED
     row(p, Phase.STARTING, s.STOPPED, *exited, s.FATAL, order=Order.START)
-    row(p, Phase.STARTING, *UP)  # somebody else was quicker
+    row(p, Phase.STARTING, *UP)  # another client was quicker
     row(p, Phase.TAKEN, s.STOPPING, s.WANTED_DOWN)  # ... and stopped it again
     row(p, Phase.FAILED, s.BACKOFF, s.UNKNOWN)
 
@@ -150,39 +147,38 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     row(p, Phase.READY, s.READY)
     row(p, Phase.ENDED, s.EXITED)  # it ran, and ended as its exitcodes say
     row(p, Phase.FAILED, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)
-    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
 
     p = Phase.TO_SIGNAL
     row(p, Phase.SIGNALLED, s.RUNNING, s.READY, order=Order.SIGNAL)
     row(p, p, s.STARTING)  # a signal would find it unprepared
     row(p, Phase.DUE, s.BACKOFF, *exited, s.FATAL)  # nothing to signal: it is started
     row(p, Phase.FAILED, s.UNKNOWN)
-    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
 
     p = Phase.SIGNALLED
     row(p, p, s.RUNNING)
     row(p, Phase.READY, s.READY)
     row(p, Phase.FAILED, *exited, order=Order.START)  # it died of it, and comes back all the same
-    row(
-        p, Phase.FAILED, s.STARTING, s.BACKOFF, s.FATAL, s.UNKNOWN
-    )  # ... and Supervisor was quicker
-    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
+    # ... and Supervisor was quicker
+    row(p, Phase.FAILED, s.STARTING, s.BACKOFF, s.FATAL, s.UNKNOWN)
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
 
     p = Phase.READY
     row(p, p, s.READY)
     row(p, Phase.WAVERING, s.RUNNING)
     row(p, Phase.ENDED, s.EXITED)
     row(p, Phase.FAILED, s.STARTING, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)  # it has died
-    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
 
     p = Phase.WAVERING
     row(p, p, s.RUNNING)
     row(p, Phase.READY, s.READY)
     row(p, Phase.FAILED, s.STARTING, *exited, s.BACKOFF, s.FATAL, s.UNKNOWN)
-    row(p, Phase.TAKEN, *taken)  # stopped by somebody else
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
 
     p = Phase.ENDED
-    row(p, Phase.STARTING, *UP)  # started again by somebody else
+    row(p, Phase.STARTING, *UP)  # started again by another client
     row(p, p, *taken, *exited, s.BACKOFF, s.FATAL, s.UNKNOWN)
 
     p = Phase.TAKEN

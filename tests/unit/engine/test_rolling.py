@@ -424,6 +424,7 @@ def test_one_that_ends_as_its_exitcodes_say_has_not_failed():
     operation = drive.end()
     assert operation.state is State.SUCCEEDED
     assert phases(operation) == {'0': 'ended', '1': 'ready'}
+    assert operation.members[0].ready_at == pytest.approx(BEGINNING + 1.1, abs=0.01)
 
 
 def unready(drive, name, seconds):

@@ -1,0 +1,44 @@
+"""What a process's next phase brings with it: its times, its new pid, why it has failed. Pure."""
+
+from __future__ import annotations
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.judging import failure_code
+from supervisor_restarter.engine.member import Failure, Member
+from supervisor_restarter.engine.phases import RENEWED, Phase, Seen
+from supervisor_restarter.faults import Code
+from supervisor_restarter.options import Options
+
+
+def enter(member: Member, phase: Phase, goal: Goal, options: Options, now: float) -> Failure | None:
+    """Take the member to the phase that follows from what is seen of it; if that is FAILED, leave
+    it where it is and say why.
+    """
+    before, seen = member.phase, member.observed.seen
+    if before is Phase.STOPPING and seen is not Seen.WANTED_DOWN:
+        member.exited(now, 'stopwaitsecs' if options.stop_timeout is None else 'stop_timeout')
+    if before is Phase.TAKEN:
+        member.give_back()
+    if phase is Phase.FAILED:
+        return Failure(failure_code(before, seen), member.reason(before, now))
+    if phase in (Phase.STARTING, Phase.READY, Phase.ENDED) and before not in RENEWED:
+        started(member, goal, now, member.observed.pid)  # by another client
+        if goal is Goal.STOP:
+            return None
+    if phase is Phase.TAKEN:
+        member.take()
+    member.phase = phase
+    if phase is Phase.WAVERING:
+        member.wavering_since = now
+    elif phase in (Phase.READY, Phase.ENDED) and before not in (Phase.READY, Phase.WAVERING):
+        member.ready_at = now
+        member.new_pid = member.observed.pid or member.new_pid
+    return None
+
+
+def started(member: Member, goal: Goal, now: float, pid: int) -> None:
+    """The member has been started. pid: of the process now running."""
+    if goal is Goal.STOP:
+        member.leave('somebody else started it again', Code.CANCELLED)
+    else:
+        member.started(now, pid)

@@ -1,0 +1,71 @@
+"""Whose turn it is: which of the processes that wait may be taken down at this moment. Pure.
+
+Three rules stand one behind the other. While a process that was ready does not answer its probe,
+none has its turn. The first process of a group goes alone (scout.py). And max_unavailable keeps
+enough of each group ready (availability.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from supervisor_restarter.engine.availability import Availability
+from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.phases import Order, Phase, Seen
+from supervisor_restarter.engine.scout import hold_back
+from supervisor_restarter.options import Options
+
+
+@dataclass
+class Turns:
+    """The turns of one operation. scout_until: when (monotonic) the first process of a group will
+    have been up for long enough, None: none waits for that.
+    """
+
+    availability: Availability = field(default_factory=Availability)
+    scout_until: float | None = None
+
+    @property
+    def until(self) -> tuple[float | None, float | None]:
+        """When (monotonic) a turn may come, or be given up, though nothing has happened."""
+        return self.availability.until, self.scout_until
+
+    def call(
+        self,
+        members: list[Member],
+        neighbours: list[Member],
+        options: Options,
+        limited: bool,
+        now: float,
+    ) -> tuple[list[Member], list[tuple[Member, str]]]:
+        """The members whose turn has come, and those whose turn never will, each with the reason.
+
+        limited: whether some processes are to stay ready, in which case the neighbours count, too.
+        """
+        if limited:
+            _take_back(members)
+        due = (m for m in members if m.phase is Phase.WAITING and m.turn_at <= now)
+        waiting = unready_first(due)
+        if waiting and any(member.phase is Phase.WAVERING for member in members):
+            # The times of other turns would keep the loop awake when they are over.
+            self.scout_until = self.availability.until = None
+            return [], []
+        if not limited:
+            return waiting, []
+        waiting, self.scout_until = hold_back(waiting, members, options, now)
+        return self.availability.choose(waiting, members + neighbours, options, now)
+
+
+def unready_first(members: Iterable[Member]) -> list[Member]:
+    """The members in the order of their turns: to take down what is not ready costs no
+    availability.
+    """
+    return sorted(members, key=lambda member: member.observed.seen is Seen.READY)
+
+
+def _take_back(members: Iterable[Member]) -> None:
+    """Let those wait again whose order is not carried out yet: a process may have died since."""
+    for member in members:
+        if member.order in (Order.STOP, Order.SIGNAL):
+            member.phase, member.order = Phase.WAITING, None

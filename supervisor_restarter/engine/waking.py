@@ -1,0 +1,70 @@
+"""The times that run for one process: until it counts as ready, or as failed, and so when an
+operation must be looked at again though nothing has happened. All are monotonic. Pure.
+"""
+
+from __future__ import annotations
+
+from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.phases import UNPROVEN, UP, Phase
+from supervisor_restarter.engine.policy import Policy
+from supervisor_restarter.options import Options
+
+# Seconds that a process has to become ready after a timeout or cancel, if nothing else is set: what
+# is down has to come back, and that must have an end.
+LONGEST_RETURN = 30.0
+# Seconds in which a process that was ready and does not answer its probe must be ready again: one
+# bad answer of a busy server is no failure, but nothing further is taken down meanwhile.
+LONGEST_WAVERING = 3.0
+
+
+def min_ready(policy: Policy | Options, decided: bool) -> float:
+    """Seconds that it must stay ready to count as ready. decided: the operation's result is certain
+    without it.
+    """
+    return 0.0 if decided else policy.min_ready
+
+
+def ready_timeout(policy: Policy | Options, decided: bool) -> float:
+    """Seconds from its start in which its probe must call it ready, 0: no limit."""
+    return policy.ready_timeout or (LONGEST_RETURN if decided else 0.0)
+
+
+def steady_at(member: Member, min_ready: float) -> float | None:
+    """When it will have been ready for min_ready seconds; None if its probe has to say so."""
+    if member.ready_since is None or member.observed.asked_at is not None:
+        return None
+    return member.ready_since + min_ready if member.phase in UNPROVEN else None
+
+
+def ready_by(member: Member, ready_timeout: float) -> float | None:
+    """When it has failed, if its probe still does not call it ready then."""
+    if member.start_at is None or not member.unready or not ready_timeout:
+        return None
+    if member.phase not in UNPROVEN or member.observed.seen not in UP:
+        return None
+    return member.start_at + ready_timeout
+
+
+def back_by(member: Member) -> float | None:
+    """When it has failed, if it was ready and is still not so again then."""
+    return member.wavering_since + LONGEST_WAVERING if member.phase is Phase.WAVERING else None
+
+
+def overdue(member: Member, ready_timeout: float, now: float) -> str:
+    """Why it has failed, if one of its times is over; '' if none is."""
+    at, back_at = ready_by(member, ready_timeout), back_by(member)
+    if at is not None and now >= at:
+        return f'not ready within {ready_timeout:g} s: {member.unready}'
+    if back_at is not None and now >= back_at:
+        return f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}'
+    return ''
+
+
+def times(member: Member, min_ready: float, ready_timeout: float) -> list[float | None]:
+    """When a process that is not settled must be looked at again; None: not by that."""
+    return [
+        member.observed.due,
+        steady_at(member, min_ready),
+        ready_by(member, ready_timeout),
+        back_by(member),
+    ]
