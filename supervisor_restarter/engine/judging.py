@@ -48,7 +48,7 @@ def is_over(member: Member, goal: Goal) -> bool:
 
 def is_settled(member: Member, goal: Goal) -> bool:
     """Whether nothing is to be waited for. One that is settled and not over can still fail."""
-    return member.phase in SETTLED or is_over(member, goal)
+    return member.phase in SETTLED or (goal is Goal.STOP and member.phase is Phase.STOPPED)
 
 
 def is_ordered(members: Iterable[Member], goal: Goal) -> bool:

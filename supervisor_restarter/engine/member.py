@@ -98,8 +98,9 @@ class Member:
         """Whether it counts as ready: not while the operation has it in hand, unless its turn has
         only come.
         """
-        in_hand = self.phase in IN_FLIGHT and self.phase not in (Phase.DUE, Phase.TO_SIGNAL)
-        return self.observed.seen is Seen.READY and not in_hand
+        if self.observed.seen is not Seen.READY:
+            return False
+        return self.phase not in IN_FLIGHT or self.phase in (Phase.DUE, Phase.TO_SIGNAL)
 
     # -- what is seen of it ------------------------------------------------------------------
 

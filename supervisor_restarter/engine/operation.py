@@ -55,7 +55,7 @@ from supervisor_restarter.engine.phases import DOWN, Order, Phase, Seen, after, 
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.progress import enter, started
 from supervisor_restarter.engine.turns import Turns
-from supervisor_restarter.engine.waking import LONGEST_WAVERING
+from supervisor_restarter.engine.waking import LONGEST_RETURN, LONGEST_WAVERING
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
@@ -255,7 +255,7 @@ class Operation:
             member.observed = look(member) or Observation(Seen.UNKNOWN)
             member.unready = member.observed.unready
         for member in self.members:
-            observation, timed = look(member), self._policy(member).min_ready > 0
+            observation, timed = look(member), (member.policy or self.options).min_ready > 0
             # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
             # it ends.
             if timed or member.unready or (observation, member.phase) != member.followed:
@@ -317,11 +317,13 @@ class Operation:
     def _policy(self, member: Member) -> Policy | Options:
         return member.policy or self.options
 
+    # When the result is certain, what is down has to come back, and that must have an end.
+
     def _min_ready(self, member: Member) -> float:
-        return waking.min_ready(self._policy(member), self.decided)
+        return 0.0 if self.decided else self._policy(member).min_ready
 
     def _ready_timeout(self, member: Member) -> float:
-        return waking.ready_timeout(self._policy(member), self.decided)
+        return self._policy(member).ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
 
     def _deadline(self) -> float | None:
         """When the taking down ends, unless it is too late for a timeout."""

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import UNPROVEN, UP, Phase
-from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.options import Options
 
 # Seconds that a process has to become ready after a timeout or cancel, if nothing else is set: what
 # is down has to come back, and that must have an end.
@@ -15,18 +13,6 @@ LONGEST_RETURN = 30.0
 # Seconds in which a process that was ready and does not answer its probe must be ready again: one
 # bad answer of a busy server is no failure, but nothing further is taken down meanwhile.
 LONGEST_WAVERING = 3.0
-
-
-def min_ready(policy: Policy | Options, decided: bool) -> float:
-    """Seconds that it must stay ready to count as ready. decided: the operation's result is certain
-    without it.
-    """
-    return 0.0 if decided else policy.min_ready
-
-
-def ready_timeout(policy: Policy | Options, decided: bool) -> float:
-    """Seconds from its start in which its probe must call it ready, 0: no limit."""
-    return policy.ready_timeout or (LONGEST_RETURN if decided else 0.0)
 
 
 def steady_at(member: Member, min_ready: float) -> float | None:
