@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.options import Options
+from tests.examples import examples
 from tests.world import BEGINNING, LASTING, Drive, Life, Program, World, name_of
 
 LATEST = 8.0  # seconds after which nobody interferes any more, and the last wave has begun
@@ -150,19 +151,16 @@ short_stories = st.builds(
     orders_per_turn=st.sampled_from([None, 1, 2]),
 )
 
-thoroughly = settings(max_examples=400, deadline=None)
+
+# -- what holds, each for itself -------------------------------------------------------------------
 
 
-@thoroughly
-@given(st.one_of(stories, short_stories))
-def test_it_finishes_in_bounded_time(story):
+def it_finishes_in_bounded_time(story):
     assert story.drive.world.now - BEGINNING <= LATEST + SLOWEST
     assert story.operation.finished
 
 
-@thoroughly
-@given(st.one_of(stories, short_stories))
-def test_everything_has_an_end_and_the_result_fits(story):
+def everything_has_an_end_and_the_result_fits(story):
     operation = story.operation
     if operation.goal is Goal.RESTART:
         assert all(member.phase in SETTLED for member in operation.members)
@@ -173,9 +171,7 @@ def test_everything_has_an_end_and_the_result_fits(story):
     assert operation.state is not State.TIMED_OUT or operation.pending
 
 
-@thoroughly
-@given(stories)
-def test_what_the_restart_has_stopped_is_running_in_the_end(story):
+def what_the_restart_has_stopped_is_running_in_the_end(story):
     world = story.drive.world
     stopped = set(story.ordered('stop'))
     for member in story.operation.members:
@@ -191,15 +187,11 @@ def test_what_the_restart_has_stopped_is_running_in_the_end(story):
             assert process.pid == member.new_pid != member.old_pid
 
 
-@thoroughly
-@given(stories)
-def test_nothing_is_stopped_after_a_timeout_a_cancel_or_an_abort(story):
+def nothing_is_stopped_after_a_timeout_a_cancel_or_an_abort(story):
     assert [entry for entry in story.drive.log if entry.order == 'stop' and entry.halted] == []
 
 
-@thoroughly
-@given(stories)
-def test_nothing_is_stopped_where_something_could_not_be_started_again(story):
+def nothing_is_stopped_where_something_could_not_be_started_again(story):
     operation = story.operation
     foreseen = [member for member in operation.members if member.error.startswith('left as it is')]
     if operation.options.on_failure == 'abort' and foreseen:
@@ -207,22 +199,16 @@ def test_nothing_is_stopped_where_something_could_not_be_started_again(story):
         assert len(foreseen) == 1
 
 
-@thoroughly
-@given(st.one_of(stories, short_stories))
-def test_no_process_is_stopped_or_started_twice(story):
+def no_process_is_stopped_or_started_twice(story):
     for order in ('stop', 'start'):
         assert len(story.ordered(order)) == len(set(story.ordered(order)))
 
 
-@thoroughly
-@given(short_stories)
-def test_a_start_stops_nothing_and_a_stop_starts_nothing(story):
+def a_start_stops_nothing_and_a_stop_starts_nothing(story):
     assert story.ordered('stop' if story.operation.goal is Goal.START else 'start') == []
 
 
-@thoroughly
-@given(stories)
-def test_what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story):
+def what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story):
     asked = story.asked_down
     assert [
         entry
@@ -231,7 +217,27 @@ def test_what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story):
     ] == []
 
 
-@thoroughly
-@given(stories)
-def test_nothing_is_done_once_supervisord_goes_away(story):
+def nothing_is_done_once_supervisord_goes_away(story):
     assert [entry for entry in story.drive.log if entry.seconds > story.left_at] == []
+
+
+@examples(200, 1000)
+@given(stories)
+def test_what_holds_for_every_restart(story):
+    it_finishes_in_bounded_time(story)
+    everything_has_an_end_and_the_result_fits(story)
+    no_process_is_stopped_or_started_twice(story)
+    what_the_restart_has_stopped_is_running_in_the_end(story)
+    nothing_is_stopped_after_a_timeout_a_cancel_or_an_abort(story)
+    nothing_is_stopped_where_something_could_not_be_started_again(story)
+    what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story)
+    nothing_is_done_once_supervisord_goes_away(story)
+
+
+@examples(100, 600)
+@given(short_stories)
+def test_what_holds_for_every_start_and_stop(story):
+    it_finishes_in_bounded_time(story)
+    everything_has_an_end_and_the_result_fits(story)
+    no_process_is_stopped_or_started_twice(story)
+    a_start_stops_nothing_and_a_stop_starts_nothing(story)

@@ -4,7 +4,7 @@ failures.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_restarter.engine.member import Member
@@ -13,6 +13,7 @@ from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.engine.policy import of_group
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
+from tests.examples import examples
 from tests.world import BEGINNING, Drive, Life, Program, World, name_of
 
 LATEST = 12.0  # seconds after which nobody interferes any more
@@ -192,31 +193,22 @@ class Story:
         self.touched.add(name)
 
 
-stories = st.builds(
-    Story, processes, sayings, options, interferences, st.sampled_from([None, None, 1, 2])
-)
-thoroughly = settings(max_examples=500, deadline=None)
+# -- what holds, each for itself -------------------------------------------------------------------
 
 
-@thoroughly
-@given(stories)
-def test_never_more_of_a_group_are_not_ready_than_allowed_by_what_the_restart_does(story):
+def never_more_of_a_group_are_not_ready_than_allowed_by_what_the_restart_does(story):
     for allowed, others, in_hand, size, ready, _ in story.drive.taken:
         if ready:
             assert size - others <= allowed
         assert in_hand < max(allowed, 1) or not ready
 
 
-@thoroughly
-@given(stories)
-def test_of_those_that_run_without_being_ready_no_more_are_taken_at_once_than_allowed(story):
+def of_those_that_run_without_being_ready_no_more_are_taken_at_once_than_allowed(story):
     for allowed, _, in_hand, _, ready, unready in story.drive.taken:
         assert ready or not unready or in_hand < allowed
 
 
-@thoroughly
-@given(stories)
-def test_what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_limit(story):
+def what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_limit(story):
     touched = {name for name in story.world.processes if name in story.touched}
     cut_short = story.operation.state in (State.TIMED_OUT, State.CANCELLED)
     for member in story.operation.members:
@@ -228,9 +220,7 @@ def test_what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_li
             assert f'not ready within {member.policy.ready_timeout:g} s' in member.error
 
 
-@thoroughly
-@given(stories)
-def test_it_ends_in_bounded_time_and_everything_has_an_end(story):
+def it_ends_in_bounded_time_and_everything_has_an_end(story):
     operation = story.operation
     each = 3.0 + 4.0 + READY_TIMEOUT + 2.0 + 1.5
     assert (
@@ -240,9 +230,7 @@ def test_it_ends_in_bounded_time_and_everything_has_an_end(story):
     assert operation.state not in (State.QUEUED, State.RUNNING)
 
 
-@thoroughly
-@given(stories)
-def test_what_was_taken_down_is_started_again(story):
+def what_was_taken_down_is_started_again(story):
     stopped = [entry.name for entry in story.drive.log if entry.order == 'stop']
     started = {entry.name for entry in story.drive.log if entry.order == 'start'}
     for member in story.operation.members:
@@ -253,9 +241,7 @@ def test_what_was_taken_down_is_started_again(story):
             assert name_of(member) in started
 
 
-@thoroughly
-@given(stories)
-def test_what_dies_of_the_signal_is_running_again(story):
+def what_dies_of_the_signal_is_running_again(story):
     for member in story.operation.members:
         process = story.world.processes[name_of(member)]
         if name_of(member) in story.touched or name_of(member) not in {
@@ -266,9 +252,7 @@ def test_what_dies_of_the_signal_is_running_again(story):
             assert process.state in (Seen.STARTING, Seen.RUNNING)
 
 
-@thoroughly
-@given(stories)
-def test_nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_long_enough(story):
+def nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_long_enough(story):
     options = story.operation.options
     if options.scout and options.on_failure == 'abort':
         for group, ages in story.drive.begun:
@@ -276,9 +260,7 @@ def test_nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_
                 assert not ages or max(ages) >= options.scout
 
 
-@thoroughly
-@given(stories)
-def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story):
+def what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story):
     started = {entry.name for entry in story.drive.log if entry.order == 'start'}
     for member in story.operation.members:
         process = story.world.processes[name_of(member)]
@@ -291,25 +273,40 @@ def test_what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story)
             assert fine or story.operation.state is not State.SUCCEEDED
 
 
-@thoroughly
-@given(stories)
-def test_nothing_is_taken_down_after_a_timeout_a_cancel_or_an_abort(story):
+def nothing_is_taken_down_after_a_timeout_a_cancel_or_an_abort(story):
     assert [
         entry for entry in story.drive.log if entry.order in ('stop', 'signal') and entry.halted
     ] == []
 
 
-@thoroughly
-@given(stories)
-def test_nothing_is_taken_down_twice(story):
+def nothing_is_taken_down_twice(story):
     for order in ('stop', 'signal'):
         names = [entry.name for entry in story.drive.log if entry.order == order]
         assert len(names) == len(set(names))
 
 
-@thoroughly
-@given(stories)
-def test_it_takes_turns_only_for_a_reason(story):
+def it_takes_turns_only_for_a_reason(story):
     # supervisord's own turns of a second, and some for each process
     seconds = story.world.now - BEGINNING
     assert story.drive.turns <= 2 * seconds + 40 * len(story.world.processes)
+
+
+stories = st.builds(
+    Story, processes, sayings, options, interferences, st.sampled_from([None, None, 1, 2])
+)
+
+
+@examples(200, 1000)
+@given(stories)
+def test_what_holds_for_every_rolling_restart(story):
+    never_more_of_a_group_are_not_ready_than_allowed_by_what_the_restart_does(story)
+    of_those_that_run_without_being_ready_no_more_are_taken_at_once_than_allowed(story)
+    what_is_ready_has_been_so_for_its_own_min_ready_and_fails_by_its_own_limit(story)
+    it_ends_in_bounded_time_and_everything_has_an_end(story)
+    what_was_taken_down_is_started_again(story)
+    what_dies_of_the_signal_is_running_again(story)
+    nothing_more_of_a_group_is_taken_down_before_its_scout_has_been_up_for_long_enough(story)
+    what_the_restart_has_started_and_is_not_up_at_its_end_has_failed(story)
+    nothing_is_taken_down_after_a_timeout_a_cancel_or_an_abort(story)
+    nothing_is_taken_down_twice(story)
+    it_takes_turns_only_for_a_reason(story)
