@@ -208,48 +208,20 @@ def test_the_status_codes_are_supervisors_own():
     )
 
 
-@pytest.mark.parametrize(
-    ('goal', 'process', 'status', 'description'),
-    [
-        (Goal.RESTART, member(), 80, 'OK'),
-        (Goal.START, member(phase=Phase.STARTING), 80, 'OK'),
-        (Goal.STOP, member(phase=Phase.STOPPED), 80, 'OK'),
-        (Goal.STOP, member(phase=Phase.STOPPING), 80, 'OK'),
-        (
-            Goal.START,
-            member(phase=Phase.FAILED, code=Code.START_FAILED, error='why'),
-            50,
-            'SPAWN_ERROR: why',
-        ),
-        (
-            Goal.STOP,
-            member(phase=Phase.FAILED, code=Code.STOP_FAILED, error='why'),
-            30,
-            'FAILED: why',
-        ),
-        (
-            Goal.STOP,
-            member(phase=Phase.FAILED, code=Code.BAD_STATE, error='why'),
-            30,
-            'FAILED: why',
-        ),
-        (
-            Goal.START,
-            member(phase=Phase.SKIPPED, code=Code.CANCELLED, error='why'),
-            0x470,
-            'CANCELLED: why',
-        ),
-        (
-            Goal.RESTART,
-            member(phase=Phase.SKIPPED, error='not reached'),
-            0x470,
-            'CANCELLED: not reached',
-        ),
-        (Goal.START, member(phase=Phase.SKIPPED, single=True), 60, 'ALREADY_STARTED: web:0'),
-        (Goal.STOP, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
-        (Goal.RESTART, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
-    ],
-)
+@pytest.mark.parametrize(('goal', 'process', 'status', 'description'), [
+    (Goal.RESTART, member(), 80, 'OK'),
+    (Goal.START, member(phase=Phase.STARTING), 80, 'OK'),
+    (Goal.STOP, member(phase=Phase.STOPPED), 80, 'OK'),
+    (Goal.STOP, member(phase=Phase.STOPPING), 80, 'OK'),
+    (Goal.START, member(phase=Phase.FAILED, code=Code.START_FAILED, error='why'), 50, 'SPAWN_ERROR: why'),
+    (Goal.STOP, member(phase=Phase.FAILED, code=Code.STOP_FAILED, error='why'), 30, 'FAILED: why'),
+    (Goal.STOP, member(phase=Phase.FAILED, code=Code.BAD_STATE, error='why'), 30, 'FAILED: why'),
+    (Goal.START, member(phase=Phase.SKIPPED, code=Code.CANCELLED, error='why'), 0x470, 'CANCELLED: why'),
+    (Goal.RESTART, member(phase=Phase.SKIPPED, error='not reached'), 0x470, 'CANCELLED: not reached'),
+    (Goal.START, member(phase=Phase.SKIPPED, single=True), 60, 'ALREADY_STARTED: web:0'),
+    (Goal.STOP, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
+    (Goal.RESTART, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
+])  # fmt: skip
 def test_the_status_of_a_process(goal, process, status, description):
     rows = answers.statuses(operation(process, goal=goal))
     assert rows == [{'name': '0', 'group': 'web', 'status': status, 'description': description}]

@@ -100,18 +100,11 @@ def test_after_a_timeout_nothing_further_is_taken_down_and_what_is_down_comes_ba
     assert operation.failures == []
 
 
-@pytest.mark.parametrize(
-    ('at', 'orders', 'pending'),
-    [
-        (WAITING, [], 'its turn had not come'),
-        (
-            STOPPING,
-            ['stop', 'start'],
-            'it is still stopping and will be started when it has exited',
-        ),
-        (STARTING, ['stop', 'start'], 'it is started and not ready yet'),
-    ],
-)
+@pytest.mark.parametrize(('at', 'orders', 'pending'), [
+    (WAITING,  [],                'its turn had not come'),
+    (STOPPING, ['stop', 'start'], 'it is still stopping and will be started when it has exited'),
+    (STARTING, ['stop', 'start'], 'it is started and not ready yet'),
+])  # fmt: skip
 def test_a_timeout_in_each_phase(at, orders, pending):
     drive = at_the_point(at)
     drive.operation.deadline = BEGINNING + at + 0.1

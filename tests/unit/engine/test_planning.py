@@ -97,22 +97,19 @@ def actions(plan):
 # -- waves ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('letters', 'stagger', 'names', 'times'),
-    [
-        ('r', 1, ['0'], [0.0]),
-        ('rrrr', 1, ['0 1 2 3'], [0.0]),
-        ('rrrr', 2, ['0 1', '2 3'], [0.0, 0.5]),
-        ('rrrrr', 2, ['0 1 2', '3 4'], [0.0, 0.5]),
-        ('rrr', 9, ['0', '1', '2'], [0.0, 0.5, 1.0]),
-        ('rr', 10_000, ['0', '1'], [0.0, 0.5]),
-        # what is down goes at once, and takes no place in a wave
-        ('rdre', 2, ['1 3 0', '2'], [0.0, 0.5]),
-        ('dexfbgu', 3, ['0 1 2 3 4 5 6'], [0.0]),
-        # without max_unavailable nobody asks what is ready
-        ('rsrs', 2, ['0 1', '2 3'], [0.0, 0.5]),
-    ],
-)
+@pytest.mark.parametrize(('letters', 'stagger', 'names', 'times'), [
+    ('r',       1,      ['0'],             [0.0]),
+    ('rrrr',    1,      ['0 1 2 3'],       [0.0]),
+    ('rrrr',    2,      ['0 1', '2 3'],    [0.0, 0.5]),
+    ('rrrrr',   2,      ['0 1 2', '3 4'],  [0.0, 0.5]),
+    ('rrr',     9,      ['0', '1', '2'],   [0.0, 0.5, 1.0]),
+    ('rr',      10_000, ['0', '1'],        [0.0, 0.5]),
+    # what is down goes at once, and takes no place in a wave
+    ('rdre',    2,      ['1 3 0', '2'],    [0.0, 0.5]),
+    ('dexfbgu', 3,      ['0 1 2 3 4 5 6'], [0.0]),
+    # without max_unavailable nobody asks what is ready
+    ('rsrs',    2,      ['0 1', '2 3'],    [0.0, 0.5]),
+])  # fmt: skip
 def test_the_waves_of_stops_and_what_is_down_with_the_first(letters, stagger, names, times):
     plan = planned(letters, options=Options(stagger_factor=stagger, delay=0.5))
     assert (batches(plan), afters(plan)) == (names, times)
@@ -196,71 +193,57 @@ def test_the_scout_is_a_batch_of_its_own(letters, given, names, times):
     assert (batches(plan), afters(plan)) == (names, times)
 
 
-@pytest.mark.parametrize(
-    ('letters', 'neighbours', 'limit', 'names'),
-    [
-        ('r', '', 1, ['0']),
-        ('rrrr', '', 1, ['0', '1', '2', '3']),
-        ('rrrrr', '', 2, ['0 1', '2 3', '4']),
-        ('rrrr', '', 4, ['0 1 2 3']),
-        ('rrrr', '', 10_000, ['0 1 2 3']),
-        # percentages are of the whole group
-        ('rrrr', '', '1%', ['0', '1', '2', '3']),
-        ('rrrr', '', '49%', ['0', '1', '2', '3']),
-        ('rrrr', '', '50%', ['0 1', '2 3']),
-        ('rrrr', '', '99%', ['0 1 2', '3']),
-        ('rr', 'rr', '50%', ['0 1']),
-        ('rr', 'r', '50%', ['0', '1']),
-        # what is down goes first, and room is made for the others when it is back
-        ('rrrd', '', 1, ['3', '0', '1', '2']),
-        ('rrrd', '', 2, ['3 0', '1 2']),
-        ('rrdd', '', 1, ['2 3', '0', '1']),
-        ('rrrddd', '', 2, ['3 4 5', '0 1', '2']),
-        ('rrrddd', '', 4, ['3 4 5 0', '1 2']),
-        ('dddd', '', 1, ['0 1 2 3']),
-        ('rexfb', '', 5, ['1 2 3 4 0']),
-        ('rg', '', 1, ['1', '0']),
-        ('ru', '', 1, ['1', '0']),
-        # then what runs and is not ready
-        ('rsr', '', 1, ['1', '0', '2']),
-        ('rsrs', '', 2, ['1 3', '0 2']),
-        ('rsrs', '', 3, ['1 3 0', '2']),
-        ('rsd', '', 1, ['2', '1', '0']),
-        # neighbours that are not ready take room
-        ('rrr', 'd', 2, ['0', '1', '2']),
-        ('rrr', 's', 2, ['0 1', '2']),  # it will be ready
-        ('rrr', 'dr', 3, ['0 1', '2']),
-        ('rrrr', 'ddfsu', 7, ['0 1 2', '3']),
-        ('rrd', 'd', 2, ['2', '0', '1']),
-        ('rrd', 'd', 3, ['2 0', '1']),
-    ],
-)
+@pytest.mark.parametrize(('letters', 'neighbours', 'limit', 'names'), [
+    ('r',      '',      1,      ['0']),
+    ('rrrr',   '',      1,      ['0', '1', '2', '3']),
+    ('rrrrr',  '',      2,      ['0 1', '2 3', '4']),
+    ('rrrr',   '',      4,      ['0 1 2 3']),
+    ('rrrr',   '',      10_000, ['0 1 2 3']),
+    # percentages are of the whole group
+    ('rrrr',   '',      '1%',   ['0', '1', '2', '3']),
+    ('rrrr',   '',      '49%',  ['0', '1', '2', '3']),
+    ('rrrr',   '',      '50%',  ['0 1', '2 3']),
+    ('rrrr',   '',      '99%',  ['0 1 2', '3']),
+    ('rr',     'rr',    '50%',  ['0 1']),
+    ('rr',     'r',     '50%',  ['0', '1']),
+    # what is down goes first, and room is made for the others when it is back
+    ('rrrd',   '',      1,      ['3', '0', '1', '2']),
+    ('rrrd',   '',      2,      ['3 0', '1 2']),
+    ('rrdd',   '',      1,      ['2 3', '0', '1']),
+    ('rrrddd', '',      2,      ['3 4 5', '0 1', '2']),
+    ('rrrddd', '',      4,      ['3 4 5 0', '1 2']),
+    ('dddd',   '',      1,      ['0 1 2 3']),
+    ('rexfb',  '',      5,      ['1 2 3 4 0']),
+    ('rg',     '',      1,      ['1', '0']),
+    ('ru',     '',      1,      ['1', '0']),
+    # then what runs and is not ready
+    ('rsr',    '',      1,      ['1', '0', '2']),
+    ('rsrs',   '',      2,      ['1 3', '0 2']),
+    ('rsrs',   '',      3,      ['1 3 0', '2']),
+    ('rsd',    '',      1,      ['2', '1', '0']),
+    # neighbours that are not ready take room
+    ('rrr',    'd',     2,      ['0', '1', '2']),
+    ('rrr',    's',     2,      ['0 1', '2']),  # it will be ready
+    ('rrr',    'dr',    3,      ['0 1', '2']),
+    ('rrrr',   'ddfsu', 7,      ['0 1 2', '3']),
+    ('rrd',    'd',     2,      ['2', '0', '1']),
+    ('rrd',    'd',     3,      ['2 0', '1']),
+])  # fmt: skip
 def test_the_batches_of_a_rolling_restart(letters, neighbours, limit, names):
     plan = planned(letters, neighbours, Options(max_unavailable=limit))
     assert batches(plan) == names
     assert (plan['left'], plan['total']) == ([], len(letters))
 
 
-@pytest.mark.parametrize(
-    ('letters', 'neighbours', 'limit', 'allowed', 'names', 'rest', 'lost'),
-    [
-        ('rr', 'd', 1, 1, [], '0 1', 'web:2'),
-        ('rr', 'ddrrr', 2, 2, [], '0 1', 'web:2, web:3'),
-        ('rr', 'rrd', '25%', 1, [], '0 1', 'web:4'),
-        ('r', 'ddd', 2, 2, [], '0', 'web:1, web:2, web:3'),
-        # what is down is started all the same
-        ('drf', 'd', 1, 1, ['0 2'], '1', 'web:3'),
-        (
-            'r',
-            'f' * 12,
-            1,
-            1,
-            [],
-            '0',
-            ', '.join(f'web:{number}' for number in range(1, 11)) + ' and 2 more',
-        ),
-    ],
-)
+@pytest.mark.parametrize(('letters', 'neighbours', 'limit', 'allowed', 'names', 'rest', 'lost'), [
+    ('rr', 'd', 1, 1, [], '0 1', 'web:2'),
+    ('rr', 'ddrrr', 2, 2, [], '0 1', 'web:2, web:3'),
+    ('rr', 'rrd', '25%', 1, [], '0 1', 'web:4'),
+    ('r', 'ddd', 2, 2, [], '0', 'web:1, web:2, web:3'),
+    # what is down is started all the same
+    ('drf', 'd', 1, 1, ['0 2'], '1', 'web:3'),
+    ('r', 'f' * 12, 1, 1, [], '0', ', '.join(f'web:{number}' for number in range(1, 11)) + ' and 2 more'),
+])  # fmt: skip
 def test_where_there_is_no_room_nothing_that_runs_is_taken_down(
     letters, neighbours, limit, allowed, names, rest, lost
 ):
@@ -390,27 +373,22 @@ def test_a_percentage_is_of_each_group():
 # -- when ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('letters', 'options', 'startsecs', 'times'),
-    [
-        ('rrr', {}, 1.0, [0.0, 1.0, 2.0]),
-        ('rrr', {}, 0.0, [0.0, 0.0, 0.0]),
-        ('rrr', {'min_ready': 2.5}, 1.0, [0.0, 3.5, 7.0]),
-        ('rrd', {}, 1.0, [0.0, 1.0, 2.0]),  # those that are down take their time, too
-        # waves: one at a time, and not before their turn
-        ('rrrr', {'stagger_factor': 2, 'delay': 5.0}, 1.0, [0.0, 1.0, 5.0, 6.0]),
-        ('rrrr', {'stagger_factor': 4, 'delay': 0.2}, 1.0, [0.0, 1.0, 2.0, 3.0]),
-        ('rrrr', {'stagger_factor': 4, 'delay': 3.0}, 1.0, [0.0, 3.0, 6.0, 9.0]),
-        ('rrrr', {'stagger_factor': 2, 'delay': 5.0, 'max_unavailable': 2}, 1.0, [0.0, 5.0]),
-        (
-            'rrd',
-            {'stagger_factor': 2, 'delay': 5.0},
-            1.0,
-            [0.0, 1.0, 5.0],
-        ),  # what is down is in no wave
-        ('rrrr', {'delay': 5.0}, 1.0, [0.0, 1.0, 2.0, 3.0]),  # a delay is between waves only
-    ],
-)
+@pytest.mark.parametrize(('letters', 'options', 'startsecs', 'times'), [
+    ('rrr',  {},                                                        1.0, [0.0, 1.0, 2.0]),
+    ('rrr',  {},                                                        0.0, [0.0, 0.0, 0.0]),
+    ('rrr',  {'min_ready': 2.5},                                        1.0, [0.0, 3.5, 7.0]),
+    # those that are down take their time, too
+    ('rrd',  {},                                                        1.0, [0.0, 1.0, 2.0]),
+    # waves: one at a time, and not before their turn
+    ('rrrr', {'stagger_factor': 2, 'delay': 5.0},                       1.0, [0.0, 1.0, 5.0, 6.0]),
+    ('rrrr', {'stagger_factor': 4, 'delay': 0.2},                       1.0, [0.0, 1.0, 2.0, 3.0]),
+    ('rrrr', {'stagger_factor': 4, 'delay': 3.0},                       1.0, [0.0, 3.0, 6.0, 9.0]),
+    ('rrrr', {'stagger_factor': 2, 'delay': 5.0, 'max_unavailable': 2}, 1.0, [0.0, 5.0]),
+    # what is down is in no wave
+    ('rrd',  {'stagger_factor': 2, 'delay': 5.0},                       1.0, [0.0, 1.0, 5.0]),
+    # a delay is between waves only
+    ('rrrr', {'delay': 5.0},                                            1.0, [0.0, 1.0, 2.0, 3.0]),
+])  # fmt: skip
 def test_a_batch_of_a_rolling_restart_comes_when_the_one_before_can_be_ready_and_its_wave_is_due(
     letters, options, startsecs, times
 ):
@@ -611,28 +589,25 @@ def test_neither_neighbours_nor_what_is_left_alone_is_doubted():
     assert plan['warnings'] == []
 
 
-@pytest.mark.parametrize(
-    ('letters', 'neighbours', 'options', 'text'),
-    [
-        ('r', '', {}, ONLY_ONE),
-        ('rr', '', {}, ALL_AT_ONCE.format(2)),
-        ('rd', '', {}, ALL_AT_ONCE.format(2)),
-        ('rrrr', 'df', {}, ALL_AT_ONCE.format(4)),
-        ('rr', 's', {}, ALL_AT_ONCE.format(2)),
-        ('rr', '', {'stagger_factor': 2, 'delay': 60.0}, ALL_AT_ONCE.format(2)),
-        ('r', 'd', {}, ONLY_ONE),
-        # some keep running
-        ('rrrr', 'r', {}, ''),
-        ('r', 'r', {}, ''),
-        # nothing runs that could be missed
-        ('d', '', {}, ''),
-        ('dfe', '', {}, ''),
-        ('ss', '', {}, ''),
-        # that is what max_unavailable is for
-        ('rr', '', {'max_unavailable': 1}, ''),
-        ('rr', '', {'max_unavailable': '50%'}, ''),
-    ],
-)
+@pytest.mark.parametrize(('letters', 'neighbours', 'options', 'text'), [
+    ('r',    '',   {},                                   ONLY_ONE),
+    ('rr',   '',   {},                                   ALL_AT_ONCE.format(2)),
+    ('rd',   '',   {},                                   ALL_AT_ONCE.format(2)),
+    ('rrrr', 'df', {},                                   ALL_AT_ONCE.format(4)),
+    ('rr',   's',  {},                                   ALL_AT_ONCE.format(2)),
+    ('rr',   '',   {'stagger_factor': 2, 'delay': 60.0}, ALL_AT_ONCE.format(2)),
+    ('r',    'd',  {},                                   ONLY_ONE),
+    # some keep running
+    ('rrrr', 'r',  {},                                   ''),
+    ('r',    'r',  {},                                   ''),
+    # nothing runs that could be missed
+    ('d',    '',   {},                                   ''),
+    ('dfe',  '',   {},                                   ''),
+    ('ss',   '',   {},                                   ''),
+    # that is what max_unavailable is for
+    ('rr',   '',   {'max_unavailable': 1},               ''),
+    ('rr',   '',   {'max_unavailable': '50%'},           ''),
+])  # fmt: skip
 def test_whether_all_may_be_down_at_once(letters, neighbours, options, text):
     assert planned(letters, neighbours, Options(**options))['warnings'] == (
         [f'web: {text}'] if text else []

@@ -131,21 +131,18 @@ def test_a_value_counts_as_given_also_if_it_is_the_default():
     assert origins(group({}, options=options)) == (CALL, CALL, CONFIGURATION)
 
 
-@pytest.mark.parametrize(
-    ('limits', 'configured', 'strictest', 'origin'),
-    [
-        ([1, '50%'], None, 1, PROGRAM),
-        (['50%', 1, 3, '100%'], None, 1, PROGRAM),
-        (['25%', 2, 2, 2], None, '25%', PROGRAM),  # one of four
-        ([3, '50%', 3, 3], None, '50%', PROGRAM),  # two of four
-        # one that says nothing is not taken further down by what another one allows
-        ([3, None, 3, 3], '2', 2, CONFIGURATION),
-        ([3, None], None, '100%', DEFAULT),
-        ([None, None, 1], None, 1, PROGRAM),
-        ([None, 2], '2', 2, PROGRAM),
-        ([2, None], '2', 2, PROGRAM),
-    ],
-)
+@pytest.mark.parametrize(('limits', 'configured', 'strictest', 'origin'), [
+    ([1, '50%'],            None, 1,      PROGRAM),
+    (['50%', 1, 3, '100%'], None, 1,      PROGRAM),
+    (['25%', 2, 2, 2],      None, '25%',  PROGRAM),  # one of four
+    ([3, '50%', 3, 3],      None, '50%',  PROGRAM),  # two of four
+    # one that says nothing is not taken further down by what another one allows
+    ([3, None, 3, 3],       '2',  2,      CONFIGURATION),
+    ([3, None],             None, '100%', DEFAULT),
+    ([None, None, 1],       None, 1,      PROGRAM),
+    ([None, 2],             '2',  2,      PROGRAM),
+    ([2, None],             '2',  2,      PROGRAM),
+])  # fmt: skip
 def test_in_a_group_the_strictest_limit_holds(limits, configured, strictest, origin):
     said = [{} if limit is None else {'max_unavailable': limit} for limit in limits]
     policy = group(*said, options=asked({'max_unavailable': configured} if configured else {}))

@@ -225,24 +225,13 @@ def test_it_does_not_wait_for_ever_for_another_that_dies_and_starts_again_and_ag
 # -- failures -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('new', 'options', 'reason'),
-    [
-        (CRASHES, {}, 'state BACKOFF'),
-        (NEVER_READY, {'ready_timeout': 5.0}, 'not ready within 5 s: connection refused'),
-        (Life(2.0, 0), {'min_ready': 3.0}, 'state EXITED_BADLY; it had been ready for 1.0 s'),
-        (
-            Life(2.0, 0, ready_after=None),
-            {},
-            'state EXITED_BADLY; before it was ready (connection refused)',
-        ),
-        (
-            Life(2.0, 7, ready_after=3.0),
-            {},
-            'state EXITED_BADLY; before it was ready (connection refused)',
-        ),
-    ],
-)
+@pytest.mark.parametrize(('new', 'options', 'reason'), [
+    (CRASHES, {}, 'state BACKOFF'),
+    (NEVER_READY, {'ready_timeout': 5.0}, 'not ready within 5 s: connection refused'),
+    (Life(2.0, 0), {'min_ready': 3.0}, 'state EXITED_BADLY; it had been ready for 1.0 s'),
+    (Life(2.0, 0, ready_after=None), {}, 'state EXITED_BADLY; before it was ready (connection refused)'),
+    (Life(2.0, 7, ready_after=3.0), {}, 'state EXITED_BADLY; before it was ready (connection refused)'),
+])  # fmt: skip
 def test_the_first_that_does_not_become_ready_ends_the_taking_down(new, options, reason):
     good = [program() for _ in range(2)]
     drive = group(

@@ -187,59 +187,46 @@ def history(kind, state, program, actions, monkeypatch, shown=state_of):
 DYING = Program(lives=[Life(0.35, 1)] * 9, startretries=2)
 
 
-@pytest.mark.parametrize(
-    ('state', 'program', 'actions', 'last'),
-    [
-        (Seen.RUNNING, Program(), {}, 'RUNNING'),
-        (Seen.STARTING, Program(), {}, 'RUNNING'),
-        (Seen.STARTING, Program(startsecs=0), {}, 'RUNNING'),
-        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
-        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 8: 'spawn'}, 'RUNNING'),
-        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'spawn'}, 'STOPPED'),
-        (Seen.STARTING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
-        (Seen.RUNNING, Program(stop_seconds=None, stopwaitsecs=2.05), {3: 'stop'}, 'STOPPED'),
-        (Seen.RUNNING, Program(kill_error='no'), {3: 'stop'}, 'UNKNOWN'),
-        (Seen.RUNNING, Program(kill_error='no'), {3: 'stop', 5: 'spawn'}, 'UNKNOWN'),
-        (Seen.BACKOFF, Program(), {3: 'stop'}, 'STOPPED'),
-        (Seen.BACKOFF, Program(), {}, 'RUNNING'),
-        (Seen.BACKOFF, Program(startretries=0), {}, 'FATAL'),
-        (Seen.BACKOFF, DYING, {}, 'FATAL'),
-        (Seen.STOPPED, DYING, {2: 'spawn'}, 'FATAL'),
-        (Seen.STOPPED, Program(), {3: 'stop'}, 'STOPPED'),
-        (Seen.STOPPED, Program(), {3: 'spawn', 4: 'spawn'}, 'RUNNING'),
-        (Seen.FATAL, Program(), {3: 'spawn'}, 'RUNNING'),
-        (Seen.STOPPED, Program(obstacle='not found', startretries=1), {3: 'spawn'}, 'FATAL'),
-        (Seen.STOPPED, Program(lives=[Life(1.55)]), {3: 'spawn'}, 'EXITED'),
-        (Seen.STOPPED, Program(lives=[Life(1.55, 3)]), {3: 'spawn'}, 'EXITED_BADLY'),
-        (Seen.STOPPED, Program(lives=[Life(1.55)], autorestart=True), {3: 'spawn'}, 'RUNNING'),
-        (Seen.STOPPED, Program(lives=[Life(0.55)], startsecs=0), {3: 'spawn'}, 'EXITED'),
-        (Seen.EXITED, Program(), {3: 'spawn'}, 'RUNNING'),
-        (Seen.EXITED_BADLY, Program(autorestart=True), {}, 'RUNNING'),
-        (Seen.RUNNING, Program(), {3: 'signal'}, 'RUNNING'),
-        (Seen.RUNNING, Program(kill_error='no'), {3: 'signal'}, 'UNKNOWN'),
-        (Seen.STOPPED, Program(), {3: 'signal'}, 'STOPPED'),
-        (Seen.BACKOFF, Program(), {3: 'signal'}, 'RUNNING'),
-        (Seen.STARTING, Program(), {3: 'signal'}, 'RUNNING'),
-        (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'signal'}, 'STOPPED'),
-        (Seen.RUNNING, Program(signal_status=0), {3: 'signal'}, 'EXITED'),
-        (Seen.RUNNING, Program(signal_status=1), {3: 'signal'}, 'EXITED_BADLY'),
-        (Seen.RUNNING, Program(signal_status=1, autorestart=True), {3: 'signal'}, 'RUNNING'),
-        (Seen.RUNNING, Program(signal_status=1), {3: 'signal', 5: 'spawn'}, 'RUNNING'),
-        (
-            Seen.RUNNING,
-            Program(signal_status=1, stop_seconds=2.05),
-            {3: 'stop', 5: 'signal'},
-            'STOPPED',
-        ),
-        (Seen.STARTING, Program(signal_status=1), {3: 'signal'}, 'RUNNING'),
-        (
-            Seen.STARTING,
-            Program([LASTING, *DYING.lives], signal_status=1, startretries=1),
-            {3: 'signal'},
-            'FATAL',
-        ),
-    ],
-)
+@pytest.mark.parametrize(('state', 'program', 'actions', 'last'), [
+    (Seen.RUNNING, Program(), {}, 'RUNNING'),
+    (Seen.STARTING, Program(), {}, 'RUNNING'),
+    (Seen.STARTING, Program(startsecs=0), {}, 'RUNNING'),
+    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
+    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 8: 'spawn'}, 'RUNNING'),
+    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'spawn'}, 'STOPPED'),
+    (Seen.STARTING, Program(stop_seconds=0.35), {3: 'stop'}, 'STOPPED'),
+    (Seen.RUNNING, Program(stop_seconds=None, stopwaitsecs=2.05), {3: 'stop'}, 'STOPPED'),
+    (Seen.RUNNING, Program(kill_error='no'), {3: 'stop'}, 'UNKNOWN'),
+    (Seen.RUNNING, Program(kill_error='no'), {3: 'stop', 5: 'spawn'}, 'UNKNOWN'),
+    (Seen.BACKOFF, Program(), {3: 'stop'}, 'STOPPED'),
+    (Seen.BACKOFF, Program(), {}, 'RUNNING'),
+    (Seen.BACKOFF, Program(startretries=0), {}, 'FATAL'),
+    (Seen.BACKOFF, DYING, {}, 'FATAL'),
+    (Seen.STOPPED, DYING, {2: 'spawn'}, 'FATAL'),
+    (Seen.STOPPED, Program(), {3: 'stop'}, 'STOPPED'),
+    (Seen.STOPPED, Program(), {3: 'spawn', 4: 'spawn'}, 'RUNNING'),
+    (Seen.FATAL, Program(), {3: 'spawn'}, 'RUNNING'),
+    (Seen.STOPPED, Program(obstacle='not found', startretries=1), {3: 'spawn'}, 'FATAL'),
+    (Seen.STOPPED, Program(lives=[Life(1.55)]), {3: 'spawn'}, 'EXITED'),
+    (Seen.STOPPED, Program(lives=[Life(1.55, 3)]), {3: 'spawn'}, 'EXITED_BADLY'),
+    (Seen.STOPPED, Program(lives=[Life(1.55)], autorestart=True), {3: 'spawn'}, 'RUNNING'),
+    (Seen.STOPPED, Program(lives=[Life(0.55)], startsecs=0), {3: 'spawn'}, 'EXITED'),
+    (Seen.EXITED, Program(), {3: 'spawn'}, 'RUNNING'),
+    (Seen.EXITED_BADLY, Program(autorestart=True), {}, 'RUNNING'),
+    (Seen.RUNNING, Program(), {3: 'signal'}, 'RUNNING'),
+    (Seen.RUNNING, Program(kill_error='no'), {3: 'signal'}, 'UNKNOWN'),
+    (Seen.STOPPED, Program(), {3: 'signal'}, 'STOPPED'),
+    (Seen.BACKOFF, Program(), {3: 'signal'}, 'RUNNING'),
+    (Seen.STARTING, Program(), {3: 'signal'}, 'RUNNING'),
+    (Seen.RUNNING, Program(stop_seconds=0.35), {3: 'stop', 5: 'signal'}, 'STOPPED'),
+    (Seen.RUNNING, Program(signal_status=0), {3: 'signal'}, 'EXITED'),
+    (Seen.RUNNING, Program(signal_status=1), {3: 'signal'}, 'EXITED_BADLY'),
+    (Seen.RUNNING, Program(signal_status=1, autorestart=True), {3: 'signal'}, 'RUNNING'),
+    (Seen.RUNNING, Program(signal_status=1), {3: 'signal', 5: 'spawn'}, 'RUNNING'),
+    (Seen.RUNNING, Program(signal_status=1, stop_seconds=2.05), {3: 'stop', 5: 'signal'}, 'STOPPED'),
+    (Seen.STARTING, Program(signal_status=1), {3: 'signal'}, 'RUNNING'),
+    (Seen.STARTING, Program([LASTING, *DYING.lives], signal_status=1, startretries=1), {3: 'signal'}, 'FATAL'),
+])  # fmt: skip
 def test_a_simulated_process_goes_through_the_states_of_a_real_one(
     state, program, actions, last, monkeypatch
 ):
@@ -299,22 +286,15 @@ def readiness(state, program, actions=()):
 REFUSED = 'connection refused'
 
 
-@pytest.mark.parametrize(
-    ('state', 'life', 'times'),
-    [
-        (Seen.STARTING, Life(), [(0.0, False, ''), (1.0, True, '')]),
-        (Seen.STOPPED, Life(), [(0.0, False, ''), (1.1, True, '')]),
-        (Seen.STOPPED, Life(ready_after=3.0), [(0.0, False, REFUSED), (3.0, True, '')]),
-        (
-            Seen.STOPPED,
-            Life(ready_after=0.5),
-            [(0.0, False, REFUSED), (0.5, False, ''), (1.1, True, '')],
-        ),
-        (Seen.STOPPED, Life(ready_after=None), [(0.0, False, REFUSED)]),
-        (Seen.RUNNING, Life(ready_after=3.0), [(0.0, True, '')]),  # it has been running for long
-        (Seen.RUNNING, Life(ready_after=None), [(0.0, False, REFUSED)]),
-    ],
-)
+@pytest.mark.parametrize(('state', 'life', 'times'), [
+    (Seen.STARTING, Life(),                 [(0.0, False, ''), (1.0, True, '')]),
+    (Seen.STOPPED,  Life(),                 [(0.0, False, ''), (1.1, True, '')]),
+    (Seen.STOPPED,  Life(ready_after=3.0),  [(0.0, False, REFUSED), (3.0, True, '')]),
+    (Seen.STOPPED,  Life(ready_after=0.5),  [(0.0, False, REFUSED), (0.5, False, ''), (1.1, True, '')]),
+    (Seen.STOPPED,  Life(ready_after=None), [(0.0, False, REFUSED)]),
+    (Seen.RUNNING,  Life(ready_after=3.0),  [(0.0, True, '')]),  # it has been running for long
+    (Seen.RUNNING,  Life(ready_after=None), [(0.0, False, REFUSED)]),
+])  # fmt: skip
 def test_a_simulated_process_is_ready_when_it_runs_and_its_probe_says_so(state, life, times):
     actions = {0: 'spawn'} if state is Seen.STOPPED else {}
     assert readiness(state, Program([life]), actions) == times
