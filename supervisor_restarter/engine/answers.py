@@ -1,8 +1,9 @@
-"""What clients are told of a restart: the structs and arrays of the XML-RPC interface. Pure."""
+"""What clients are answered: an operation as structs and arrays of the XML-RPC interface. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from enum import IntEnum
 from typing import Any
 
 from supervisor_restarter.engine.admission import Goal
@@ -12,20 +13,25 @@ from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
 from supervisor_restarter.faults import Code, text_of
 from supervisor_restarter.text import listed
 
-# What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which read
-# those can read ours.
-SUCCESS, FAILED, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 80, 30, 50, 60, 70
+
+class Status(IntEnum):
+    """What Supervisor's own group calls answer (supervisor.xmlrpc.Faults), so that programs which
+    read those can read ours.
+    """
+
+    SUCCESS = 80
+    FAILED = 30
+    SPAWN_ERROR = 50
+    ALREADY_STARTED = 60
+    NOT_RUNNING = 70
 
 
 def iso(wall: float | None) -> str:
     """A time.time() as ISO 8601 UTC, '' for None."""
     if wall is None:
         return ''
-    return (
-        datetime.fromtimestamp(wall, timezone.utc)
-        .isoformat(timespec='milliseconds')
-        .replace('+00:00', 'Z')
-    )
+    utc = datetime.fromtimestamp(wall, timezone.utc)
+    return utc.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
 
 
 def between(start: float | None, end: float | None) -> float:
@@ -34,7 +40,7 @@ def between(start: float | None, end: float | None) -> float:
 
 
 def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
-    """A process of a restart as a struct."""
+    """A process of an operation as a struct; client/structs.py is what the other side expects."""
     # One that was down from the beginning has been down at least since then.
     down_since = member.exit_at if member.old_pid else begun_at
     return {
@@ -68,24 +74,21 @@ def failures(operation: Operation) -> list[dict[str, Any]]:
 
 
 def outcome(operation: Operation) -> list[dict[str, Any]]:
-    """The same as failures() for a restart that is over: what became of those that were pending at
+    """The same as failures() for an operation that is over: what became of those that were pending at
     the timeout.
     """
     pending = {id(member) for member, _ in operation.pending}
+    late = 'it was ready only after the timeout'
     return [
-        _entry(
-            member,
-            member.code or Code.TIMEOUT,
-            member.error or 'it was ready only after the timeout',
-        )
+        _entry(member, member.code or Code.TIMEOUT, member.error or late)
         for member in operation.members
         if member.code is not None or id(member) in pending
     ]
 
 
 def unfinished(operation: Operation) -> list[Member]:
-    """What failed or was not reached, of a restart that is over: what there is to retry. What
-    somebody else has decided otherwise about is not.
+    """What failed or was not reached, of an operation that is over: what there is to retry. What
+    another client has decided otherwise about is not.
     """
     return [
         member
@@ -121,35 +124,42 @@ def statuses(operation: Operation) -> list[dict[str, Any]]:
     pending = {id(member): text for member, text in operation.pending}
     rows = []
     for member in operation.members:
-        if id(member) in pending:
-            status, text = int(Code.TIMEOUT), text_of(Code.TIMEOUT, pending[id(member)])
-        elif member.code is not None:
-            status, text = _status_of_failure(member.code, member.error)
-        elif (
-            operation.state is State.CANCELLED
-            and not operation.finished
-            and member.phase not in SETTLED
-        ):
-            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, operation.prospect(member))
-        elif member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
-            status, text = SUCCESS, 'OK'
-        elif member.error:
-            status, text = int(Code.CANCELLED), text_of(Code.CANCELLED, member.error)
-        elif member.match.single and operation.goal is Goal.START:
-            status, text = ALREADY_STARTED, f'ALREADY_STARTED: {member.namespec}'
-        elif member.match.single:
-            status, text = NOT_RUNNING, f'NOT_RUNNING: {member.namespec}'
-        else:
-            continue
-        rows.append(
-            {'name': member.name, 'group': member.group, 'status': status, 'description': text}
-        )
+        late = pending.get(id(member))
+        status = _status(operation, member) if late is None else _of_code(Code.TIMEOUT, late)
+        if status is not None:
+            who = {'name': member.name, 'group': member.group}
+            rows.append({**who, 'status': int(status[0]), 'description': status[1]})
     return rows
 
 
-def _status_of_failure(code: Code, why: str) -> tuple[int, str]:
+def _status(operation: Operation, member: Member) -> tuple[int, str] | None:
+    """The status and description of a process that was not pending; None: it is passed over."""
+    if member.code is not None:
+        return _of_failure(member.code, member.error)
+    coming_back = not operation.finished and member.phase not in SETTLED
+    if operation.state is State.CANCELLED and coming_back:
+        return _of_code(Code.CANCELLED, operation.prospect(member))
+    if member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
+        return Status.SUCCESS, 'OK'
+    if member.error:
+        return _of_code(Code.CANCELLED, member.error)
+    if not member.match.single:
+        return None
+    started = operation.goal is Goal.START
+    return _of_status(Status.ALREADY_STARTED if started else Status.NOT_RUNNING, member.namespec)
+
+
+def _of_failure(code: Code, why: str) -> tuple[int, str]:
     if code is Code.START_FAILED:
-        return SPAWN_ERROR, f'SPAWN_ERROR: {why}'
+        return _of_status(Status.SPAWN_ERROR, why)
     if code in (Code.STOP_FAILED, Code.BAD_STATE):
-        return FAILED, f'FAILED: {why}'
-    return int(code), text_of(code, why)
+        return _of_status(Status.FAILED, why)
+    return _of_code(code, why)
+
+
+def _of_code(code: Code, why: str) -> tuple[int, str]:
+    return code, text_of(code, why)
+
+
+def _of_status(status: Status, why: str) -> tuple[int, str]:
+    return status, f'{status.name}: {why}'

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from supervisor_restarter.engine.admission import waves
-from supervisor_restarter.engine.operation import State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Code
-from tests.world import LASTING, Life, Program, World, group, phases
+from supervisor_restarter.options import Options
+from tests.world import LASTING, Drive, Life, Program, World, group, phases
 
 DOOMED = Program(lives=[LASTING, Life(0.2, 1)])  # its next life ends too soon
 
@@ -33,14 +36,13 @@ def test_processes_are_spread_evenly_over_the_waves(count, factor, expected):
     assert list(waves(count, factor)) == expected
 
 
-@pytest.mark.parametrize('factor', range(1, 12))
-@pytest.mark.parametrize('count', range(1, 12))
-def test_waves_differ_by_one_process_at_most_and_none_is_empty(count, factor):
-    numbers = list(waves(count, factor))
-    sizes = [numbers.count(wave) for wave in range(max(numbers) + 1)]
-    assert numbers == sorted(numbers)
-    assert len(sizes) == min(count, factor)
-    assert max(sizes) - min(sizes) <= 1
+def test_waves_differ_by_one_process_at_most_and_none_is_empty():
+    for count, factor in itertools.product(range(1, 12), range(1, 12)):
+        numbers = list(waves(count, factor))
+        sizes = [numbers.count(wave) for wave in range(max(numbers) + 1)]
+        assert numbers == sorted(numbers)
+        assert len(sizes) == min(count, factor)
+        assert max(sizes) - min(sizes) <= 1
 
 
 def test_without_waves_all_are_stopped_at_once_and_started_as_each_has_stopped():
@@ -105,81 +107,57 @@ def test_a_process_that_ignores_the_stop_signal_comes_back_after_its_sigkill():
 
 # -- each state in the beginning -----------------------------------------------------------------
 
-BOTH = ['stop', 'start']
+
+# What is done to a process in each state, with and without only_running, and named by a glob.
+@pytest.mark.parametrize(('seen', 'orders', 'only_running', 'by_glob'), [
+    (Seen.STOPPED,      'start',      '',           ''),
+    (Seen.STARTING,     'stop start', 'stop start', 'stop start'),
+    (Seen.RUNNING,      'stop start', 'stop start', 'stop start'),
+    (Seen.BACKOFF,      'stop start', '',           'stop start'),
+    (Seen.STOPPING,     'start',      '',           ''),
+    (Seen.EXITED,       'start',      '',           'start'),
+    (Seen.EXITED_BADLY, 'start',      '',           'start'),
+    (Seen.FATAL,        'start',      '',           'start'),
+])  # fmt: skip
+def test_every_process_comes_up_whatever_its_state_was(seen, orders, only_running, by_glob):
+    for expected, running, outright in (
+        (orders, False, True),
+        (only_running, True, True),
+        (by_glob, False, False),
+    ):
+        world = World()
+        world.add('web:0', seen)
+        drive = group(world, outright=outright, only_running=running)
+        operation = drive.end()
+        assert ' '.join(entry.order for entry in drive.log) == expected
+        assert phases(operation) == {'0': 'ready' if expected else 'skipped'}
+        assert (operation.state, operation.failures) == (State.SUCCEEDED, [])
 
 
-@pytest.mark.parametrize(
-    ('seen', 'orders', 'phase'),
-    [
-        (Seen.STOPPED, ['start'], 'ready'),
-        (Seen.STARTING, BOTH, 'ready'),
-        (Seen.RUNNING, BOTH, 'ready'),
-        (Seen.BACKOFF, BOTH, 'ready'),
-        (Seen.STOPPING, ['start'], 'ready'),
-        (Seen.EXITED, ['start'], 'ready'),
-        (Seen.EXITED_BADLY, ['start'], 'ready'),
-        (Seen.FATAL, ['start'], 'ready'),
-        (Seen.UNKNOWN, [], 'failed'),
-    ],
-)
-def test_every_process_comes_up_whatever_its_state_was(seen, orders, phase):
-    world = World()
-    world.add('web:0', seen)
-    drive = group(world)
-    operation = drive.end()
-    assert [entry.order for entry in drive.log] == orders
-    assert phases(operation) == {'0': phase}
-    assert operation.state is (State.FAILED if phase == 'failed' else State.SUCCEEDED)
-
-
-def test_a_process_in_an_unknown_state_is_named_as_the_failure():
+def test_a_process_in_an_unknown_state_is_named_as_the_failure_and_ends_the_taking_down():
     world = World()
     world.add('web:0', Seen.UNKNOWN)
-    member = group(world).end().failures[0]
-    assert (member.code, member.error) == (Code.BAD_STATE, 'state UNKNOWN')
-
-
-@pytest.mark.parametrize(
-    ('seen', 'orders'),
-    [
-        (Seen.STOPPED, []),
-        (Seen.STARTING, BOTH),
-        (Seen.RUNNING, BOTH),
-        (Seen.BACKOFF, []),
-        (Seen.STOPPING, []),
-        (Seen.EXITED, []),
-        (Seen.EXITED_BADLY, []),
-        (Seen.FATAL, []),
-    ],
-)
-def test_only_running_leaves_the_others_as_they_are(seen, orders):
-    world = World()
-    world.add('web:0', seen)
-    drive = group(world, only_running=True)
+    world.add('web:1', Seen.BACKOFF)
+    drive = group(world, 'web:2')
     operation = drive.end()
-    assert [entry.order for entry in drive.log] == orders
-    assert phases(operation) == {'0': 'ready' if orders else 'skipped'}
-    assert operation.state is State.SUCCEEDED
-    assert operation.failures == []
+    (member,) = operation.failures
+    assert (member.code, member.error) == (Code.BAD_STATE, 'state UNKNOWN')
+    assert phases(operation) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
+    assert (operation.state, drive.log) == (State.FAILED, [])
 
 
-@pytest.mark.parametrize(('outright', 'orders'), [(True, ['start']), (False, [])])
-def test_a_glob_leaves_stopped_processes_and_an_outright_name_starts_them(outright, orders):
+def test_what_the_survey_has_refused_has_failed_before_anything_is_done():
     world = World()
-    world.add('web:0', Seen.STOPPED)
-    drive = group(world, outright=outright)
-    assert drive.end().state is State.SUCCEEDED
-    assert [entry.order for entry in drive.log] == orders
-
-
-@pytest.mark.parametrize(
-    'seen', [Seen.EXITED, Seen.EXITED_BADLY, Seen.FATAL, Seen.BACKOFF, Seen.RUNNING]
-)
-def test_a_glob_starts_what_was_not_stopped_on_purpose(seen):
-    world = World()
-    world.add('web:0', seen)
-    drive = group(world, outright=False)
-    assert phases(drive.end()) == {'0': 'ready'}
+    world.add('web:0')
+    world.add('api:1')
+    operation = Operation(world.members(), Options())
+    operation.members[0].refused = 'left as it is: web:0: unknown kind'
+    drive = Drive(world, operation).begin()
+    assert phases(drive.end()) == {'0': 'failed', '1': 'ready'}
+    assert set(drive.entries('stop')) == {'api:1'}
+    (member,) = operation.failures
+    assert (member.code, member.error) == (Code.BAD_OPTION, member.refused)
+    assert operation.state is State.FAILED
 
 
 def test_a_process_that_dies_while_it_waits_for_its_turn_is_started_then():
@@ -211,56 +189,31 @@ def failing(program, **options):
     return group(world, 'web:1', 'web:2', stagger_factor=3, delay=1.0, **options)
 
 
-FAILURES = [
-    pytest.param(DOOMED, Code.START_FAILED, 'state BACKOFF', 0.3, id='exits too soon'),
-    pytest.param(
-        Program(kill_error='not permitted'),
-        Code.STOP_FAILED,
-        'not permitted',
-        0.0,
-        id='cannot be stopped',
-    ),
-    pytest.param(
-        Program(obstacle='no such file'),
-        Code.START_FAILED,
-        'left as it is: no such file',
-        0.0,
-        id='could not be started again',
-    ),
-    pytest.param(
-        Program(lives=[LASTING, Life(0.0, 1)], startsecs=0),
-        Code.START_FAILED,
-        'state EXITED_BADLY',
-        0.1,
-        id='exits badly without startsecs',
-    ),
-]
+EXITS_BADLY = Program(lives=[LASTING, Life(0.0, 1)], startsecs=0)
+NOT_STOPPABLE = Program(kill_error='not permitted')
+NOT_STARTABLE = Program(obstacle='no such file')
 
 
-@pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), FAILURES)
-def test_a_failure_is_known_with_its_reason_as_soon_as_it_is_certain(program, code, error, seconds):
+@pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), [
+    (DOOMED,        Code.START_FAILED, 'state BACKOFF',               0.3),
+    (NOT_STOPPABLE, Code.STOP_FAILED,  'not permitted',               0.0),
+    (NOT_STARTABLE, Code.START_FAILED, 'left as it is: no such file', 0.0),
+    (EXITS_BADLY,   Code.START_FAILED, 'state EXITED_BADLY',          0.1),
+])  # fmt: skip
+def test_a_failure_is_known_at_once_with_its_reason(program, code, error, seconds):
     drive = failing(program).to(seconds + 0.1)
     member = drive.operation.members[0]
     assert (member.phase, member.code, member.error) == ('failed', code, error)
-
-
-@pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), FAILURES)
-def test_on_failure_abort_takes_nothing_further_down(program, code, error, seconds):
-    drive = failing(program)
+    # on_failure = abort takes nothing further down
     operation = drive.end()
     assert operation.state is State.FAILED
     assert phases(operation) == {'0': 'failed', '1': 'skipped', '2': 'skipped'}
     assert set(drive.entries('stop')) == ({'web:0'} if not program.obstacle else set())
-    assert [member.error for member in operation.members[1:]] == 2 * [
-        'not reached: web:0 failed first (on_failure = abort)'
-    ]
+    why = 'not reached: web:0 failed first (on_failure = abort)'
+    assert [member.error for member in operation.members[1:]] == [why, why]
     assert [member.name for member in operation.failures] == ['0']
-
-
-@pytest.mark.parametrize(('program', 'code', 'error', 'seconds'), FAILURES)
-def test_on_failure_continue_carries_on(program, code, error, seconds):
-    drive = failing(program, on_failure='continue')
-    operation = drive.end()
+    # and continue carries on
+    operation = failing(program, on_failure='continue').end()
     assert operation.state is State.FAILED
     assert phases(operation) == {'0': 'failed', '1': 'ready', '2': 'ready'}
     assert [member.code for member in operation.failures] == [code]
@@ -336,20 +289,3 @@ def test_a_process_that_was_down_and_cannot_be_spawned_fails(seen):
     world.add('web:0', seen, Program(obstacle='no such file'))
     member = group(world).end().failures[0]
     assert (member.code, member.error) == (Code.START_FAILED, 'no such file')
-
-
-def test_a_process_in_an_unknown_state_ends_the_taking_down_before_it_has_begun():
-    world = World()
-    world.add('web:0', Seen.UNKNOWN)
-    drive = group(world, 'web:1')
-    assert phases(drive.end()) == {'0': 'failed', '1': 'skipped'}
-    assert drive.log == []
-
-
-def test_a_failure_in_the_first_step_leaves_a_process_in_backoff_as_it_is():
-    world = World()
-    world.add('web:0', Seen.UNKNOWN)
-    world.add('web:1', Seen.BACKOFF)
-    drive = group(world)
-    drive.end()
-    assert drive.log == []

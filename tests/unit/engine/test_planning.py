@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
+from typing import Any
 from xmlrpc.client import dumps, loads
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_restarter import options as all_options
@@ -19,6 +21,7 @@ from supervisor_restarter.engine.survey import Candidate, survey
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.text import MOST_NAMED
+from tests.examples import examples
 from tests.world import Drive, Program, World, group, name_of
 
 # What is not about scouts has none.
@@ -76,6 +79,20 @@ def batches(plan):
     return [' '.join(each['name'] for each in batch['processes']) for batch in plan['batches']]
 
 
+def namespecs(plan):
+    """The names in each batch, with their groups."""
+    return [
+        ' '.join(f'{each["group"]}:{each["name"]}' for each in batch['processes'])
+        for batch in plan['batches']
+    ]
+
+
+def several(options=None, **groups):
+    """The plan for so many processes 0, 1, ... of each group."""
+    own = [candidate(str(number), group=name) for name, n in groups.items() for number in range(n)]
+    return plans.plan(own, [], options or Options())
+
+
 def left(plan):
     return ' '.join(each['name'] for each in plan['left'])
 
@@ -118,12 +135,8 @@ def test_the_waves_of_stops_and_what_is_down_with_the_first(letters, stagger, na
 
 
 def test_waves_go_through_all_groups_in_the_order_of_the_turns():
-    own = [candidate(group=name) for name in ('b', 'a', 'c', 'd')]
-    plan = plans.plan(own, [], Options(stagger_factor=2))
-    assert [[each['group'] for each in batch['processes']] for batch in plan['batches']] == [
-        ['b', 'a'],
-        ['c', 'd'],
-    ]
+    plan = several(Options(stagger_factor=2), b=1, a=1, c=1, d=1)
+    assert namespecs(plan) == ['b:0 a:0', 'c:0 d:0']
     assert plan['groups'] == ['b', 'a', 'c', 'd']
 
 
@@ -132,45 +145,22 @@ def test_neighbours_are_no_part_of_a_plan():
     assert (batches(plan), left(plan), plan['total']) == (['0'], '', 1)
 
 
-@pytest.mark.parametrize('max_unavailable', ['100%', 1])
-def test_what_is_left_alone_is_told_with_its_reason(max_unavailable):
-    plan = planned('dre', outright=False, options=Options(max_unavailable=max_unavailable))
-    assert plan['left'][0] == {
-        'group': 'web',
-        'name': '0',
-        'state': 'STOPPED',
-        'pid': 0,
-        'reason': LEFT,
-    }
+def test_what_is_left_alone_is_told_with_its_reason():
+    stopped = {'group': 'web', 'name': '0', 'state': 'STOPPED', 'pid': 0}
+    plan = planned('dre', outright=False, options=Options(max_unavailable=1))
+    assert plan['left'][0] == {**stopped, 'reason': LEFT}
     assert '0' not in actions(plan)
-    plan = planned('drs', options=Options(only_running=True, max_unavailable=max_unavailable))
-    assert plan['left'][0] == {
-        'group': 'web',
-        'name': '0',
-        'state': 'STOPPED',
-        'pid': 0,
-        'reason': 'not running',
-    }
+    plan = planned('drs', options=Options(only_running=True))
+    assert plan['left'] == [{**stopped, 'reason': 'not running'}]
 
 
-@pytest.mark.parametrize('max_unavailable', ['100%', '50%', 1])
-def test_a_plan_for_nothing_but_stopped_processes_has_no_empty_batch(max_unavailable):
+@pytest.mark.parametrize('max_unavailable', ['100%', 1])
+def test_a_plan_for_nothing_but_stopped_processes_and_one_for_nobody_are_empty(max_unavailable):
     plan = planned('df', options=Options(only_running=True, max_unavailable=max_unavailable))
     assert (plan['batches'], left(plan), plan['total'], plan['warnings']) == ([], '0 1', 0, [])
-
-
-@pytest.mark.parametrize('max_unavailable', ['100%', 1])
-def test_a_plan_for_nobody_is_empty(max_unavailable):
-    plan = plans.plan([], [], Options(max_unavailable=max_unavailable))
-    assert plan == {
-        'groups': [],
-        'options': Options(max_unavailable=max_unavailable).struct(),
-        'total': 0,
-        'batches': [],
-        'left': [],
-        'warnings': [],
-        'policies': [],
-    }
+    options = Options(max_unavailable=max_unavailable)
+    empty = {'total': 0, **{key: [] for key in SHAPE if key not in ('options', 'total')}}
+    assert plans.plan([], [], options) == {**empty, 'options': options.struct()}
 
 
 # -- batches of a rolling restart ----------------------------------------------------------------
@@ -304,9 +294,7 @@ def test_one_group_goes_in_batches_by_its_program_and_the_other_in_waves():
         for name, said in (('a', {}), ('b', {'max_unavailable': 1, 'min_ready': 2.0}))
     ]
     plan = plans.plan(own, [], Options(stagger_factor=2, delay=0.5))
-    assert [
-        [each['group'] + each['name'] for each in batch['processes']] for batch in plan['batches']
-    ] == [['a0', 'a1', 'b0'], ['a2', 'b1'], ['b2']]
+    assert namespecs(plan) == ['a:0 a:1 b:0', 'a:2 b:1', 'b:2']
     assert afters(plan) == [0.0, 0.5, 6.0]  # startsecs and min_ready
     assert plan['warnings'] == [f'a: {ALL_AT_ONCE.format(3)}']
 
@@ -336,16 +324,8 @@ def test_with_only_running_what_is_down_takes_room():
 
 
 def test_each_group_has_its_own_room_and_batches_of_a_number_are_shown_together():
-    own = [
-        candidate(str(number), group=name)
-        for name, count in (('b', 4), ('a', 3))
-        for number in range(count)
-    ]
-    plan = plans.plan(own, [candidate('9', 's', group='b')], Options(max_unavailable=2))
-    assert [
-        [f'{each["group"]}:{each["name"]}' for each in batch['processes']]
-        for batch in plan['batches']
-    ] == [['b:0', 'b:1', 'a:0', 'a:1'], ['b:2', 'b:3', 'a:2']]
+    plan = several(Options(max_unavailable=2), b=4, a=3)
+    assert namespecs(plan) == ['b:0 b:1 a:0 a:1', 'b:2 b:3 a:2']
     assert (plan['groups'], plan['total']) == (['b', 'a'], 7)
 
 
@@ -358,16 +338,8 @@ def test_a_group_without_room_does_not_keep_others_from_going_on():
 
 
 def test_a_percentage_is_of_each_group():
-    own = [
-        candidate(str(number), group=name)
-        for name, count in (('a', 2), ('b', 4))
-        for number in range(count)
-    ]
-    plan = plans.plan(own, [], Options(max_unavailable='50%'))
-    assert [
-        [f'{each["group"]}:{each["name"]}' for each in batch['processes']]
-        for batch in plan['batches']
-    ] == [['a:0', 'b:0', 'b:1'], ['a:1', 'b:2', 'b:3']]
+    plan = several(Options(max_unavailable='50%'), a=2, b=4)
+    assert namespecs(plan) == ['a:0 b:0 b:1', 'a:1 b:2 b:3']
 
 
 # -- when ----------------------------------------------------------------------------------------
@@ -448,10 +420,10 @@ def test_the_quickest_group_says_when_a_batch_begins():
         ('d', {}, {'method': 'signal:HUP'}, 1.0),
     ],
 )
-@pytest.mark.parametrize('max_unavailable', ['100%', 1])
-def test_the_longest_that_a_process_takes(letter, known, options, seconds, max_unavailable):
-    plan = planned(letter, options=Options(max_unavailable=max_unavailable, **options), **known)
-    assert longest(plan) == [seconds]
+def test_the_longest_that_a_process_takes(letter, known, options, seconds):
+    for max_unavailable in ('100%', 1):
+        plan = planned(letter, options=Options(max_unavailable=max_unavailable, **options), **known)
+        assert longest(plan) == [seconds]
 
 
 @pytest.mark.parametrize(
@@ -476,19 +448,9 @@ def test_one_without_a_limit_makes_a_batch_without_one():
 
 
 @pytest.mark.parametrize(('method', 'running'), [('restart', 'restart'), ('signal:HUP', 'signal')])
-@pytest.mark.parametrize('max_unavailable', ['100%', 9])
-def test_what_runs_is_restarted_or_signalled_and_what_is_down_is_started(
-    method, running, max_unavailable
-):
-    plan = planned('rsdexf', options=Options(method=method, max_unavailable=max_unavailable))
-    assert actions(plan) == {
-        '0': running,
-        '1': running,
-        '2': 'start',
-        '3': 'start',
-        '4': 'start',
-        '5': 'start',
-    }
+def test_what_runs_is_restarted_or_signalled_and_what_is_down_is_started(method, running):
+    plan = planned('rsdexf', options=Options(method=method))
+    assert actions(plan) == {'0': running, '1': running, **dict.fromkeys('2345', 'start')}
 
 
 def test_the_struct_of_a_plan():
@@ -615,13 +577,8 @@ def test_whether_all_may_be_down_at_once(letters, neighbours, options, text):
 
 
 def test_every_group_that_may_be_down_at_once_is_named():
-    own = [
-        candidate(group='a'),
-        candidate(group='b'),
-        candidate(group='c'),
-        candidate('1', group='b'),
-    ]
-    assert plans.plan(own, [candidate('1', group='a')], Options())['warnings'] == [
+    assert several(a=1, b=2, c=1)['warnings'] == [
+        f'a: {ONLY_ONE}',
         f'b: {ALL_AT_ONCE.format(2)}',
         f'c: {ONLY_ONE}',
     ]
@@ -647,20 +604,18 @@ def test_a_malformed_probe_of_any_process_of_the_groups_refuses_the_restart():
 # -- against the restart itself ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('only_running', [True, False])
-@pytest.mark.parametrize('outright', [True, False])
-@pytest.mark.parametrize('max_unavailable', ['100%', 1])
-@pytest.mark.parametrize(
-    'seen', [seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)]
-)
-def test_a_plan_says_what_a_restart_does(seen, max_unavailable, outright, only_running):
-    world = World()
-    world.add('web:0', seen)
-    options = {'max_unavailable': max_unavailable, 'only_running': only_running}
-    plan = plans.plan(shown(world, outright), [], Options(**options))
-    drive = group(world, outright=outright, **options)
-    assert (drive.end().members[0].phase is Phase.SKIPPED) == bool(plan['left'])
-    assert bool(drive.log) == bool(plan['batches']) or seen is Seen.UNKNOWN
+@pytest.mark.parametrize('seen', sorted(set(Seen) - {Seen.WANTED_DOWN, Seen.READY}))
+def test_a_plan_says_what_a_restart_does(seen):
+    for outright, only_running, limit in itertools.product(
+        (True, False), (True, False), ('100%', 1)
+    ):
+        world = World()
+        world.add('web:0', seen)
+        options: dict[str, Any] = {'max_unavailable': limit, 'only_running': only_running}
+        plan = plans.plan(shown(world, outright), [], Options(**options))
+        drive = group(world, outright=outright, **options)
+        assert (drive.end().members[0].phase is Phase.SKIPPED) == bool(plan['left'])
+        assert bool(drive.log) == bool(plan['batches']) or seen is Seen.UNKNOWN
 
 
 def shown(world, outright=True):
@@ -693,7 +648,7 @@ worlds = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100, 400)
 @given(
     worlds,
     st.integers(1, 9),
@@ -785,7 +740,7 @@ def names(rows):
     return [(row['group'], row['name']) for row in rows]
 
 
-@settings(max_examples=500, deadline=None)
+@examples(100, 500)
 @given(st.lists(processes, max_size=16).map(numbered), st.integers(0, 16), options)
 def test_what_holds_for_every_plan(found, count, options):
     own = found[:count]
@@ -816,7 +771,7 @@ def test_what_holds_for_every_plan(found, count, options):
     assert not sound or {group for group, _ in taken} <= {one.member.group for one in sound}
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100, 500)
 @given(st.lists(processes, max_size=16).map(numbered), st.integers(0, 16), options)
 def test_no_batch_of_a_rolling_plan_takes_more_of_a_group_than_allowed(found, count, options):
     plan = plans.plan(found[:count], found[count:], options)
