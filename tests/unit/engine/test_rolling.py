@@ -185,7 +185,8 @@ def test_where_nothing_can_make_room_the_rest_is_left_as_it_is(on_failure):
     chosen = [Member(Match('web', number, True, True)) for number in '01']
     neighbours = [Member(Match('web', '2', True, True))]
     drive = Drive(
-        world, Operation(chosen, Options(max_unavailable=1, on_failure=on_failure), neighbours)
+        world,
+        Operation(chosen, Options(max_unavailable=1, on_failure=on_failure, scout=0.0), neighbours),
     ).begin()
     operation = drive.end()
     assert operation.state is State.FAILED
@@ -484,6 +485,14 @@ def test_each_group_has_its_own_scout():
     assert drive.entries('stop') == {'web:0': 0.0, 'api:0': 0.0, 'web:1': 3.1, 'api:1': 3.1}
 
 
+def test_a_scout_that_ends_as_its_exitcodes_say_is_waited_for_no_longer():
+    drive = group(
+        world_of(program(Life(2.0, 0)), program(), program()), max_unavailable=2, scout=5.0
+    )
+    assert drive.end().state is State.SUCCEEDED
+    assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 2.1, 'web:2': 3.2}
+
+
 def test_what_is_down_and_started_first_is_the_scout():
     world = world_of(program(), program())
     world.processes['web:1'].state, world.processes['web:1'].pid = Seen.FATAL, 0
@@ -642,6 +651,14 @@ def test_one_that_dies_of_the_signal_comes_back_and_counts_as_failed(autorestart
     assert (
         world.processes['web:0'].pid == operation.members[0].new_pid != operation.members[0].old_pid
     )
+
+
+def test_one_that_died_of_the_signal_and_was_started_again_before_it_was_looked_at_has_failed():
+    drive = group(world_of(program(ready_again=3.0)), method='signal:HUP').to(1.0)
+    drive.world.processes['web:0'].pid += 1
+    operation = drive.end()
+    assert errors(operation) == {'0': 'it ended, after the signal'}
+    assert operation.state is State.FAILED
 
 
 def test_one_that_never_answers_again_after_the_signal_fails():

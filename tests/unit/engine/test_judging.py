@@ -1,0 +1,47 @@
+"""What is said of an operation, word by word; the rest is said in test_answers.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.judging import PENDING, failure_code, is_over, is_settled, prospect
+from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.phases import ENDS, SETTLED, Phase, Seen
+from supervisor_restarter.faults import Code
+from supervisor_restarter.names import Match
+
+
+def member(phase):
+    return Member(Match('web', '0', True, False), phase=phase)
+
+
+@pytest.mark.parametrize(('before', 'seen', 'code'), [
+    (Phase.STOPPING, Seen.BACKOFF,      Code.START_FAILED),
+    (Phase.STARTING, Seen.EXITED_BADLY, Code.START_FAILED),
+    (Phase.STOPPED,  Seen.UNKNOWN,      Code.START_FAILED),
+    (Phase.STARTING, Seen.UNKNOWN,      Code.START_FAILED),
+    (Phase.READY,    Seen.UNKNOWN,      Code.START_FAILED),
+    (Phase.WAVERING, Seen.UNKNOWN,      Code.START_FAILED),
+    (Phase.STOPPING, Seen.UNKNOWN,      Code.STOP_FAILED),
+    (Phase.WAITING,  Seen.UNKNOWN,      Code.BAD_STATE),
+])  # fmt: skip
+def test_what_kind_of_failure_it_is(before, seen, code):
+    assert failure_code(before, seen) is code
+
+
+@pytest.mark.parametrize(
+    ('goal', 'over'),
+    [(Goal.RESTART, ENDS), (Goal.START, ENDS), (Goal.STOP, ENDS | {Phase.STOPPED})],
+)
+def test_when_a_process_is_over_and_when_settled(goal, over):
+    assert {phase for phase in Phase if is_over(member(phase), goal)} == over
+    assert {phase for phase in Phase if is_settled(member(phase), goal)} == SETTLED | over
+
+
+def test_something_is_still_to_come_for_every_process_that_is_not_settled():
+    assert set(PENDING) == set(Phase) - SETTLED
+    assert prospect(member(Phase.STOPPING), Goal.STOP) == 'it is still stopping'
+    assert prospect(member(Phase.STOPPING), Goal.RESTART).startswith(
+        'it is still stopping and will'
+    )
