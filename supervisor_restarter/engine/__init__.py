@@ -1,1 +1,3 @@
-"""Decides what happens in a restart. Pure: nothing of Supervisor, no input or output, no clock."""
+"""Decides what happens in an operation; operation.py is where to begin. Pure: nothing of Supervisor, no
+input or output, no clock.
+"""

@@ -13,8 +13,8 @@ from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.options import Options
 from supervisor_restarter.text import listed
 
-# A process that is down and comes back without us, by autorestart or somebody's restart, does so
-# within this time, in seconds.
+# A process that is down and comes back without us, by autorestart or another client, does so within
+# this time, in seconds.
 BACK_BY_ITSELF = 3.0
 STAYS_DOWN = DOWN | {Seen.WANTED_DOWN}
 
@@ -47,7 +47,7 @@ class Room:
         return True
 
     def patience(self, ready_timeout: float) -> float | None:
-        """Seconds to wait for room that only processes outside of the restart's reach can make.
+        """Seconds to wait for room that only processes out of the restart's reach can make.
         None: for ever.
         """
         if all(member.observed.seen in STAYS_DOWN for member in self.not_ready):
@@ -58,8 +58,8 @@ class Room:
         """Why nothing more may be taken down."""
         others = listed(f'{member.namespec} ({_why(member)})' for member in self.not_ready)
         return (
-            f'left as it is: not ready are {others}, and max_unavailable = {policy.max_unavailable} allows '
-            f'{self.allowed}'
+            f'left as it is: not ready are {others}, '
+            f'and max_unavailable = {policy.max_unavailable} allows {self.allowed}'
         )
 
 
@@ -142,27 +142,26 @@ class Availability:
             else:
                 refused.setdefault(member.group, []).append(member)
         self.full = {
-            group: _full(
-                self.full.get(group), room[group], _ready_timeout(room[group], options), now
-            )
+            group: _full(self.full.get(group), room[group], options, now)
             for group in refused
             if room[group].confirmed and not room[group].in_flight
         }
         for group, full in self.full.items():
-            if full.until is not None and now >= full.until:
-                hopeless += [
-                    (member, room[group].full(member.policy or options))
-                    for member in refused[group]
-                ]
-            elif full.until is not None:
+            if full.until is None:
+                continue
+            if now < full.until:
                 self.until = min(full.until, self.until or full.until)
+                continue
+            for member in refused[group]:
+                hopeless.append((member, room[group].full(member.policy or options)))
         return called, hopeless
 
 
-def _full(before: Full | None, room: Room, ready_timeout: float, now: float) -> Full:
+def _full(before: Full | None, room: Room, options: Options, now: float) -> Full:
     """The group of this room as it is full now. One that dies and starts again and again is not
     waited for anew each time.
     """
+    ready_timeout = _ready_timeout(room, options)
     patience = room.patience(ready_timeout)
     began = now if before is None else before.began
     since = before.since if before is not None and before.patience == patience else now

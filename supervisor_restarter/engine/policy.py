@@ -100,15 +100,13 @@ def said_by(environment: Mapping[str, str] | None) -> dict[str, Any]:
     """The options that a program gives for itself; ValueError with one line if one of them makes no
     sense.
     """
-    return (
-        {
-            name: of_text(variable, DECLARED[name], environment[variable])
-            for name, variable in VARIABLES.items()
-            if variable in environment
-        }
-        if environment
-        else {}
-    )
+    if not environment:
+        return {}
+    return {
+        name: of_text(variable, DECLARED[name], environment[variable])
+        for name, variable in VARIABLES.items()
+        if variable in environment
+    }
 
 
 def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options) -> GroupPolicy:
@@ -127,19 +125,15 @@ def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options
             key=lambda one: (allowed_of(one.value, len(said)), one.origin != PROGRAM),
         ),
         'min_ready': max(every['min_ready'], key=lambda one: one.value),
-        'ready_timeout': max(
-            every['ready_timeout'], key=lambda one: one.value or math.inf
-        ),  # 0: no limit
+        # 0: no limit
+        'ready_timeout': max(every['ready_timeout'], key=lambda one: one.value or math.inf),
     }
-    limit = summary['max_unavailable'].value
-    return GroupPolicy(
-        group,
-        {
-            process: Policy(limit, each['min_ready'].value, each['ready_timeout'].value)
-            for process, each in held.items()
-        },
-        summary,
-    )
+    strictest = summary['max_unavailable'].value
+    processes = {
+        process: Policy(strictest, each['min_ready'].value, each['ready_timeout'].value)
+        for process, each in held.items()
+    }
+    return GroupPolicy(group, processes, summary)
 
 
 def _held(name: str, said: Mapping[str, Any], options: Options) -> Held:
@@ -156,20 +150,16 @@ def refuse_too_many(options: Options, sizes: Mapping[str, int]) -> None:
 
     It is a slip of the pen, such as 25 for 25%, and would take everything down at once.
     """
-    count = options.max_unavailable
-    if (
-        options.origin.get('max_unavailable') != CALL
-        or not isinstance(count, int)
-        or count <= max(sizes.values())
-    ):
+    count, most = options.max_unavailable, max(sizes.values())
+    if options.origin.get('max_unavailable') != CALL or not isinstance(count, int):
         return
-    most = max(sizes.values())
+    if count <= most:
+        return
     processes = f'{most} process' if most == 1 else f'{most} processes'
-    groups = (
-        f'{shown(next(iter(sizes)))} has ({processes})'
-        if len(sizes) == 1
-        else f'any of {listed(map(shown, sizes))} has (at most {processes})'
-    )
+    if len(sizes) == 1:
+        groups = f'{shown(next(iter(sizes)))} has ({processes})'
+    else:
+        groups = f'any of {listed(map(shown, sizes))} has (at most {processes})'
     raise Refusal(
         Code.BAD_OPTION,
         f'max_unavailable = {count} is more than {groups}: give at most {most}, or a '

@@ -14,6 +14,9 @@ from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import IN_FLIGHT, Phase
 from supervisor_restarter.options import Options
 
+# A process in one of these phases may turn out to be the scout.
+SCOUTING = IN_FLIGHT | {Phase.READY}
+
 
 def hold_back(
     waiting: Iterable[Member], members: Iterable[Member], options: Options, now: float
@@ -26,8 +29,9 @@ def hold_back(
     if not waiting or not scouting(options):
         return waiting, None
     groups: dict[str, list[Member]] = {}  # those of which some processes are to stay ready
-    for member in (member for member in members if (member.policy or options).rolling):
-        groups.setdefault(member.group, []).append(member)
+    for member in members:
+        if (member.policy or options).rolling:
+            groups.setdefault(member.group, []).append(member)
     returned = {
         group
         for group, own in groups.items()
@@ -35,28 +39,20 @@ def hold_back(
     }
     going: list[Member] = []
     times: list[float] = []
-    sent: set[str] = set()
+    asked: set[str] = set()
     for member in waiting:
         group = member.group
-        if group in sent:
-            continue
         if group not in groups or group in returned:
             going.append(member)
-            continue
-        under_way = [
-            other
-            for other in groups[group]
-            if other.phase in IN_FLIGHT or other.phase is Phase.READY
-        ]
-        sent.add(group)
-        if under_way:
+        elif group not in asked:
+            asked.add(group)
+            begun = [one for one in groups[group] if one.phase in SCOUTING]
             times += [
-                other.start_at + options.scout
-                for other in under_way
-                if other.phase is Phase.READY and other.start_at is not None
+                one.start_at + options.scout
+                for one in begun
+                if one.phase is Phase.READY and one.start_at is not None
             ]
-        else:
-            going.append(member)
+            going += [] if begun else [member]
     return going, min(times, default=None)
 
 
@@ -68,10 +64,6 @@ def scouting(options: Options) -> bool:
 
 
 def _has_returned(member: Member, seconds: float, now: float) -> bool:
-    if member.phase is Phase.ENDED:
-        return True
-    return (
-        member.phase is Phase.READY
-        and member.start_at is not None
-        and now >= member.start_at + seconds
-    )
+    if member.phase is Phase.READY and member.start_at is not None:
+        return now >= member.start_at + seconds
+    return member.phase is Phase.ENDED

@@ -10,9 +10,10 @@ from supervisor_restarter.engine.availability import BACK_BY_ITSELF
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Phase, Seen
+from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
-from supervisor_restarter.options import Options
+from supervisor_restarter.options import EVERYTHING, Options
 from tests.world import BEGINNING, Drive, Life, Program, World, group, phases
 
 CRASHES = Life(0.1, 3)
@@ -491,6 +492,18 @@ def test_a_scout_that_ends_as_its_exitcodes_say_is_waited_for_no_longer():
     )
     assert drive.end().state is State.SUCCEEDED
     assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 2.1, 'web:2': 3.2}
+
+
+def test_a_group_without_a_limit_needs_no_scout_beside_one_that_has_one():
+    world = World()
+    for name in ('web:0', 'web:1', 'api:0', 'api:1'):
+        world.add(name)
+    operation = Operation(world.members(), Options(max_unavailable=1, scout=3.0))
+    for member in operation.members[:2]:
+        member.policy = Policy(EVERYTHING)
+    drive = Drive(world, operation).begin()
+    drive.end()
+    assert drive.entries('stop') == {'web:0': 0.0, 'web:1': 0.0, 'api:0': 0.0, 'api:1': 3.1}
 
 
 def test_what_is_down_and_started_first_is_the_scout():
