@@ -7,6 +7,7 @@ from xmlrpc.client import dumps
 import pytest
 from supervisor.xmlrpc import Faults
 
+from supervisor_restarter.client.structs import Process
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
@@ -29,59 +30,47 @@ def operation(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
     return Operation(list(members), Options(), goal=goal, pending=list(pending), state=state)
 
 
-@pytest.mark.parametrize(
-    ('group', 'name', 'shown'),
-    [
-        ('web', '0', 'web:0'),
-        ('nginx', 'nginx', 'nginx'),
-        ('größe', 'höhe', 'größe:höhe'),
-        ('we\nb', 'a\x1b[31m\u2028', r'we\nb:a\x1b[31m\u2028'),
-    ],
-)
+@pytest.mark.parametrize(('group', 'name', 'shown'), [
+    ('web',   '0',               'web:0'),
+    ('nginx', 'nginx',           'nginx'),
+    ('größe', 'höhe',            'größe:höhe'),
+    ('we\nb', 'a\x1b[31m\u2028', r'we\nb:a\x1b[31m\u2028'),
+])  # fmt: skip
 def test_a_process_is_named_as_supervisorctl_shows_it(group, name, shown):
     assert member(name, group=group).namespec == shown
 
 
-@pytest.mark.parametrize(
-    ('wall', 'text'),
-    [
-        (None, ''),
-        (0.0, '1970-01-01T00:00:00.000Z'),
-        (1704164645.5, '2024-01-02T03:04:05.500Z'),
-        (1704164645.0004, '2024-01-02T03:04:05.000Z'),
-    ],
-)
+@pytest.mark.parametrize(('wall', 'text'), [
+    (None,            ''),
+    (0.0,             '1970-01-01T00:00:00.000Z'),
+    (1704164645.5,    '2024-01-02T03:04:05.500Z'),
+    (1704164645.0004, '2024-01-02T03:04:05.000Z'),
+])  # fmt: skip
 def test_times_are_iso_8601_in_utc(wall, text):
     assert answers.iso(wall) == text
 
 
-@pytest.mark.parametrize(
-    ('start', 'end', 'seconds'),
-    [
-        (None, None, 0.0),
-        (1.0, None, 0.0),
-        (None, 1.0, 0.0),
-        (1.0, 3.5, 2.5),
-        (3.0, 1.0, 0.0),
-        (0.0, 0.0, 0.0),
-        (1.0, 1.0000004, 0.0),
-    ],
-)
+@pytest.mark.parametrize(('start', 'end', 'seconds'), [
+    (None, None,      0.0),
+    (1.0,  None,      0.0),
+    (None, 1.0,       0.0),
+    (1.0,  3.5,       2.5),
+    (3.0,  1.0,       0.0),
+    (0.0,  0.0,       0.0),
+    (1.0,  1.0000004, 0.0),
+])  # fmt: skip
 def test_seconds_between(start, end, seconds):
     assert answers.between(start, end) == seconds
 
 
-@pytest.mark.parametrize(
-    ('count', 'text'),
-    [
-        (0, ''),
-        (1, 'p0'),
-        (2, 'p0, p1'),
-        (10, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9'),
-        (11, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 1 more'),
-        (32, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 22 more'),
-    ],
-)
+@pytest.mark.parametrize(('count', 'text'), [
+    (0,  ''),
+    (1,  'p0'),
+    (2,  'p0, p1'),
+    (10, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9'),
+    (11, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 1 more'),
+    (32, 'p0, p1, p2, p3, p4, p5, p6, p7, p8, p9 and 22 more'),
+])  # fmt: skip
 def test_at_most_ten_are_named(count, text):
     assert listed(f'p{number}' for number in range(count)) == text
 
@@ -106,6 +95,10 @@ def test_the_struct_of_a_process():
         'killed': False,
         'note': '',
     }
+
+
+def test_the_struct_of_a_process_has_what_clients_know_and_nothing_else():
+    assert set(answers.process_struct(member(), BEGINNING)) == set(Process.__annotations__)
 
 
 def test_a_process_that_was_down_has_been_down_since_the_beginning():

@@ -19,19 +19,16 @@ DOOMED = Program(lives=[LASTING, Life(0.2, 1)])  # its next life ends too soon
 # -- waves ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('count', 'factor', 'expected'),
-    [
-        (0, 3, []),
-        (1, 1, [0]),
-        (4, 1, [0, 0, 0, 0]),
-        (4, 2, [0, 0, 1, 1]),
-        (5, 2, [0, 0, 0, 1, 1]),
-        (4, 4, [0, 1, 2, 3]),
-        (2, 10_000, [0, 1]),
-        (7, 3, [0, 0, 0, 1, 1, 2, 2]),
-    ],
-)
+@pytest.mark.parametrize(('count', 'factor', 'expected'), [
+    (0, 3,      []),
+    (1, 1,      [0]),
+    (4, 1,      [0, 0, 0, 0]),
+    (4, 2,      [0, 0, 1, 1]),
+    (5, 2,      [0, 0, 0, 1, 1]),
+    (4, 4,      [0, 1, 2, 3]),
+    (2, 10_000, [0, 1]),
+    (7, 3,      [0, 0, 0, 1, 1, 2, 2]),
+])  # fmt: skip
 def test_processes_are_spread_evenly_over_the_waves(count, factor, expected):
     assert list(waves(count, factor)) == expected
 

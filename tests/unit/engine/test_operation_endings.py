@@ -180,14 +180,11 @@ def test_after_a_cancel_nothing_further_is_taken_down_and_what_is_down_comes_bac
     assert [member.error for member in operation.members[3:]] == 2 * ['not reached: enough']
 
 
-@pytest.mark.parametrize(
-    ('at', 'orders', 'phase'),
-    [
-        (WAITING, [], 'skipped'),
-        (STOPPING, ['stop', 'start'], 'ready'),
-        (STARTING, ['stop', 'start'], 'ready'),
-    ],
-)
+@pytest.mark.parametrize(('at', 'orders', 'phase'), [
+    (WAITING,  [],                'skipped'),
+    (STOPPING, ['stop', 'start'], 'ready'),
+    (STARTING, ['stop', 'start'], 'ready'),
+])  # fmt: skip
 def test_a_cancel_in_each_phase(at, orders, phase):
     drive = at_the_point(at)
     drive.operation.cancel('enough')

@@ -18,19 +18,16 @@ def one(goal, seen, program=None, **options) -> Drive:
 
 
 @pytest.mark.parametrize('outright', [True, False])
-@pytest.mark.parametrize(
-    ('seen', 'orders', 'phase'),
-    [
-        (Seen.STOPPED, ['start'], 'ready'),
-        (Seen.EXITED, ['start'], 'ready'),
-        (Seen.EXITED_BADLY, ['start'], 'ready'),
-        (Seen.FATAL, ['start'], 'ready'),
-        (Seen.STOPPING, ['start'], 'ready'),
-        (Seen.STARTING, [], 'skipped'),
-        (Seen.RUNNING, [], 'skipped'),
-        (Seen.BACKOFF, [], 'skipped'),
-    ],
-)
+@pytest.mark.parametrize(('seen', 'orders', 'phase'), [
+    (Seen.STOPPED,      ['start'], 'ready'),
+    (Seen.EXITED,       ['start'], 'ready'),
+    (Seen.EXITED_BADLY, ['start'], 'ready'),
+    (Seen.FATAL,        ['start'], 'ready'),
+    (Seen.STOPPING,     ['start'], 'ready'),
+    (Seen.STARTING,     [],        'skipped'),
+    (Seen.RUNNING,      [],        'skipped'),
+    (Seen.BACKOFF,      [],        'skipped'),
+])  # fmt: skip
 def test_a_start_starts_what_is_down_and_leaves_the_rest(seen, orders, phase, outright):
     drive = one(Goal.START, seen, outright=outright)
     operation = drive.end()
@@ -39,20 +36,17 @@ def test_a_start_starts_what_is_down_and_leaves_the_rest(seen, orders, phase, ou
     assert (operation.state, operation.failures) == (State.SUCCEEDED, [])
 
 
-@pytest.mark.parametrize(
-    ('seen', 'orders', 'phase', 'state'),
-    [
-        (Seen.STOPPED, [], 'skipped', State.SUCCEEDED),
-        (Seen.EXITED, [], 'skipped', State.SUCCEEDED),
-        (Seen.EXITED_BADLY, [], 'skipped', State.SUCCEEDED),
-        (Seen.FATAL, [], 'skipped', State.SUCCEEDED),
-        (Seen.STOPPING, [], 'stopped', State.SUCCEEDED),
-        (Seen.STARTING, ['stop'], 'stopped', State.SUCCEEDED),
-        (Seen.RUNNING, ['stop'], 'stopped', State.SUCCEEDED),
-        (Seen.BACKOFF, ['stop'], 'stopped', State.SUCCEEDED),
-        (Seen.UNKNOWN, [], 'failed', State.FAILED),
-    ],
-)
+@pytest.mark.parametrize(('seen', 'orders', 'phase', 'state'), [
+    (Seen.STOPPED,      [],       'skipped', State.SUCCEEDED),
+    (Seen.EXITED,       [],       'skipped', State.SUCCEEDED),
+    (Seen.EXITED_BADLY, [],       'skipped', State.SUCCEEDED),
+    (Seen.FATAL,        [],       'skipped', State.SUCCEEDED),
+    (Seen.STOPPING,     [],       'stopped', State.SUCCEEDED),
+    (Seen.STARTING,     ['stop'], 'stopped', State.SUCCEEDED),
+    (Seen.RUNNING,      ['stop'], 'stopped', State.SUCCEEDED),
+    (Seen.BACKOFF,      ['stop'], 'stopped', State.SUCCEEDED),
+    (Seen.UNKNOWN,      [],       'failed',  State.FAILED),
+])  # fmt: skip
 def test_a_stop_stops_what_runs_and_leaves_the_rest(seen, orders, phase, state):
     drive = one(Goal.STOP, seen)
     operation = drive.end()

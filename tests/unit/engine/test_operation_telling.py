@@ -59,15 +59,12 @@ def test_the_exit_is_dated_when_it_was_reaped_and_not_when_it_was_noticed():
     assert drive.operation.members[0].exit_at == BEGINNING + 0.1
 
 
-@pytest.mark.parametrize(
-    ('states', 'lowest'),
-    [
-        ([Seen.RUNNING] * 4, 2),
-        ([Seen.RUNNING] * 3 + [Seen.STOPPED], 1),
-        ([Seen.STOPPED] * 4, 0),
-        ([Seen.STARTING] * 4, 0),
-    ],
-)
+@pytest.mark.parametrize(('states', 'lowest'), [
+    ([Seen.RUNNING] * 4,                  2),
+    ([Seen.RUNNING] * 3 + [Seen.STOPPED], 1),
+    ([Seen.STOPPED] * 4,                  0),
+    ([Seen.STARTING] * 4,                 0),
+])  # fmt: skip
 def test_lowest_ready_is_the_fewest_running_at_any_moment(states, lowest):
     world = World()
     for number, seen in enumerate(states):

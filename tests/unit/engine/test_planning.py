@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_restarter import options as all_options
+from supervisor_restarter.client.structs import Plan
 from supervisor_restarter.engine import planning as plans
 from supervisor_restarter.engine.batches import AT_LEAST
 from supervisor_restarter.engine.member import Member, Observation
@@ -166,18 +167,15 @@ def test_a_plan_for_nothing_but_stopped_processes_and_one_for_nobody_are_empty(m
 # -- batches of a rolling restart ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('letters', 'given', 'names', 'times'),
-    [
-        ('rrrr', {}, ['0', '1 2', '3'], [0.0, 5.0, 6.0]),
-        ('rrrr', {'scout': 2.0}, ['0', '1 2', '3'], [0.0, 2.0, 3.0]),
-        ('rrrr', {'scout': 0.5}, ['0', '1 2', '3'], [0.0, 1.0, 2.0]),
-        ('rrrd', {}, ['3', '0 1', '2'], [0.0, 5.0, 6.0]),
-        ('rr', {}, ['0', '1'], [0.0, 5.0]),
-        ('r', {}, ['0'], [0.0]),
-        ('rrrr', {'on_failure': 'continue'}, ['0 1', '2 3'], [0.0, 1.0]),
-    ],
-)
+@pytest.mark.parametrize(('letters', 'given', 'names', 'times'), [
+    ('rrrr', {},                         ['0', '1 2', '3'], [0.0, 5.0, 6.0]),
+    ('rrrr', {'scout': 2.0},             ['0', '1 2', '3'], [0.0, 2.0, 3.0]),
+    ('rrrr', {'scout': 0.5},             ['0', '1 2', '3'], [0.0, 1.0, 2.0]),
+    ('rrrd', {},                         ['3', '0 1', '2'], [0.0, 5.0, 6.0]),
+    ('rr',   {},                         ['0', '1'],        [0.0, 5.0]),
+    ('r',    {},                         ['0'],             [0.0]),
+    ('rrrr', {'on_failure': 'continue'}, ['0 1', '2 3'],    [0.0, 1.0]),
+])  # fmt: skip
 def test_the_scout_is_a_batch_of_its_own(letters, given, names, times):
     plan = planned(letters, options=all_options.Options(max_unavailable=2, **given))
     assert (batches(plan), afters(plan)) == (names, times)
@@ -418,6 +416,8 @@ def test_the_quickest_group_says_when_a_batch_begins():
         ('r', {}, {'method': 'signal:HUP'}, 1.0),
         ('r', {'probed': True}, {'method': 'signal:HUP', 'min_ready': 1.0}, 31.0),
         ('d', {}, {'method': 'signal:HUP'}, 1.0),
+        # what is stopping already may take its time
+        ('g', {}, {}, 11.0),
     ],
 )
 def test_the_longest_that_a_process_takes(letter, known, options, seconds):
@@ -456,6 +456,7 @@ def test_what_runs_is_restarted_or_signalled_and_what_is_down_is_started(method,
 def test_the_struct_of_a_plan():
     plan = planned('rd', options=Options(stop_timeout=2.0))
     assert {key: type(value) for key, value in plan.items()} == SHAPE
+    assert set(Plan.__annotations__) <= set(plan)  # what clients rely on
     assert plan['options'] == Options(stop_timeout=2.0).struct()
     assert plan['batches'] == [
         {
@@ -477,16 +478,13 @@ INSTANT = 'with startsecs=0 and no RESTARTER_READY it counts as ready as soon as
 MORTAL = 'with autorestart=false nobody starts it if it dies later'
 
 
-@pytest.mark.parametrize(
-    ('known', 'text'),
-    [
-        (SOUND, ''),
-        ({'startsecs': 0}, INSTANT),
-        ({'startsecs': 0, 'probed': True}, ''),
-        ({'startsecs': 0.1}, ''),
-        ({'restarts': False}, MORTAL),
-    ],
-)
+@pytest.mark.parametrize(('known', 'text'), [
+    (SOUND,                            ''),
+    ({'startsecs': 0},                 INSTANT),
+    ({'startsecs': 0, 'probed': True}, ''),
+    ({'startsecs': 0.1},               ''),
+    ({'restarts': False},              MORTAL),
+])  # fmt: skip
 def test_what_may_go_wrong_with_a_process(known, text):
     warnings = planned('rr', options=Options(max_unavailable=1), **known)['warnings']
     assert warnings == ([f'web:0, web:1: {text}'] if text else [])
@@ -495,17 +493,14 @@ def test_what_may_go_wrong_with_a_process(known, text):
 IN_VAIN = 'nothing would be stopped (on_failure = abort), for these could not be started again: '
 
 
-@pytest.mark.parametrize(
-    ('letters', 'options', 'in_vain'),
-    [
-        ('rr', {}, ['web:0, web:1']),
-        ('sb', {}, ['web:0, web:1']),
-        ('rd', {}, ['web:0']),
-        ('df', {}, []),
-        ('rr', {'on_failure': 'continue'}, []),
-        ('rr', {'method': 'signal:HUP'}, []),
-    ],
-)
+@pytest.mark.parametrize(('letters', 'options', 'in_vain'), [
+    ('rr', {},                         ['web:0, web:1']),
+    ('sb', {},                         ['web:0, web:1']),
+    ('rd', {},                         ['web:0']),
+    ('df', {},                         []),
+    ('rr', {'on_failure': 'continue'}, []),
+    ('rr', {'method': 'signal:HUP'},   []),
+])  # fmt: skip
 def test_what_cannot_be_started_keeps_everything_from_being_stopped(letters, options, in_vain):
     warnings = planned(letters, 'r', Options(**options), obstacle='no such file')['warnings']
     assert warnings == [
@@ -569,6 +564,9 @@ def test_neither_neighbours_nor_what_is_left_alone_is_doubted():
     # that is what max_unavailable is for
     ('rr',   '',   {'max_unavailable': 1},               ''),
     ('rr',   '',   {'max_unavailable': '50%'},           ''),
+    ('r',    '',   {'max_unavailable': 1},               ONLY_ONE),
+    # a signal takes nothing down
+    ('rr',   '',   {'method': 'signal:HUP'},             ''),
 ])  # fmt: skip
 def test_whether_all_may_be_down_at_once(letters, neighbours, options, text):
     assert planned(letters, neighbours, Options(**options))['warnings'] == (
@@ -819,17 +817,3 @@ def test_waves_go_through_all_groups():
 def test_what_is_starting_will_be_ready():
     assert left(planned('rr', 's', Options(max_unavailable=1))) == ''
     assert batches(planned('sr', 'd', Options(max_unavailable=1))) == ['0']
-
-
-def test_a_signal_takes_nothing_down():
-    assert planned('rr', options=Options(method='signal:HUP'))['warnings'] == []
-
-
-def test_a_limit_of_the_whole_group_is_none():
-    assert planned('r', options=Options(max_unavailable=1))['warnings'] == [
-        'web: no process would keep running: its only one is restarted'
-    ]
-
-
-def test_what_is_stopping_may_take_its_time():
-    assert longest(planned('g')) == [11.0]

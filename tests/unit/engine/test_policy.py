@@ -52,31 +52,25 @@ def values(policy):
 # -- what a program says -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('environment', 'said'),
-    [
-        (None, {}),
-        ({}, {}),
-        ({'PATH': '/bin', 'RESTARTER_READY': 'notify', 'restarter_min_ready': 'x'}, {}),
-        ({LIMIT: '1'}, {'max_unavailable': 1}),
-        ({LIMIT: ' 025% '}, {'max_unavailable': '25%'}),
-        ({LIMIT: '100%'}, {'max_unavailable': '100%'}),
-        ({MIN_READY: '2', READY_TIMEOUT: '0'}, {'min_ready': 2.0, 'ready_timeout': 0.0}),
-        ({READY_TIMEOUT: '1e2'}, {'ready_timeout': 100.0}),
-    ],
-)
+@pytest.mark.parametrize(('environment', 'said'), [
+    (None, {}),
+    ({}, {}),
+    ({'PATH': '/bin', 'RESTARTER_READY': 'notify', 'restarter_min_ready': 'x'}, {}),
+    ({LIMIT: '1'}, {'max_unavailable': 1}),
+    ({LIMIT: ' 025% '}, {'max_unavailable': '25%'}),
+    ({LIMIT: '100%'}, {'max_unavailable': '100%'}),
+    ({MIN_READY: '2', READY_TIMEOUT: '0'}, {'min_ready': 2.0, 'ready_timeout': 0.0}),
+    ({READY_TIMEOUT: '1e2'}, {'ready_timeout': 100.0}),
+])  # fmt: skip
 def test_what_a_program_says(environment, said):
     assert said_by(environment) == said
 
 
-@pytest.mark.parametrize(
-    ('variable', 'allowed'),
-    [
-        (LIMIT, 'a count from 1 to 10000, or a percentage from 1% to 100%'),
-        (MIN_READY, 'a number of seconds from 0 to 10000000'),
-        (READY_TIMEOUT, 'a number of seconds from 0 to 10000000'),
-    ],
-)
+@pytest.mark.parametrize(('variable', 'allowed'), [
+    (LIMIT,         'a count from 1 to 10000, or a percentage from 1% to 100%'),
+    (MIN_READY,     'a number of seconds from 0 to 10000000'),
+    (READY_TIMEOUT, 'a number of seconds from 0 to 10000000'),
+])  # fmt: skip
 @pytest.mark.parametrize(
     'text', ['', ' ', 'lots', '-1', 'nan', 'inf', '1e9', '2 s', '0%', '101%', 'a\nb', 'x' * 500]
 )
@@ -97,17 +91,14 @@ CONFIGURED = {'max_unavailable': '3', 'min_ready': '3', 'ready_timeout': '3'}
 CALLED = {'max_unavailable': 4, 'min_ready': 4, 'ready_timeout': 4}
 
 
-@pytest.mark.parametrize(
-    ('options', 'said', 'value', 'origin'),
-    [
-        (asked(CONFIGURED, CALLED), SAID, 4, CALL),
-        (asked(CONFIGURED, CALLED), {}, 4, CALL),
-        (asked(None, CALLED), SAID, 4, CALL),
-        (asked(CONFIGURED), SAID, 2, PROGRAM),
-        (asked(), SAID, 2, PROGRAM),
-        (asked(CONFIGURED), {}, 3, CONFIGURATION),
-    ],
-)
+@pytest.mark.parametrize(('options', 'said', 'value', 'origin'), [
+    (asked(CONFIGURED, CALLED), SAID, 4, CALL),
+    (asked(CONFIGURED, CALLED), {},   4, CALL),
+    (asked(None, CALLED),       SAID, 4, CALL),
+    (asked(CONFIGURED),         SAID, 2, PROGRAM),
+    (asked(),                   SAID, 2, PROGRAM),
+    (asked(CONFIGURED),         {},   3, CONFIGURATION),
+])  # fmt: skip
 def test_the_call_comes_before_the_program_and_the_program_before_the_configuration(
     options, said, value, origin
 ):
@@ -212,16 +203,13 @@ def test_a_program_never_has_more_taken_down_than_it_allows_unless_the_call_says
 # -- too many ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('called', 'sizes'),
-    [
-        (25, {'uv': 25}),
-        (25, {'uv': 4, 'web': 30}),
-        ('25%', {'uv': 1}),
-        ('100%', {'uv': 1}),
-        (1, {'uv': 1}),
-    ],
-)
+@pytest.mark.parametrize(('called', 'sizes'), [
+    (25,     {'uv': 25}),
+    (25,     {'uv': 4, 'web': 30}),
+    ('25%',  {'uv': 1}),
+    ('100%', {'uv': 1}),
+    (1,      {'uv': 1}),
+])  # fmt: skip
 def test_a_count_that_some_group_has_is_allowed(called, sizes):
     refuse_too_many(asked(None, {'max_unavailable': called}), sizes)
 

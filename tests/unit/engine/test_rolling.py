@@ -59,20 +59,17 @@ def test_one_after_the_other_each_when_the_one_before_is_ready():
     assert drive.operation.lowest_ready == 2
 
 
-@pytest.mark.parametrize(
-    ('limit', 'size', 'stops'),
-    [
-        (1, 4, [1, 1, 1, 1]),
-        (3, 4, [3, 1]),
-        (4, 4, [4]),
-        (9, 4, [4]),
-        ('25%', 10, [2, 2, 2, 2, 2]),
-        ('25%', 4, [1, 1, 1, 1]),
-        ('99%', 4, [3, 1]),
-        ('1%', 3, [1, 1, 1]),
-        ('100%', 4, [4]),
-    ],
-)
+@pytest.mark.parametrize(('limit', 'size', 'stops'), [
+    (1,      4,  [1, 1, 1, 1]),
+    (3,      4,  [3, 1]),
+    (4,      4,  [4]),
+    (9,      4,  [4]),
+    ('25%',  10, [2, 2, 2, 2, 2]),
+    ('25%',  4,  [1, 1, 1, 1]),
+    ('99%',  4,  [3, 1]),
+    ('1%',   3,  [1, 1, 1]),
+    ('100%', 4,  [4]),
+])  # fmt: skip
 def test_as_many_at_once_as_are_allowed(limit, size, stops):
     drive = web(size, max_unavailable=limit)
     drive.end()

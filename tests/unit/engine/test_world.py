@@ -300,16 +300,13 @@ def test_a_simulated_process_is_ready_when_it_runs_and_its_probe_says_so(state, 
     assert readiness(state, Program([life]), actions) == times
 
 
-@pytest.mark.parametrize(
-    ('program', 'times'),
-    [
-        (Program(), [(0.0, True, ''), (0.3, False, ''), (1.3, True, '')]),  # as startsecs say
-        (Program(startsecs=0.0), [(0.0, True, ''), (0.3, False, ''), (0.5, True, '')]),
-        (Program(ready_again=3.0), [(0.0, True, ''), (0.3, False, REFUSED), (3.3, True, '')]),
-        (Program([Life(ready_after=None)]), [(0.0, False, REFUSED)]),
-        (Program(signal_status=1), [(0.0, True, ''), (0.3, False, '')]),
-    ],
-)
+@pytest.mark.parametrize(('program', 'times'), [
+    (Program(),                         [(0.0, True, ''), (0.3, False, ''), (1.3, True, '')]),  # as startsecs say
+    (Program(startsecs=0.0),            [(0.0, True, ''), (0.3, False, ''), (0.5, True, '')]),
+    (Program(ready_again=3.0),          [(0.0, True, ''), (0.3, False, REFUSED), (3.3, True, '')]),
+    (Program([Life(ready_after=None)]), [(0.0, False, REFUSED)]),
+    (Program(signal_status=1),          [(0.0, True, ''), (0.3, False, '')]),
+])  # fmt: skip
 def test_a_signalled_process_is_ready_again_when_it_has_not_died_and_its_probe_says_so(
     program, times
 ):
