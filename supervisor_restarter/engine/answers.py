@@ -125,14 +125,14 @@ def statuses(operation: Operation) -> list[dict[str, Any]]:
     rows = []
     for member in operation.members:
         late = pending.get(id(member))
-        status = _status(operation, member) if late is None else _of_code(Code.TIMEOUT, late)
+        status = _status_of(operation, member) if late is None else _of_code(Code.TIMEOUT, late)
         if status is not None:
             who = {'name': member.name, 'group': member.group}
             rows.append({**who, 'status': int(status[0]), 'description': status[1]})
     return rows
 
 
-def _status(operation: Operation, member: Member) -> tuple[int, str] | None:
+def _status_of(operation: Operation, member: Member) -> tuple[int, str] | None:
     """The status and description of a process that was not pending; None: it is passed over."""
     if member.code is not None:
         return _of_failure(member.code, member.error)

@@ -65,7 +65,7 @@ def prospect(member: Member, goal: Goal) -> str:
     return PENDING[member.phase]
 
 
-def result(members: list[Member]) -> tuple[State, str]:
+def verdict(members: list[Member]) -> tuple[State, str]:
     """The state of an operation that has come to its end by itself, and why it is cancelled."""
     if any(member.error == GROUP_GONE for member in members):
         return State.CANCELLED, GROUP_GONE
