@@ -1,9 +1,9 @@
-"""A simulated supervisord on a clock that tests advance, and a loop that drives one restart on it.
+"""A simulated supervisord on a clock that tests advance, and a loop that drives one operation on it.
 
 Process does what supervisor.process.Subprocess does with its state (test_world.py holds the two
 together), and what a program does of its own is scripted. Drive takes the turns of supervisord's
-loop in their order: what clients ask, transitions, exits, then the restart. Between turns it sleeps
-until the restart's wake_at, a child's exit or supervisord's own second, whichever is first.
+loop in their order: what clients ask, transitions, exits, then the operation. Between turns it sleeps
+until the operation's wake_at, a child's exit or supervisord's own second, whichever is first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.answers import process_struct
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.operation import Operation, State
-from supervisor_restarter.engine.phases import UP, Order, Phase, Seen
+from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
@@ -27,7 +27,7 @@ MOMENT = 0.0001  # between two turns of a loop that does not sleep
 JUST_AFTER = 0.001  # Supervisor waits until *more* than startsecs have passed
 SETTLED = 0.2  # seconds that a process has to die of a signal
 SECOND = 1.0  # supervisord's loop sleeps no longer
-LONGEST = 600.0  # simulated seconds after which a restart is taken to hang
+LONGEST = 600.0  # simulated seconds after which an operation is taken to hang
 EXITCODES = (0,)
 
 
@@ -93,21 +93,11 @@ class Process:
         """As Subprocess.spawn(); a complaint or ''."""
         if self.pid:
             return ''
-        if self.state not in (
-            Seen.EXITED,
-            Seen.EXITED_BADLY,
-            Seen.FATAL,
-            Seen.BACKOFF,
-            Seen.STOPPED,
-        ):
+        if self.state not in DOWN | {Seen.BACKOFF}:
             return f'AssertionError: {self.state.name}'
-        self.killing, self.laststart, self.ended_at, self.settled_at, self.killed = (
-            False,
-            now,
-            None,
-            now,
-            False,
-        )
+        self.killing = self.killed = False
+        self.laststart = self.settled_at = now
+        self.ended_at = None
         if self.program.obstacle:
             self._back_off(now)
             return self.program.obstacle
@@ -212,7 +202,7 @@ class Process:
 
 
 class World:
-    """Processes by name ('group:process'), and what other people do with them."""
+    """Processes by name ('group:process'), and what other clients do with them."""
 
     def __init__(self) -> None:
         self.now = BEGINNING
@@ -234,7 +224,7 @@ class World:
         for process in self.processes.values():
             process.reap(self.now)
 
-    # -- what the service does for a restart
+    # -- what the service does for an operation
 
     def look(self, member: Member) -> Observation | None:
         if member.group in self.removed:
@@ -261,7 +251,7 @@ class World:
         obstacle = self.processes[name_of(member)].program.obstacle
         return Failure(Code.START_FAILED, f'left as it is: {obstacle}') if obstacle else None
 
-    # -- what other people do
+    # -- what other clients do
 
     def others_stop(self, name: str, heeded: bool = True) -> None:
         """supervisorctl stop: heeded, also if the process is down for the moment."""
@@ -272,12 +262,7 @@ class World:
 
     def others_start(self, name: str) -> None:
         """supervisorctl start."""
-        if self.processes[name].state not in (
-            Seen.STARTING,
-            Seen.RUNNING,
-            Seen.BACKOFF,
-            Seen.UNKNOWN,
-        ):
+        if self.processes[name].state not in UP | {Seen.BACKOFF, Seen.UNKNOWN}:
             self.processes[name].spawn(self.now)
 
 
@@ -286,7 +271,7 @@ def name_of(member: Member) -> str:
 
 
 class Entry(NamedTuple):
-    """An order that was carried out, and the restart's state at that moment."""
+    """An order that was carried out, and the operation's state at that moment."""
 
     seconds: float
     order: str
@@ -295,7 +280,7 @@ class Entry(NamedTuple):
 
 
 class Drive:
-    """supervisord's loop with one restart on it. At every change it checks what always holds."""
+    """supervisord's loop with one operation on it. At every change it checks what always holds."""
 
     def __init__(
         self, world: World, operation: Operation, orders_per_turn: int | None = None
@@ -307,7 +292,7 @@ class Drive:
         self._next = world.now
 
     def at(self, seconds: float, action: Callable[[], object]) -> Drive:
-        """Have somebody do something so many seconds after the beginning of the test."""
+        """Have something done so many seconds after the beginning of the test."""
         self._actions.append((BEGINNING + seconds, action))
         self._next = min(self._next, BEGINNING + seconds)
         return self
@@ -330,7 +315,7 @@ class Drive:
         return self
 
     def end(self) -> Operation:
-        """Run until the restart has finished."""
+        """Run until the operation has finished."""
         while not self.operation.finished:
             if self._next > BEGINNING + LONGEST:
                 raise AssertionError(f'hangs: {phases(self.operation)}')
@@ -339,7 +324,7 @@ class Drive:
         return self.operation
 
     def entries(self, order: str) -> dict[str, float]:
-        """When (seconds, rounded) each process was stopped or started by the restart."""
+        """When (seconds, rounded) each process was stopped or started by the operation."""
         return {entry.name: round(entry.seconds, 2) for entry in self.log if entry.order == order}
 
     @property
@@ -432,7 +417,7 @@ class Drive:
 
 
 def visible(operation: Operation) -> list[object]:
-    """What clients are shown of a restart, but for lowest_ready."""
+    """What clients are shown of an operation, but for lowest_ready."""
     return [
         operation.state,
         operation.finished,
@@ -454,7 +439,7 @@ def group(
     outright: bool = True,
     **options: object,
 ) -> Drive:
-    """A restart of everything in the world, begun; `names` are running processes to be added first.
+    """An operation on everything in the world, begun; `names` are running processes to be added first.
     Options are those of a call, with no limit unless a timeout is given.
     """
     for name in names:

@@ -6,8 +6,8 @@ tells it what is seen and what time it is, and carries out what it orders:
     begin(now, look)           once: it leaves the queue. Each process is left alone, is in hand
                                already because it is down, or waits for its wave (admission.py)
     step(now, look)            again and again. 1. What is seen of each process takes it to its next
-                               phase, perhaps with an order (phases.py: one table). 2. Is it over, or
-                               is its time (judging.py)? 3. Whose turn is it now (turns.py)?
+                               phase, perhaps with an order (phases.py: one table). 2. Is all of it
+                               settled, or its time over (judging.py)? 3. Whose turn is it (turns.py)?
     for member in orders():    what is to be done: STOP, START or SIGNAL
         ... the caller does it ...
         performed(member, now, failure, pid)      how it went; only now the phase changes
@@ -31,8 +31,8 @@ The operation as a whole:
   on_failure = abort, the first failure end it, and never the bringing back: those that wait are
   SKIPPED ("not reached"), those that are down go on.
 * *decided*: the result is certain and can be told, but what is down may still be on its way back.
-  From then on nobody waits for min_ready, and a probe has LONGEST_RETURN seconds at the most.
-* *settled* is a process for which there is nothing to wait: READY, ENDED, TAKEN, SKIPPED, FAILED.
+  From then on min_ready is not waited for, and no probe has longer than LONGEST_RETURN seconds.
+* *settled* is a process that is not waited for any more: READY, ENDED, TAKEN, SKIPPED, FAILED.
   The first three are still looked at, for what is said at the end has to be true at the end.
 * *finished*: all are settled. Only now it is judged: SUCCEEDED without failures, else FAILED;
   CANCELLED if a process group was removed. Nothing changes after that.
@@ -70,7 +70,7 @@ class Operation:
 
     neighbours: the other processes of the same groups, which count for max_unavailable. deadline:
     the monotonic time at which the taking down ends, None for no limit. until_ordered: the deadline
-    is over when every process is started; nobody waits until they are ready.
+    is over when every process is started; their readiness is not waited for.
     """
 
     members: list[Member]
