@@ -1,6 +1,6 @@
 """An operation: N processes are restarted, started or stopped. This is the heart; read it first.
 
-It decides, and touches nothing: no process, no clock, no socket. The caller (server/service.py)
+It decides, and touches nothing: no process, no clock, no socket. The caller (server/driver.py)
 tells it what is seen and what time it is, and carries out what it orders:
 
     begin(now, look)           once: it leaves the queue. Each process is left alone, is in hand
