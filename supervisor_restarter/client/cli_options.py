@@ -16,10 +16,10 @@ from supervisor.options import ClientOptions
 from supervisor_restarter import __version__
 from supervisor_restarter.client.client import Client, ClientError, Exit, sendable, without_password
 from supervisor_restarter.client.durations import read_seconds
-from supervisor_restarter.client.helptext import HELP, PROGNAME
+from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Refusal
-from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.options import DECLARED, SECONDS, checked
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Attribute of RestartOptions, which is the option's name -> key of the server's options struct.
@@ -38,8 +38,6 @@ RESTART_OPTIONS = {
     'on_failure': 'on_failure',
     'queue': 'if_busy',
 }
-# The server's options that are times.
-TIMES = ('min_ready', 'ready_timeout', 'scout', 'delay', 'timeout', 'stop_timeout')
 # Those that take no value: what they stand for.
 FLAGS = {'rolling': 1, 'only_running': True, 'queue': 'queue'}
 # Each of these says what to do; one at most, except that a retry may be detached.
@@ -57,9 +55,9 @@ def reader(key: str) -> Callable[[str], Any]:
     """Makes the value for the server's option `key` out of a word; ValueError for what the server
     would refuse.
     """
-    if key in TIMES:
-        return read_seconds
     kind = DECLARED[key]
+    if kind is SECONDS:
+        return read_seconds
 
     def read(word: str) -> Any:
         try:
@@ -102,7 +100,7 @@ class RestartOptions(ClientOptions):
         self.add('quiet', None, None, 'quiet', flag=True)
 
     def realize(self, args: Sequence[str]) -> None:
-        ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=PROGNAME)
+        ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=COMMAND_NAME)
         # supervisorctl sets `interactive` also where no words are given
         self.shell = self._wants_shell()
         self.args = [sendable(word) for word in self.args]
@@ -196,7 +194,7 @@ class RestartOptions(ClientOptions):
 
         The password has to be filled in.
         """
-        this = sys.argv[0] if os.path.basename(sys.argv[0]) == PROGNAME else PROGNAME
+        this = sys.argv[0] if os.path.basename(sys.argv[0]) == COMMAND_NAME else COMMAND_NAME
         parts = [program or this]
         for option, value in self.options:
             if option in ('-c', '--configuration', '-s', '--serverurl', '-u', '--username'):
@@ -253,4 +251,6 @@ class RestartOptions(ClientOptions):
         self.exit(0)
 
     def usage(self, msg: object) -> NoReturn:
-        raise ClientError(Exit.USAGE, f'{without_password(str(msg))} (for help, use {PROGNAME} -h)')
+        raise ClientError(
+            Exit.USAGE, f'{without_password(str(msg))} (for help, use {COMMAND_NAME} -h)'
+        )

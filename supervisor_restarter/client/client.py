@@ -21,9 +21,10 @@ from xmlrpc.client import Fault, ProtocolError, ResponseError
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.client.structs import (
-    LISTED,
-    PLAN,
-    RESTART,
+    INFO_SHAPE,
+    LISTED_SHAPE,
+    PLAN_SHAPE,
+    RESTART_SHAPE,
     Plan,
     Restart,
     conforms,
@@ -33,7 +34,7 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.text import NOT_XML, printable
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
-PATIENCE = 20.0
+LONGEST_WAIT = 20.0
 # Seconds between two looks at a restart in motion. A look that waits for a change follows only on
 # one that saw none, so that there are never more than 2 / PACE = 10 looks per second, however many
 # processes change.
@@ -177,15 +178,15 @@ class Client:
 
     def plan(self, names: Sequence[str], options: dict[str, Any]) -> Plan:
         """What `start` with the same arguments would do. Nothing is touched."""
-        return cast(Plan, self._checked(PLAN, 'planRestart', list(names), options))
+        return cast(Plan, self._checked(PLAN_SHAPE, 'planRestart', list(names), options))
 
     def get(self, restart_id: str) -> Restart:
         """The restart as it is now."""
-        return cast(Restart, self._checked(RESTART, 'getRestart', restart_id))
+        return cast(Restart, self._checked(RESTART_SHAPE, 'getRestart', restart_id))
 
     def restarts(self) -> list[Restart]:
         """Running and past restarts, newest first, without their processes."""
-        return cast('list[Restart]', self._checked([LISTED], 'listRestarts'))
+        return cast('list[Restart]', self._checked([LISTED_SHAPE], 'listRestarts'))
 
     def cancel(self, restart_id: str) -> None:
         """Takes nothing further down; what is down comes back."""
@@ -196,7 +197,7 @@ class Client:
         version, moving = 0, True
         while True:
             restart = self._look(
-                restart_id, *((AT_THE_END, PACE) if moving else (version, PATIENCE))
+                restart_id, *((AT_THE_END, PACE) if moving else (version, LONGEST_WAIT))
             )
             yield restart
             if ended(restart):
@@ -206,7 +207,7 @@ class Client:
     def wait(self, restart_id: str) -> Restart:
         """The restart when it has ended, however long that takes."""
         while True:
-            restart = self._look(restart_id, AT_THE_END, PATIENCE)
+            restart = self._look(restart_id, AT_THE_END, LONGEST_WAIT)
             if ended(restart):
                 return restart
 
@@ -219,13 +220,15 @@ class Client:
         try:
             try:
                 return cast(
-                    Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds)
+                    Restart,
+                    self._checked(RESTART_SHAPE, 'waitRestart', restart_id, version, seconds),
                 )
             except ClientError as exc:
                 if not isinstance(exc.__cause__, ConnectionError):
                     raise
                 return cast(
-                    Restart, self._checked(RESTART, 'waitRestart', restart_id, version, seconds)
+                    Restart,
+                    self._checked(RESTART_SHAPE, 'waitRestart', restart_id, version, seconds),
                 )
         except ClientError as exc:
             raise in_mid_wait(exc, restart_id) from exc
@@ -239,6 +242,15 @@ class Client:
                 'restarter there and this command are not of the same version',
             )
         return answer
+
+
+def process_infos(answer: object) -> list[dict[str, Any]]:
+    """The processes that getAllProcessInfo has answered; ClientError if it is anything else."""
+    if not conforms(answer, [INFO_SHAPE]):
+        raise ClientError(
+            Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected'
+        )
+    return cast('list[dict[str, Any]]', answer)
 
 
 def in_mid_wait(error: ClientError, restart_id: str) -> ClientError:

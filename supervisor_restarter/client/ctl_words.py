@@ -14,9 +14,9 @@ from supervisor_restarter.spelling import closest, did_you_mean
 
 # Anything like a number: one that is not allowed is to be refused as such, and not looked for as a
 # name.
-NUMBER = re.compile(r'-?[0-9.]+%?')
+LIKE_A_NUMBER = re.compile(r'-?[0-9.]+%?')
 # What `rolling` takes besides -> key of the server's options struct.
-TIMES = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
+TIME_OPTIONS = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
 
 
 def words_of(arg: str) -> list[str]:
@@ -27,7 +27,7 @@ def words_of(arg: str) -> list[str]:
         return arg.split()
 
 
-def plain(text: str) -> str:
+def without_code(text: str) -> str:
     """The text of a fault without its name before it: supervisorctl's users do not deal in codes."""
     name, colon, rest = text.partition(': ')
     return rest if colon and name in Code.__members__ else text
@@ -49,7 +49,7 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
             options[key] = _seconds(option, value if equals else next(rest, ''))
         else:
             names.append(word)
-    limit = names.pop(0) if names and NUMBER.fullmatch(names[0]) else '1'
+    limit = names.pop(0) if names and LIKE_A_NUMBER.fullmatch(names[0]) else '1'
     kind = DECLARED['max_unavailable']
     try:
         return names, {
@@ -61,16 +61,16 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def _time(option: str) -> str:
-    if option in TIMES:
-        return TIMES[option]
-    close = closest(option[2:], [known[2:] for known in TIMES])
+    if option in TIME_OPTIONS:
+        return TIME_OPTIONS[option]
+    close = closest(option[2:], [known[2:] for known in TIME_OPTIONS])
     if close:
         raise Refusal(
             Code.BAD_OPTION, f"rolling has no option '{option}'{did_you_mean([f'--{close}'])}"
         )
     raise Refusal(
         Code.BAD_OPTION,
-        f"rolling has no option '{option}': it takes {', '.join(TIMES)}, and how many at a "
+        f"rolling has no option '{option}': it takes {', '.join(TIME_OPTIONS)}, and how many at a "
         'time as its first word (rolling 2 web:)',
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.options import SECONDS, checked
 
-UNITS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}  # in seconds
+# Seconds in each unit.
+TIME_UNITS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
 
 
 def duration(word: str) -> float:
     """'90', '90s', '5m', '2h' and '1d' in seconds. ValueError for anything else."""
-    unit = UNITS.get(word[-1:])
+    unit = TIME_UNITS.get(word[-1:])
     return float(word) if unit is None else float(word[:-1]) * unit
 
 

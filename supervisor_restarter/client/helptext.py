@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-PROGNAME = 'supervisorctl_restart_group'
+COMMAND_NAME = 'supervisorctl_restart_group'
 
 HELP = f"""\
-{PROGNAME} -- restart process groups of a supervisord that has the restarter interface.
+{COMMAND_NAME} -- restart process groups of a supervisord that has the restarter interface.
 
-Usage: {PROGNAME} [options] name [name ...]
-       {PROGNAME} [options] --retry ID
-       {PROGNAME} [options] --wait ID
-       {PROGNAME} [options] --status [ID]
-       {PROGNAME} [options] --cancel ID
+Usage: {COMMAND_NAME} [options] name [name ...]
+       {COMMAND_NAME} [options] --retry ID
+       {COMMAND_NAME} [options] --wait ID
+       {COMMAND_NAME} [options] --status [ID]
+       {COMMAND_NAME} [options] --cancel ID
 
 Options:
 -c/--configuration FILENAME -- configuration file path (searches if not given)

@@ -13,12 +13,12 @@ from urllib.parse import quote
 from supervisor_restarter.client.client import CALL_ERRORS
 from supervisor_restarter.text import printable
 
-MOST_LINES = 8
+LAST_LINES = 8
 WIDEST = 200  # characters of a line
 LENGTH = 1024  # bytes that supervisord sends at once
 # Seconds to wait for an answer, and then for what is in the log. Nothing comes of an empty one:
 # supervisord waits for it to grow.
-PATIENCE = 2.0
+ANSWER_TIMEOUT = 2.0
 EMPTY_AFTER = 0.3
 # Colours and the like; what else could do things to a terminal is escaped.
 SEQUENCES = re.compile('\x1b\\[[0-?]*[ -/]*[@-~]|\r')
@@ -56,7 +56,7 @@ class Logs:
         connection = transport._get_connection()
         try:
             connection.connect()
-            connection.sock.settimeout(PATIENCE)
+            connection.sock.settimeout(ANSWER_TIMEOUT)
             connection.request(
                 'GET', f'/logtail/{quote(name, safe="")}/{channel}', headers=_credentials(transport)
             )
@@ -90,4 +90,4 @@ def last_lines(text: bytes) -> list[str]:
     clean = [printable(SEQUENCES.sub('', line).expandtabs()).rstrip() for line in lines]
     while clean and not clean[-1]:
         clean.pop()
-    return [line if len(line) <= WIDEST else line[:WIDEST] + '...' for line in clean[-MOST_LINES:]]
+    return [line if len(line) <= WIDEST else line[:WIDEST] + '...' for line in clean[-LAST_LINES:]]

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from supervisor_restarter.client.gauge import Gauge, Title
 from supervisor_restarter.client.screen import Colour, Screen
 from supervisor_restarter.client.structs import Process, Restart, ended
+from supervisor_restarter.client.waiting import Waiting
 from supervisor_restarter.client.wording import (
-    Waiting,
     colour,
     groups,
     may_change,

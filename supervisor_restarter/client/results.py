@@ -8,7 +8,7 @@ from typing import Any
 from supervisor_restarter.client.client import ClientError
 
 # The times of a restart. XML-RPC has no null: what is not set is '' there.
-TIMES = ('requested_at', 'started_at', 'finished_at')
+TIMESTAMPS = ('requested_at', 'started_at', 'finished_at')
 
 
 def result(answer: Mapping[str, Any], status: int) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def refused(restart_id: str, error: ClientError) -> dict[str, Any]:
 
 def _plain(answer: Mapping[str, Any]) -> dict[str, Any]:
     """The struct with null where nothing is set."""
-    found = {key: (value or None) if key in TIMES else value for key, value in answer.items()}
+    found = {key: (value or None) if key in TIMESTAMPS else value for key, value in answer.items()}
     options = found.get('options')
     if isinstance(options, Mapping):
         found['options'] = {key: None if value == '' else value for key, value in options.items()}

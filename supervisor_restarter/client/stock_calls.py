@@ -6,13 +6,18 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import Any, Callable, cast
+from typing import Any, Callable
 
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client.client import TEXT_OF_FAULT, Client, ClientError, Exit
-from supervisor_restarter.client.stock_quick import Goal, Quick
-from supervisor_restarter.client.structs import conforms
+from supervisor_restarter.client.client import (
+    TEXT_OF_FAULT,
+    Client,
+    ClientError,
+    Exit,
+    process_infos,
+)
+from supervisor_restarter.client.stock_quick import Quick, Verb
 
 # Seconds between two looks. A stock supervisord cannot be asked to answer when something has
 # changed, and it sees the end of a child sooner when it is asked something. Most processes stop
@@ -26,7 +31,6 @@ GROWTH = 1.25
 SECOND_CTRL_C_AFTER = 0.5
 
 GOES_ON = 'what has begun goes on'
-INFO: dict[str, Any] = {'group': str, 'name': str, 'statename': str, 'spawnerr': str}
 
 
 class Interrupted(Exception):
@@ -48,7 +52,7 @@ class Requests:
 
     def look(self) -> list[dict[str, Any]]:
         """All processes. Raises ClientError, as `ask` does."""
-        return _infos(self._call('supervisor.getAllProcessInfo'))
+        return process_infos(self._call('supervisor.getAllProcessInfo'))
 
     def ask(self, calls: Sequence[tuple[str, str]]) -> tuple[list[Any], list[dict[str, Any]]]:
         """Makes the calls without waiting for what they begin; their answers, and all processes
@@ -69,7 +73,7 @@ class Requests:
             fault = answer.get('faultCode') if isinstance(answer, dict) else None
             if fault == Faults.SHUTDOWN_STATE:
                 raise ClientError(Exit.UNREACHABLE, TEXT_OF_FAULT[Faults.SHUTDOWN_STATE], fault)
-        return answers[:-1], _infos(answers[-1])
+        return answers[:-1], process_infos(answers[-1])
 
     def _call(self, method: str, *args: object) -> Any:
         try:
@@ -80,14 +84,6 @@ class Requests:
             if not isinstance(exc.__cause__, ConnectionError):
                 raise
             return self._client.call(method, *args)
-
-
-def _infos(answer: object) -> list[dict[str, Any]]:
-    if not conforms(answer, [INFO]):
-        raise ClientError(
-            Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected'
-        )
-    return cast('list[dict[str, Any]]', answer)
 
 
 def pauses() -> Iterator[float]:
@@ -185,4 +181,4 @@ def _left(quick: Quick) -> str:
 
 
 def _goes_on(quick: Quick) -> str:
-    return 'what was stopped is started again' if quick.goal is Goal.RESTART else GOES_ON
+    return 'what was stopped is started again' if quick.verb is Verb.RESTART else GOES_ON

@@ -60,7 +60,7 @@ class Plan(TypedDict):
 
 
 NUMBER = (int, float)
-PROCESS: dict[str, Any] = {
+PROCESS_SHAPE: dict[str, Any] = {
     'group': str,
     'name': str,
     'phase': str,
@@ -71,7 +71,7 @@ PROCESS: dict[str, Any] = {
     'ready_seconds': NUMBER,
     'error': str,
 }
-LISTED: dict[str, Any] = {
+LISTED_SHAPE: dict[str, Any] = {
     'id': str,
     'groups': [str],
     'state': str,
@@ -85,14 +85,25 @@ LISTED: dict[str, Any] = {
     'failed': int,
     'lowest_ready': int,
 }
-RESTART: dict[str, Any] = {**LISTED, 'processes': [PROCESS]}
-PLANNED: dict[str, Any] = {'group': str, 'name': str, 'state': str, 'pid': int, 'action': str}
-PLAN: dict[str, Any] = {
+RESTART_SHAPE: dict[str, Any] = {**LISTED_SHAPE, 'processes': [PROCESS_SHAPE]}
+PLANNED_SHAPE: dict[str, Any] = {'group': str, 'name': str, 'state': str, 'pid': int, 'action': str}
+PLAN_SHAPE: dict[str, Any] = {
     'groups': [str],
     'total': int,
     'warnings': [str],
-    'batches': [{'number': int, 'after': NUMBER, 'longest': NUMBER, 'processes': [PLANNED]}],
+    'batches': [{'number': int, 'after': NUMBER, 'longest': NUMBER, 'processes': [PLANNED_SHAPE]}],
     'left': [{'group': str, 'name': str, 'state': str, 'reason': str}],
+}
+
+# What getAllProcessInfo, a call of Supervisor's own, answers for each process.
+INFO_SHAPE: dict[str, Any] = {
+    'group': str,
+    'name': str,
+    'statename': str,
+    'spawnerr': str,
+    'pid': int,
+    'start': int,
+    'now': int,
 }
 
 

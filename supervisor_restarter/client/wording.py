@@ -13,16 +13,14 @@ from supervisor.options import make_namespec
 from supervisor_restarter.client.screen import Colour
 from supervisor_restarter.client.structs import Process, Restart, ended, signalled
 
-SETTLED = ('ready', 'skipped', 'failed')
+FINAL_PHASES = ('ready', 'skipped', 'failed')
 # How many processes a line of errors names; all of them have a line of their own elsewhere.
 NAMED = 5
 # How the server begins its reason for a process to which nothing was done, because the restart
 # ended before.
-NOT_REACHED = 'not reached'
+NOT_REACHED_PREFIX = 'not reached'
 # A stop that took less is not worth a word.
 LONG_STOP = 1.0  # seconds
-# Nor is a process that has been stopping, or starting, for less.
-LONG_WAIT = 1.0  # seconds
 
 
 def groups(restart: Restart) -> str:
@@ -43,12 +41,12 @@ def processes(number: int) -> str:
 
 def not_reached(process: Process) -> bool:
     """Whether nothing was done to it because the restart ended before."""
-    return process['phase'] == 'skipped' and process['error'].startswith(NOT_REACHED)
+    return process['phase'] == 'skipped' and process['error'].startswith(NOT_REACHED_PREFIX)
 
 
 def settled(process: Process) -> bool:
     """Whether it is done with; one that was not reached has been left, and is not done with."""
-    return process['phase'] in SETTLED and not not_reached(process)
+    return process['phase'] in FINAL_PHASES and not not_reached(process)
 
 
 def may_change(process: Process, restart: Restart) -> bool:
@@ -160,7 +158,7 @@ def failure(restart: Restart, reasons: bool = True) -> str:
         'cancelled': ['cancelled'],
     }.get(restart['state'], [])
     failed = [p for p in restart['processes'] if p['phase'] == 'failed']
-    pending = [p for p in restart['processes'] if p['phase'] not in SETTLED]
+    pending = [p for p in restart['processes'] if p['phase'] not in FINAL_PHASES]
     # The reason of those that were not reached is the failure, the timeout or the cancel that
     # stands before them.
     untouched = [p for p in restart['processes'] if not_reached(p)]
@@ -217,52 +215,3 @@ def named(some: Sequence[Any], key: str = '', most: int = NAMED) -> str:
 def warning_lines(restart: Restart) -> list[str]:
     """What its plan warned of."""
     return [f'warning: {text}' for text in restart.get('warnings', [])]
-
-
-# -- in motion -----------------------------------------------------------------------------------
-
-
-class Waiting:
-    """Whom a restart in motion waits for, and since when. Pure: the time (monotonic, seconds) comes
-    in.
-    """
-
-    def __init__(self) -> None:
-        self._since: dict[tuple[str, str, str], float] = {}
-        self._restart: Restart | None = None
-
-    def update(self, restart: Restart, now: float) -> None:
-        """A new look at the restart."""
-        self._restart = restart
-        since = {}
-        for process in restart['processes']:
-            if process['phase'] in ('stopping', 'starting') and not ended(restart):
-                # A server that knows how long a stop has been going on says so.
-                began = now - (process['stop_seconds'] if process['phase'] == 'stopping' else 0)
-                key = (process['group'], process['name'], process['phase'])
-                since[key] = min(began, self._since.get(key, began))
-        self._since = since
-
-    def text(self, now: float) -> str:
-        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' for
-        nobody, or not yet.
-
-        What stops comes before what starts: the next one's turn may depend on it, and it may end
-        with a SIGKILL.
-        """
-        if self._restart is None or not self._since:
-            return ''
-        key = min(self._since, key=lambda one: (one[2] != 'stopping', self._since[one]))
-        group, name, phase = key
-        seconds = now - self._since[key]
-        if seconds < LONG_WAIT:
-            return ''
-        process = next(
-            p for p in self._restart['processes'] if (p['group'], p['name']) == (group, name)
-        )
-        limit = process.get('stop_limit') or self._restart['options'].get('stop_timeout')
-        more = len(self._since) - 1
-        of = f' of {limit:.0f}' if limit and phase == 'stopping' else ''
-        return f'{namespec(process)} {phase} for {seconds:.0f} s{of}' + (
-            f' and {more} more' if more else ''
-        )

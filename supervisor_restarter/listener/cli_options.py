@@ -13,14 +13,17 @@ from supervisor_restarter.listener import rules
 from supervisor_restarter.options import DECLARED, checked
 from supervisor_restarter.text import printable
 
-PROGNAME = 'supervisor_restart_listener'
+LISTENER_NAME = 'supervisor_restart_listener'
 
 
 class _Parser(argparse.ArgumentParser):
     """Argparse with one line for an error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(Exit.USAGE, f'{PROGNAME}: {printable(message)} (for help, use {PROGNAME} -h)\n')
+        self.exit(
+            Exit.USAGE,
+            f'{LISTENER_NAME}: {printable(message)} (for help, use {LISTENER_NAME} -h)\n',
+        )
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -41,7 +44,7 @@ def _max_unavailable(text: str) -> Any:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = _Parser(
-        prog=PROGNAME,
+        prog=LISTENER_NAME,
         allow_abbrev=False,
         description=(
             'An [eventlistener:x] program for supervisord: has processes restarted by the restarter interface, a few '

@@ -21,51 +21,13 @@ import pytest
 
 from supervisor_restarter import __version__
 from supervisor_restarter.client import cli, cli_options, progress
-from supervisor_restarter.client.client import AT_THE_END, PACE, PATIENCE
-from supervisor_restarter.client.helptext import HELP, PROGNAME
+from supervisor_restarter.client.client import AT_THE_END, LONGEST_WAIT, PACE
+from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Code
+from tests.unit.client.samples import PLAN, RESTARTED, STARTED, FakeTqdm, listed, process, restart
 
 ROOT = Path(__file__).parents[3]
-
-
-def process(name, phase='ready', error='', old_pid=10, group='web', new_pid=11, **others):
-    return {
-        'group': group,
-        'name': name,
-        'phase': phase,
-        'old_pid': old_pid,
-        'new_pid': new_pid,
-        'stop_seconds': 0.1,
-        'down_seconds': 0.02,
-        'ready_seconds': 1.03,
-        'error': error,
-        **others,
-    }
-
-
-# How such a process that is ready is told of.
-RESTARTED, STARTED = 'restarted (down 0.02s, ready after 1.03s)', 'started (ready after 1.03s)'
-
-
-def restart(state, *processes, version=1, groups=('web',), **others):
-    return {
-        'id': '7',
-        'groups': list(groups),
-        'state': state,
-        'version': version,
-        'requested_at': '2024-01-02T03:04:05Z',
-        'started_at': '',
-        'finished_at': '',
-        'duration': 0.412,
-        'options': {},
-        'total': len(processes),
-        'done': sum(p['phase'] == 'ready' for p in processes),
-        'failed': sum(p['phase'] == 'failed' for p in processes),
-        'lowest_ready': 1,
-        'processes': list(processes),
-        **others,
-    }
 
 
 class Script:
@@ -108,7 +70,7 @@ class Ran:
 def elsewhere(tmp_path, monkeypatch):
     """A directory without a configuration file, and none of the machine's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', [PROGNAME])
+    monkeypatch.setattr(sys, 'argv', [COMMAND_NAME])
     monkeypatch.setenv('TERM', 'dumb')
     monkeypatch.setattr(cli_options.RestartOptions, 'default_configfile', lambda self: None)
 
@@ -523,7 +485,7 @@ def test_looks_are_paced(run):
     looks = [restart('running', process('0', 'stopping'), version=v) for v in (1, 2, 2)]
     ran = run('web', script=played(*looks, restart('succeeded', process('0'), version=3)))
     assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, PACE)] * 3 + [
-        ('waitRestart', '7', 2, PATIENCE)
+        ('waitRestart', '7', 2, LONGEST_WAIT)
     ]
 
 
@@ -627,7 +589,7 @@ def test_quiet_prints_nothing_and_waits_for_the_end_only(run):
         ),
     )
     assert (ran.status, ran.out, ran.err) == (0, [], [])
-    assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, PATIENCE)] * 3
+    assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, LONGEST_WAIT)] * 3
 
 
 def test_quiet_failure_is_one_line_on_stderr(run):
@@ -759,7 +721,7 @@ def test_ctrl_c_detaches(run, args):
         ],
     )
     assert ran.status == 130
-    command = f"{PROGNAME} -c 'a b.conf' -s unix:///x.sock -u me -p PASSWORD"
+    command = f"{COMMAND_NAME} -c 'a b.conf' -s unix:///x.sock -u me -p PASSWORD"
     assert ran.err == [
         f'detached: restart 7 goes on; to wait for it: {command} --wait 7; '
         f'to cancel it: {command} --cancel 7'
@@ -773,7 +735,7 @@ def test_ctrl_c_detaches(run, args):
 def test_ctrl_c_before_the_id_is_known(run):
     ran = run('web', script=[('startRestart', KeyboardInterrupt())])
     assert ran.status == 130
-    assert ran.err == [f'interrupted: a restart may have begun; to see: {PROGNAME} --status']
+    assert ran.err == [f'interrupted: a restart may have begun; to see: {COMMAND_NAME} --status']
 
 
 def test_ctrl_c_while_asking(run):
@@ -783,7 +745,7 @@ def test_ctrl_c_while_asking(run):
 
 @pytest.mark.parametrize(
     ('argv0', 'command'),
-    [(f'./bin/{PROGNAME}', f'./bin/{PROGNAME}'), ('/usr/lib/other.py', PROGNAME)],
+    [(f'./bin/{COMMAND_NAME}', f'./bin/{COMMAND_NAME}'), ('/usr/lib/other.py', COMMAND_NAME)],
 )
 def test_cancel_command_names_this_program_where_it_is(monkeypatch, argv0, command):
     monkeypatch.setattr(sys, 'argv', [argv0])
@@ -793,32 +755,6 @@ def test_cancel_command_names_this_program_where_it_is(monkeypatch, argv0, comma
 
 
 # -- plan, status, cancel ------------------------------------------------------------------------
-
-PLAN: dict[str, Any] = {
-    'groups': ['web'],
-    'options': {},
-    'total': 2,
-    'warnings': ['web:01 has no readiness'],
-    'batches': [
-        {
-            'number': 1,
-            'after': 0.0,
-            'longest': 12.5,
-            'processes': [
-                {'group': 'web', 'name': '00', 'state': 'RUNNING', 'pid': 12, 'action': 'restart'}
-            ],
-        },
-        {
-            'number': 2,
-            'after': 0.2,
-            'longest': 0,
-            'processes': [
-                {'group': 'web', 'name': '01', 'state': 'STOPPED', 'pid': 0, 'action': 'start'}
-            ],
-        },
-    ],
-    'left': [{'group': 'web', 'name': '02', 'state': 'FATAL', 'reason': 'not running'}],
-}
 
 
 def test_plan(run):
@@ -844,12 +780,6 @@ def test_plan_as_json(run):
         'options': {'timeout': None},
         'exit_status': 0,
     }
-
-
-def listed(**others):
-    struct = restart('running', process('0'), **others)
-    del struct['processes']
-    return struct
 
 
 def test_status_of_all(run):
@@ -963,7 +893,7 @@ def test_ctrl_c_while_waiting_says_how_to_wait_on(run):
     )
     assert ran.status == 130
     assert ran.err[0].startswith(
-        f'detached: restart 7 goes on; to wait for it: {PROGNAME} --wait 7; '
+        f'detached: restart 7 goes on; to wait for it: {COMMAND_NAME} --wait 7; '
     )
 
 
@@ -1016,29 +946,6 @@ def test_cancel(run):
 
 
 # -- the terminal --------------------------------------------------------------------------------
-
-
-class FakeTqdm:
-    """The part of tqdm that is used; notes what the bar showed."""
-
-    bars: list[FakeTqdm] = []
-
-    def __init__(self, total, file, **options):
-        self.total, self.file, self.n, self.closed = total, file, 0, False
-        self.seen: list[tuple[str, int]] = []
-        self.bars.append(self)
-
-    def set_description_str(self, text, refresh):
-        self.description = text
-
-    def refresh(self):
-        self.seen.append((self.description, self.n))
-
-    def write(self, line, file):
-        file.write(line + '\n')
-
-    def close(self):
-        self.closed = True
 
 
 class Terminal(io.TextIOWrapper):
@@ -1321,7 +1228,7 @@ def test_no_shell_without_i_or_without_a_restart(run, shells):
 
 
 def test_script_runs_from_a_checkout(tmp_path):
-    script = ROOT / 'bin' / PROGNAME
+    script = ROOT / 'bin' / COMMAND_NAME
     assert os.access(script, os.X_OK)
     done = subprocess.run(
         [sys.executable, str(script), '-h'],

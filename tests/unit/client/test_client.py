@@ -17,8 +17,8 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from supervisor_restarter.client.client import (
     AT_THE_END,
+    LONGEST_WAIT,
     PACE,
-    PATIENCE,
     Client,
     ClientError,
     Exit,
@@ -411,7 +411,7 @@ def test_follow_waits_for_a_change_only_after_a_look_that_saw_none():
         ('waitRestart', '7', AT_THE_END, PACE),
         ('waitRestart', '7', AT_THE_END, PACE),
         ('waitRestart', '7', AT_THE_END, PACE),
-        ('waitRestart', '7', 4, PATIENCE),
+        ('waitRestart', '7', 4, LONGEST_WAIT),
         ('waitRestart', '7', AT_THE_END, PACE),
     ]
 
@@ -434,7 +434,7 @@ def test_wait_asks_for_the_end_only():
         ('waitRestart', restart('failed')),
     )
     assert client_of(script).wait('7')['state'] == 'failed'
-    assert script.calls == [('waitRestart', '7', AT_THE_END, PATIENCE)] * 3
+    assert script.calls == [('waitRestart', '7', AT_THE_END, LONGEST_WAIT)] * 3
 
 
 def test_broken_connection_is_tried_once_more():

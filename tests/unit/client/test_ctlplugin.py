@@ -17,17 +17,12 @@ from supervisor_restarter import make_ctlplugin
 from supervisor_restarter.client import ctlplugin
 from supervisor_restarter.client.client import AT_THE_END, PACE
 from supervisor_restarter.faults import Code
-from tests.unit.client.test_cli import FakeTqdm, process, restart
+from tests.unit.client.samples import FakeTqdm, info, process, restart
 
 SECONDS = 'must be a number of seconds from 0 to 10000000, or with a unit as in 90s, 5m, 2h, 1d'
 UNKNOWN = Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')
 QUICK = ['quickstart', 'quickstop', 'quickrestart']
 COMMANDS = [*QUICK, 'rolling', 'restarts', 'cancelrestart', 'waitrestart', 'retryrestart']
-
-
-def info(spec, state='RUNNING', why=''):
-    group, _, name = spec.partition(':')
-    return {'group': group, 'name': name or group, 'statename': state, 'spawnerr': why}
 
 
 class Server:
@@ -539,12 +534,12 @@ def test_without_the_interface(line, method):
 @pytest.mark.parametrize('interface', [True, False])
 def test_what_is_as_wanted_already_is_one_line(line, said, interface):
     infos = [info('web:0'), info('web:1'), info('off:0', 'STOPPED'), info('off:1', 'STOPPED')]
-    goal, fault = ('Start', 'STOPPED') if 'start' in line else ('Stop', 'RUNNING')
+    verb, fault = ('Start', 'STOPPED') if 'start' in line else ('Stop', 'RUNNING')
     if line.endswith('all'):
         infos = [one for one in infos if one['statename'] != fault]
     server = Server(
         supervisor_getAllProcessInfo=[infos],
-        **({f'restarter_quick{goal}': [[]]} if interface else {}),
+        **({f'restarter_quick{verb}': [[]]} if interface else {}),
     )
     ctl = Ctl(server)
     assert ctl.run(line) == [said]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from supervisor_restarter.client.failures import MOST_LOGS, in_full
-from supervisor_restarter.client.logtails import LENGTH, MOST_LINES, WIDEST, last_lines
+from supervisor_restarter.client.logtails import LAST_LINES, LENGTH, WIDEST, last_lines
 from supervisor_restarter.client.screen import Colour
-from tests.unit.client.test_cli import process, restart
+from tests.unit.client.samples import process, restart
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ from tests.unit.client.test_cli import process, restart
         (b'\xff\xc3\xa4\n', ['\ufffdä']),
         (b'a\tb\n', ['a       b']),
         (b'x' * 500, ['x' * WIDEST + '...']),
-        (b''.join(b'%d\n' % n for n in range(50)), [str(n) for n in range(50 - MOST_LINES, 50)]),
-        (b'cut' + b'\nwhole' * 300, ['whole'] * MOST_LINES),
+        (b''.join(b'%d\n' % n for n in range(50)), [str(n) for n in range(50 - LAST_LINES, 50)]),
+        (b'cut' + b'\nwhole' * 300, ['whole'] * LAST_LINES),
     ],
 )
 def test_last_lines(text, lines):

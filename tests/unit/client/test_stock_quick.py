@@ -10,6 +10,7 @@ from xmlrpc.client import Fault
 import pytest
 from supervisor.xmlrpc import Faults
 
+from supervisor_restarter.client import quick_reports
 from supervisor_restarter.client.client import Client, ClientError, Exit
 from supervisor_restarter.client.stock_calls import (
     LONGEST_PAUSE,
@@ -19,21 +20,17 @@ from supervisor_restarter.client.stock_calls import (
     carry_out,
     pauses,
 )
-from supervisor_restarter.client.stock_quick import Goal, Quick, settled
+from supervisor_restarter.client.stock_quick import Quick, Verb
 from supervisor_restarter.faults import Code, Refusal
+from tests.unit.client.samples import info
 
 OK = True
 
 
-def info(spec, state, why=''):
-    group, _, name = spec.partition(':')
-    return {'group': group, 'name': name or group, 'statename': state, 'spawnerr': why}
-
-
-def begun(goal, *states, names='all'):
+def begun(verb, *states, names='all'):
     """A command over web:0, web:1, ... in these states."""
     return Quick.of(
-        goal, names, [info(f'web:{number}', state) for number, state in enumerate(states)]
+        verb, names, [info(f'web:{number}', state) for number, state in enumerate(states)]
     )
 
 
@@ -45,60 +42,60 @@ def lines(quick):
 
 
 @pytest.mark.parametrize(
-    ('goal', 'state', 'names', 'call'),
+    ('verb', 'state', 'names', 'call'),
     [
         *(
-            (goal, state, 'web:0', call)
-            for goal, state, call in [
-                (Goal.START, 'STOPPED', 'startProcess'),
-                (Goal.START, 'EXITED', 'startProcess'),
-                (Goal.START, 'FATAL', 'startProcess'),
-                (Goal.START, 'STOPPING', None),
-                (Goal.STOP, 'RUNNING', 'stopProcess'),
-                (Goal.STOP, 'STARTING', 'stopProcess'),
-                (Goal.STOP, 'BACKOFF', 'stopProcess'),
-                (Goal.STOP, 'STOPPING', None),
-                (Goal.RESTART, 'RUNNING', 'stopProcess'),
-                (Goal.RESTART, 'STARTING', 'stopProcess'),
-                (Goal.RESTART, 'BACKOFF', 'stopProcess'),
-                (Goal.RESTART, 'STOPPING', None),
-                (Goal.RESTART, 'EXITED', 'startProcess'),
-                (Goal.RESTART, 'FATAL', 'startProcess'),
-                (Goal.RESTART, 'STOPPED', 'startProcess'),
+            (verb, state, 'web:0', call)
+            for verb, state, call in [
+                (Verb.START, 'STOPPED', 'startProcess'),
+                (Verb.START, 'EXITED', 'startProcess'),
+                (Verb.START, 'FATAL', 'startProcess'),
+                (Verb.START, 'STOPPING', None),
+                (Verb.STOP, 'RUNNING', 'stopProcess'),
+                (Verb.STOP, 'STARTING', 'stopProcess'),
+                (Verb.STOP, 'BACKOFF', 'stopProcess'),
+                (Verb.STOP, 'STOPPING', None),
+                (Verb.RESTART, 'RUNNING', 'stopProcess'),
+                (Verb.RESTART, 'STARTING', 'stopProcess'),
+                (Verb.RESTART, 'BACKOFF', 'stopProcess'),
+                (Verb.RESTART, 'STOPPING', None),
+                (Verb.RESTART, 'EXITED', 'startProcess'),
+                (Verb.RESTART, 'FATAL', 'startProcess'),
+                (Verb.RESTART, 'STOPPED', 'startProcess'),
             ]
         ),
-        (Goal.START, 'STOPPED', 'all', 'startProcess'),
-        (Goal.RESTART, 'STOPPED', 'web', 'startProcess'),
-        (Goal.RESTART, 'EXITED', 'all', 'startProcess'),
-        (Goal.RESTART, 'FATAL', 'w*', 'startProcess'),
+        (Verb.START, 'STOPPED', 'all', 'startProcess'),
+        (Verb.RESTART, 'STOPPED', 'web', 'startProcess'),
+        (Verb.RESTART, 'EXITED', 'all', 'startProcess'),
+        (Verb.RESTART, 'FATAL', 'w*', 'startProcess'),
     ],
 )
-def test_what_is_called_first(goal, state, names, call):
-    quick = begun(goal, state, names=[names])
+def test_what_is_called_first(verb, state, names, call):
+    quick = begun(verb, state, names=[names])
     assert quick.calls() == ([(call, 'web:0')] if call else [])
     assert not quick.over
     assert lines(quick) == []
 
 
 @pytest.mark.parametrize(
-    ('goal', 'state', 'names', 'said'),
+    ('verb', 'state', 'names', 'said'),
     [
-        (Goal.START, 'RUNNING', 'web:0', ['web:0: ERROR (already started)']),
-        (Goal.START, 'BACKOFF', 'web:0', ['web:0: ERROR (already started)']),
-        (Goal.START, 'RUNNING', 'web', []),
-        (Goal.START, 'RUNNING', 'all', []),
-        (Goal.STOP, 'STOPPED', 'web:0', ['web:0: ERROR (not running)']),
-        (Goal.STOP, 'FATAL', 'web:0', ['web:0: ERROR (not running)']),
-        (Goal.STOP, 'STOPPED', 'web:', []),
-        (Goal.STOP, 'EXITED', '*', []),
-        (Goal.RESTART, 'STOPPED', 'all', []),
-        (Goal.RESTART, 'STOPPED', 'we*', []),
-        (Goal.RESTART, 'UNKNOWN', 'web:0', ['web:0: ERROR (failed): state UNKNOWN']),
-        (Goal.START, 'UNKNOWN', 'all', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Verb.START, 'RUNNING', 'web:0', ['web:0: ERROR (already started)']),
+        (Verb.START, 'BACKOFF', 'web:0', ['web:0: ERROR (already started)']),
+        (Verb.START, 'RUNNING', 'web', []),
+        (Verb.START, 'RUNNING', 'all', []),
+        (Verb.STOP, 'STOPPED', 'web:0', ['web:0: ERROR (not running)']),
+        (Verb.STOP, 'FATAL', 'web:0', ['web:0: ERROR (not running)']),
+        (Verb.STOP, 'STOPPED', 'web:', []),
+        (Verb.STOP, 'EXITED', '*', []),
+        (Verb.RESTART, 'STOPPED', 'all', []),
+        (Verb.RESTART, 'STOPPED', 'we*', []),
+        (Verb.RESTART, 'UNKNOWN', 'web:0', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Verb.START, 'UNKNOWN', 'all', ['web:0: ERROR (failed): state UNKNOWN']),
     ],
 )
-def test_what_needs_nothing(goal, state, names, said):
-    quick = begun(goal, state, names=[names])
+def test_what_needs_nothing(verb, state, names, said):
+    quick = begun(verb, state, names=[names])
     assert quick.over
     assert quick.calls() == []
     assert lines(quick) == said
@@ -106,14 +103,14 @@ def test_what_needs_nothing(goal, state, names, said):
 
 def test_a_name_that_matches_nothing_refuses_all():
     with pytest.raises(Refusal, match="nothing is named or matched by 'foo', 'x\\*'"):
-        begun(Goal.STOP, 'RUNNING', names=['web', 'foo', 'x*'])
+        begun(Verb.STOP, 'RUNNING', names=['web', 'foo', 'x*'])
 
 
 # -- how it goes on --------------------------------------------------------------------------
 
 
 def test_each_process_goes_its_own_way():
-    quick = begun(Goal.RESTART, 'RUNNING', 'RUNNING')
+    quick = begun(Verb.RESTART, 'RUNNING', 'RUNNING')
     assert [method for method, _ in quick.calls()] == ['stopProcess'] * 2
     quick.answered([OK, OK])
     quick.seen([info('web:0', 'STOPPED'), info('web:1', 'STOPPING')])
@@ -155,7 +152,7 @@ STOPPED_IT = 'web:0: ERROR (somebody else stopped it meanwhile; it was left so)'
     ],
 )
 def test_what_becomes_of_a_start(state, why, said, code):
-    quick = begun(Goal.START, 'STOPPED')
+    quick = begun(Verb.START, 'STOPPED')
     quick.calls()
     quick.answered([OK])
     quick.seen([info('web:0', state, why)])
@@ -176,9 +173,9 @@ def test_what_becomes_of_a_start(state, why, said, code):
         (Faults.FAILED, 'FAILED: bad', 'failed): bad'),
     ],
 )
-@pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])
-def test_faults(goal, fault, text, said):
-    quick = begun(goal, 'STOPPED' if goal is Goal.START else 'RUNNING')
+@pytest.mark.parametrize('verb', [Verb.START, Verb.STOP])
+def test_faults(verb, fault, text, said):
+    quick = begun(verb, 'STOPPED' if verb is Verb.START else 'RUNNING')
     quick.calls()
     quick.answered([{'faultCode': fault, 'faultString': text}])
     assert quick.over
@@ -186,7 +183,7 @@ def test_faults(goal, fault, text, said):
 
 
 def test_a_spawn_error_is_explained_by_the_look_that_follows():
-    quick = begun(Goal.START, 'STOPPED')
+    quick = begun(Verb.START, 'STOPPED')
     quick.calls()
     quick.answered([{'faultCode': Faults.SPAWN_ERROR, 'faultString': 'SPAWN_ERROR: web:0'}])
     quick.seen([info('web:0', 'BACKOFF', 'no more memory')])
@@ -194,21 +191,21 @@ def test_a_spawn_error_is_explained_by_the_look_that_follows():
 
 
 @pytest.mark.parametrize(
-    ('goal', 'state', 'said'),
+    ('verb', 'state', 'said'),
     [
-        (Goal.STOP, 'STOPPED', ['web:0: stopped']),
-        (Goal.STOP, 'EXITED', ['web:0: stopped']),
-        (Goal.STOP, 'STOPPING', []),
-        (Goal.STOP, 'RUNNING', ['web:0: ERROR (somebody else started it again meanwhile)']),
-        (Goal.STOP, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
-        (Goal.RESTART, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
-        (Goal.RESTART, 'RUNNING', ['web:0: started']),  # somebody else was quicker
-        (Goal.RESTART, 'STARTING', []),
-        (Goal.RESTART, 'BACKOFF', ['web:0: ERROR (spawn error)']),
+        (Verb.STOP, 'STOPPED', ['web:0: stopped']),
+        (Verb.STOP, 'EXITED', ['web:0: stopped']),
+        (Verb.STOP, 'STOPPING', []),
+        (Verb.STOP, 'RUNNING', ['web:0: ERROR (somebody else started it again meanwhile)']),
+        (Verb.STOP, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Verb.RESTART, 'UNKNOWN', ['web:0: ERROR (failed): state UNKNOWN']),
+        (Verb.RESTART, 'RUNNING', ['web:0: started']),  # somebody else was quicker
+        (Verb.RESTART, 'STARTING', []),
+        (Verb.RESTART, 'BACKOFF', ['web:0: ERROR (spawn error)']),
     ],
 )
-def test_what_becomes_of_a_stop(goal, state, said):
-    quick = begun(goal, 'RUNNING')
+def test_what_becomes_of_a_stop(verb, state, said):
+    quick = begun(verb, 'RUNNING')
     quick.calls()
     quick.answered([OK])
     quick.seen([info('web:0', state)])
@@ -217,7 +214,7 @@ def test_what_becomes_of_a_stop(goal, state, said):
 
 
 def test_a_process_that_exits_and_is_restarted_by_supervisor_before_the_stop_is_stopped_then():
-    quick = begun(Goal.STOP, 'RUNNING')
+    quick = begun(Verb.STOP, 'RUNNING')
     quick.calls()
     quick.answered([{'faultCode': Faults.NOT_RUNNING, 'faultString': 'NOT_RUNNING: web:0'}])
     quick.seen([info('web:0', 'STARTING')])
@@ -225,7 +222,7 @@ def test_a_process_that_exits_and_is_restarted_by_supervisor_before_the_stop_is_
 
 
 def test_what_is_being_stopped_already_is_started_when_it_is_down():
-    quick = begun(Goal.START, 'STOPPING')
+    quick = begun(Verb.START, 'STOPPING')
     quick.seen([info('web:0', 'STOPPING')])
     assert quick.calls() == []
     quick.seen([info('web:0', 'STOPPED')])
@@ -236,7 +233,7 @@ def test_what_is_being_stopped_already_is_started_when_it_is_down():
 
 
 def test_a_process_that_is_no_longer_there():
-    quick = begun(Goal.RESTART, 'RUNNING', 'RUNNING')
+    quick = begun(Verb.RESTART, 'RUNNING', 'RUNNING')
     quick.calls()
     quick.answered([OK, OK])
     quick.seen([info('web:1', 'STOPPING')])
@@ -252,7 +249,7 @@ def row(status, text='OK', name='0'):
 
 
 def test_a_start_by_the_server_is_watched():
-    quick = Quick.begun(Goal.START, [row(80), row(80, name='1')])
+    quick = Quick.begun(Verb.START, [row(80), row(80, name='1')])
     assert quick.calls() == []
     quick.seen([info('web:0', 'RUNNING'), info('web:1', 'STARTING')])
     assert lines(quick) == ['web:0: started']
@@ -260,7 +257,7 @@ def test_a_start_by_the_server_is_watched():
 
 
 def test_a_stop_by_the_server_is_watched():
-    quick = Quick.begun(Goal.STOP, [row(80)])
+    quick = Quick.begun(Verb.STOP, [row(80)])
     quick.seen([info('web:0', 'STOPPING')])
     assert lines(quick) == []
     quick.seen([info('web:0', 'STOPPED')])
@@ -268,45 +265,45 @@ def test_a_stop_by_the_server_is_watched():
 
 
 @pytest.mark.parametrize(
-    ('goal', 'status', 'text', 'said', 'code'),
+    ('verb', 'status', 'text', 'said', 'code'),
     [
-        (Goal.START, 60, 'ALREADY_STARTED: web:0', 'already started)', 60),
-        (Goal.STOP, 70, 'NOT_RUNNING: web:0', 'not running)', 70),
+        (Verb.START, 60, 'ALREADY_STARTED: web:0', 'already started)', 60),
+        (Verb.STOP, 70, 'NOT_RUNNING: web:0', 'not running)', 70),
         (
-            Goal.START,
+            Verb.START,
             50,
             'SPAWN_ERROR: exit status 3; state BACKOFF',
             'spawn error): exit status 3; state BACKOFF',
             50,
         ),
         (
-            Goal.START,
+            Verb.START,
             50,
             'SPAWN_ERROR: exit status 3; state EXITED',
             'abnormal termination): exit status 3; state EXITED',
             Faults.ABNORMAL_TERMINATION,
         ),
         (
-            Goal.START,
+            Verb.START,
             50,
             "SPAWN_ERROR: can't find command '/x'; state STOPPED",
             "no such file): can't find command '/x'; state STOPPED",
             Faults.NO_FILE,
         ),
         (
-            Goal.START,
+            Verb.START,
             50,
             "SPAWN_ERROR: command at '/' is a directory",
             "file is not executable): command at '/' is a directory",
             Faults.NOT_EXECUTABLE,
         ),
-        (Goal.STOP, 30, 'FAILED: it cannot be signalled', 'failed): it cannot be signalled', 30),
-        (Goal.STOP, int(Code.TIMEOUT), 'TIMEOUT: its turn', 'timed out): its turn', Code.TIMEOUT),
-        (Goal.START, int(Code.CANCELLED), 'CANCELLED: gone', 'cancelled): gone', Code.CANCELLED),
+        (Verb.STOP, 30, 'FAILED: it cannot be signalled', 'failed): it cannot be signalled', 30),
+        (Verb.STOP, int(Code.TIMEOUT), 'TIMEOUT: its turn', 'timed out): its turn', Code.TIMEOUT),
+        (Verb.START, int(Code.CANCELLED), 'CANCELLED: gone', 'cancelled): gone', Code.CANCELLED),
     ],
 )
-def test_what_the_server_could_not_do(goal, status, text, said, code):
-    quick = Quick.begun(goal, [row(status, text)])
+def test_what_the_server_could_not_do(verb, status, text, said, code):
+    quick = Quick.begun(verb, [row(status, text)])
     assert quick.over
     assert [(report.line, report.code) for report in quick.fresh()] == [
         (f'web:0: ERROR ({said}', code)
@@ -314,7 +311,7 @@ def test_what_the_server_could_not_do(goal, status, text, said, code):
 
 
 def test_what_is_still_stopping_when_the_servers_call_times_out_is_left_to_the_server():
-    quick = Quick.begun(Goal.START, [row(int(Code.TIMEOUT), 'TIMEOUT: it is still stopping')])
+    quick = Quick.begun(Verb.START, [row(int(Code.TIMEOUT), 'TIMEOUT: it is still stopping')])
     assert quick.over
     assert [report.line for report in quick.fresh()] == [
         'web:0: ERROR (timed out): it is still stopping'
@@ -385,7 +382,7 @@ def process(phase, error='', old_pid=10, new_pid=11, stop_seconds=0.1):
     ],
 )
 def test_processes_of_a_restart(state, process, said, code):
-    reports = settled({'state': state, 'processes': [process]})
+    reports = quick_reports.of_restart({'state': state, 'processes': [process]})
     assert [(report.line, report.code) for report in reports] == ([(said, code)] if said else [])
 
 
@@ -442,7 +439,7 @@ class Fake:
 
     def restart(self, say=None):
         requests = Requests(Client(lambda: self, 'unix:///sock'))
-        quick = Quick.of(Goal.RESTART, 'all', requests.look())
+        quick = Quick.of(Verb.RESTART, 'all', requests.look())
         said = say if say is not None else []
         carry_out(quick, requests, lambda quick: said.extend(lines(quick)), said.append, self.sleep)
         return said
@@ -523,7 +520,7 @@ def test_an_interrupt_of_a_stop_ends_it_at_once():
     requests = Requests(Client(lambda: fake, ''))
     with pytest.raises(Interrupted, match='what has begun goes on'):
         carry_out(
-            Quick.of(Goal.STOP, 'all', requests.look()),
+            Quick.of(Verb.STOP, 'all', requests.look()),
             requests,
             lambda quick: None,
             pytest.fail,
@@ -610,7 +607,7 @@ def test_answers_of_another_kind_are_told_apart(answer):
     requests = Requests(
         Client(lambda: type('Odd', (), {'system.multicall': lambda self, calls: answer})(), '')
     )
-    quick = Quick.of(Goal.RESTART, 'all', fake.infos())
+    quick = Quick.of(Verb.RESTART, 'all', fake.infos())
     with pytest.raises(ClientError, match='something unexpected; not started again: web:0'):
         carry_out(quick, requests, lambda quick: None, pytest.fail, fake.sleep)
 

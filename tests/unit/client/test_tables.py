@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from supervisor_restarter.client.tables import plan_lines, table, when
-from tests.unit.client.test_cli import PLAN, process, restart
+from tests.unit.client.samples import PLAN, process, restart
 
 NOW = datetime(2024, 1, 2, 12, 0, 0, tzinfo=timezone.utc).timestamp()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from supervisor_restarter.client.screen import Colour
+from supervisor_restarter.client.waiting import Waiting
 from supervisor_restarter.client.wording import (
-    Waiting,
     colour,
     failure,
     process_line,
@@ -14,7 +14,7 @@ from supervisor_restarter.client.wording import (
     summary,
     together,
 )
-from tests.unit.client.test_cli import process, restart
+from tests.unit.client.samples import process, restart
 
 KILLED = 'killed after 3.0 s: did not stop within stopwaitsecs'
 FAILED_FIRST = 'not reached: web:2 failed first (on_failure = abort)'

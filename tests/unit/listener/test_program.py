@@ -12,8 +12,16 @@ from supervisor import childutils
 from supervisor_restarter.client.client import ClientError, Exit
 from supervisor_restarter.faults import Code
 from supervisor_restarter.listener import program, rules
-from supervisor_restarter.listener.program import BadProtocol, Event, Listener
-from supervisor_restarter.listener.rules import Process, RuleBook, When
+from supervisor_restarter.listener.listener import RETRY_SECONDS, Listener, Supervisord
+from supervisor_restarter.listener.protocol import (
+    MOST_HEADER,
+    MOST_PAYLOAD,
+    BadProtocol,
+    Event,
+    next_event,
+)
+from supervisor_restarter.listener.rulebook import ProcessInfo, RuleBook
+from supervisor_restarter.listener.rules import When
 
 HEADER = 'ver:3.0 server:supervisor serial:1 pool:x poolserial:1 eventname:{} len:{}\n'
 URL = {'SUPERVISOR_SERVER_URL': 'unix:///nonexistent'}
@@ -32,8 +40,8 @@ class FakeServer:
         self.gone = False
         self.asked = []
         self.everything = [
-            Process('web', '0', 'RUNNING', 100, 0, 900),
-            Process('app', 'app', 'RUNNING', 7, 0, 900),
+            ProcessInfo('web', '0', 'RUNNING', 100, 0, 900),
+            ProcessInfo('app', 'app', 'RUNNING', 7, 0, 900),
         ]
 
     def processes(self):
@@ -68,7 +76,7 @@ def make(server, *whens, watched=(), dry_run=False, sizes=None):
 def event(text):
     stdout = io.StringIO()
     try:
-        return program.next_event(io.StringIO(text, newline='\n'), stdout), stdout.getvalue()
+        return next_event(io.StringIO(text, newline='\n'), stdout), stdout.getvalue()
     except BadProtocol as error:
         return str(error), stdout.getvalue()
 
@@ -114,7 +122,7 @@ def test_the_end_of_supervisord(text):
         'len:5\n',
         'eventname:x\n',
         HEADER.format('x', 'y'),
-        'x' * (program.MOST_HEADER + 1),
+        'x' * (MOST_HEADER + 1),
     ],
 )
 def test_a_malformed_header(text):
@@ -124,7 +132,7 @@ def test_a_malformed_header(text):
     assert stdout == 'READY\n'
 
 
-@pytest.mark.parametrize('length', [-1, program.MOST_PAYLOAD + 1, 10**30])
+@pytest.mark.parametrize('length', [-1, MOST_PAYLOAD + 1, 10**30])
 def test_an_oversized_payload_is_not_read_and_not_sent_again(length):
     error, stdout = event(HEADER.format('x', length) + 'payload')
     assert error.startswith(f'a payload of {length} characters')
@@ -152,7 +160,7 @@ def test_other_events_do_nothing():
 
 @pytest.mark.parametrize('error', [BUSY, GONE])
 @pytest.mark.parametrize(
-    ('next_event', 'after'), [(TICK, 0), (Event('PROCESS_LOG_STDOUT', 'x'), program.RETRY_SECONDS)]
+    ('next_event', 'after'), [(TICK, 0), (Event('PROCESS_LOG_STDOUT', 'x'), RETRY_SECONDS)]
 )
 def test_what_is_refused_for_now_is_tried_at_the_next_tick_or_a_later_event(
     monkeypatch, error, next_event, after
@@ -275,7 +283,7 @@ def test_a_name_that_matches_nothing_is_told_once_for_as_long_as_it_does():
     assert said == [
         "--memory wbe=1MB: BAD_GROUP: nothing is named or matched by 'wbe'; did you mean 'web'?"
     ]
-    server.everything.append(Process('wbe', 'wbe', 'STOPPED', 0, 0, 0))
+    server.everything.append(ProcessInfo('wbe', 'wbe', 'STOPPED', 0, 0, 0))
     made.obey(TICK)
     del server.everything[-1]
     made.obey(TICK)
@@ -291,7 +299,7 @@ def test_no_answer_of_supervisord_is_a_traceback(monkeypatch):
         childutils, 'getRPCInterface', lambda env: type('P', (), {'supervisor': Odd()})
     )
     with pytest.raises(ClientError, match='something unexpected'):
-        program.Supervisord(URL).processes()
+        Supervisord(URL).processes()
 
 
 # -- the command line ------------------------------------------------------------------------
