@@ -1,27 +1,35 @@
 """The options of a restart: what they are, what is allowed, where they come from.
 
-An option is declared once, in DECLARED. The configuration file gives text, XML-RPC gives values;
-text is turned into a value first, then both go through the same check.
+An option is declared once, in DECLARED, with the kind of value that it takes (option_kinds.py). It
+comes from the configuration of supervisord or from a call; what is set in neither has the default of
+Options.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from signal import Signals  # their names only
-from typing import Any, Callable
+from typing import Any
 
 from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.option_kinds import (
+    FLAG,
+    MAX_UNAVAILABLE,
+    METHOD,
+    MOST_PROCESSES,
+    RESTART,
+    SECONDS,
+    Kind,
+    checked,
+    choice,
+    count,
+    of_text,
+)
 from supervisor_restarter.spelling import closest, did_you_mean
 from supervisor_restarter.text import plainly, shown
 
-MOST_PROCESSES = 10_000
-MOST_SECONDS = 10_000_000  # about four months; keeps every deadline far from overflow
 CALL_TIMEOUT = 5.0  # seconds; holds for restartProcessGroup and quick* where no timeout is set
 EVERYTHING = '100%'  # max_unavailable: no limit
-RESTART = 'restart'  # method: stop and start
 CALL, CONFIGURATION, DEFAULT = 'call', 'configuration', 'default'  # where an option can come from
 
 
@@ -113,137 +121,26 @@ class Settings:
     fast_spawn: bool = True
 
 
-@dataclass(frozen=True)
-class Kind:
-    """The kind of value that an option takes: `allowed` in words, `of_text` (ValueError if it is
-    none) for the configuration, `accepts` for a value.
-    """
-
-    allowed: str
-    of_text: Callable[[str], Any]
-    accepts: Callable[[Any], bool]
-    normal: Callable[[Any], Any] = lambda value: value
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _count(least: int, most: int) -> Kind:
-    return Kind(
-        f'a whole number from {least} to {most}',
-        int,
-        lambda value: (
-            isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        ),
-    )
-
-
-def _choice(*words: str) -> Kind:
-    return Kind(
-        ' or '.join(words), str.lower, lambda value: isinstance(value, str) and value in words
-    )
-
-
-def _int_or_text(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def _is_max_unavailable(value: Any) -> bool:
-    if isinstance(value, str):
-        return bool(re.fullmatch('[0-9]{1,3}%', value)) and 1 <= int(value[:-1]) <= 100
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_PROCESSES
-
-
-def _percentage(value: int | str) -> int | str:
-    return value if isinstance(value, int) else f'{int(value[:-1])}%'
-
-
-def _method(value: str) -> str:
-    """'signal:sighup' as 'signal:HUP', anything else as it is."""
-    word, colon, name = value.partition(':')
-    return f'{word}:{re.sub("^SIG", "", name.upper())}' if colon else value
-
-
-def _is_method(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    word, _, name = _method(value).partition(':')
-    return value == RESTART or (word == 'signal' and f'SIG{name}' in Signals.__members__)
-
-
-def _flag_of_text(text: str) -> bool:
-    # the words of Supervisor's own booleans
-    try:
-        return {
-            'true': True,
-            'yes': True,
-            'on': True,
-            '1': True,
-            'false': False,
-            'no': False,
-            'off': False,
-            '0': False,
-        }[text.lower()]
-    except KeyError:
-        raise ValueError(text) from None
-
-
-SECONDS = Kind(
-    f'a number of seconds from 0 to {MOST_SECONDS}',
-    float,
-    lambda value: _is_number(value) and 0 <= value <= MOST_SECONDS,
-    float,
-)
-# XML-RPC clients in some languages have no booleans and send 0 or 1
-FLAG = Kind(
-    'true or false',
-    _flag_of_text,
-    lambda value: isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)),
-    bool,
-)
-
 DECLARED: dict[str, Kind] = {
     'delay': SECONDS,
     'timeout': SECONDS,
-    'stagger_factor': _count(1, MOST_PROCESSES),
-    'max_unavailable': Kind(
-        f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
-        _int_or_text,
-        _is_max_unavailable,
-        _percentage,
-    ),
+    'stagger_factor': count(1, MOST_PROCESSES),
+    'max_unavailable': MAX_UNAVAILABLE,
     'scout': SECONDS,
     'min_ready': SECONDS,
     'ready_timeout': SECONDS,
-    'method': Kind(
-        'restart, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method
-    ),
+    'method': METHOD,
     'stop_timeout': SECONDS,
-    'on_failure': _choice('abort', 'continue'),
-    'if_busy': _choice('fail', 'queue'),
+    'on_failure': choice('abort', 'continue'),
+    'if_busy': choice('fail', 'queue'),
     'only_running': FLAG,
 }
 OPTIONAL = ('timeout', 'stop_timeout')
 CONFIGURATION_ONLY: dict[str, Kind] = {
-    'history': _count(0, 10_000),
+    'history': count(0, 10_000),
     'heed_stops': FLAG,
     'fast_spawn': FLAG,
 }
-
-
-def checked(name: str, kind: Kind, value: Any) -> Any:
-    """`value` in its normal form; Refusal BAD_OPTION naming `name`, the value and what is allowed."""
-    if not kind.accepts(value):
-        raise Refusal(
-            Code.BAD_OPTION, f'{name} = {shown(value)} is not allowed: it must be {kind.allowed}'
-        )
-    return kind.normal(value)
 
 
 def with_call(defaults: Options, given: Any) -> Options:
@@ -290,18 +187,3 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
         defaults=Options(**given, origin=dict.fromkeys(given, CONFIGURATION)),
         **{name: value for name, value in values.items() if name in CONFIGURATION_ONLY},
     )
-
-
-def of_text(name: str, kind: Kind, text: str) -> Any:
-    """The value that `text` stands for, in its normal form; ValueError with one line naming `name`,
-    the text and what is allowed.
-    """
-    try:
-        value = kind.of_text(text.strip())
-        normal = kind.normal(value)
-        good = kind.accepts(value)
-    except (ValueError, OverflowError):
-        good = False
-    if not good:
-        raise ValueError(f'{name} = {shown(text)} is not allowed: it must be {kind.allowed}')
-    return normal

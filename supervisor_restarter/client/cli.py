@@ -225,7 +225,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             screen, results.refused(command.restart_id if command is not None else '', problem)
         )
     return int(problem.status)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -9,7 +9,8 @@ from typing import Any
 
 from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.option_kinds import checked
+from supervisor_restarter.options import DECLARED
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Anything like a number: one that is not allowed is to be refused as such, and not looked for as a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor_restarter.faults import Refusal
-from supervisor_restarter.options import SECONDS, checked
+from supervisor_restarter.option_kinds import SECONDS, checked
 
 # Seconds in each unit.
 TIME_UNITS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}

@@ -14,15 +14,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.options import (
-    CALL,
-    DECLARED,
-    DEFAULT,
-    EVERYTHING,
-    Options,
-    allowed_of,
-    of_text,
-)
+from supervisor_restarter.option_kinds import of_text
+from supervisor_restarter.options import CALL, DECLARED, DEFAULT, EVERYTHING, Options, allowed_of
 from supervisor_restarter.text import listed, plainly, shown
 
 PROGRAM = 'program'  # where a value can come from, beside CALL, CONFIGURATION and DEFAULT

@@ -10,7 +10,8 @@ from typing import Any, Callable, NoReturn
 from supervisor_restarter.client.client import ClientError, Exit, sendable
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.listener import rules
-from supervisor_restarter.options import DECLARED, checked
+from supervisor_restarter.option_kinds import checked
+from supervisor_restarter.options import DECLARED
 from supervisor_restarter.text import printable
 
 LISTENER_NAME = 'supervisor_restart_listener'

@@ -20,7 +20,7 @@ from supervisor_restarter.listener import rulebook
 from supervisor_restarter.listener.protocol import Event
 from supervisor_restarter.listener.rulebook import ProcessInfo, RuleBook
 from supervisor_restarter.listener.rules import When
-from supervisor_restarter.options import RESTART
+from supervisor_restarter.option_kinds import RESTART
 from supervisor_restarter.text import listed
 
 RETRY_SECONDS = 5.0  # between two attempts for what was put off, where no tick comes

@@ -129,7 +129,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(exit.code or 0)
     except KeyboardInterrupt:
         return int(Exit.DETACHED)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

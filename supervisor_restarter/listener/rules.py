@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from supervisor_restarter.client.durations import TIME_UNITS
-from supervisor_restarter.options import MOST_SECONDS
+from supervisor_restarter.option_kinds import MOST_SECONDS
 from supervisor_restarter.text import shown
 
 KILOBYTE = 1024

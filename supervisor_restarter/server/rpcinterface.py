@@ -14,7 +14,8 @@ from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members
-from supervisor_restarter.options import FLAG, SECONDS, Kind, Options, checked, with_call
+from supervisor_restarter.option_kinds import FLAG, SECONDS, Kind, checked
+from supervisor_restarter.options import Options, with_call
 from supervisor_restarter.server.interface import Interface, published
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Call, Request, Selection

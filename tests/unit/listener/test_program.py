@@ -1,308 +1,19 @@
-"""The listener program without a supervisord: its protocol, its command line, its decisions."""
+"""The listener as a program: its command line, its loop, its end."""
 
 from __future__ import annotations
 
 import io
+import socket
 import sys
-import time
 
 import pytest
-from supervisor import childutils
 
-from supervisor_restarter.client.client import ClientError, Exit
-from supervisor_restarter.faults import Code
-from supervisor_restarter.listener import program, rules
-from supervisor_restarter.listener.listener import RETRY_SECONDS, Listener, Supervisord
-from supervisor_restarter.listener.protocol import (
-    MOST_HEADER,
-    MOST_PAYLOAD,
-    BadProtocol,
-    Event,
-    next_event,
-)
-from supervisor_restarter.listener.rulebook import ProcessInfo, RuleBook
-from supervisor_restarter.listener.rules import When
+from supervisor_restarter.client.client import Exit
+from supervisor_restarter.listener import program
+from tests.unit.listener.test_listener import TICK, FakeServer, make
+from tests.unit.listener.test_protocol import HEADER
 
-HEADER = 'ver:3.0 server:supervisor serial:1 pool:x poolserial:1 eventname:{} len:{}\n'
 URL = {'SUPERVISOR_SERVER_URL': 'unix:///nonexistent'}
-BUSY = ClientError(
-    Exit.BUSY, "BUSY: process group 'web' is being restarted already (restart 3)", Code.BUSY
-)
-GONE = ClientError(Exit.UNREACHABLE, 'unix:///sock refused connection')
-TICK = Event('TICK_5', 'when:1')
-
-
-class FakeServer:
-    """Answers as told: `refusals` are raised by the next starts, `gone` by all calls."""
-
-    def __init__(self):
-        self.refusals = []
-        self.gone = False
-        self.asked = []
-        self.everything = [
-            ProcessInfo('web', '0', 'RUNNING', 100, 0, 900),
-            ProcessInfo('app', 'app', 'RUNNING', 7, 0, 900),
-        ]
-
-    def processes(self):
-        if self.gone:
-            raise GONE
-        return self.everything
-
-    def start(self, names, options):
-        if self.refusals:
-            raise self.refusals.pop(0)
-        self.asked.append((tuple(names), options))
-        return str(len(self.asked))
-
-
-def make(server, *whens, watched=(), dry_run=False, sizes=None):
-    said: list[str] = []
-    made = Listener(
-        server,
-        [rules.when_rule(when) for when in whens],
-        RuleBook(list(watched)),
-        {'max_unavailable': 1},
-        lambda pids: sizes or {},
-        said.append,
-        dry_run,
-    )
-    return made, said
-
-
-# -- the protocol ----------------------------------------------------------------------------
-
-
-def event(text):
-    stdout = io.StringIO()
-    try:
-        return next_event(io.StringIO(text, newline='\n'), stdout), stdout.getvalue()
-    except BadProtocol as error:
-        return str(error), stdout.getvalue()
-
-
-@pytest.mark.parametrize('payload', ['', 'when:1', 'zwei\nZeilen\r\nü'])
-def test_an_event(payload):
-    assert event(HEADER.format('TICK_5', len(payload)) + payload + 'more') == (
-        Event('TICK_5', payload, '1'),
-        'READY\n',
-    )
-
-
-@pytest.mark.parametrize('server', ['my host', 'host:9001', 'a poolserial:7 eventname:x len:9'])
-def test_any_identifier_and_pool_name(server):
-    text = f'ver:3.0 server:{server} serial:1 pool:a\xa0b poolserial:4 eventname:TICK_5 len:1\nx'
-    assert event(text)[0] == Event('TICK_5', 'x', '4')
-
-
-def test_an_event_that_is_sent_twice_is_obeyed_once():
-    server = FakeServer()
-    made, said = make(server, 'TICK=web')
-    one = HEADER.format('TICK_5', 1) + 'x'
-    stdout = io.StringIO()
-    assert (
-        program.run(made, io.StringIO(one + one + one.replace('serial:1', 'serial:2')), stdout)
-        == Exit.OK
-    )
-    assert len(server.asked) == 2
-    assert stdout.getvalue() == 'READY\nRESULT 2\nOK' * 3 + 'READY\n'
-
-
-@pytest.mark.parametrize('text', ['', 'ver:3.0 serv', HEADER.format('TICK_5', 7) + 'when:1'])
-def test_the_end_of_supervisord(text):
-    assert event(text) == (None, 'READY\n')
-
-
-@pytest.mark.parametrize(
-    'text',
-    [
-        '\n',
-        'nonsense\n',
-        'a:b:c len:1\n',
-        'len:5\n',
-        'eventname:x\n',
-        HEADER.format('x', 'y'),
-        'x' * (MOST_HEADER + 1),
-    ],
-)
-def test_a_malformed_header(text):
-    error, stdout = event(text)
-    assert error.startswith('malformed header: ')
-    assert len(error) < 200
-    assert stdout == 'READY\n'
-
-
-@pytest.mark.parametrize('length', [-1, MOST_PAYLOAD + 1, 10**30])
-def test_an_oversized_payload_is_not_read_and_not_sent_again(length):
-    error, stdout = event(HEADER.format('x', length) + 'payload')
-    assert error.startswith(f'a payload of {length} characters')
-    assert stdout == 'READY\nRESULT 2\nOK'
-
-
-# -- decisions -------------------------------------------------------------------------------
-
-
-def test_an_event_restarts_the_group():
-    server = FakeServer()
-    made, said = make(server, 'REMOTE_COMMUNICATION=web')
-    made.obey(Event('REMOTE_COMMUNICATION', 'type:deploy\n'))
-    assert server.asked == [(('web',), {'max_unavailable': 1})]
-    assert said == ['REMOTE_COMMUNICATION came: restart 1 of web']
-
-
-def test_other_events_do_nothing():
-    server = FakeServer()
-    made, said = make(server, 'REMOTE_COMMUNICATION=web')
-    for name in ('TICK_5', 'PROCESS_STATE_EXITED', 'NEVER_HEARD_OF'):
-        made.obey(Event(name, 'any thing: '))
-    assert (server.asked, said) == ([], [])
-
-
-@pytest.mark.parametrize('error', [BUSY, GONE])
-@pytest.mark.parametrize(
-    ('next_event', 'after'), [(TICK, 0), (Event('PROCESS_LOG_STDOUT', 'x'), RETRY_SECONDS)]
-)
-def test_what_is_refused_for_now_is_tried_at_the_next_tick_or_a_later_event(
-    monkeypatch, error, next_event, after
-):
-    now = [1000.0]
-    monkeypatch.setattr(time, 'monotonic', lambda: now[0])
-    server = FakeServer()
-    server.refusals = [error]
-    made, said = make(server, 'REMOTE_COMMUNICATION=web')
-    made.obey(Event('REMOTE_COMMUNICATION', ''))
-    made.obey(Event('PROCESS_LOG_STDOUT', 'x'))  # too soon
-    assert server.asked == []
-    now[0] += after
-    made.obey(next_event)
-    made.obey(next_event)
-    assert len(server.asked) == 1
-    assert said[0].startswith(f'REMOTE_COMMUNICATION came: restart of web refused: {error}')
-    assert said[1:] == ['REMOTE_COMMUNICATION came: restart 1 of web']
-
-
-def test_the_same_busy_group_is_told_once():
-    server = FakeServer()
-    server.refusals = [BUSY] * 3
-    made, said = make(server, 'REMOTE_COMMUNICATION=web')
-    made.obey(Event('REMOTE_COMMUNICATION', ''))
-    for _ in range(3):
-        made.obey(TICK)
-    assert len(said) == 2
-
-
-def test_what_is_refused_for_good_is_not_tried_again():
-    server = FakeServer()
-    server.refusals = [ClientError(Exit.USAGE, 'BAD_GROUP: nothing', Code.BAD_GROUP)]
-    made, said = make(server, 'REMOTE_COMMUNICATION=web')
-    made.obey(Event('REMOTE_COMMUNICATION', ''))
-    made.obey(TICK)
-    assert said == ['REMOTE_COMMUNICATION came: restart of web refused: BAD_GROUP: nothing']
-
-
-def test_an_unreachable_supervisord_is_told_with_each_attempt():
-    server = FakeServer()
-    server.gone = True
-    made, said = make(server, 'PROCESS_STATE=web')
-    made.obey(Event('PROCESS_STATE_EXITED', 'processname:app groupname:app'))
-    made.obey(TICK)
-    assert len(said) == 2
-    server.gone = False
-    made.obey(TICK)
-    assert [names for names, _ in server.asked] == [('web',)]
-
-
-def test_several_events_are_one_restart():
-    server = FakeServer()
-    server.refusals = [BUSY]
-    made, said = make(server, 'PROCESS_STATE=web')
-    for name in ('PROCESS_STATE_STOPPED', 'PROCESS_STATE_STARTING'):
-        made.obey(Event(name, 'processname:app groupname:app'))
-    made.obey(TICK)
-    assert len(server.asked) == 1
-    assert said[-1] == 'PROCESS_STATE_STOPPED, PROCESS_STATE_STARTING came: restart 1 of web'
-
-
-@pytest.mark.parametrize('target', ['web', 'web:', 'web:0', 'we*', '*:0', 'all', '0'])
-@pytest.mark.parametrize(
-    ('name', 'payload'),
-    [
-        ('PROCESS_STATE_EXITED', 'processname:0 groupname:web from_state:RUNNING'),
-        ('GROUP_RESTART_SUCCEEDED', 'id:1 groupname:app,web total:2'),
-        ('PROCESS_GROUP_ADDED', 'groupname:web\n'),
-    ],
-)
-def test_what_is_about_the_group_itself_is_not_obeyed(target, name, payload):
-    server = FakeServer()
-    made, said = make(server, f'{name}={target}')
-    for _ in range(3):
-        made.obey(Event(name, payload))
-    assert server.asked == []
-    assert len(said) == 1
-    assert 'is not obeyed, for it is about ' in said[0]
-
-
-def test_what_is_about_another_group_is_obeyed():
-    server = FakeServer()
-    made, said = make(server, 'GROUP_RESTART=web')
-    made.obey(Event('GROUP_RESTART_SUCCEEDED', 'id:1 groupname:app total:1'))
-    assert len(server.asked) == 1
-
-
-def test_the_rules_are_looked_at_with_each_tick_and_no_other_event():
-    server = FakeServer()
-    made, said = make(server, watched=[rules.memory_rule('web=1MB')], sizes={100: 2**21})
-    made.obey(Event('PROCESS_STATE_EXITED', 'processname:x groupname:x'))
-    assert server.asked == []
-    made.obey(Event('TICK_60', ''))
-    # What the configuration says does not make a signal of it, and does not leave it down.
-    assert server.asked == [
-        (('web:0',), {'max_unavailable': 1, 'method': 'restart', 'only_running': False})
-    ]
-    assert said == ['web:0 uses 2MB (more than 1MB): restart 1 of web:0']
-    made.obey(TICK)
-    assert len(server.asked) == 1
-
-
-def test_a_dry_run_says_what_it_would_do():
-    server = FakeServer()
-    made, said = make(server, 'TICK_5=app', watched=[rules.age_rule('web=1s')], dry_run=True)
-    made.obey(TICK)
-    assert server.asked == []
-    assert said == [
-        'TICK_5 came: would restart app (dry run)',
-        'web:0 is 900 s old (more than 1s): would restart web:0 (dry run)',
-    ]
-
-
-def test_a_name_that_matches_nothing_is_told_once_for_as_long_as_it_does():
-    server = FakeServer()
-    made, said = make(server, watched=[rules.memory_rule('wbe=1MB')])
-    for _ in range(3):
-        made.obey(TICK)
-    assert said == [
-        "--memory wbe=1MB: BAD_GROUP: nothing is named or matched by 'wbe'; did you mean 'web'?"
-    ]
-    server.everything.append(ProcessInfo('wbe', 'wbe', 'STOPPED', 0, 0, 0))
-    made.obey(TICK)
-    del server.everything[-1]
-    made.obey(TICK)
-    assert len(said) == 2
-
-
-def test_no_answer_of_supervisord_is_a_traceback(monkeypatch):
-    class Odd:
-        def getAllProcessInfo(self):
-            return [{'group': 'web'}]
-
-    monkeypatch.setattr(
-        childutils, 'getRPCInterface', lambda env: type('P', (), {'supervisor': Odd()})
-    )
-    with pytest.raises(ClientError, match='something unexpected'):
-        Supervisord(URL).processes()
-
-
-# -- the command line ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -381,5 +92,65 @@ def test_max_unavailable_reaches_the_restart(given, monkeypatch):
     assert server.asked == [(('web',), {'max_unavailable': value, 'if_busy': 'fail'})]
 
 
-def test_when_is_written_back_as_it_was():
-    assert When('TICK_5', 'web') == rules.when_rule('tick_5=web')
+# -- the loop --------------------------------------------------------------------------------
+
+
+def test_an_event_that_is_sent_twice_is_obeyed_once():
+    server = FakeServer()
+    made, said = make(server, 'TICK=web')
+    one = HEADER.format('TICK_5', 1) + 'x'
+    stdout = io.StringIO()
+    assert (
+        program.run(made, io.StringIO(one + one + one.replace('serial:1', 'serial:2')), stdout)
+        == Exit.OK
+    )
+    assert len(server.asked) == 2
+    assert stdout.getvalue() == 'READY\nRESULT 2\nOK' * 3 + 'READY\n'
+
+
+def test_what_is_no_event_ends_it_with_a_line(capsys):
+    made, _ = make(FakeServer(), 'TICK=web')
+    assert program.run(made, io.StringIO('nonsense\n'), io.StringIO()) == Exit.FAILED
+    assert capsys.readouterr().err.endswith("malformed header: 'nonsense\\n'\n")
+
+
+def test_a_supervisord_that_is_gone_is_no_error():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+        def close(self):
+            raise BrokenPipeError
+
+    made, _ = make(FakeServer(), 'TICK=web')
+    assert program.run(made, io.StringIO(), Gone()) == Exit.OK
+
+
+class Stdin:
+    """sys.stdin with these bytes to read."""
+
+    def __init__(self, data):
+        self.buffer = io.BytesIO(data)
+
+
+def test_it_reads_utf_8_until_the_end(monkeypatch, capsys):
+    server = FakeServer()
+    timeouts: list[float] = []
+    monkeypatch.setattr(program, 'Supervisord', lambda environment: server)
+    monkeypatch.setattr(socket, 'setdefaulttimeout', timeouts.append)
+    monkeypatch.setenv('SUPERVISOR_SERVER_URL', 'unix:///x')
+    payload = 'zwölf\r\n'
+    event = HEADER.format('TICK_5', len(payload)) + payload
+    monkeypatch.setattr(sys, 'stdin', Stdin(event.encode()))
+    assert program.main(['--when', 'TICK=web']) == 0
+    assert len(server.asked) == 1
+    assert timeouts == [program.CALL_SECONDS]
+    assert capsys.readouterr().out == 'READY\nRESULT 2\nOKREADY\n'
+
+
+def test_ctrl_c_ends_it(monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, 'make', interrupted)
+    assert program.main([]) == Exit.DETACHED

@@ -1,0 +1,142 @@
+"""What kinds of values options take: seconds, counts, flags and so on.
+
+The configuration file gives text, XML-RPC gives values: text is turned into a value first, then both
+go through the same check.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from signal import Signals  # their names only
+from typing import Any, Callable
+
+from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.text import shown
+
+MOST_PROCESSES = 10_000
+MOST_SECONDS = 10_000_000  # about four months; keeps every deadline far from overflow
+RESTART = 'restart'  # method: stop and start
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The kind of value that an option takes.
+
+    allowed: in words. of_text: the value that a text of the configuration stands for; ValueError if
+    it stands for none. accepts: whether a value is allowed. normal: the normal form of one that is.
+    """
+
+    allowed: str
+    of_text: Callable[[str], Any]
+    accepts: Callable[[Any], bool]
+    normal: Callable[[Any], Any] = lambda value: value
+
+
+def _is_count(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_seconds(value: Any) -> bool:
+    # NaN is not: it is in no order with any number.
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value <= MOST_SECONDS
+
+
+def count(least: int, most: int) -> Kind:
+    """A whole number between these two."""
+    allowed = f'a whole number from {least} to {most}'
+    return Kind(allowed, int, lambda value: _is_count(value, least, most))
+
+
+def choice(*words: str) -> Kind:
+    """One of these words."""
+    allowed = ' or '.join(words)
+    return Kind(allowed, str.lower, lambda value: isinstance(value, str) and value in words)
+
+
+def _int_or_text(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _is_max_unavailable(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(re.fullmatch('[0-9]{1,3}%', value)) and 1 <= int(value[:-1]) <= 100
+    return _is_count(value, 1, MOST_PROCESSES)
+
+
+def _percentage(value: int | str) -> int | str:
+    return value if isinstance(value, int) else f'{int(value[:-1])}%'
+
+
+def _method(value: str) -> str:
+    """'signal:sighup' as 'signal:HUP', anything else as it is."""
+    word, colon, name = value.partition(':')
+    return f'{word}:{re.sub("^SIG", "", name.upper())}' if colon else value
+
+
+def _is_method(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    word, _, name = _method(value).partition(':')
+    return value == RESTART or (word == 'signal' and f'SIG{name}' in Signals.__members__)
+
+
+# The words of Supervisor's own booleans.
+FLAGS_OF_TEXT = {
+    **dict.fromkeys(('true', 'yes', 'on', '1'), True),
+    **dict.fromkeys(('false', 'no', 'off', '0'), False),
+}
+
+
+def _flag_of_text(text: str) -> bool:
+    try:
+        return FLAGS_OF_TEXT[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+SECONDS = Kind(f'a number of seconds from 0 to {MOST_SECONDS}', float, _is_seconds, float)
+# XML-RPC clients in some languages have no booleans, and send 0 or 1.
+FLAG = Kind(
+    'true or false',
+    _flag_of_text,
+    lambda value: isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)),
+    bool,
+)
+MAX_UNAVAILABLE = Kind(
+    f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
+    _int_or_text,
+    _is_max_unavailable,
+    _percentage,
+)
+METHOD = Kind(
+    f'{RESTART}, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method
+)
+
+
+def checked(name: str, kind: Kind, value: Any) -> Any:
+    """`value` in its normal form; Refusal BAD_OPTION naming `name`, the value and what is allowed."""
+    if not kind.accepts(value):
+        raise Refusal(
+            Code.BAD_OPTION, f'{name} = {shown(value)} is not allowed: it must be {kind.allowed}'
+        )
+    return kind.normal(value)
+
+
+def of_text(name: str, kind: Kind, text: str) -> Any:
+    """The value that `text` stands for, in its normal form; ValueError with one line naming `name`,
+    the text and what is allowed.
+    """
+    try:
+        value = kind.of_text(text.strip())
+        normal = kind.normal(value)
+        good = kind.accepts(value)
+    except (ValueError, OverflowError):
+        good = False
+    if not good:
+        raise ValueError(f'{name} = {shown(text)} is not allowed: it must be {kind.allowed}')
+    return normal
