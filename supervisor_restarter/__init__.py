@@ -15,7 +15,7 @@ __version__ = '1.0.0'
 
 
 def __getattr__(name: str) -> Any:
-    """make_rpcinterface, the factory for [rpcinterface:x] sections; see plugin.py.
+    """make_rpcinterface, the factory for [rpcinterface:x] sections; see server/plugin.py.
 
     supervisord looks it up before it reads its [eventlistener:x] sections, and by then the
     GROUP_RESTART events have to be known. The command line uses this package too, and need not wait
@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
 
 
 def make_ctlplugin(controller: Any, **config: str) -> Any:
-    """The factory for [ctlplugin:x] sections; see ctlplugin.py."""
+    """The factory for [ctlplugin:x] sections; see client/ctlplugin.py."""
     from supervisor_restarter.client.ctlplugin import make_ctlplugin as make
 
     return make(controller, **config)

@@ -1,4 +1,4 @@
-"""What GROUP_RESTART events say, and how it is read. Pure; the server writes it, the listener reads
+"""What GROUP_RESTART events say, and how it is read. Pure. The server writes it, the listener reads
 it.
 
     id:7 groupname:web total:32 done:31 failed:1 lowest_ready:28 duration:0.412 killed:0
@@ -29,7 +29,7 @@ REMOTE_COMMUNICATION = 'REMOTE_COMMUNICATION'
 
 
 def header(struct: Mapping[str, Any]) -> str:
-    """The first line for a restart's struct, without its end; see Run.struct()."""
+    """The first line for a restart's struct, without its end; see Job.struct()."""
     return (
         f'id:{struct["id"]} groupname:{",".join(map(word, struct["groups"]))} total:{struct["total"]} '
         f'done:{struct["done"]} failed:{struct["failed"]} lowest_ready:{struct["lowest_ready"]} '
@@ -74,7 +74,7 @@ def name_of(word: str) -> str:
 def groups_of(event: str, payload: str) -> frozenset[str]:
     """The process groups that an event is about, by its name and payload; none for most events."""
     if event == REMOTE_COMMUNICATION:
-        return frozenset()  # whoever sends it chooses the text
+        return frozenset()  # its sender chooses the text
     # Blanks alone: names of Supervisor may hold any other white space.
     words = payload.partition('\n')[0].split(' ')
     found = next(

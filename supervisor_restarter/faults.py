@@ -1,5 +1,4 @@
-"""The codes with which the restarter refuses a call or reports a failed process, and the texts to
-them.
+"""The codes with which the restarter refuses a call or reports a failed process, and their texts.
 
 Nothing of Supervisor is imported here, so that the pure parts and the client can use it alike;
 rpcinterface.py turns a Refusal into the RPCError that Supervisor's XML-RPC handler understands.
@@ -24,7 +23,7 @@ class Code(IntEnum):
     BUSY = 0x440  # the group is being restarted already
     BAD_OPTION = 0x450  # an unknown option, a wrong type or a bad value
     NO_SUCH_RESTART = 0x460  # no restart with that id, or it is forgotten
-    CANCELLED = 0x470  # someone cancelled the restart, or decided otherwise about the process
+    CANCELLED = 0x470  # the restart was cancelled, or another client decided about the process
 
 
 class Refusal(Exception):
@@ -45,14 +44,14 @@ def text_of(code: Code, detail: str) -> str:
 
 
 def shortage(error: BaseException | None) -> str:
-    """What is said if the error, or its cause, is that supervisord can open no more descriptors; ''
-    if it is not.
+    """The text for an error that is, or is caused by, a supervisord that can open no more
+    descriptors; '' for any other.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             return (
-                f'supervisord has no descriptors left ({errno.errorcode[error.errno]}): minfds, or the limit of '
-                'open files, is too low; nothing was touched'
+                f'supervisord has no descriptors left ({errno.errorcode[error.errno]}): '
+                'minfds, or the limit of open files, is too low; nothing was touched'
             )
         error = error.__cause__
     return ''

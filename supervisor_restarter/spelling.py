@@ -1,4 +1,4 @@
-"""What somebody may have meant who wrote a word that is not known. Pure."""
+"""What may have been meant by a word that is not known. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def closest(word: object, known: Collection[str]) -> str:
     """
     if not isinstance(word, str) or len(word) > LONGEST or len(known) > MOST_KNOWN:
         return ''
-    import difflib  # few mistakes are made, and the command line would wait for it each time
+    import difflib  # mistakes are rare, and the command line would wait for it each time
 
     return ''.join(difflib.get_close_matches(word, known, 1))
 

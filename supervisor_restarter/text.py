@@ -8,17 +8,17 @@ import reprlib
 from collections.abc import Iterable
 from typing import Any
 
-# Python reads a codec from a file when it is first used, which may be when there are no descriptors
+# Python reads a codec from a file when it is first used, and by then there may be no descriptors
 # left.
 codecs.lookup('unicode_escape')
 
 MOST_NAMED = 10  # names in one message
-# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and nobody can
-# read an answer that has it.
+# What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and no client
+# can read an answer that has it.
 NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
-_brief = reprlib.Repr()
-_brief.maxstring = _brief.maxother = _brief.maxlong = 80
-_brief.maxlevel = 3
+BRIEF = reprlib.Repr()
+BRIEF.maxstring = BRIEF.maxother = BRIEF.maxlong = 80
+BRIEF.maxlevel = 3
 
 
 def listed(names: Iterable[str]) -> str:
@@ -51,4 +51,4 @@ def plainly(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """`value` for a message: one short line, whatever a client has sent."""
-    return _brief.repr(value)
+    return BRIEF.repr(value)

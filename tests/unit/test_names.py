@@ -32,6 +32,7 @@ GROUPS = {
     'empty': [],
 }
 EVERYTHING = [f'{group}:{name}' for group, names in GROUPS.items() for name in names]
+WEB = ['web:0', 'web:1', 'web:2', 'web:10']
 
 
 def found(names, groups=GROUPS):
@@ -46,67 +47,44 @@ def refused(names, groups=GROUPS):
     return info.value.text
 
 
-@pytest.mark.parametrize(
-    ('name', 'processes', 'outright', 'single'),
-    [
-        ('web', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
-        ('web:', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
-        ('web:*', ['web:0', 'web:1', 'web:2', 'web:10'], True, False),
-        ('web:10', ['web:10'], True, True),
-        ('api_1', ['api:api_1'], True, True),
-        ('nginx', ['nginx:nginx'], True, True),
-        ('nginx:', ['nginx:nginx'], True, False),
-        ('nginx:nginx', ['nginx:nginx'], True, True),
-        ('mail.in', ['mail.in:smtp.d', 'mail.in:queue'], True, False),
-        ('mail.in:smtp.d', ['mail.in:smtp.d'], True, True),
-        ('smtp.d', ['mail.in:smtp.d'], True, True),
-        ('two words', ['two words:a b', 'two words:c'], True, False),
-        ('two words:a b', ['two words:a b'], True, True),
-        ('a b', ['two words:a b'], True, True),
-        ('größe', ['größe:höhe', 'größe:breite'], True, False),
-        ('größe:höhe', ['größe:höhe'], True, True),
-        ('höhe', ['größe:höhe'], True, True),
-        ('web:1?', ['web:10'], False, False),
-        ('web:?', ['web:0', 'web:1', 'web:2'], False, False),
-        ('web:[!02]', ['web:1'], False, False),
-        ('we*', ['web:0', 'web:1', 'web:2', 'web:10'], False, False),
-        ('*:queue', ['mail.in:queue', 'jobs:queue'], False, False),
-        ('*', EVERYTHING, False, False),
-        ('*:*', EVERYTHING, False, False),
-        ('all', EVERYTHING, False, False),
-        ('gr?ße:h*', ['größe:höhe'], False, False),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize(('name', 'processes', 'outright', 'single'), [
+    ('web', WEB, True, False),
+    ('web:', WEB, True, False),
+    ('web:*', WEB, True, False),
+    ('web:10', ['web:10'], True, True),
+    ('api_1', ['api:api_1'], True, True),
+    ('nginx', ['nginx:nginx'], True, True),
+    ('nginx:', ['nginx:nginx'], True, False),
+    ('nginx:nginx', ['nginx:nginx'], True, True),
+    ('mail.in:smtp.d', ['mail.in:smtp.d'], True, True),
+    ('two words:a b', ['two words:a b'], True, True),
+    ('höhe', ['größe:höhe'], True, True),
+    ('web:1?', ['web:10'], False, False),
+    ('web:[!02]', ['web:1'], False, False),
+    ('we*', WEB, False, False),
+    ('*:queue', ['mail.in:queue', 'jobs:queue'], False, False),
+    ('*', EVERYTHING, False, False),
+    ('*:*', EVERYTHING, False, False),
+    ('all', EVERYTHING, False, False),
+    ('gr?ße:h*', ['größe:höhe'], False, False),
+    # A real name is meant before a glob.
+    ('odd:x*', ['odd:x*'], True, True),
+    ('[ab]', ['odd:[ab]'], True, True),
+    ('odd:what?', ['odd:what?'], True, True),
+    ('odd:wha*', ['odd:what?', 'odd:whats'], False, False),
+    ('odd:[[]ab]', ['odd:[ab]'], False, False),
+    ('st*r', ['st*r:only'], True, False),
+    ('st*r:*', ['st*r:only'], True, False),
+])
+# fmt: on
 def test_every_form_of_a_name(name, processes, outright, single):
     assert found(name) == processes
     assert {match[2:] for match in resolve(GROUPS, name)} == {(outright, single)}
 
 
-@pytest.mark.parametrize(
-    ('name', 'processes', 'outright'),
-    [
-        ('odd:x*', ['odd:x*'], True),
-        ('x*', ['odd:x*'], True),
-        ('odd:[ab]', ['odd:[ab]'], True),
-        ('[ab]', ['odd:[ab]'], True),
-        ('odd:what?', ['odd:what?'], True),
-        ('odd:wha*', ['odd:what?', 'odd:whats'], False),
-        ('odd:[[]ab]', ['odd:[ab]'], False),
-        ('st*r', ['st*r:only'], True),
-        ('st*r:*', ['st*r:only'], True),
-        ('st*r:only', ['st*r:only'], True),
-    ],
-)
-def test_a_real_name_is_meant_before_a_glob(name, processes, outright):
-    assert found(name) == processes
-    assert {match.outright for match in resolve(GROUPS, name)} == {outright}
-
-
-def test_globs_heed_upper_and_lower_case():
+def test_globs_heed_case_and_a_dot_in_them_is_a_dot():
     assert found('WEB*', {'web': ['0'], 'WEB': ['1']}) == ['WEB:1']
-
-
-def test_a_dot_in_a_glob_is_a_dot():
     assert found('a.*', {'a.b': ['0'], 'axb': ['0']}) == ['a.b:0']
 
 
@@ -128,57 +106,34 @@ def test_a_process_name_may_contain_a_colon():
 def test_a_bare_word_of_several_processes_is_ambiguous():
     text = refused('queue')
     assert text == "BAD_GROUP: 'queue' is the name of several processes: mail.in:queue, jobs:queue"
+    text = refused('process1', {f'group{number}': ['process1'] for number in range(1000)})
+    assert text.endswith(', group9:process1 and 990 more')
 
 
-@pytest.mark.parametrize('names', [['web', 'web:1', 'we*', 'all'], ('web:1', 'web:1')])
-def test_each_process_comes_once(names):
-    assert len(found(names)) == len(set(found(names)))
+def test_each_process_comes_once_in_the_order_of_the_names():
+    assert found(['web:2', 'api', 'web:2', 'we*']) == [
+        'web:2',
+        'api:api_0',
+        'api:api_1',
+        'web:0',
+        'web:1',
+        'web:10',
+    ]
 
 
-def test_processes_come_in_the_order_of_the_names():
-    assert found(['web:2', 'api', 'web:0']) == ['web:2', 'api:api_0', 'api:api_1', 'web:0']
-
-
-@pytest.mark.parametrize('names', [['we*', 'web:1'], ['web:1', 'we*']])
+@pytest.mark.parametrize('names', [['we*', 'web:1'], ('web:1', 'we*')])
 def test_a_name_outright_counts_before_a_glob_wherever_it_stands(names):
     ways = {match.name: (match.outright, match.single) for match in resolve(GROUPS, names)}
-    assert ways == {
-        '0': (False, False),
-        '1': (True, True),
-        '2': (False, False),
-        '10': (False, False),
-    }
+    assert ways.pop('1') == (True, True)
+    assert set(ways.values()) == {(False, False)}
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'nope',
-        'nope:',
-        'nope:*',
-        'nope*',
-        'web:3',
-        'web:00',
-        'web:1 ',
-        ' web',
-        'WEB',
-        '',
-        ':',
-        '::',
-        ':1',
-        '[',
-        'web:[',
-        'empty',
-        'empty:',
-        'empty:*',
-        'empty*',
-        'web/1',
-        'w\neb',
-        'web:\u0661',
-        '\ud800',
-        '\x00',
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize('name', [
+    'nope', 'nope:', 'nope:*', 'nope*', 'web:3', 'web:00', 'web:1 ', ' web', 'WEB', '', ':', ':1',
+    '[', 'web:[', '[z-a]', 'empty', 'empty*', 'w\neb', 'web:\u0661', '\ud800', '\x00',
+])
+# fmt: on
 def test_a_name_of_nothing_is_refused(name):
     assert refused(name).startswith('BAD_GROUP: nothing is named or matched by ')
 
@@ -188,31 +143,14 @@ def test_one_unknown_name_refuses_the_whole_call_and_all_unknown_ones_are_named(
     assert text == "BAD_GROUP: nothing is named or matched by 'nope', 'neither:1'"
 
 
-@pytest.mark.parametrize(
-    ('name', 'meant'),
-    [
-        ('wep', 'web'),
-        ('Web', 'web'),
-        ('wep:', 'web:'),
-        ('wep:*', 'web:*'),
-        ('wep:10', 'web:10'),
-        ('mail.in:queu', 'mail.in:queue'),
-        ('mial.in:queu', 'mail.in:queue'),
-        ('smtpd', 'smtp.d'),
-        ('breit', 'breite'),
-        ('grosse', ''),
-        ('nginks', 'nginx'),
-        ('web:11', 'web:1'),
-        ('web:x', ''),
-        ('nope', ''),
-        ('nope:1', ''),
-        ('wep*', ''),
-        ('wep:1?', ''),
-        ('', ''),
-        (':', ''),
-        ('x' * 1000, ''),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize(('name', 'meant'), [
+    ('wep', 'web'), ('Web', 'web'), ('wep:', 'web:'), ('wep:*', 'web:*'), ('wep:10', 'web:10'),
+    ('mial.in:queu', 'mail.in:queue'), ('smtpd', 'smtp.d'), ('nginks', 'nginx'), ('web:11', 'web:1'),
+    ('web:x', ''), ('nope', ''), ('nope:1', ''), ('wep*', ''), ('wep:1?', ''), ('', ''),
+    ('x' * 1000, ''),
+])
+# fmt: on
 def test_what_may_have_been_meant_is_told(name, meant):
     text = refused(name)
     if meant:
@@ -231,50 +169,24 @@ def test_of_several_names_the_first_ones_are_looked_at():
 
 def test_where_there_are_very_many_names_nothing_is_guessed():
     groups = {f'group{number}': ['x'] for number in range(MOST_KNOWN + 1)}
-    with pytest.raises(Refusal) as info:
-        resolve(groups, 'groupe17')
-    assert 'did you mean' not in info.value.text
+    assert 'did you mean' not in refused('groupe17', groups)
 
 
-@pytest.mark.parametrize(
-    'names',
-    [
-        None,
-        1,
-        1.5,
-        True,
-        {},
-        {'web': 1},
-        b'web',
-        datetime.datetime(2024, 1, 2),
-        [None],
-        ['web', 1],
-        ['web', ['api']],
-        [['web']],
-        [b'web'],
-        {'web'},
-        10**400,
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize('names', [
+    None, 1, True, {'web': 1}, b'web', datetime.datetime(2024, 1, 2), [None], ['web', 1], [['web']],
+    10**400,
+])
+# fmt: on
 def test_other_types_are_refused(names):
     assert refused(names).startswith(
         'BAD_GROUP: names must be a string or an array of strings, not '
     )
 
 
-@pytest.mark.parametrize('names', [[], ()])
-def test_no_names_are_refused(names):
-    assert refused(names) == 'BAD_GROUP: no names given'
-
-
-def test_all_of_nothing_is_refused():
-    assert refused('all', {}).startswith('BAD_GROUP: nothing')
+def test_no_names_and_all_of_nothing_are_refused():
+    assert refused([]) == 'BAD_GROUP: no names given'
     assert refused('all', {'empty': []}).startswith('BAD_GROUP: nothing')
-
-
-def test_a_refusal_of_a_very_long_name_stays_short():
-    assert len(refused('x' * 100_000)) < 200
-    assert len(refused([['x' * 100_000] * 1000])) < 1000
 
 
 # -- what a call can cost ------------------------------------------------------------------------
@@ -286,21 +198,14 @@ MANY = {f'group{number}': [f'process{other}' for other in range(50)] for number 
     'names',
     [
         '[' * 100_000,
-        '[' * LONGEST_GLOB,
-        '?' * 100_000,
         '*a' * 100_000,
-        '[!' * 50_000,
-        '*' * 100_000,
         'x' * 1_000_000,
-        ['all'] * MOST_NAMES,
         ['*'] * MOST_NAMES,
-        ['group1:process1'] * 100_000,
-        ['x'] * 100_000,
         [f'process{number}x' for number in range(MOST_NAMES)],
-        [f'nothing{number}' for number in range(100_000)],
         [f'no*{number}' for number in range(100_000)],
-        [f'[{number}' + '[' * 190 for number in range(MOST_NAMES)],
+        [f'{number}' + '*?' * 90 for number in range(MOST_GLOBS // 4)],
     ],
+    ids=range(7),
 )
 def test_what_a_call_can_cost_is_bounded(names):
     began = time.process_time()
@@ -310,24 +215,26 @@ def test_what_a_call_can_cost_is_bounded(names):
 
 
 def test_so_many_names_and_patterns_are_enough():
-    everyone = [f'{group}:{name}' for group, names in MANY.items() for name in names]
-    assert len(resolve(MANY, everyone * 20)) == 500
-    assert (
-        refused(['x'] * (MOST_NAMES + 1), MANY)
-        == 'BAD_GROUP: 10001 names are too many: at most 10000 in one call'
+    few = {'group': ['process']}
+    assert found(['group'] * MOST_NAMES, few) == ['group:process']
+    assert refused(['group'] * (MOST_NAMES + 1), few) == (
+        'BAD_GROUP: 10001 names are too many: at most 10000 in one call'
     )
-    globs = [f'group{number % 10}:process{number // 10}*' for number in range(MOST_GLOBS)]
-    assert len(resolve(MANY, globs)) == 500
-    assert (
-        refused([*globs, 'group*'], MANY) == 'BAD_GROUP: too many patterns: at most 500 in one call'
+    globs = [f'group:*[{number}x]*s' for number in range(MOST_GLOBS)]
+    assert "matched by 'group:*[0x]*s', " in refused(globs, few)
+    assert refused([*globs, 'group*'], few) == (
+        'BAD_GROUP: too many patterns: at most 500 in one call'
     )
-    assert len(resolve(MANY, 'g' + '*' * (LONGEST_GLOB - 1))) == 500
-    assert refused('g' + '*' * LONGEST_GLOB, MANY).endswith('is too long: at most 200 characters')
+    assert refused('g' + '*' * LONGEST_GLOB, few).endswith('is too long: at most 200 characters')
+    assert found('g' + '*' * (LONGEST_GLOB - 1), few) == ['group:process']
 
 
-def test_a_bare_word_of_very_many_processes_is_refused_in_a_short_line():
-    text = refused('process1', {f'group{number}': ['process1'] for number in range(1000)})
-    assert text.endswith(', group9:process1 and 990 more')
+def test_a_refusal_of_a_very_long_name_stays_short():
+    assert len(refused('x' * 100_000)) < 200
+    assert len(refused([['x' * 100_000] * 1000])) < 1000
+
+
+# -- a group alone, and their order --------------------------------------------------------------
 
 
 def test_a_group_has_all_its_processes_named_outright():
@@ -341,33 +248,26 @@ def test_a_group_has_all_its_processes_named_outright():
     ('name', 'text'),
     [
         ('nope', "BAD_GROUP: no process group named 'nope'"),
-        ('web:', "BAD_GROUP: no process group named 'web:'; did you mean 'web'?"),
-        ('web:*', "BAD_GROUP: no process group named 'web:*'; did you mean 'web'?"),
         ('web:1', "BAD_GROUP: no process group named 'web:1'; did you mean 'web'?"),
         ('we*', "BAD_GROUP: no process group named 'we*'; did you mean 'web'?"),
         ('all', "BAD_GROUP: no process group named 'all'"),
         ('', "BAD_GROUP: no process group named ''"),
-        ('smtp.d', "BAD_GROUP: no process group named 'smtp.d'"),
         ('empty', "BAD_GROUP: process group 'empty' has no processes"),
         (None, 'BAD_GROUP: the name of a process group must be a string, not None'),
         (['web'], "BAD_GROUP: the name of a process group must be a string, not ['web']"),
-        (True, 'BAD_GROUP: the name of a process group must be a string, not True'),
-        ({}, 'BAD_GROUP: the name of a process group must be a string, not {}'),
     ],
 )
 def test_what_is_no_group_is_refused(name, text):
     with pytest.raises(Refusal) as info:
         group_members(GROUPS, name)
-    assert info.value.text == text
-    assert info.value.code is Code.BAD_GROUP
+    assert (info.value.text, info.value.code) == (text, Code.BAD_GROUP)
 
 
 @pytest.mark.parametrize(
     'ordered',
     [
         ['app:1', 'app:2', 'app:10', 'app:11', 'app:100'],
-        ['1', '2', '10', 'a', 'a1', 'a2', 'a10', 'b'],
-        ['', '1', 'a'],
+        ['', '1', '2', '10', 'a', 'a1', 'a2', 'a10', 'b'],
         ['a', 'a0', 'a0b', 'a1', 'ab'],
         ['v1.2.9', 'v1.2.10', 'v1.10.0'],
         ['x\u0661', 'x\u0662'],
@@ -376,7 +276,3 @@ def test_what_is_no_group_is_refused(name, text):
 )
 def test_natural_order(ordered):
     assert sorted(reversed(ordered), key=natural) == ordered
-
-
-def test_a_pattern_that_is_none_matches_nothing():
-    assert "matched by '[z-a]'" in refused('[z-a]')
