@@ -143,6 +143,14 @@ CONFIGURATION_ONLY: dict[str, Kind] = {
 }
 
 
+def of_word(name: str, word: str) -> Any:
+    """The value that a word of a command line stands for, as an option of this name; ValueError or
+    Refusal BAD_OPTION if there is none.
+    """
+    kind = DECLARED[name]
+    return checked(name, kind, kind.of_text(word))
+
+
 def with_call(defaults: Options, given: Any) -> Options:
     """`defaults` overridden by the struct of a call; Refusal BAD_OPTION for anything else than a
     struct of known options with allowed values.

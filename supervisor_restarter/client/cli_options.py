@@ -19,8 +19,8 @@ from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Refusal
-from supervisor_restarter.option_kinds import SECONDS, checked
-from supervisor_restarter.options import DECLARED
+from supervisor_restarter.option_kinds import SECONDS
+from supervisor_restarter.options import DECLARED, of_word
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Attribute of RestartOptions, which is the option's name -> key of the server's options struct.
@@ -62,7 +62,7 @@ def reader(key: str) -> Callable[[str], Any]:
 
     def read(word: str) -> Any:
         try:
-            return checked(key, kind, kind.of_text(word))
+            return of_word(key, word)
         except (ValueError, Refusal):
             raise ValueError(f'must be {kind.allowed}') from None
 

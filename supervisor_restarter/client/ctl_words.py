@@ -9,8 +9,7 @@ from typing import Any
 
 from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.option_kinds import checked
-from supervisor_restarter.options import DECLARED
+from supervisor_restarter.options import of_word
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Anything like a number: one that is not allowed is to be refused as such, and not looked for as a
@@ -51,14 +50,7 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         else:
             names.append(word)
     limit = names.pop(0) if names and LIKE_A_NUMBER.fullmatch(names[0]) else '1'
-    kind = DECLARED['max_unavailable']
-    try:
-        return names, {
-            'max_unavailable': checked('max_unavailable', kind, kind.of_text(limit)),
-            **options,
-        }
-    except ValueError as exc:
-        raise Refusal(Code.BAD_OPTION, str(exc)) from None
+    return names, {'max_unavailable': of_word('max_unavailable', limit), **options}
 
 
 def _time(option: str) -> str:
@@ -66,14 +58,13 @@ def _time(option: str) -> str:
         return TIME_OPTIONS[option]
     close = closest(option[2:], [known[2:] for known in TIME_OPTIONS])
     if close:
-        raise Refusal(
-            Code.BAD_OPTION, f"rolling has no option '{option}'{did_you_mean([f'--{close}'])}"
+        hint = did_you_mean([f'--{close}'])
+    else:
+        hint = (
+            f': it takes {", ".join(TIME_OPTIONS)}, and how many at a time as its first word '
+            '(rolling 2 web:)'
         )
-    raise Refusal(
-        Code.BAD_OPTION,
-        f"rolling has no option '{option}': it takes {', '.join(TIME_OPTIONS)}, and how many at a "
-        'time as its first word (rolling 2 web:)',
-    )
+    raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}'{hint}")
 
 
 def _seconds(option: str, value: str) -> float:

@@ -23,9 +23,6 @@ class Title:
         self._head = printable(head)
         self._rest = printable(rest)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Title) and str(self) == str(other)
-
     def __str__(self) -> str:
         return f'{self._head}: {self._rest}' if self._rest else self._head
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from supervisor_restarter.client.structs import Plan, Restart
 from supervisor_restarter.client.wording import groups, namespec, processes
+from supervisor_restarter.text import plainly
 
 MINUTE, HOUR = 60, 3600  # seconds
 
@@ -20,9 +21,8 @@ def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
     now = time.time() if now is None else now
     rows = [('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', 'DURATION', 'WHEN', 'GROUPS')]
     for r in restarts:
-        lowest = (
-            f'{r["lowest_ready"]}/{r["total"]}' if r['started_at'] else '-'
-        )  # nobody has looked yet
+        # '-': it was not looked at yet.
+        lowest = f'{r["lowest_ready"]}/{r["total"]}' if r['started_at'] else '-'
         rows.append(
             (
                 r['id'],
@@ -65,21 +65,17 @@ def _ago(number: int, unit: str) -> str:
 
 
 def policy_lines(concerned: Mapping[str, Any]) -> Iterable[str]:
-    """What holds in each group of a plan or a restart, as far as somebody has said so, and who that
-    was.
+    """What holds in each group of a plan or a restart, as far as it is set anywhere, and where that
+    is.
     """
     for policy in concerned.get('policies', []):
-        held = [
-            f'{name} = {_plainly(policy[name])} ({where}{_allowed(policy) if name == "max_unavailable" else ""})'
-            for name, where in policy['from'].items()
-            if where != 'default'
-        ]
+        held = []
+        for name, where in policy['from'].items():
+            if where != 'default':
+                of = _allowed(policy) if name == 'max_unavailable' else ''
+                held.append(f'{name} = {plainly(policy[name])} ({where}{of})')
         if held:
             yield f'{policy["group"]}: {", ".join(held)}'
-
-
-def _plainly(value: Any) -> str:
-    return f'{value:g}' if isinstance(value, float) else str(value)
 
 
 def _allowed(policy: Mapping[str, Any]) -> str:

@@ -50,12 +50,11 @@ def settled(process: Process) -> bool:
 
 
 def may_change(process: Process, restart: Restart) -> bool:
-    """Whether what became of it is known at the end only: who has stopped it meanwhile may start it
-    again.
+    """Whether what became of it is known at the end only: a client that has stopped it meanwhile may
+    start it again.
     """
-    said = process['error'] or process.get(
-        'note', ''
-    )  # nothing is said of what is left alone on purpose
+    # Nothing is said of what is left alone on purpose.
+    said = process['error'] or process.get('note', '')
     return process['phase'] == 'skipped' and bool(said) and not ended(restart)
 
 
@@ -105,12 +104,8 @@ def _ready(process: Process) -> str:
 def colour(process: Process) -> Colour:
     if process['phase'] == 'failed':
         return Colour.BAD
-    if (
-        process.get('killed')
-        or process.get('note')
-        or process['phase'] == 'skipped'
-        and process['error']
-    ):
+    left = process['phase'] == 'skipped' and process['error']
+    if process.get('killed') or process.get('note') or left:
         return Colour.ODD
     return Colour.GOOD if process['phase'] == 'ready' else Colour.PLAIN
 
@@ -159,30 +154,23 @@ def failure(restart: Restart, reasons: bool = True) -> str:
     }.get(restart['state'], [])
     failed = [p for p in restart['processes'] if p['phase'] == 'failed']
     pending = [p for p in restart['processes'] if p['phase'] not in FINAL_PHASES]
+    left = [p for p in restart['processes'] if p['phase'] == 'skipped' and p['error']]
     # The reason of those that were not reached is the failure, the timeout or the cancel that
     # stands before them.
-    untouched = [p for p in restart['processes'] if not_reached(p)]
-    others = [
-        p
-        for p in restart['processes']
-        if p['phase'] == 'skipped' and p['error'] and not not_reached(p)
-    ]
+    untouched = [p for p in left if not_reached(p)]
+    others = [p for p in left if not not_reached(p)]
     error, phase = ('error', 'phase') if reasons else ('', '')
     if failed:
-        parts.append(
-            f'{len(failed)} of {processes(restart["total"])} failed: {named(failed, error)}'
-        )
+        of = processes(restart['total'])
+        parts.append(f'{len(failed)} of {of} failed: {named(failed, error)}')
     if pending:
-        parts.append(
-            f'{len(pending)} pending: {named(pending, phase)}; what is down still comes back'
-        )
+        names = named(pending, phase)
+        parts.append(f'{len(pending)} pending: {names}; what is down still comes back')
     if others:
         parts.append(f'{len(others)} not restarted: {named(others, error)}')
     if untouched:
-        parts.append(
-            f'{len(untouched)} not reached, still as before'
-            + (f': {named(untouched)}' if reasons else '')
-        )
+        names = f': {named(untouched)}' if reasons else ''
+        parts.append(f'{len(untouched)} not reached, still as before{names}')
     parts += _killed(restart)
     return f'{groups(restart)}: {"; ".join(parts) or restart["state"]}'
 

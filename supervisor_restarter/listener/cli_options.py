@@ -5,13 +5,13 @@ them.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any, Callable, NoReturn
 
 from supervisor_restarter.client.client import ClientError, Exit, sendable
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.listener import rules
-from supervisor_restarter.option_kinds import checked
-from supervisor_restarter.options import DECLARED
+from supervisor_restarter.options import of_word
 from supervisor_restarter.text import printable
 
 LISTENER_NAME = 'supervisor_restart_listener'
@@ -37,20 +37,16 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def _max_unavailable(text: str) -> Any:
-    kind = DECLARED['max_unavailable']
-    return checked('max_unavailable', kind, kind.of_text(text))
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = _Parser(
         prog=LISTENER_NAME,
         allow_abbrev=False,
         description=(
-            'An [eventlistener:x] program for supervisord: has processes restarted by the restarter interface, a few '
-            'at a time. NAME is a group (web), a process (web:03), a glob over group:process (web:0?) or all. Each '
-            'rule may be given many times; --memory, --age and --fatal are looked at with each TICK event that comes.'
+            'An [eventlistener:x] program for supervisord: has processes restarted by the '
+            'restarter interface, a few at a time. NAME is a group (web), a process (web:03), a '
+            'glob over group:process (web:0?) or all. Each rule may be given many times; --memory, '
+            '--age and --fatal are looked at with each TICK event that comes.'
         ),
     )
     add = made.add_argument
@@ -90,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         '--max-unavailable',
         metavar='N|N%',
         default=1,
-        type=_reader(_max_unavailable),
+        type=_reader(partial(of_word, 'max_unavailable')),
         help='how many processes of a group may be not ready at once (1)',
     )
     add('--dry-run', action='store_true', help='say what would be restarted, and do nothing')
