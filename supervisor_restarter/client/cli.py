@@ -88,10 +88,8 @@ class Command:
         status = exit_status(restart)
         if status != Exit.OK:
             # What was on the terminal a line above need not be said again.
-            shown = (
-                self._screen.is_terminal() and not self._options.quiet and not self._options.json
-            )
-            self._screen.error(failure(restart, reasons=not shown))
+            silent = self._options.quiet or self._options.json or self._screen.terminal is None
+            self._screen.error(failure(restart, reasons=silent))
         if self._options.json:
             return self._print(self._result(restart, status))
         return status

@@ -14,8 +14,8 @@ from supervisor_restarter.text import printable
 class Display:
     """Prints through supervisorctl's own `output`.
 
-    Nothing that goes wrong with the printing ends a command: where nobody reads any more, the rest
-    is dropped.
+    Nothing that goes wrong with the printing ends a command: when the output is no longer read, the
+    rest is dropped (as in Gauge).
     """
 
     def __init__(self, ctl: Any) -> None:
@@ -57,19 +57,13 @@ class Display:
 
     def progress(self, title: Callable[[], Title], done: int) -> None:
         """How many processes are done, and what stands before the bar."""
-        try:
-            if self._gauge and not self._lost:
-                self._gauge.show(title, done)
-        except OSError:
-            self._lose()
+        if self._gauge:
+            self._gauge.show(title, done)
 
     def close(self) -> None:
-        gauge, self._gauge = self._gauge, None
-        try:
-            if gauge and not self._lost:
-                gauge.close()
-        except OSError:
-            self._lose()
+        if self._gauge:
+            self._gauge.close()
+        self._gauge = None
 
     def _lose(self) -> None:
         self._lost = True

@@ -1,4 +1,5 @@
-"""A restart in motion: a bar or a line per process, and at the end what could not be told before.
+"""A restart in motion, as the command shows it: a bar or a line per process, and at the end what could
+not be told before.
 
 The texts are made in wording.py; what is decided here is which of them are new.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from supervisor_restarter.client.gauge import Gauge, Title
 from supervisor_restarter.client.screen import Colour, Screen
@@ -99,18 +100,17 @@ class Bar:
     they are ready.
     """
 
-    def __init__(self, screen: Screen, tqdm: Any) -> None:
+    def __init__(self, screen: Screen, terminal: TextIO, tqdm: Any) -> None:
         self._news = News()
         self._screen = screen
+        self._terminal = terminal
         self._tqdm = tqdm
         self._gauge: Gauge | None = None
         self._titles = Titles()
 
     def update(self, restart: Restart) -> None:
-        if self._screen.stdout is None:
-            return
         if self._gauge is None:
-            self._gauge = Gauge(self._tqdm, self._screen.stdout, restart['total'])
+            self._gauge = Gauge(self._tqdm, self._terminal, restart['total'])
         for process in self._news.fresh(restart):
             if colour(process) in (Colour.BAD, Colour.ODD):
                 self._gauge.line(self._screen.painted(process_line(process), colour(process)))
@@ -158,10 +158,11 @@ def make_reporter(screen: Screen) -> Reporter:
     tqdm takes longer to import than small groups take to restart: call this after the restart has
     begun.
     """
-    if screen.is_terminal():
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            return Lines(screen)
-        return Bar(screen, tqdm)
-    return Lines(screen)
+    terminal = screen.terminal
+    if terminal is None:
+        return Lines(screen)
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return Lines(screen)
+    return Bar(screen, terminal, tqdm)

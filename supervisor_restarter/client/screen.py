@@ -1,5 +1,5 @@
-"""Standard output and standard error of the command: nothing that is printed can end it, or command
-the terminal.
+"""Standard output and standard error of the command. Nothing that is printed can end the command, or
+tell the terminal to do anything.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Colour(Enum):
 class Screen:
     """Standard output and standard error, so that nothing that is printed can end the command.
 
-    Characters the terminal's encoding lacks come out as escapes. When nobody reads standard output
-    any more (`| head`), the rest is dropped: the restart goes on all the same, and so does the
-    waiting for its result. lost: something could not be written there.
+    Characters the terminal's encoding lacks come out as escapes. When standard output is no longer
+    read (`| head`), the rest is dropped: the restart goes on all the same, and so does the waiting
+    for its result. lost: something could not be written there.
     """
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None) -> None:
@@ -36,8 +36,10 @@ class Screen:
             if stream is not None and hasattr(stream, 'reconfigure'):
                 stream.reconfigure(errors='backslashreplace')
 
-    def is_terminal(self) -> bool:
-        return self.stdout is not None and self.stdout.isatty()
+    @property
+    def terminal(self) -> TextIO | None:
+        """Standard output, if it is a terminal."""
+        return self.stdout if self.stdout is not None and self.stdout.isatty() else None
 
     def out(self, line: str, colour: Colour = Colour.PLAIN) -> None:
         """One line on standard output, control characters escaped."""
@@ -68,9 +70,7 @@ class Screen:
             self._stderr = None
 
     def hint(self, line: str) -> None:
-        """One line on standard error for a human being who looks at it; programs that read it get
-        nothing.
-        """
+        """One line on standard error, if that is a terminal: programs that read it get nothing."""
         if self._stderr is not None and self._stderr.isatty():
             self.error(line, Colour.PLAIN)
 
@@ -83,9 +83,7 @@ def _painted(stream: TextIO | None, line: str, colour: Colour) -> str:
 
 
 def has_colours(stream: TextIO) -> bool:
-    """Whether it is a terminal with colours, whose user has nothing against them
-    (https://no-color.org).
-    """
+    """Whether it is a terminal that has colours, and whose user wants them (https://no-color.org)."""
     return (
         stream.isatty()
         and os.environ.get('TERM', 'dumb') != 'dumb'

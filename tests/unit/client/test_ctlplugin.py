@@ -5,6 +5,8 @@ plays a script.
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
 import types
 from xmlrpc.client import Fault, ProtocolError
@@ -84,6 +86,15 @@ class Ctl(supervisorctl.Controller):
         return self.stdout.getvalue()[before:].splitlines()
 
 
+def begun(*looks):
+    """A server that begins the restart 7 and shows these looks at it."""
+    return Server(restarter_startRestart=['7'], restarter_waitRestart=list(looks))
+
+
+def row(status, description='', group='web', name='0'):
+    return {'group': group, 'name': name, 'status': status, 'description': description}
+
+
 @pytest.fixture(autouse=True)
 def no_sleep(monkeypatch):
     monkeypatch.setattr(
@@ -96,7 +107,7 @@ def no_sleep(monkeypatch):
 
 def test_quickstart_by_the_server():
     server = Server(
-        restarter_quickStart=[[{'group': 'web', 'name': '0', 'status': 80, 'description': 'OK'}]],
+        restarter_quickStart=[[row(80)]],
         supervisor_getAllProcessInfo=[[info('web:0', 'STARTING')], [info('web:0')]],
     )
     ctl = Ctl(server)
@@ -109,11 +120,7 @@ def test_quickstart_by_the_server():
 
 
 def test_quickstop_by_the_server():
-    server = Server(
-        restarter_quickStop=[
-            [{'group': 'web', 'name': '0', 'status': 70, 'description': 'NOT_RUNNING'}]
-        ]
-    )
+    server = Server(restarter_quickStop=[[row(70)]])
     ctl = Ctl(server)
     assert ctl.run('quickstop web:0') == ['web:0: ERROR (not running)']
     assert server.calls == [('restarter.quickStop', ['web:0'], False)]
@@ -131,7 +138,7 @@ def test_quickrestart_by_the_server_tells_each_process_once():
             version=3,
         ),
     ]
-    server = Server(restarter_startRestart=['7'], restarter_waitRestart=looks)
+    server = begun(*looks)
     ctl = Ctl(server)
     assert ctl.run('quickrestart web:') == [
         'web:1: started',
@@ -155,7 +162,7 @@ def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end():
             version=3,
         ),
     ]
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=looks))
+    ctl = Ctl(begun(*looks))
     assert ctl.run('quickrestart web:') == [
         'web:1: started',
         f'web:0: started ({started})',
@@ -164,12 +171,8 @@ def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end():
     assert ctl.exitstatus == 0
 
 
-@pytest.mark.parametrize('state', ['cancelled', 'timed_out', 'failed'])
-def test_a_restart_that_did_not_succeed(state):
-    server = Server(
-        restarter_startRestart=['7'], restarter_waitRestart=[restart(state, process('0'))]
-    )
-    ctl = Ctl(server)
+def test_a_restart_that_did_not_succeed():
+    ctl = Ctl(begun(restart('cancelled', process('0'))))
     assert ctl.run('quickrestart web:') == ['web:0: started']
     assert ctl.exitstatus == 1
 
@@ -180,63 +183,36 @@ def test_a_queued_restart_is_told_so_once():
         restart('queued', process('0', 'waiting')),
         restart('succeeded', process('0'), version=2),
     ]
-    server = Server(restarter_startRestart=['7'], restarter_waitRestart=looks)
+    server = begun(*looks)
     assert Ctl(server).run('quickrestart web:') == [
         'web: queued behind another restart',
         'web:0: started',
     ]
 
 
-@pytest.mark.parametrize(
-    ('line', 'names', 'limit'),
-    [
-        ('rolling web', ['web'], 1),
-        ('rolling 3 web', ['web'], 3),
-        ('rolling 25% web: a*', ['web:', 'a*'], '25%'),
-        ('rolling 100% web', ['web'], '100%'),
-        ('rolling web 3', ['web', '3'], 1),
-        ('rolling 3: web', ['3:', 'web'], 1),
-        ('rolling web 150%', ['web', '150%'], 1),
-        ('rolling -- web', ['web'], 1),
-        ('rolling 2 -- --x', ['--x'], 2),
-        ("rolling 2 'w*' 'a b'", ['w*', 'a b'], 2),
-    ],
-)
-def test_rolling(line, names, limit):
-    server = Server(
-        restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))]
-    )
+# fmt: off
+@pytest.mark.parametrize(('line', 'names', 'options'), [
+    ('rolling web', ['web'], {'max_unavailable': 1}),
+    ('rolling 3 web', ['web'], {'max_unavailable': 3}),
+    ('rolling 25% web: a*', ['web:', 'a*'], {'max_unavailable': '25%'}),
+    ('rolling web 3', ['web', '3'], {'max_unavailable': 1}),
+    ('rolling 3: web', ['3:', 'web'], {'max_unavailable': 1}),
+    ('rolling 2 -- --x', ['--x'], {'max_unavailable': 2}),
+    ("rolling 2 'w*' 'a b'", ['w*', 'a b'], {'max_unavailable': 2}),
+    ('rolling 25% --min-ready=3s web', ['web'], {'max_unavailable': '25%', 'min_ready': 3.0}),
+    ('rolling --ready-timeout 2m 2 web --scout 0', ['web'],
+     {'max_unavailable': 2, 'ready_timeout': 120.0, 'scout': 0.0}),
+])
+# fmt: on
+def test_rolling(line, names, options):
+    server = begun(restart('succeeded', process('0')))
     ctl = Ctl(server)
     assert ctl.run(line) == [
         'web:0: started',
         'web: restarted 1 process in 0.41s, at least 1 of 1 ready throughout',
     ]
-    assert server.calls[0] == ('restarter.startRestart', names, {'max_unavailable': limit})
-    assert ctl.exitstatus == 0
-
-
-@pytest.mark.parametrize(
-    ('line', 'names', 'options'),
-    [
-        ('rolling --min-ready 3 web', ['web'], {'max_unavailable': 1, 'min_ready': 3.0}),
-        (
-            'rolling 25% --min-ready=3s web api',
-            ['web', 'api'],
-            {'max_unavailable': '25%', 'min_ready': 3.0},
-        ),
-        (
-            'rolling --ready-timeout 2m 2 web --scout 0',
-            ['web'],
-            {'max_unavailable': 2, 'ready_timeout': 120.0, 'scout': 0.0},
-        ),
-    ],
-)
-def test_rolling_with_options(line, names, options):
-    server = Server(
-        restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))]
-    )
-    assert len(Ctl(server).run(line)) == 2
     assert server.calls[0] == ('restarter.startRestart', names, options)
+    assert ctl.exitstatus == 0
 
 
 @pytest.mark.parametrize(
@@ -251,11 +227,6 @@ def test_rolling_with_options(line, names, options):
             "rolling has no option '--nonsense': it takes --min-ready, --ready-timeout, --scout, "
             'and how many at a time as its first word (rolling 2 web:)',
         ),
-        (
-            'rolling --max-unavailable 2 web',
-            "rolling has no option '--max-unavailable': it takes --min-ready, "
-            '--ready-timeout, --scout, and how many at a time as its first word (rolling 2 web:)',
-        ),
         ('rolling --min-ready web', f"--min-ready 'web' {SECONDS}"),
         ('rolling web --scout', f"--scout '' {SECONDS}"),
     ],
@@ -268,9 +239,7 @@ def test_rolling_with_options_that_it_does_not_have(line, said):
     assert server.calls == []
 
 
-@pytest.mark.parametrize(
-    'limit', ['0', '0%', '101%', '150%', '-1', '1.5', '2.5%', '99999999999', '9' * 5000]
-)
+@pytest.mark.parametrize('limit', ['0', '101%', '-1', '2.5%', '9' * 5000], ids=range(5))
 def test_rolling_with_a_limit_that_is_not_allowed(limit):
     server = Server()
     ctl = Ctl(server)
@@ -293,7 +262,7 @@ def test_rolling_that_fails_says_what_still_is_as_before():
         process('2', 'failed', 'exit status 3; state FATAL'),
         *(process(str(n), 'skipped', why) for n in range(3, 10)),
     )
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    ctl = Ctl(begun(end))
     assert ctl.run('rolling web') == [
         'web:0: started',
         'web:1: started',
@@ -310,7 +279,7 @@ def test_what_was_not_reached_is_one_line_for_quickrestart_too():
         process('0'),
         *(process(str(n), 'skipped', 'not reached before the timeout') for n in range(1, 9)),
     )
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    ctl = Ctl(begun(end))
     assert ctl.run('quickrestart web') == [
         'web:0: started',
         'web: timed out after 0.41s; 8 not reached, still as before: '
@@ -321,58 +290,37 @@ def test_what_was_not_reached_is_one_line_for_quickrestart_too():
 
 def test_processes_that_were_signalled():
     end = restart('succeeded', process('0', new_pid=10), process('1', old_pid=0))
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    ctl = Ctl(begun(end))
     assert ctl.run('quickrestart web') == ['web:0: signalled', 'web:1: started']
 
 
 def test_quotes_are_taken_off_as_a_shell_does():
-    server = Server(
-        restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))]
-    )
+    server = begun(restart('succeeded', process('0')))
     Ctl(server).run("quickrestart 'w*' \"app:3\" b'")
     assert server.calls[0] == (
         'restarter.startRestart',
         ["'w*'", '"app:3"', "b'"],
         {},
     )  # not a shell's line
-    server = Server(
-        restarter_startRestart=['7'], restarter_waitRestart=[restart('succeeded', process('0'))]
-    )
+    server = begun(restart('succeeded', process('0')))
     Ctl(server).run('quickrestart \'w*\' "app:3"')
     assert server.calls[0] == ('restarter.startRestart', ['w*', 'app:3'], {})
 
 
-@pytest.mark.parametrize(
-    ('code', 'text', 'said', 'status'),
-    [
-        (
-            Code.BAD_GROUP,
-            "BAD_GROUP: nothing is named or matched by 'x'",
-            "nothing is named or matched by 'x'",
-            2,
-        ),
-        (Code.BAD_OPTION, 'BAD_OPTION: bad', 'bad', 2),
-        (Code.BUSY, 'BUSY: web is busy: wait', 'web is busy: wait', 1),
-        (Faults.FAILED, 'FAILED: internal error', 'FAILED: internal error', 1),
-        (
-            Faults.SHUTDOWN_STATE,
-            'SHUTDOWN_STATE',
-            'supervisord is shutting down or being reloaded',
-            1,
-        ),
-    ],
-)
-@pytest.mark.parametrize(
-    ('line', 'method'),
-    [
-        ('quickstart x', 'quickStart'),
-        ('quickstop x', 'quickStop'),
-        ('quickrestart x', 'startRestart'),
-        ('rolling x', 'startRestart'),
-        ('restarts', 'listRestarts'),
-        ('cancelrestart 7', 'cancelRestart'),
-    ],
-)
+BUSY = 'web is busy: wait'
+SHUTDOWN = 'supervisord is shutting down or being reloaded'
+
+
+# fmt: off
+@pytest.mark.parametrize(('line', 'method', 'code', 'text', 'said', 'status'), [
+    ('quickstart x', 'quickStart', Code.BAD_GROUP, "BAD_GROUP: no 'x'", "no 'x'", 2),
+    ('quickstop x', 'quickStop', Code.BAD_OPTION, 'BAD_OPTION: bad', 'bad', 2),
+    ('quickrestart x', 'startRestart', Code.BUSY, f'BUSY: {BUSY}', BUSY, 1),
+    ('rolling x', 'startRestart', Code.BUSY, f'BUSY: {BUSY}', BUSY, 1),
+    ('restarts', 'listRestarts', Faults.FAILED, 'FAILED: no', 'FAILED: no', 1),
+    ('cancelrestart 7', 'cancelRestart', Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE', SHUTDOWN, 1),
+])
+# fmt: on
 def test_what_the_server_refuses(line, method, code, text, said, status):
     ctl = Ctl(Server(**{f'restarter_{method}': [Fault(int(code), text)]}))
     assert ctl.run(line) == [f'Error: {said}']
@@ -380,34 +328,16 @@ def test_what_the_server_refuses(line, method, code, text, said, status):
 
 
 def test_restarts():
-    ctl = Ctl(
-        Server(
-            restarter_listRestarts=[
-                [restart('running', process('0'), started_at='2024-01-02')],
-                [],
-            ],
-            restarter_getRestart=[
-                restart(
-                    'failed',
-                    process('1'),
-                    process('0', 'failed', 'no'),
-                    policies=[
-                        {
-                            'group': 'web',
-                            'size': 2,
-                            'allowed': 1,
-                            'max_unavailable': 1,
-                            'from': {'max_unavailable': 'call'},
-                        }
-                    ],
-                )
-            ],
-        )
-    )
+    policy = {'group': 'web', 'size': 2, 'allowed': 1, 'max_unavailable': 1}
+    policy['from'] = {'max_unavailable': 'call'}
+    one = restart('failed', process('1'), process('0', 'failed', 'no'), policies=[policy])
+    running = restart('running', process('0'), started_at='2024-01-02')
+    ctl = Ctl(Server(restarter_listRestarts=[[running], []], restarter_getRestart=[one]))
     shown = ctl.run('restarts')
-    assert shown[0].split()[:5] == ['ID', 'STATE', 'DONE', 'FAILED', 'LOWEST']
-    assert shown[1].split()[:5] == ['7', 'running', '1/1', '0', '1/1']
-    assert len(shown) == 2
+    assert [line.split()[:5] for line in shown] == [
+        ['ID', 'STATE', 'DONE', 'FAILED', 'LOWEST'],
+        ['7', 'running', '1/1', '0', '1/1'],
+    ]
     assert ctl.run('restarts') == ['no restarts']
     assert ctl.run('restarts 7')[2:] == [
         'web: max_unavailable = 1 (call: at most 1 of 2 not ready)',
@@ -417,12 +347,12 @@ def test_restarts():
 
 
 def test_cancelrestart():
-    server = Server(
-        restarter_cancelRestart=[True, Fault(int(Code.NO_SUCH_RESTART), "NO_SUCH_RESTART: no '8'")]
-    )
+    unknown = Fault(int(Code.NO_SUCH_RESTART), "NO_SUCH_RESTART: no '8'")
+    server = Server(restarter_cancelRestart=[True, True, unknown])
     ctl = Ctl(server)
+    assert ctl.run('cancelrestart 6') == ['6: cancelled']
     assert ctl.run('cancelrestart 7 8') == ['7: cancelled', "Error: no '8'"]
-    assert server.calls == [('restarter.cancelRestart', '7'), ('restarter.cancelRestart', '8')]
+    assert server.calls == [('restarter.cancelRestart', number) for number in '678']
     assert ctl.exitstatus == 2
 
 
@@ -478,7 +408,7 @@ def test_warnings_and_what_was_killed_are_told():
         process('1', note='somebody else restarted it'),
         warnings=['web: all 2 processes may be down at once'],
     )
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    ctl = Ctl(begun(end))
     assert ctl.run('rolling web') == [
         'warning: web: all 2 processes may be down at once',
         f'web:0: started ({note})',
@@ -486,7 +416,7 @@ def test_warnings_and_what_was_killed_are_told():
         'web: restarted 2 processes in 0.41s, at least 1 of 2 ready throughout, 1 killed',
     ]
     assert ctl.exitstatus == 0
-    ctl = Ctl(Server(restarter_startRestart=['7'], restarter_waitRestart=[end]))
+    ctl = Ctl(begun(end))
     assert ctl.run('quickrestart web') == [
         f'web:0: started ({note})',
         'web:1: started (somebody else restarted it)',
@@ -497,7 +427,12 @@ def test_warnings_and_what_was_killed_are_told():
 
 
 @pytest.mark.parametrize(
-    ('line', 'method'), [('quickstart web', 'startProcess'), ('quickstop web', 'stopProcess')]
+    ('line', 'method'),
+    [
+        ('quickstart web', 'startProcess'),
+        ('quickstop web', 'stopProcess'),
+        ('quickrestart web', 'startProcess'),
+    ],
 )
 def test_without_the_interface(line, method):
     before, after = ('STOPPED', 'RUNNING') if method == 'startProcess' else ('RUNNING', 'STOPPED')
@@ -522,33 +457,21 @@ def test_without_the_interface(line, method):
 
 
 @pytest.mark.parametrize(
-    ('line', 'said'),
+    ('line', 'answers', 'said'),
     [
-        ('quickstart web', 'web:0, web:1: already started'),
-        ('quickstart w*', 'web:0, web:1: already started'),
-        ('quickstart all', 'web:0, web:1: already started'),
-        ('quickstop off', 'off:0, off:1: not running'),
-        ('quickstop all', 'off:0, off:1: not running'),
+        ('quickstart web', {'restarter_quickStart': [[]]}, 'web:0, web:1: already started'),
+        ('quickstart w*', {}, 'web:0, web:1: already started'),
+        ('quickstop off', {}, 'off:0: not running'),
     ],
 )
-@pytest.mark.parametrize('interface', [True, False])
-def test_what_is_as_wanted_already_is_one_line(line, said, interface):
-    infos = [info('web:0'), info('web:1'), info('off:0', 'STOPPED'), info('off:1', 'STOPPED')]
-    verb, fault = ('Start', 'STOPPED') if 'start' in line else ('Stop', 'RUNNING')
-    if line.endswith('all'):
-        infos = [one for one in infos if one['statename'] != fault]
-    server = Server(
-        supervisor_getAllProcessInfo=[infos],
-        **({f'restarter_quick{verb}': [[]]} if interface else {}),
-    )
-    ctl = Ctl(server)
+def test_what_is_as_wanted_already_is_one_line(line, answers, said):
+    infos = [info('web:0'), info('web:1'), info('off:0', 'STOPPED')]
+    ctl = Ctl(Server(supervisor_getAllProcessInfo=[infos], **answers))
     assert ctl.run(line) == [said]
     assert ctl.exitstatus == 0
 
 
-@pytest.mark.parametrize(
-    'after', [UNKNOWN, Fault(Faults.SHUTDOWN_STATE, ''), ConnectionRefusedError(111, ''), []]
-)
+@pytest.mark.parametrize('after', [ConnectionRefusedError(111, ''), []])
 def test_what_was_as_wanted_is_not_worth_an_error(after):
     ctl = Ctl(Server(restarter_quickStart=[[]], supervisor_getAllProcessInfo=[after]))
     assert ctl.run('quickstart web') == []
@@ -556,9 +479,8 @@ def test_what_was_as_wanted_is_not_worth_an_error(after):
 
 
 def test_which_of_the_two_is_used_is_decided_anew_each_time():
-    row = {'group': 'web', 'name': '0', 'status': 60, 'description': 'ALREADY_STARTED: web:0'}
     server = Server(
-        restarter_quickStart=[[row], UNKNOWN, [row]], supervisor_getAllProcessInfo=[[info('web:0')]]
+        restarter_quickStart=[[row(60)], UNKNOWN, [row(60)]], supervisor_getAllProcessInfo=[[info('web:0')]]
     )
     ctl = Ctl(server)
     for _ in range(3):
@@ -571,7 +493,7 @@ def test_which_of_the_two_is_used_is_decided_anew_each_time():
     ]
 
 
-@pytest.mark.parametrize('command', QUICK)
+@pytest.mark.parametrize('command', ['quickstop', 'quickrestart'])
 def test_names_that_match_nothing_without_the_interface(command):
     server = Server(supervisor_getAllProcessInfo=[[info('web:0')]])
     ctl = Ctl(server)
@@ -580,10 +502,7 @@ def test_names_that_match_nothing_without_the_interface(command):
     assert server.calls[-1] == ('supervisor.getAllProcessInfo',)
 
 
-@pytest.mark.parametrize(
-    'line',
-    ['rolling web', 'restarts', 'restarts 7', 'cancelrestart 7', 'waitrestart 7', 'retryrestart 7'],
-)
+@pytest.mark.parametrize('line', ['rolling web', 'restarts', 'cancelrestart 7', 'retryrestart 7'])
 def test_what_needs_the_interface(line):
     ctl = Ctl(Server())
     assert ctl.run(line) == [
@@ -599,8 +518,7 @@ def test_what_needs_the_interface(line):
 @pytest.mark.parametrize(
     ('line', 'needs'),
     [
-        *((command, 'a process name') for command in QUICK),
-        ('rolling', 'a process name'),
+        ('quickstop', 'a process name'),
         ('rolling 3', 'a process name'),
         ('cancelrestart', 'a restart ID'),
     ],
@@ -614,7 +532,7 @@ def test_nothing_named(line, needs):
     assert server.calls == []
 
 
-@pytest.mark.parametrize('command', COMMANDS)
+@pytest.mark.parametrize('command', ['quickstart', 'waitrestart'])
 def test_a_server_of_another_version_or_none_is_told_as_by_all_of_supervisorctl(command):
     ctl = Ctl(Server(**{'supervisor_getVersion': ['1.0']}))
     assert 'expects to talk to a server with API version' in ctl.run(f'{command} web')[0]
@@ -623,7 +541,7 @@ def test_a_server_of_another_version_or_none_is_told_as_by_all_of_supervisorctl(
     assert ctl.run(f'{command} web') == ['unix:///sock refused connection']
 
 
-@pytest.mark.parametrize('command', COMMANDS)
+@pytest.mark.parametrize('command', ['quickstart', 'restarts'])
 def test_a_refused_password_is_left_to_supervisorctl(command):
     refused = ProtocolError('/RPC2', 401, 'Unauthorized', {})
     ctl = Ctl(Server(**{'supervisor_getVersion': [refused, refused]}))
@@ -633,8 +551,7 @@ def test_a_refused_password_is_left_to_supervisorctl(command):
 
 def test_a_password_that_is_refused_after_the_first_call(monkeypatch):
     refused = ProtocolError('/RPC2', 401, 'Unauthorized', {})
-    row = {'group': 'web', 'name': '0', 'status': 60, 'description': ''}
-    ctl = Ctl(Server(restarter_quickStart=[refused, [row]]))
+    ctl = Ctl(Server(restarter_quickStart=[refused, [row(60)]]))
     ctl.options.interactive = True
     monkeypatch.setattr(supervisorctl, 'raw_input', lambda prompt: 'me')
     monkeypatch.setattr(supervisorctl.getpass, 'getpass', lambda prompt: 'secret')
@@ -684,6 +601,26 @@ def test_interrupts_end_the_command_only(command, answers, said):
     assert ctl.exitstatus == 1
 
 
+def test_the_end_of_the_terminal_ends_this_process_when_it_has_said_so(monkeypatch):
+    ended = []
+
+    def hang_up():
+        signal.raise_signal(signal.SIGHUP)
+        return [info('web:0')]
+
+    monkeypatch.setattr(os, 'kill', lambda pid, number: ended.append((pid, number)))
+    server = Server(
+        restarter_quickStart=[[row(80)]],
+        supervisor_getAllProcessInfo=[hang_up],
+    )
+    ctl = Ctl(server)
+    assert ctl.run('quickstart web:0') == [
+        'web:0: started',
+        'Error: interrupted; what has begun goes on',
+    ]
+    assert ended == [(os.getpid(), signal.SIGHUP)]
+
+
 def test_answers_of_another_kind():
     ctl = Ctl(Server(restarter_quickStart=[[{'group': 'web'}]], restarter_startRestart=[7]))
     assert ctl.run('quickstart web') == ['Error: supervisord answered with something unexpected']
@@ -691,8 +628,8 @@ def test_answers_of_another_kind():
     assert ctl.exitstatus in (1, 3)
 
 
-@pytest.mark.parametrize('key', ['colour', 'delay'])
-def test_unknown_keys_are_refused_in_one_line(key):
+def test_unknown_keys_are_refused_in_one_line():
+    key = 'delay'
     with pytest.raises(SystemExit, match=f"has no key '{key}'"):
         Ctl(Server(), **{key: '1'})
     options = types.SimpleNamespace(usage=lambda line: None)
@@ -703,13 +640,16 @@ def test_unknown_keys_are_refused_in_one_line(key):
 # -- help and completion -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('command', COMMANDS)
-def test_help_of_ours_has_no_complaint_of_other_plugins(command):
-    shown = Ctl().run(f'help {command}')
-    assert shown[0].startswith(command)
-    assert not any('No help' in line for line in shown)
-    assert all(len(line.expandtabs()) <= 100 for line in shown)
-    assert Ctl().run(f'? {command}') == shown
+def test_help_of_ours_has_no_complaint_of_other_plugins():
+    ctl = Ctl()
+    for command in COMMANDS:
+        shown = ctl.run(f'help {command}')
+        assert shown[0].startswith(command)
+        assert not any('No help' in line for line in shown)
+        assert all(len(line.expandtabs()) <= 100 for line in shown)
+        assert ctl.run(f'? {command}') == shown
+        getattr(ctl.options.plugins[-1], f'help_{command}')()  # as its own do_help would
+        assert ctl.stdout.getvalue().splitlines()[-len(shown) :] == shown
 
 
 def test_help_of_others_is_as_it_was():
@@ -733,7 +673,6 @@ def test_help_of_others_is_as_it_was():
     ('line', 'meant'),
     [
         ('quikrestart web', 'quickrestart'),
-        ('roling', 'rolling'),
         ('waitrestrat 7', 'waitrestart'),
         ('nonsense', ''),
     ],
@@ -758,7 +697,7 @@ def completions(ctl, line):
 INFOS = [info('app:10'), info('app:9'), info('lone')]
 
 
-@pytest.mark.parametrize('command', [*QUICK, 'rolling', 'rolling 25%', 'quickstart app:9'])
+@pytest.mark.parametrize('command', ['quickstop', 'rolling 25%', 'quickstart app:9'])
 def test_tab_completes_processes_and_groups(command):
     ctl = Ctl(Server(supervisor_getAllProcessInfo=[INFOS]))
     assert completions(ctl, f'{command} ') == ['app: ', 'app:* ', 'app:10 ', 'app:9 ', 'lone ']
@@ -777,15 +716,20 @@ def test_tab_completes_ids():
     assert completions(ctl, 'restarts ') == ['9 ', '8 ', '7 ']
 
 
-@pytest.mark.parametrize(
-    'line', ['', 'qui', 'quickre', 'help quick', 'restart app', 'start ', 'nonsense ', 'add l']
-)
+@pytest.mark.parametrize('line', ['', 'qui', 'help quick', 'restart app', 'nonsense ', 'add l'])
 def test_tab_completes_everything_else_as_before(line):
     plain = supervisorctl.Controller.complete
     ctl, other = (Ctl(Server(supervisor_getAllProcessInfo=[INFOS])) for _ in range(2))
     text = line.split()[-1] if line.split() and not line.endswith(' ') else ''
     expected = [plain(other, text, state, line) for state in range(40)]
     assert [ctl.complete(text, state, line) for state in range(40)] == expected
+
+
+def test_readline_gives_the_text_alone(monkeypatch):
+    ctl = Ctl(Server(supervisor_getAllProcessInfo=[INFOS]))
+    readline = types.SimpleNamespace(get_line_buffer=lambda: 'quickstop lo')
+    monkeypatch.setitem(sys.modules, 'readline', readline)
+    assert [ctl.complete('lo', state) for state in (0, 1)] == ['lone ', None]
 
 
 def test_the_commands_are_completed():
@@ -809,7 +753,7 @@ def played():
         restart('running', process('0'), process('1', 'starting'), version=2),
         restart('succeeded', process('0'), process('1'), version=3),
     ]
-    return Server(restarter_startRestart=['7'], restarter_waitRestart=looks)
+    return begun(*looks)
 
 
 def test_a_bar_on_a_terminal_with_all_lines_above_it(monkeypatch):
@@ -836,10 +780,23 @@ def test_names_that_the_terminal_cannot_show(encoding):
             return stream.getvalue().decode(encoding)
 
     stream = io.BytesIO()
-    row = {'group': 'höhe→', 'name': 'a\x1b', 'status': 60, 'description': ''}
-    ctl = Ctl(Server(restarter_quickStart=[[row]]), Output(stream, encoding=encoding))
+    ctl = Ctl(Server(restarter_quickStart=[[row(60, '', 'höhe→', 'a\x1b')]]), Output(stream, encoding=encoding))
     shown = {'ascii': 'h\\xf6he\\u2192', 'latin-1': 'höhe\\u2192', 'utf-8': 'höhe→'}[encoding]
     assert ctl.run('quickstart x') == [f'{shown}:a\\x1b: ERROR (already started)']
+
+
+def test_a_terminal_that_goes_away_before_there_is_a_bar_ends_nothing(monkeypatch, tmp_path):
+    def tqdm(**options):
+        raise BrokenPipeError
+
+    monkeypatch.setitem(sys.modules, 'tqdm', types.SimpleNamespace(tqdm=tqdm))
+    terminal, server = Terminal(), played()
+    with open(tmp_path / 'out', 'w') as stream:
+        monkeypatch.setattr(terminal, 'fileno', stream.fileno)
+        ctl = Ctl(server, terminal)
+        assert ctl.run('quickrestart web') == []
+    assert len(server.calls) == 3
+    assert ctl.exitstatus == 0
 
 
 def test_an_output_that_nobody_reads_ends_nothing(tmp_path):

@@ -14,23 +14,20 @@ import pytest
 from supervisor_restarter.client import gauge
 from supervisor_restarter.client.gauge import Gauge, Title
 
+STOPPING = 'web:2 stopping for 9 s'
 
-@pytest.mark.parametrize(
-    ('title', 'room', 'said'),
-    [
-        (Title('web'), 20, 'web'),
-        (Title('web', 'web:2 stopping for 9 s'), 40, 'web: web:2 stopping for 9 s'),
-        (
-            Title('web, api, worker, cron', 'web:2 stopping for 9 s'),
-            40,
-            'web, api, wor...: web:2 stopping for 9 s',
-        ),
-        (Title('web', 'web:2 stopping for 9 s'), 26, 'web:2 stopping for 9 s'),
-        (Title('web', 'web:2 stopping for 9 s'), 12, 'web:2 sto...'),
-        (Title('web, api, worker'), 10, 'web, ap...'),
-        (Title('a\x1b[2J', 'b\nc'), 40, 'a\\x1b[2J: b\\nc'),
-    ],
-)
+
+# fmt: off
+@pytest.mark.parametrize(('title', 'room', 'said'), [
+    (Title('web'), 20, 'web'),
+    (Title('web', STOPPING), 40, f'web: {STOPPING}'),
+    (Title('web, api, worker, cron', STOPPING), 40, f'web, api, wor...: {STOPPING}'),
+    (Title('web', STOPPING), 26, STOPPING),
+    (Title('web', STOPPING), 12, 'web:2 sto...'),
+    (Title('web, api, worker'), 10, 'web, ap...'),
+    (Title('a\x1b[2J', 'b\nc'), 40, 'a\\x1b[2J: b\\nc'),
+])
+# fmt: on
 def test_title(title, room, said):
     assert title.fitted(room) == said
     assert len(said) <= room

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from types import SimpleNamespace
+
 import pytest
 
+from supervisor_restarter.client import logtails
 from supervisor_restarter.client.failures import MOST_LOGS, in_full
 from supervisor_restarter.client.logtails import LAST_LINES, LENGTH, WIDEST, last_lines
 from supervisor_restarter.client.screen import Colour
@@ -34,6 +38,63 @@ def test_last_lines(text, lines):
 def test_a_line_whose_beginning_is_missing_is_left_out():
     assert last_lines(b'x' * (LENGTH - 3) + b'\nok') == ['ok']
     assert last_lines(b'x' * LENGTH) == ['x' * WIDEST + '...']
+
+
+class Connection:
+    """An HTTP connection to a supervisord whose stderr is empty. answer: (status, stdout's end)."""
+
+    def __init__(self, *answer):
+        self.status, self.body = answer
+        self.sock = self
+        self.requests, self.closed = [], 0
+
+    def connect(self):
+        pass
+
+    def settimeout(self, seconds):
+        assert seconds > 0
+
+    def request(self, method, path, headers):
+        self.requests.append((method, path, headers))
+
+    def getresponse(self):
+        return self
+
+    def read1(self, length):
+        if 'stderr' in self.requests[-1][1]:
+            raise socket.timeout  # supervisord waits for it to grow
+        return self.body[-length:]
+
+    def close(self):
+        self.closed += 1
+
+
+def tail_of(connection, username=None):
+    transport = SimpleNamespace(
+        username=username, password='pw', _get_connection=lambda: connection
+    )
+    return logtails.Logs(lambda: lambda wanted: transport).tail('web:a b')
+
+
+def test_the_log_that_has_something_to_say_is_read():
+    connection = Connection(200, b'one\ntwo\n')
+    assert tail_of(connection) == ('stdout', ['one', 'two'])
+    assert connection.requests == [
+        ('GET', '/logtail/web%3Aa%20b/stderr', {}),
+        ('GET', '/logtail/web%3Aa%20b/stdout', {}),
+    ]
+    assert connection.closed == 2
+
+
+def test_the_password_is_sent_where_there_is_one():
+    connection = Connection(200, b'')
+    assert tail_of(connection, 'me') == ('stderr', [])
+    assert connection.requests[0][2] == {'Authorization': 'Basic bWU6cHc='}
+
+
+def test_a_process_without_logs_has_no_lines_and_another_answer_is_none():
+    assert tail_of(Connection(404, b'')) == ('stderr', [])
+    assert tail_of(Connection(500, b'')) is None
 
 
 class Logs:

@@ -20,46 +20,29 @@ KILLED = 'killed after 3.0 s: did not stop within stopwaitsecs'
 FAILED_FIRST = 'not reached: web:2 failed first (on_failure = abort)'
 
 
-@pytest.mark.parametrize(
-    ('seen', 'line'),
-    [
-        (process('00'), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
-        (process('00', old_pid=0), 'web:00: started (ready after 1.03s)'),
-        (process('00', new_pid=10), 'web:00: signalled (ready after 1.03s)'),
-        (process('00', 'starting', new_pid=10), 'web:00: starting'),
-        (process('00', stop_seconds=0.99), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
-        (
-            process('00', stop_seconds=4.21),
-            'web:00: restarted (stopped in 4.2s, down 0.02s, ready after 1.03s)',
-        ),
-        (
-            process('00', stop_seconds=3.02, killed=True, note=KILLED),
-            f'web:00: restarted ({KILLED}, down 0.02s, ready after 1.03s)',
-        ),
-        (
-            process('00', stop_seconds=3.02, killed=True),
-            'web:00: restarted (killed after 3.0 s, down 0.02s, ready after 1.03s)',
-        ),
-        (
-            process('00', note='somebody else restarted it meanwhile', stop_seconds=3.0),
-            'web:00: restarted (somebody else restarted it meanwhile, down 0.02s, ready after 1.03s)',
-        ),
-        (process('00', killed=False, note=''), 'web:00: restarted (down 0.02s, ready after 1.03s)'),
-        (
-            process('00', 'failed', 'exit status 1', note=KILLED),
-            f'web:00: ERROR (exit status 1; {KILLED})',
-        ),
-        (process('00', 'skipped', note='it was left so'), 'web:00: skipped (it was left so)'),
-        (
-            process('00', old_pid=0, note='it was left so'),
-            'web:00: started (it was left so, ready after 1.03s)',
-        ),
-        (process('00', 'failed', 'exit status 1'), 'web:00: ERROR (exit status 1)'),
-        (process('00', 'skipped', FAILED_FIRST), f'web:00: skipped ({FAILED_FIRST})'),
-    ],
-)
+TIMES = 'down 0.02s, ready after 1.03s'
+
+
+# fmt: off
+@pytest.mark.parametrize(('seen', 'line'), [
+    (process('00'), f'restarted ({TIMES})'),
+    (process('00', old_pid=0), 'started (ready after 1.03s)'),
+    (process('00', new_pid=10), 'signalled (ready after 1.03s)'),
+    (process('00', 'starting', new_pid=10), 'starting'),
+    (process('00', stop_seconds=0.99), f'restarted ({TIMES})'),
+    (process('00', stop_seconds=4.21), f'restarted (stopped in 4.2s, {TIMES})'),
+    (process('00', stop_seconds=3.02, killed=True, note=KILLED), f'restarted ({KILLED}, {TIMES})'),
+    (process('00', stop_seconds=3.02, killed=True), f'restarted (killed after 3.0 s, {TIMES})'),
+    (process('00', note='by others', stop_seconds=3.0), f'restarted (by others, {TIMES})'),
+    (process('00', old_pid=0, note='left so'), 'started (left so, ready after 1.03s)'),
+    (process('00', 'failed', 'exit status 1'), 'ERROR (exit status 1)'),
+    (process('00', 'failed', 'exit status 1', note=KILLED), f'ERROR (exit status 1; {KILLED})'),
+    (process('00', 'skipped', note='it was left so'), 'skipped (it was left so)'),
+    (process('00', 'skipped', FAILED_FIRST), f'skipped ({FAILED_FIRST})'),
+])
+# fmt: on
 def test_process_line(seen, line):
-    assert process_line(seen) == line
+    assert process_line(seen) == f'web:00: {line}'
 
 
 def test_summary_is_what_scripts_know():
@@ -218,11 +201,8 @@ def test_the_one_that_is_waited_for_longest_is_named():
         (stopping('2'), {'stop_timeout': 600.0}, 'web:2 stopping for 42 s of 600'),
         (stopping('2'), {'stop_timeout': ''}, 'web:2 stopping for 42 s'),
         (stopping('2', stop_limit=90.0), {'stop_timeout': ''}, 'web:2 stopping for 42 s of 90'),
-        (
-            stopping('2', seconds=10.0),
-            {},
-            'web:2 stopping for 52 s',
-        ),  # a server that says so, to one who came late
+        # A server that says so, to a client that came late.
+        (stopping('2', seconds=10.0), {}, 'web:2 stopping for 52 s'),
         (
             process('2', 'starting', stop_limit=90.0),
             {'stop_timeout': 600.0},
