@@ -139,14 +139,11 @@ class RestartOptions(ClientOptions):
         """Refuses `--rolling 2 web`: the 2 would be taken for a name."""
         before_names = args[: args.index('--')] if '--' in args else args
         for option, number in zip(before_names, before_names[1:]):
-            if (
-                len(option) > 3
-                and '--rolling'.startswith(option)
-                and re.fullmatch('[0-9]+%?', number)
-            ):
+            is_rolling = len(option) > 3 and '--rolling'.startswith(option)
+            if is_rolling and re.fullmatch('[0-9]+%?', number):
                 self.usage(
-                    f'--rolling takes no number: for {number} at a time, use --max-unavailable {number} '
-                    '(names of processes may come first)'
+                    f'--rolling takes no number: for {number} at a time, '
+                    f'use --max-unavailable {number} (names of processes may come first)'
                 )
 
     def _takes_value(self, option: str) -> bool:
@@ -161,14 +158,13 @@ class RestartOptions(ClientOptions):
         others = [
             f'--{long_name(name)}' for name in RESTART_OPTIONS if getattr(self, name) is not None
         ]
-        both = self.rolling and self.max_unavailable is not None
+        rolling_twice = self.rolling and self.max_unavailable is not None
+        silent = self.quiet and modes and modes[0] in ('--plan', '--status')
         for clash in (
             modes if modes != ['--detach', '--retry'] else [],
-            ['--rolling', '--max-unavailable'] if both else [],
+            ['--rolling', '--max-unavailable'] if rolling_twice else [],
             ['--json', '-i'] if self.json and self.shell else [],
-            [modes[0], '--quiet']
-            if modes and modes[0] in ('--plan', '--status') and self.quiet
-            else [],
+            [modes[0], '--quiet'] if silent else [],
         ):
             if len(clash) > 1:
                 self.usage(f'{clash[0]} and {clash[1]} exclude each other')

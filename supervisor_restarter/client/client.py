@@ -68,8 +68,8 @@ STATUS_OF_FAULT = {
     Faults.SHUTDOWN_STATE: Exit.UNREACHABLE,
 }
 TEXT_OF_FAULT = {
-    Faults.UNKNOWN_METHOD: 'supervisord runs without the restarter interface: its configuration file needs a section '
-    '[rpcinterface:restarter] with supervisor.rpcinterface_factory = '
+    Faults.UNKNOWN_METHOD: 'supervisord runs without the restarter interface: its configuration '
+    'file needs a section [rpcinterface:restarter] with supervisor.rpcinterface_factory = '
     'supervisor_restarter:make_rpcinterface, and then a reload (supervisorctl reload, which '
     'restarts all programs) or a restart of supervisord',
     Faults.SHUTDOWN_STATE: 'supervisord is shutting down or being reloaded',
@@ -160,16 +160,14 @@ class Client:
 
     def retry(self, restart_id: str, options: dict[str, Any]) -> str:
         """Starts a restart of what failed or was not reached in another one. Returns its id."""
+        given = [options] if options else []
         try:
-            return cast(
-                str, self._checked(str, 'retryRestart', restart_id, *([options] if options else []))
-            )
+            return cast(str, self._checked(str, 'retryRestart', restart_id, *given))
         except ClientError as exc:
             if exc.code != Faults.UNKNOWN_METHOD:
                 raise
-            version = self._checked(
-                str, 'getPluginVersion'
-            )  # raises the same if there is no interface at all
+            # Raises the same if there is no interface at all.
+            version = self._checked(str, 'getPluginVersion')
             raise ClientError(
                 Exit.NO_INTERFACE,
                 f'the restarter there ({version}) knows no retryRestart: it is older '
@@ -196,9 +194,8 @@ class Client:
         """The restart several times a second while it changes, and last when it has ended."""
         version, moving = 0, True
         while True:
-            restart = self._look(
-                restart_id, *((AT_THE_END, PACE) if moving else (version, LONGEST_WAIT))
-            )
+            until = (AT_THE_END, PACE) if moving else (version, LONGEST_WAIT)
+            restart = self._look(restart_id, *until)
             yield restart
             if ended(restart):
                 return
@@ -218,20 +215,12 @@ class Client:
         after a reload it is the new supervisord that knows whether it still has it.
         """
         try:
-            try:
-                return cast(
-                    Restart,
-                    self._checked(RESTART_SHAPE, 'waitRestart', restart_id, version, seconds),
-                )
-            except ClientError as exc:
-                if not isinstance(exc.__cause__, ConnectionError):
-                    raise
-                return cast(
-                    Restart,
-                    self._checked(RESTART_SHAPE, 'waitRestart', restart_id, version, seconds),
-                )
+            looked = once_more(
+                lambda: self._checked(RESTART_SHAPE, 'waitRestart', restart_id, version, seconds)
+            )
         except ClientError as exc:
             raise in_mid_wait(exc, restart_id) from exc
+        return cast(Restart, looked)
 
     def _checked(self, shape: Any, method: str, *args: object) -> Any:
         answer = self.call(method, *args)
@@ -251,6 +240,18 @@ def process_infos(answer: object) -> list[dict[str, Any]]:
             Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected'
         )
     return cast('list[dict[str, Any]]', answer)
+
+
+def once_more(ask: Callable[[], Any]) -> Any:
+    """What `ask` returns, which may do no harm if done twice: it is called again, over a new
+    connection, if the old one broke.
+    """
+    try:
+        return ask()
+    except ClientError as exc:
+        if not isinstance(exc.__cause__, ConnectionError):
+            raise
+        return ask()
 
 
 def in_mid_wait(error: ClientError, restart_id: str) -> ClientError:
@@ -273,11 +274,8 @@ def explain(exc: Exception, url: str) -> ClientError:
     """The ClientError for an exception of CALL_ERRORS. `url` is named in the text."""
     if isinstance(exc, Fault):
         code = exc.faultCode if isinstance(exc.faultCode, int) else 0
-        return ClientError(
-            STATUS_OF_FAULT.get(code, Exit.FAILED),
-            TEXT_OF_FAULT.get(code, str(exc.faultString)),
-            code,
-        )
+        status = STATUS_OF_FAULT.get(code, Exit.FAILED)
+        return ClientError(status, TEXT_OF_FAULT.get(code, str(exc.faultString)), code)
     if isinstance(exc, ProtocolError) and exc.errcode == 401:
         return ClientError(
             Exit.REFUSED, f'{url} requires authentication: user name or password missing or wrong'

@@ -15,6 +15,7 @@ from supervisor_restarter.client.client import (
     Client,
     ClientError,
     Exit,
+    once_more,
     process_infos,
 )
 from supervisor_restarter.client.stock_quick import Quick, Verb
@@ -76,14 +77,8 @@ class Requests:
         return answers[:-1], process_infos(answers[-1])
 
     def _call(self, method: str, *args: object) -> Any:
-        try:
-            return self._client.call(method, *args)
-        except ClientError as exc:
-            # The connection may be one that has been closed meanwhile. To make these calls twice
-            # does no harm.
-            if not isinstance(exc.__cause__, ConnectionError):
-                raise
-            return self._client.call(method, *args)
+        # To make these calls twice does no harm.
+        return once_more(lambda: self._client.call(method, *args))
 
 
 def pauses() -> Iterator[float]:
@@ -150,13 +145,7 @@ def carry_out(
             show(quick)
             while not quick.over:
                 if interrupts.noted is not None and not quick.withdrawn:
-                    quick.withdraw()
-                    if quick.down:
-                        interrupts.told = True  # before it can be read, and answered
-                        say(
-                            f'interrupted: waiting for {len(quick.down)} to stop, to start them again; '
-                            'Ctrl-C leaves them down'
-                        )
+                    _withdraw(quick, interrupts, say)
                     continue
                 calls = quick.calls()
                 if calls:
@@ -174,6 +163,17 @@ def carry_out(
             raise ClientError(exc.status, f'{exc}; {left}' if left else str(exc), exc.code) from exc
         if interrupts.noted is not None:
             raise Interrupted(_goes_on(quick), interrupts.noted)
+
+
+def _withdraw(quick: Quick, interrupts: Interrupts, say: Callable[[str], None]) -> None:
+    """End early, but start again what is down."""
+    quick.withdraw()
+    if quick.down:
+        interrupts.told = True  # before it can be read, and answered
+        say(
+            f'interrupted: waiting for {len(quick.down)} to stop, to start them again; '
+            'Ctrl-C leaves them down'
+        )
 
 
 def _left(quick: Quick) -> str:

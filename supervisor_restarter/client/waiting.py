@@ -10,9 +10,7 @@ LONG_WAIT = 1.0  # seconds
 
 
 class Waiting:
-    """Whom a restart in motion waits for, and since when. Pure: the time (monotonic, seconds) comes
-    in.
-    """
+    """What a restart in motion is waiting for. Pure: the time (monotonic, seconds) comes in."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str, str], float] = {}
@@ -31,8 +29,8 @@ class Waiting:
         self._since = since
 
     def text(self, now: float) -> str:
-        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' for
-        nobody, or not yet.
+        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' if there
+        is none, or not for long.
 
         What stops comes before what starts: the next one's turn may depend on it, and it may end
         with a SIGKILL.

@@ -17,6 +17,35 @@ from supervisor_restarter.text import printable
 LISTENER_NAME = 'supervisor_restart_listener'
 
 
+RULES: list[tuple[str, str, Callable[[str], Any], str]] = [
+    (
+        '--memory',
+        'NAME=SIZE',
+        rules.memory_rule,
+        'restart processes that use more memory than SIZE (in KB, MB or GB), with all their children',
+    ),
+    (
+        '--age',
+        'NAME=TIME',
+        rules.age_rule,
+        'restart processes that are older than TIME (in s, m, h or d) and up to a tenth more, one '
+        'at a time',
+    ),
+    (
+        '--fatal',
+        'NAME=TIME',
+        rules.fatal_rule,
+        'start FATAL processes again after TIME; it doubles with each attempt, up to an hour',
+    ),
+    (
+        '--when',
+        'EVENT=NAME',
+        rules.when_rule,
+        'restart when that event comes, such as REMOTE_COMMUNICATION or TICK_3600',
+    ),
+]
+
+
 class _Parser(argparse.ArgumentParser):
     """Argparse with one line for an error."""
 
@@ -49,45 +78,18 @@ def parser() -> argparse.ArgumentParser:
             '--age and --fatal are looked at with each TICK event that comes.'
         ),
     )
-    add = made.add_argument
-    add(
-        '--memory',
-        metavar='NAME=SIZE',
-        action='append',
-        default=[],
-        type=_reader(rules.memory_rule),
-        help='restart processes that use more memory, with all their children, than so many KB, MB or GB',
-    )
-    add(
-        '--age',
-        metavar='NAME=TIME',
-        action='append',
-        default=[],
-        type=_reader(rules.age_rule),
-        help='restart processes that run for longer than so many s, m, h or d (and up to a tenth more), one at a time',
-    )
-    add(
-        '--fatal',
-        metavar='NAME=TIME',
-        action='append',
-        default=[],
-        type=_reader(rules.fatal_rule),
-        help='start FATAL processes again after that time; it doubles with each attempt, up to an hour',
-    )
-    add(
-        '--when',
-        metavar='EVENT=NAME',
-        action='append',
-        default=[],
-        type=_reader(rules.when_rule),
-        help='restart when that event comes, such as REMOTE_COMMUNICATION or TICK_3600',
-    )
-    add(
+    for option, metavar, read, help in RULES:
+        made.add_argument(
+            option, metavar=metavar, action='append', default=[], type=_reader(read), help=help
+        )
+    made.add_argument(
         '--max-unavailable',
         metavar='N|N%',
         default=1,
         type=_reader(partial(of_word, 'max_unavailable')),
         help='how many processes of a group may be not ready at once (1)',
     )
-    add('--dry-run', action='store_true', help='say what would be restarted, and do nothing')
+    made.add_argument(
+        '--dry-run', action='store_true', help='say what would be restarted, and do nothing'
+    )
     return made

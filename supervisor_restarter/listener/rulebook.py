@@ -43,6 +43,11 @@ class ProcessInfo(NamedTuple):
     def key(self) -> ProcessKey:
         return self.group, self.name
 
+    @property
+    def spec(self) -> str:
+        """The name that startRestart takes."""
+        return f'{self.group}:{self.name}'
+
 
 class Wish(NamedTuple):
     """A restart to ask for: of these processes of one group, and why."""
@@ -50,22 +55,20 @@ class Wish(NamedTuple):
     kind: str
     names: tuple[str, ...]
     why: str
-    keys: tuple[ProcessKey, ...] = ()
+    keys: tuple[ProcessKey, ...]
+
+    @property
+    def group(self) -> str:
+        return self.keys[0][0]
 
 
 def seen(infos: Iterable[Mapping[str, Any]]) -> list[ProcessInfo]:
     """The processes, out of what getAllProcessInfo answers."""
-    return [
-        ProcessInfo(
-            info['group'],
-            info['name'],
-            info['statename'],
-            info['pid'],
-            info['start'],
-            info['now'] - info['start'],
-        )
-        for info in infos
-    ]
+    found = []
+    for info in infos:
+        what = (info['group'], info['name'], info['statename'], info['pid'], info['start'])
+        found.append(ProcessInfo(*what, age=info['now'] - info['start']))
+    return found
 
 
 def selected(everything: Iterable[ProcessInfo], target: str) -> list[ProcessInfo]:
@@ -140,7 +143,7 @@ class RuleBook:
     def due(
         self, everything: list[ProcessInfo], sizes: Mapping[int, int], now: float
     ) -> list[Wish]:
-        """What to ask for now, one wish for each group at the most; what is left comes at a later
+        """What to ask for now, at most one wish for each group; what is left comes at a later
         tick.
 
         sizes: bytes of memory by pid; a pid that is missing could not be measured. now: monotonic.
@@ -150,12 +153,13 @@ class RuleBook:
             key: request for key, request in self._asked.items() if not request.is_over(now)
         }
         wishes: dict[str, Wish] = {}
-        for group, wish in [
+        found = (
             *self._fatal(everything, now),
             *self._memory(everything, sizes, now),
             *self._age(everything, now),
-        ]:
-            wishes.setdefault(group, wish)
+        )
+        for wish in found:
+            wishes.setdefault(wish.group, wish)
         return list(wishes.values())
 
     def granted(self, wish: Wish, everything: list[ProcessInfo], now: float) -> None:
@@ -202,31 +206,24 @@ class RuleBook:
 
     def _memory(
         self, everything: list[ProcessInfo], sizes: Mapping[int, int], now: float
-    ) -> Iterator[tuple[str, Wish]]:
+    ) -> Iterator[Wish]:
         heavy = defaultdict(list)
         for rule, process in self._of_kind('memory', everything):
             if not process.pid or process.state != 'RUNNING':
                 continue
-            if process.pid not in sizes:
+            size = sizes.get(process.pid)
+            if size is None:
                 self.notes.append(
-                    f'--memory {rule.text}: the memory of {_shown(process)} (pid {process.pid}) '
+                    f'--memory {rule.text}: the memory of {process.spec} (pid {process.pid}) '
                     'cannot be measured'
                 )
-            elif sizes[process.pid] > rule.limit and self._may_ask(process, now):
-                heavy[process.group].append(
-                    (
-                        process,
-                        f'{_shown(process)} uses {_size(sizes[process.pid])} '
-                        f'(more than {_size(rule.limit)})',
-                    )
-                )
-        for group, found in heavy.items():
-            yield (
-                group,
-                _wish('memory', [process for process, _ in found], listed(why for _, why in found)),
-            )
+            elif size > rule.limit and self._may_ask(process, now):
+                why = f'{process.spec} uses {_size(size)} (more than {_size(rule.limit)})'
+                heavy[process.group].append((process, why))
+        for found in heavy.values():
+            yield _wish('memory', found)
 
-    def _age(self, everything: list[ProcessInfo], now: float) -> Iterator[tuple[str, Wish]]:
+    def _age(self, everything: list[ProcessInfo], now: float) -> Iterator[Wish]:
         unsettled = {process.group: process for process in everything if process.state in UNSETTLED}
         # One at a time: the one before is still there.
         asked = {
@@ -242,25 +239,20 @@ class RuleBook:
                 old[process.group].append((process, rule))
         for group, found in old.items():
             process, rule = min(found, key=lambda one: (one[0].start, natural(one[0].name)))
+            limit = rule.text.rpartition('=')[2]
             if group in unsettled:
                 # It would only add to the trouble; and after a start that failed, the whole group
                 # would go so.
+                other = unsettled[group]
                 self.notes.append(
-                    f'--age {rule.text}: {_shown(process)} is left alone while '
-                    f'{_shown(unsettled[group])} is {unsettled[group].state}'
+                    f'--age {rule.text}: {process.spec} is left alone while '
+                    f'{other.spec} is {other.state}'
                 )
             elif group not in asked:
-                yield (
-                    group,
-                    _wish(
-                        'age',
-                        [process],
-                        f'{_shown(process)} is {process.age} s old '
-                        f'(more than {rule.text.rpartition("=")[2]})',
-                    ),
-                )
+                why = f'{process.spec} is {process.age} s old (more than {limit})'
+                yield _wish('age', [(process, why)])
 
-    def _fatal(self, everything: list[ProcessInfo], now: float) -> Iterator[tuple[str, Wish]]:
+    def _fatal(self, everything: list[ProcessInfo], now: float) -> Iterator[Wish]:
         present, down = set(), defaultdict(list)
         for rule, process in self._of_kind('fatal', everything):
             present.add(process.key)
@@ -270,25 +262,14 @@ class RuleBook:
             elif trial.due is None:
                 trial.due = now + trial.pause
             elif now >= trial.due:
-                down[process.group].append((process, trial))
+                why = f'{process.spec} has been FATAL for {trial.pause:g} s'
+                down[process.group].append((process, why))
             recovered = process.state == 'RUNNING' and process.age >= trial.last
-            if (
-                recovered or process.state == 'STOPPED'
-            ):  # it has lived, or somebody takes care of it
+            if recovered or process.state == 'STOPPED':  # STOPPED: it is taken care of
                 trial.pause, trial.last = rule.limit, 0.0
         self._trials = {key: trial for key, trial in self._trials.items() if key in present}
-        for group, found in down.items():
-            yield (
-                group,
-                _wish(
-                    'fatal',
-                    [process for process, _ in found],
-                    listed(
-                        f'{_shown(process)} has been FATAL for {trial.pause:g} s'
-                        for process, trial in found
-                    ),
-                ),
-            )
+        for found in down.values():
+            yield _wish('fatal', found)
 
 
 def _identity(process: ProcessInfo) -> ProcessInfo:
@@ -298,19 +279,14 @@ def _identity(process: ProcessInfo) -> ProcessInfo:
     return process._replace(state='', start=0, age=0)
 
 
-def _wish(kind: str, found: list[ProcessInfo], why: str) -> Wish:
-    keys = tuple(process.key for process in found)
-    return Wish(kind, tuple(f'{group}:{name}' for group, name in keys), why, keys)
-
-
-def _shown(process: ProcessInfo) -> str:
-    return f'{process.group}:{process.name}'
+def _wish(kind: str, found: list[tuple[ProcessInfo, str]]) -> Wish:
+    """A wish for these processes of one group, each with the reason."""
+    keys = tuple(process.key for process, _ in found)
+    names = tuple(process.spec for process, _ in found)
+    return Wish(kind, names, listed(why for _, why in found), keys)
 
 
 def _size(value: float) -> str:
-    unit = max(
-        (name for name in SIZE_UNITS if value >= SIZE_UNITS[name]),
-        key=SIZE_UNITS.__getitem__,
-        default='KB',
-    )
+    fitting = [unit for unit, size in SIZE_UNITS.items() if value >= size]
+    unit = fitting[-1] if fitting else 'KB'
     return f'{value / SIZE_UNITS[unit]:.4g}{unit}'

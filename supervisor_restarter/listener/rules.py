@@ -15,7 +15,7 @@ from supervisor_restarter.option_kinds import MOST_SECONDS
 from supervisor_restarter.text import shown
 
 KILOBYTE = 1024
-SIZE_UNITS = {'KB': KILOBYTE, 'MB': KILOBYTE**2, 'GB': KILOBYTE**3}  # bytes
+SIZE_UNITS = {'KB': KILOBYTE, 'MB': KILOBYTE**2, 'GB': KILOBYTE**3}  # bytes; growing
 ANY_EVENT = 'EVENT'  # Supervisor's name for the type of all events
 
 
