@@ -80,7 +80,6 @@ def test_more_failures_than_anyone_reads_are_counted():
     assert lines[-1] == 'and 3 more'
 
 
-# fmt: off
 @pytest.mark.parametrize(('event', 'text', 'groups'), [
     ('PROCESS_STATE_EXITED', 'processname:0 groupname:web from_state:RUNNING', {'web'}),
     ('PROCESS_LOG_STDOUT', 'processname:0 groupname:web pid:7\ngroupname:app', {'web'}),
@@ -89,8 +88,7 @@ def test_more_failures_than_anyone_reads_are_counted():
     ('TICK_5', 'when:1700000000', set()),
     ('REMOTE_COMMUNICATION', 'type:deploy groupname:web\n', set()),
     ('PROCESS_STATE_EXITED', 'groupname', set()),
-])
-# fmt: on
+])  # fmt: skip
 def test_the_groups_that_an_event_is_about(event, text, groups):
     assert event_text.groups_of(event, text) == groups
 

@@ -47,7 +47,6 @@ def refused(names, groups=GROUPS):
     return info.value.text
 
 
-# fmt: off
 @pytest.mark.parametrize(('name', 'processes', 'outright', 'single'), [
     ('web', WEB, True, False),
     ('web:', WEB, True, False),
@@ -76,8 +75,7 @@ def refused(names, groups=GROUPS):
     ('odd:[[]ab]', ['odd:[ab]'], False, False),
     ('st*r', ['st*r:only'], True, False),
     ('st*r:*', ['st*r:only'], True, False),
-])
-# fmt: on
+])  # fmt: skip
 def test_every_form_of_a_name(name, processes, outright, single):
     assert found(name) == processes
     assert {match[2:] for match in resolve(GROUPS, name)} == {(outright, single)}
@@ -128,12 +126,10 @@ def test_a_name_outright_counts_before_a_glob_wherever_it_stands(names):
     assert set(ways.values()) == {(False, False)}
 
 
-# fmt: off
 @pytest.mark.parametrize('name', [
     'nope', 'nope:', 'nope:*', 'nope*', 'web:3', 'web:00', 'web:1 ', ' web', 'WEB', '', ':', ':1',
     '[', 'web:[', '[z-a]', 'empty', 'empty*', 'w\neb', 'web:\u0661', '\ud800', '\x00',
-])
-# fmt: on
+])  # fmt: skip
 def test_a_name_of_nothing_is_refused(name):
     assert refused(name).startswith('BAD_GROUP: nothing is named or matched by ')
 
@@ -143,14 +139,12 @@ def test_one_unknown_name_refuses_the_whole_call_and_all_unknown_ones_are_named(
     assert text == "BAD_GROUP: nothing is named or matched by 'nope', 'neither:1'"
 
 
-# fmt: off
 @pytest.mark.parametrize(('name', 'meant'), [
     ('wep', 'web'), ('Web', 'web'), ('wep:', 'web:'), ('wep:*', 'web:*'), ('wep:10', 'web:10'),
     ('mial.in:queu', 'mail.in:queue'), ('smtpd', 'smtp.d'), ('nginks', 'nginx'), ('web:11', 'web:1'),
     ('web:x', ''), ('nope', ''), ('nope:1', ''), ('wep*', ''), ('wep:1?', ''), ('', ''),
     ('x' * 1000, ''),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_may_have_been_meant_is_told(name, meant):
     text = refused(name)
     if meant:
@@ -172,12 +166,10 @@ def test_where_there_are_very_many_names_nothing_is_guessed():
     assert 'did you mean' not in refused('groupe17', groups)
 
 
-# fmt: off
 @pytest.mark.parametrize('names', [
     None, 1, True, {'web': 1}, b'web', datetime.datetime(2024, 1, 2), [None], ['web', 1], [['web']],
     10**400,
-])
-# fmt: on
+])  # fmt: skip
 def test_other_types_are_refused(names):
     assert refused(names).startswith(
         'BAD_GROUP: names must be a string or an array of strings, not '

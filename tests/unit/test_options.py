@@ -195,12 +195,10 @@ def test_every_option_takes_a_good_value_and_refuses_a_bad_one(name):
     )
 
 
-# fmt: off
 @pytest.mark.parametrize('name', [
     'Delay', 'delay ', '', 'history', '__class__', 'x\ny', 'größe', None, 7,
     'supervisor.rpcinterface_factory',
-])
-# fmt: on
+])  # fmt: skip
 def test_an_unknown_option_is_refused_and_the_known_ones_are_named(name):
     meant = "; did you mean 'delay'?" if name in ('Delay', 'delay ') else ''
     assert refusal({name: 1}) == (
@@ -309,14 +307,12 @@ def test_a_restart_is_rolling_if_max_unavailable_is_anything_but_everything():
     ]
 
 
-# fmt: off
 @pytest.mark.parametrize(('max_unavailable', 'size', 'allowed'), [
     (1, 1, 1), (5, 32, 5), (5, 3, 5),
     ('100%', 1, 1), ('100%', 32, 32), ('50%', 1, 1), ('50%', 3, 1), ('50%', 4, 2),
     ('34%', 3, 1), ('99%', 99, 98), ('1%', 199, 1), ('1%', 200, 2),
     ('57%', 100, 57), ('29%', 100, 29),  # 100 * 0.29 is less than 29
-])
-# fmt: on
+])  # fmt: skip
 def test_a_count_is_allowed_as_it_is_and_a_percentage_rounded_down_to_at_least_one(
     max_unavailable, size, allowed
 ):
@@ -340,11 +336,7 @@ def test_every_signal_of_this_machine_can_be_sent():
 
 def test_what_differs_from_the_defaults_is_shown_as_it_would_be_configured():
     options = Options(delay=0.5, only_running=True, max_unavailable='25%', ready_timeout=30.0)
-    assert options.differing() == [
-        'delay = 0.5',
-        'max_unavailable = 25%',
-        'only_running = true',
-    ]
+    assert options.differing() == ['delay = 0.5', 'max_unavailable = 25%', 'only_running = true']
 
 
 def test_options_cannot_be_changed():

@@ -76,13 +76,11 @@ def error_of(exc):
 # -- exit statuses and texts ---------------------------------------------------------------------
 
 
-# fmt: off
 @pytest.mark.parametrize(('code', 'status'), [
     (Code.BAD_GROUP, 2), (Code.BAD_OPTION, 2), (Code.NO_SUCH_RESTART, 2), (Code.BUSY, 5),
     (Code.TIMEOUT, 1), (Faults.FAILED, 1), (Faults.UNKNOWN_METHOD, 3), (Faults.SHUTDOWN_STATE, 7),
     (Faults.INCORRECT_PARAMETERS, 2), (Faults.BAD_ARGUMENTS, 2),
-])
-# fmt: on
+])  # fmt: skip
 def test_each_fault_has_its_exit_status(code, status):
     assert error_of(Fault(int(code), 'TEXT: of the server')).status == status
 
@@ -101,7 +99,6 @@ def test_some_faults_say_what_to_do():
 NOT_HTTP = 'does not speak HTTP as it should'
 
 
-# fmt: off
 @pytest.mark.parametrize(('exc', 'text'), [
     (ConnectionRefusedError(errno.ECONNREFUSED, 'Connection refused'), 'refused connection'),
     (FileNotFoundError(errno.ENOENT, 'No such file or directory'), 'no such file'),
@@ -114,8 +111,7 @@ NOT_HTTP = 'does not speak HTTP as it should'
     (UnicodeEncodeError('idna', 'a..b', 2, 3, 'label empty'),
      'cannot be called (UnicodeEncodeError in host, user name or password)'),
     (ProtocolError('127.0.0.1/RPC2', 503, 'Busy', {}), 'answered HTTP 503 Busy'),
-])
-# fmt: on
+])  # fmt: skip
 def test_unreachable_says_why_and_where(exc, text):
     error = error_of(exc)
     assert (error.status, str(error)) == (Exit.UNREACHABLE, f'{URL} {text}')
@@ -186,7 +182,6 @@ NO_METHOD = dumps(Fault(1, 'UNKNOWN_METHOD'), methodresponse=True)
 EIGHT = dumps((8,), methodresponse=True)
 
 
-# fmt: off
 @pytest.mark.parametrize(('answer', 'status', 'text'), [
     (http_answer('', '401 Unauthorized'), 4, 'requires authentication'),
     (http_answer('', '404 Not Found'), 7, 'answered HTTP 404 Not Found'),
@@ -197,8 +192,7 @@ EIGHT = dumps((8,), methodresponse=True)
     (b'', 7, 'closed the connection without an answer'),
     (http_answer(NO_METHOD), 3, '[rpcinterface:restarter]'),
     (http_answer(EIGHT), 3, 'answered getRestart with something unexpected'),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_a_server_may_answer(server, answer, status, text):
     with pytest.raises(ClientError, match='.') as caught:
         over_http(server(answer)).get('7')

@@ -178,11 +178,8 @@ def test_a_restart_that_did_not_succeed():
 
 
 def test_a_queued_restart_is_told_so_once():
-    looks = [
-        restart('queued', process('0', 'waiting')),
-        restart('queued', process('0', 'waiting')),
-        restart('succeeded', process('0'), version=2),
-    ]
+    queued = restart('queued', process('0', 'waiting'))
+    looks = [queued, queued, restart('succeeded', process('0'), version=2)]
     server = begun(*looks)
     assert Ctl(server).run('quickrestart web:') == [
         'web: queued behind another restart',
@@ -190,7 +187,6 @@ def test_a_queued_restart_is_told_so_once():
     ]
 
 
-# fmt: off
 @pytest.mark.parametrize(('line', 'names', 'options'), [
     ('rolling web', ['web'], {'max_unavailable': 1}),
     ('rolling 3 web', ['web'], {'max_unavailable': 3}),
@@ -202,8 +198,7 @@ def test_a_queued_restart_is_told_so_once():
     ('rolling 25% --min-ready=3s web', ['web'], {'max_unavailable': '25%', 'min_ready': 3.0}),
     ('rolling --ready-timeout 2m 2 web --scout 0', ['web'],
      {'max_unavailable': 2, 'ready_timeout': 120.0, 'scout': 0.0}),
-])
-# fmt: on
+])  # fmt: skip
 def test_rolling(line, names, options):
     server = begun(restart('succeeded', process('0')))
     ctl = Ctl(server)
@@ -311,7 +306,6 @@ BUSY = 'web is busy: wait'
 SHUTDOWN = 'supervisord is shutting down or being reloaded'
 
 
-# fmt: off
 @pytest.mark.parametrize(('line', 'method', 'code', 'text', 'said', 'status'), [
     ('quickstart x', 'quickStart', Code.BAD_GROUP, "BAD_GROUP: no 'x'", "no 'x'", 2),
     ('quickstop x', 'quickStop', Code.BAD_OPTION, 'BAD_OPTION: bad', 'bad', 2),
@@ -319,8 +313,7 @@ SHUTDOWN = 'supervisord is shutting down or being reloaded'
     ('rolling x', 'startRestart', Code.BUSY, f'BUSY: {BUSY}', BUSY, 1),
     ('restarts', 'listRestarts', Faults.FAILED, 'FAILED: no', 'FAILED: no', 1),
     ('cancelrestart 7', 'cancelRestart', Faults.SHUTDOWN_STATE, 'SHUTDOWN_STATE', SHUTDOWN, 1),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_the_server_refuses(line, method, code, text, said, status):
     ctl = Ctl(Server(**{f'restarter_{method}': [Fault(int(code), text)]}))
     assert ctl.run(line) == [f'Error: {said}']
@@ -480,7 +473,8 @@ def test_what_was_as_wanted_is_not_worth_an_error(after):
 
 def test_which_of_the_two_is_used_is_decided_anew_each_time():
     server = Server(
-        restarter_quickStart=[[row(60)], UNKNOWN, [row(60)]], supervisor_getAllProcessInfo=[[info('web:0')]]
+        restarter_quickStart=[[row(60)], UNKNOWN, [row(60)]],
+        supervisor_getAllProcessInfo=[[info('web:0')]],
     )
     ctl = Ctl(server)
     for _ in range(3):
@@ -609,10 +603,7 @@ def test_the_end_of_the_terminal_ends_this_process_when_it_has_said_so(monkeypat
         return [info('web:0')]
 
     monkeypatch.setattr(os, 'kill', lambda pid, number: ended.append((pid, number)))
-    server = Server(
-        restarter_quickStart=[[row(80)]],
-        supervisor_getAllProcessInfo=[hang_up],
-    )
+    server = Server(restarter_quickStart=[[row(80)]], supervisor_getAllProcessInfo=[hang_up])
     ctl = Ctl(server)
     assert ctl.run('quickstart web:0') == [
         'web:0: started',
@@ -671,11 +662,7 @@ def test_help_of_others_is_as_it_was():
 
 @pytest.mark.parametrize(
     ('line', 'meant'),
-    [
-        ('quikrestart web', 'quickrestart'),
-        ('waitrestrat 7', 'waitrestart'),
-        ('nonsense', ''),
-    ],
+    [('quikrestart web', 'quickrestart'), ('waitrestrat 7', 'waitrestart'), ('nonsense', '')],
 )
 def test_a_misspelt_command(line, meant):
     plain = Ctl()
@@ -780,7 +767,10 @@ def test_names_that_the_terminal_cannot_show(encoding):
             return stream.getvalue().decode(encoding)
 
     stream = io.BytesIO()
-    ctl = Ctl(Server(restarter_quickStart=[[row(60, '', 'höhe→', 'a\x1b')]]), Output(stream, encoding=encoding))
+    ctl = Ctl(
+        Server(restarter_quickStart=[[row(60, '', 'höhe→', 'a\x1b')]]),
+        Output(stream, encoding=encoding),
+    )
     shown = {'ascii': 'h\\xf6he\\u2192', 'latin-1': 'höhe\\u2192', 'utf-8': 'höhe→'}[encoding]
     assert ctl.run('quickstart x') == [f'{shown}:a\\x1b: ERROR (already started)']
 

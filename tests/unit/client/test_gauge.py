@@ -17,7 +17,6 @@ from supervisor_restarter.client.gauge import Gauge, Title
 STOPPING = 'web:2 stopping for 9 s'
 
 
-# fmt: off
 @pytest.mark.parametrize(('title', 'room', 'said'), [
     (Title('web'), 20, 'web'),
     (Title('web', STOPPING), 40, f'web: {STOPPING}'),
@@ -26,8 +25,7 @@ STOPPING = 'web:2 stopping for 9 s'
     (Title('web', STOPPING), 12, 'web:2 sto...'),
     (Title('web, api, worker'), 10, 'web, ap...'),
     (Title('a\x1b[2J', 'b\nc'), 40, 'a\\x1b[2J: b\\nc'),
-])
-# fmt: on
+])  # fmt: skip
 def test_title(title, room, said):
     assert title.fitted(room) == said
     assert len(said) <= room

@@ -11,7 +11,6 @@ from supervisor_restarter.faults import Code
 from tests.unit.client import samples
 
 
-# fmt: off
 @pytest.mark.parametrize(('state', 'why', 'said', 'code'), [
     ('RUNNING', '', 'started', Faults.SUCCESS),
     ('EXITED', '', 'started', Faults.SUCCESS),
@@ -21,8 +20,7 @@ from tests.unit.client import samples
     ('STOPPED', '', f'ERROR ({STOPPED_BY_OTHERS})', Code.CANCELLED),
     ('STOPPING', '', f'ERROR ({STOPPED_BY_OTHERS})', Code.CANCELLED),
     ('UNKNOWN', '', 'ERROR (failed): state UNKNOWN', Faults.FAILED),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_comes_of_a_start(state, why, said, code):
     report = quick_reports.of_start('web', '0', state, why)
     assert (report.line, report.code) == (f'web:0: {said}', code)
@@ -31,7 +29,6 @@ def test_what_comes_of_a_start(state, why, said, code):
 BAD = 'SPAWN_ERROR: exit status 3; state'
 
 
-# fmt: off
 @pytest.mark.parametrize(('status', 'text', 'said', 'code'), [
     (60, 'ALREADY_STARTED: web:0', '(already started)', 60),
     (70, 'NOT_RUNNING: web:0', '(not running)', 70),
@@ -45,8 +42,7 @@ BAD = 'SPAWN_ERROR: exit status 3; state'
     (30, 'FAILED: it cannot be signalled', '(failed): it cannot be signalled', 30),
     (int(Code.TIMEOUT), 'TIMEOUT: its turn', '(timed out): its turn', Code.TIMEOUT),
     (int(Code.CANCELLED), 'CANCELLED: gone', '(cancelled): gone', Code.CANCELLED),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_the_server_could_not_do(status, text, said, code):
     row = {'group': 'web', 'name': '0', 'status': status, 'description': text}
     report = quick_reports.of_row(row)
@@ -62,7 +58,6 @@ STAYED = {'new_pid': 0, 'stop_seconds': 0.0}
 COMES_BACK = 'what is down still comes back'
 
 
-# fmt: off
 @pytest.mark.parametrize(('state', 'process', 'said', 'code'), [
     ('running', process('ready'), 'started', Faults.SUCCESS),
     ('running', process('ready', new_pid=10), 'signalled', Faults.SUCCESS),
@@ -82,8 +77,7 @@ COMES_BACK = 'what is down still comes back'
     ('timed_out', process('stopping'), f'ERROR (timed out): stopping; {COMES_BACK}', Code.TIMEOUT),
     ('cancelled', process('starting'), f'ERROR (cancelled): starting; {COMES_BACK}',
      Code.CANCELLED),
-])
-# fmt: on
+])  # fmt: skip
 def test_processes_of_a_restart(state, process, said, code):
     reports = quick_reports.of_restart(samples.restart(state, process))
     expected = [(f'web:0: {said}', code)] if said else []

@@ -26,7 +26,6 @@ def lines(quick):
 # -- which processes -------------------------------------------------------------------------
 
 
-# fmt: off
 @pytest.mark.parametrize(('verb', 'state', 'names', 'call'), [
     (Verb.START, 'STOPPED', 'web:0', 'startProcess'),
     (Verb.START, 'EXITED', 'all', 'startProcess'),
@@ -43,8 +42,7 @@ def lines(quick):
     (Verb.RESTART, 'FATAL', 'w*', 'startProcess'),
     (Verb.RESTART, 'STOPPED', 'web:0', 'startProcess'),
     (Verb.RESTART, 'STOPPED', 'web', 'startProcess'),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_is_called_first(verb, state, names, call):
     quick = begun(verb, state, names=[names])
     assert quick.calls() == ([(call, 'web:0')] if call else [])
@@ -52,7 +50,6 @@ def test_what_is_called_first(verb, state, names, call):
     assert lines(quick) == []
 
 
-# fmt: off
 @pytest.mark.parametrize(('verb', 'state', 'names', 'said'), [
     (Verb.START, 'RUNNING', 'web:0', ['web:0: ERROR (already started)']),
     (Verb.START, 'BACKOFF', 'web', []),
@@ -62,8 +59,7 @@ def test_what_is_called_first(verb, state, names, call):
     (Verb.RESTART, 'STOPPED', 'we*', []),
     (Verb.RESTART, 'UNKNOWN', 'web:0', ['web:0: ERROR (failed): state UNKNOWN']),
     (Verb.START, 'UNKNOWN', 'all', ['web:0: ERROR (failed): state UNKNOWN']),
-])
-# fmt: on
+])  # fmt: skip
 def test_what_needs_nothing(verb, state, names, said):
     quick = begun(verb, state, names=[names])
     assert quick.over

@@ -23,7 +23,6 @@ FAILED_FIRST = 'not reached: web:2 failed first (on_failure = abort)'
 TIMES = 'down 0.02s, ready after 1.03s'
 
 
-# fmt: off
 @pytest.mark.parametrize(('seen', 'line'), [
     (process('00'), f'restarted ({TIMES})'),
     (process('00', old_pid=0), 'started (ready after 1.03s)'),
@@ -39,8 +38,7 @@ TIMES = 'down 0.02s, ready after 1.03s'
     (process('00', 'failed', 'exit status 1', note=KILLED), f'ERROR (exit status 1; {KILLED})'),
     (process('00', 'skipped', note='it was left so'), 'skipped (it was left so)'),
     (process('00', 'skipped', FAILED_FIRST), f'skipped ({FAILED_FIRST})'),
-])
-# fmt: on
+])  # fmt: skip
 def test_process_line(seen, line):
     assert process_line(seen) == f'web:00: {line}'
 

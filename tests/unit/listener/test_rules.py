@@ -34,12 +34,10 @@ def test_times(text, limit):
     assert rules.fatal_rule(text) == ('fatal', 'web', limit, text)
 
 
-# fmt: off
 @pytest.mark.parametrize('text', [
     '', 'web', 'web=', '=512MB', 'web=512', 'web=MB', 'web=-1MB', 'web=5 MB', 'web=1e3MB',
     'web=1TB', 'web=12h', 'web=٣MB', 'web=1MB\n', 'web=0.0000001KB',
-])
-# fmt: on
+])  # fmt: skip
 def test_bad_sizes(text):
     with pytest.raises(ValueError, match='is not NAME=LIMIT with a size in KB, MB or GB'):
         rules.memory_rule(text)
