@@ -100,7 +100,7 @@ class Trial:
     due: float | None = None
 
 
-class Request(NamedTuple):
+class Asked(NamedTuple):
     """What is remembered of the last restart that --memory or --age asked for: of which process,
     and when (monotonic) the next one may be asked for under its name; pause: seconds between the
     two.
@@ -127,7 +127,7 @@ class RuleBook:
 
     rules: list[Rule]
     notes: list[str] = field(default_factory=list)
-    _asked: dict[ProcessKey, Request] = field(default_factory=dict)
+    _asked: dict[ProcessKey, Asked] = field(default_factory=dict)
     _trials: dict[ProcessKey, Trial] = field(default_factory=dict)
 
     def to_measure(self, everything: list[ProcessInfo]) -> set[int]:
@@ -172,7 +172,7 @@ class RuleBook:
                     if before is None
                     else min(2 * before.pause, LONGEST_RETRY_PAUSE)
                 )
-                self._asked[process.key] = Request(_identity(process), now + pause, pause)
+                self._asked[process.key] = Asked(_identity(process), now + pause, pause)
         for key in wish.keys if wish.kind == 'fatal' else ():
             trial = self._trials[key]
             trial.last, trial.due = trial.pause, None

@@ -137,7 +137,6 @@ class ProcessConfig(Protocol):
     autorestart: object
     startsecs: int
     stopwaitsecs: float
-    stopasgroup: bool
     exitcodes: list[int]
     redirect_stderr: bool
     stdout_logfile: object  # a path, None, or a class of Supervisor's that means AUTO
