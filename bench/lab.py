@@ -32,7 +32,8 @@ START_SECONDS = 20.0  # for supervisord to answer its first call
 # for supervisord to stop all processes and exit; twice the default stopwaitsecs
 STOP_SECONDS = 20.0
 CALL_SECONDS = 10.0  # for one XML-RPC call
-POLL_SECONDS = 0.05  # between two looks at a condition
+POLL_SECONDS = 0.05  # between two looks at a condition, at most
+FIRST_POLL_SECONDS = 0.005  # most conditions hold soon
 
 CONF = """\
 [unix_http_server]
@@ -155,12 +156,13 @@ class Lab:
         LabError with `what` after so many seconds, or as soon as supervisord has ended.
         """
         deadline = time.monotonic() + seconds
+        pauses = polls()
         while not _holds(condition):
             if self._process is None or self._process.poll() is not None:
                 raise LabError(f'supervisord ended while waiting for {what}:\n{self._last_words()}')
             if time.monotonic() > deadline:
                 raise LabError(f'no {what} within {seconds:g} s:\n{self._last_words()}')
-            time.sleep(POLL_SECONDS)
+            time.sleep(next(pauses))
 
     def log_size(self) -> int:
         """The log's length in bytes: a mark from which log_text can read on."""
@@ -178,7 +180,7 @@ class Lab:
         """
         with _signals_held():
             if self._process is not None:
-                _end(self._process)
+                _end(self._process, self.dir / 'sock')
                 self._process = None
             if self._dir is not None:
                 if self.log.exists():
@@ -252,14 +254,40 @@ def _holds(condition: Callable[[], bool]) -> bool:
         return False  # supervisord does not listen yet, or no longer
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def polls() -> Iterator[float]:
+    """The pauses between looks at a condition, in seconds: short ones first."""
+    pause = FIRST_POLL_SECONDS
+    while True:
+        yield pause
+        pause = min(POLL_SECONDS, pause * 1.3)
+
+
+def poke(path: Path) -> None:
+    """Have a supervisord look about: a signal does not end the sleep of its loop, a second at most,
+    but a connection to its unix socket does.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        try:
+            client.connect(str(path))
+        except OSError:
+            pass  # it is not there any more, or too busy to sleep
+
+
+def _end(process: subprocess.Popen[bytes], path: Path) -> None:
     """Have supervisord stop its processes and exit; kill it when it takes too long."""
     process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    deadline = time.monotonic() + STOP_SECONDS
+    for pause in polls():
+        poke(path)
+        try:
+            process.wait(pause)
+            return
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                return
 
 
 def _kill_orphans(log: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from bench.lab import Lab, script
+from bench.lab import Lab, poke, polls, script
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name('worker.py')
@@ -286,21 +286,26 @@ class Daemon(Server):
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
-        while True:
+        for pause in polls():
             try:
                 if condition():
                     return
             except (OSError, xmlrpc.client.Error):
                 pass  # not up yet
             assert time.monotonic() < deadline, f'no {what} within {seconds} s'
-            time.sleep(0.05)
+            time.sleep(pause)
 
     def close(self) -> None:
         if self._dir is not None and (self.dir / 'supervisord.pid').exists():
             pid = self.pid
             wait_for_exec(pid)
             os.kill(pid, signal.SIGTERM)
-            self.wait_until(lambda: not Path(f'/proc/{pid}').exists(), SECONDS, 'end of the daemon')
+
+            def over() -> bool:
+                poke(self.dir / 'sock')
+                return not Path(f'/proc/{pid}').exists()
+
+            self.wait_until(over, SECONDS, 'end of the daemon')
         super().close()
 
 
