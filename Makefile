@@ -2,14 +2,14 @@
 # one environment per release of Supervisor.
 #
 #   make test PYTHON=python3.12    another interpreter (the environments are made anew)
-#   make integration JOBS=8        how many tests run at once
+#   make integration JOBS=8        how many integration tests run at once; most of them wait
 #   make rolling ROUNDS=5          how often each restart is measured
 #   make chaos SECONDS=600 SEED=7  how long, and what every random decision comes from
 #   make chaos RESTARTS=10000      instead: whether memory grows over so many restarts
 #   make shake ROUNDS=20           all tests under each condition, so often; ONLY=umask-077 for one of them
 
 PYTHON ?= python3
-JOBS ?= 4
+JOBS ?= 6
 ROUNDS ?= 3
 SECONDS ?= 60
 SEED ?=
@@ -19,10 +19,24 @@ ONLY ?=
 OLD := .envs/4.2.5
 NEW := .envs/4.3.0
 
+# What runs on the older Supervisor: what depends on Supervisor. `make unit ON_OLD=`: everything.
+ON_OLD ?= -m every_release
+PYTEST := -m pytest -q --durations=10 --durations-min=2
+COVERED := $(CURDIR)/.envs/covered
+COVERAGE := $(NEW)/bin/python -m coverage
+REPORT := $(COVERAGE) report --skip-covered --show-missing
+# Unit tests compute, one for each processor; most integration tests wait.
+UNIT := $(PYTEST) -n auto tests/unit
+INTEGRATION := $(PYTEST) -n $(JOBS) tests/integration
+
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
-.PHONY: help demo bench rolling recipes crashloop chaos shake shake-quick test lint types unit integration stock clean
+# Every supervisord would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo bench rolling recipes crashloop chaos shake shake-quick test test-all checks lint types
+.PHONY: unit integration stock coverage dist clean
 .PHONY: FORCE
 # Integration tests watch the clock: two sets of them at once would disturb each other.
 .NOTPARALLEL:
@@ -56,7 +70,19 @@ shake: $(OLD)/.made $(NEW)/.made ## run all tests under strange conditions with 
 shake-quick: $(NEW)/.made ## the part of it that is quick: most conditions at once
 	@$(NEW)/bin/python -m tests.shake --quick --jobs $(JOBS)
 
-test: lint types unit integration stock shake-quick ## everything: lint, types and all tests, on Supervisor 4.2.5 and 4.3.0
+test: ## everything: lint, types and all tests; on the older Supervisor what depends on Supervisor
+	@$(MAKE) --no-print-directory checks CHECKS='lint types unit integration stock coverage'
+
+test-all: ## the same with all tests on both Supervisors, many more random examples, and shake-quick; takes an hour
+	@$(MAKE) --no-print-directory checks CHECKS='lint types unit integration stock coverage shake-quick' \
+	  ON_OLD= BOTH=yes HYPOTHESIS_PROFILE=thorough FUZZ=10
+
+# One after the other, for tests watch the clock; how long each took at the end.
+checks: $(OLD)/.made $(NEW)/.made
+	@took=; for check in $(CHECKS); do \
+	  began=$$(date +%s); $(MAKE) --no-print-directory $$check || exit 1; \
+	  took="$$took$$check $$(($$(date +%s) - began)) s\n"; \
+	done; printf "$$took"
 
 lint: $(NEW)/.made ## check the style with ruff
 	$(NEW)/bin/python -m ruff check .
@@ -65,17 +91,33 @@ lint: $(NEW)/.made ## check the style with ruff
 types: $(NEW)/.made ## check the types with mypy
 	$(NEW)/bin/python -m mypy
 
-unit: $(OLD)/.made $(NEW)/.made ## run the unit tests on both Supervisors
-	$(OLD)/bin/python -m pytest -q -n $(JOBS) tests/unit
-	$(NEW)/bin/python -m pytest -q -n $(JOBS) tests/unit
+unit: $(OLD)/.made $(NEW)/.made ## run the unit tests
+	$(OLD)/bin/python $(UNIT) $(ON_OLD)
+	@mkdir -p $(COVERED)
+	COVERAGE_FILE=$(COVERED)/unit $(NEW)/bin/python $(UNIT) --cov --cov-report=
 
-integration: $(OLD)/.made $(NEW)/.made ## run the tests with real supervisords, on both Supervisors
-	$(OLD)/bin/python -m pytest -q -n $(JOBS) tests/integration
-	$(NEW)/bin/python -m pytest -q -n $(JOBS) tests/integration
+integration: $(OLD)/.made $(NEW)/.made ## run the tests with real supervisords
+	$(OLD)/bin/python $(INTEGRATION) $(ON_OLD)
+	@rm -rf $(COVERED)/integration && mkdir -p $(COVERED)/integration
+	MEASURE=yes COVERAGE_FILE=$(COVERED)/integration/data $(NEW)/bin/python $(INTEGRATION)
 
-stock: $(OLD)/.made $(NEW)/.made ## run Supervisor's own tests beside the plugin, on both Supervisors
-	@$(OLD)/bin/python -m tests.stock
+coverage: $(NEW)/.made ## branch coverage of the last unit and integration tests: 95 %, engine and client 100 %
+	@$(COVERAGE) combine -q --keep --data-file=$(COVERED)/all $(COVERED)/unit $(COVERED)/integration/*
+	@echo 'The package:'; \
+	$(REPORT) --data-file=$(COVERED)/all --fail-under=95; package=$$?; \
+	echo 'Engine and client, by unit tests alone:'; \
+	$(REPORT) --data-file=$(COVERED)/unit --include='*/engine/*,*/client/*' --fail-under=100 && exit $$package
+
+stock: $(OLD)/.made $(NEW)/.made ## run Supervisor's own tests beside the plugin
+	@$(if $(BOTH),$(OLD)/bin/python -m tests.stock)
 	@$(NEW)/bin/python -m tests.stock
+
+dist: .envs/dist/.made $(NEW)/.made ## build sdist and wheel below dist/, check them, and try the wheel out
+	@rm -rf dist
+	@.envs/dist/bin/python -m build --outdir dist > .envs/dist.log 2>&1 || { cat .envs/dist.log >&2; exit 1; }
+	@rm -rf *.egg-info
+	@.envs/dist/bin/python -m twine check --strict dist/*
+	@WHEEL=$$(ls $(CURDIR)/dist/*.whl) $(NEW)/bin/python $(PYTEST) tests/integration/test_wheel.py
 
 clean: ## remove the environments, caches and build leftovers
 	rm -rf .envs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
@@ -101,6 +143,13 @@ $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 	  then echo 'cannot make $(@D): PyPI cannot be reached; a network is needed (details: $(@D).log)'; \
 	  else echo "cannot make $(@D): $$(grep -E '^ *ERROR' $(@D).log | head -n 1) (details: $(@D).log)"; \
 	  fi >&2; exit 1; }
+	@touch $@
+
+# What builds a release and looks at it.
+.envs/dist/.made: .envs/made-with
+	@echo 'making $(@D)' && rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q 'build>=1.2,<2' 'twine>=6,<7' \
+	  > $(@D).log 2>&1 || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
 	@touch $@
 
 # uvicorn is for `make rolling` alone.

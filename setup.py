@@ -58,6 +58,8 @@ setup(
             'hypothesis>=6.100,<7',
             'psutil>=5.9,<8',
             'superlance>=2,<3',
+            # The last that builds a wheel with the setuptools that Python 3.9 to 3.11 bring along.
+            'wheel>=0.40,<0.46',
             'ruff==0.17.5',
             'mypy==1.19.1',
         ],

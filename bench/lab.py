@@ -88,6 +88,10 @@ class Lab:
     interface: whether it has the restarter interface.
     """
 
+    def supervisord(self) -> list[str]:
+        """The command that starts it, without its options."""
+        return [script('supervisord')]
+
     def __init__(self, programs: str, minfds: int = 1024, interface: bool = True) -> None:
         self._text = CONF.format(minfds=minfds) + (RESTARTER if interface else '') + programs
         self._process: subprocess.Popen[bytes] | None = None
@@ -195,7 +199,7 @@ class Lab:
             self.conf.write_text(self._text, encoding='utf-8')
             with (self.dir / 'stderr').open('wb') as stderr:
                 self._process = subprocess.Popen(
-                    [script('supervisord'), '-c', str(self.conf)],
+                    [*self.supervisord(), '-c', str(self.conf)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,

@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any
 
 LOCALE = 'C.UTF-8'
-# characters; a unix socket's path has about 100, and pytest's directories are below it
+# Characters; a unix socket's path has about 100, and pytest's directories are below it.
 LONGEST_TMPDIR = 40
-PLAIN_PATH = re.compile(
-    r'[-/\w.]+', re.ASCII
-)  # no quoting needed in a configuration file, a shell or a URL
+# No quoting needed in a configuration file, a shell or a URL.
+PLAIN_PATH = re.compile(r'[-/\w.]+', re.ASCII)
 # Of the environment: what says where output goes and how it looks, in which language, through which
 # proxy, and what supervisord and systemd tell their children.
 FOREIGN = re.compile(
-    r'(LC_\w+|LANGUAGE|PYTHON(UTF8|COERCECLOCALE|IOENCODING|UNBUFFERED|WARNINGS|OPTIMIZE|INSPECT|STARTUP)|COLUMNS|LINES'
-    r'|NO_COLOR|FORCE_COLOR|CLICOLOR\w*|SUPERVISOR_\w+|RESTARTER_\w+|NOTIFY_SOCKET|WATCHDOG_\w+|LISTEN_\w+'
-    r'|(http|https|all|no|ftp)_proxy)',
+    r'(LC_\w+|LANGUAGE|PYTHON(UTF8|COERCECLOCALE|IOENCODING|UNBUFFERED|WARNINGS|OPTIMIZE|INSPECT|STARTUP)'
+    r'|PYTHONDONTWRITEBYTECODE'  # with it, every supervisord compiles the package anew
+    r'|COLUMNS|LINES|NO_COLOR|FORCE_COLOR|CLICOLOR\w*|SUPERVISOR_\w+|RESTARTER_\w+'
+    r'|NOTIFY_SOCKET|WATCHDOG_\w+|LISTEN_\w+|(http|https|all|no|ftp)_proxy)',
     re.IGNORECASE,
 )
 
