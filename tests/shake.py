@@ -12,7 +12,7 @@ exit status is 1 if anything failed.
 
 target: files or tests as for pytest; all tests without any. --quick: the unit tests under most of
 the conditions at once, and a handful of sensitive integration tests under the others; this is part
-of `make test`.
+of `make test-all`.
 """
 
 from __future__ import annotations
@@ -54,19 +54,8 @@ BUSY = 'import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for
 
 
 def command(condition: Condition, targets: list[str], jobs: int, report: Path) -> list[str]:
-    return [
-        *condition.command,
-        sys.executable,
-        '-m',
-        'pytest',
-        '-v',
-        '-n',
-        str(jobs),
-        '-p',
-        'no:cacheprovider',
-        f'--junitxml={report}',
-        *targets,
-    ]
+    pytest = [sys.executable, '-m', 'pytest', '-v', '-n', str(jobs), '-p', 'no:cacheprovider']
+    return [*condition.command, *pytest, f'--junitxml={report}', *targets]
 
 
 def environment(condition: Condition, directory: Path) -> Environment:
@@ -147,42 +136,34 @@ def busy_loops(number: int) -> Iterator[None]:
             loop.wait()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    names = list(BY_NAME)
+def arguments_of(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m tests.shake', description=__doc__.partition('\n')[0]
     )
-    parser.add_argument(
-        'targets', nargs='*', metavar='target', help='what to run (default: everything)'
-    )
-    parser.add_argument(
-        '--quick', action='store_true', help='combinations alone, and the most sensitive tests'
-    )
-    parser.add_argument('--rounds', type=int, default=1, metavar='N', help='how often (default 1)')
-    parser.add_argument(
-        '--only', action='append', choices=names, metavar='CONDITION', help=', '.join(names)
-    )
-    parser.add_argument(
+    option = parser.add_argument
+    option('targets', nargs='*', metavar='target', help='what to run (default: everything)')
+    option('--quick', action='store_true', help='combinations alone, and the most sensitive tests')
+    option('--rounds', type=int, default=1, metavar='N', help='how often (default 1)')
+    option('--only', action='append', choices=BY_NAME, metavar='CONDITION', help=', '.join(BY_NAME))
+    option(
         '--jobs', type=int, default=4, metavar='N', help='how many tests run at once (default 4)'
     )
-    parser.add_argument(
-        '--loops', type=int, default=LOOPS, metavar='N', help=f'busy loops (default {LOOPS})'
-    )
-    options = parser.parse_args(arguments)
+    option('--loops', type=int, default=LOOPS, metavar='N', help=f'busy loops (default {LOOPS})')
+    return parser.parse_args(given)
 
-    wanted: dict[str, list[str]] = QUICK if options.quick else dict.fromkeys(names, ALL)
+
+def main(arguments: list[str] | None = None) -> int:
+    options = arguments_of(sys.argv[1:] if arguments is None else arguments)
+
+    wanted: dict[str, list[str]] = QUICK if options.quick else dict.fromkeys(BY_NAME, ALL)
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, end)
     good = True
     with busy_loops(options.loops):
         for number in range(options.rounds):
             for name in options.only or wanted:
-                good &= tell(
-                    BY_NAME[name],
-                    options.targets or wanted.get(name, ALL),
-                    options.jobs,
-                    number + 1,
-                )
+                targets = options.targets or wanted.get(name, ALL)
+                good &= tell(BY_NAME[name], targets, options.jobs, number + 1)
     return 0 if good else 1
 
 
@@ -199,9 +180,9 @@ def tell(condition: Condition, targets: list[str], jobs: int, number: int) -> bo
         return True
     began = time.monotonic()
     good, line = run(condition, targets, jobs)
+    seconds = f'{time.monotonic() - began:.0f} s'
     print(
-        f'{number} {condition.name}: {line} in {time.monotonic() - began:.0f} s, '
-        f'Supervisor {version("supervisor")}',
+        f'{number} {condition.name}: {line} in {seconds}, Supervisor {version("supervisor")}',
         flush=True,
     )
     return good

@@ -26,6 +26,8 @@ MODULES = ('server.plugin', 'client.ctlplugin', 'client.cli')  # they import all
 LOADED = 'import importlib\nfor name in {names!r}: importlib.import_module(name)\n'
 HIDDEN = "import sys\nsys.modules['supervisor_restarter'] = None\n"
 RUN = 'import sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))\n'
+WITHOUT = ('cacheprovider', 'xdist', 'timeout', 'hypothesispytest')  # plugins of pytest
+OPTIONS = ['-q', '-c', os.devnull, *(word for name in WITHOUT for word in ('-p', f'no:{name}'))]
 
 
 class Outcome(NamedTuple):
@@ -47,26 +49,8 @@ def run(preparation: str) -> Outcome:
             key: value for key, value in os.environ.items() if not key.startswith('PYTEST_')
         }
         done = subprocess.run(
-            [
-                sys.executable,
-                '-c',
-                preparation + RUN,
-                '-q',
-                '-c',
-                os.devnull,
-                '--rootdir',
-                directory,
-                '-p',
-                'no:cacheprovider',
-                '-p',
-                'no:xdist',
-                '-p',
-                'no:timeout',
-                '-p',
-                'no:hypothesispytest',
-                f'--junitxml={report}',
-                *supervisor.tests.__path__,
-            ],
+            [sys.executable, '-c', preparation + RUN, '--rootdir', directory]
+            + [*OPTIONS, f'--junitxml={report}', *supervisor.tests.__path__],
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
