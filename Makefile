@@ -26,7 +26,7 @@ COVERED := $(CURDIR)/.envs/covered
 COVERAGE := $(NEW)/bin/python -m coverage
 REPORT := $(COVERAGE) report --skip-covered --show-missing
 # Unit tests compute, one for each processor; most integration tests wait.
-UNIT := $(PYTEST) -n auto tests/unit
+UNIT := $(PYTEST) -n logical tests/unit
 INTEGRATION := $(PYTEST) -n $(JOBS) tests/integration
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -38,8 +38,6 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo bench rolling recipes crashloop chaos shake shake-quick test test-all checks lint types
 .PHONY: unit integration stock coverage dist clean
 .PHONY: FORCE
-# Integration tests watch the clock: two sets of them at once would disturb each other.
-.NOTPARALLEL:
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -71,17 +69,18 @@ shake-quick: $(NEW)/.made ## the part of it that is quick: most conditions at on
 	@$(NEW)/bin/python -m tests.shake --quick --jobs $(JOBS)
 
 test: ## everything: lint, types and all tests; on the older Supervisor what depends on Supervisor
-	@$(MAKE) --no-print-directory checks CHECKS='lint types unit integration stock coverage'
+	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage'
 
-test-all: ## the same with all tests on both Supervisors, many more random examples, and shake-quick; takes an hour
-	@$(MAKE) --no-print-directory checks CHECKS='lint types unit integration stock coverage shake-quick' \
+test-all: ## all tests on both Supervisors, many more random examples, and shake-quick; takes an hour
+	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage shake-quick' \
 	  ON_OLD= BOTH=yes HYPOTHESIS_PROFILE=thorough FUZZ=10
 
-# One after the other, for tests watch the clock; how long each took at the end.
+# One after the other, for tests watch the clock; a comma joins two that use one processor each.
+# How long each took comes at the end.
 checks: $(OLD)/.made $(NEW)/.made
 	@took=; for check in $(CHECKS); do \
-	  began=$$(date +%s); $(MAKE) --no-print-directory $$check || exit 1; \
-	  took="$$took$$check $$(($$(date +%s) - began)) s\n"; \
+	  began=$$(date +%s); $(MAKE) --no-print-directory -j2 $$(echo $$check | tr , ' ') || exit 1; \
+	  took="$$took$$check: $$(($$(date +%s) - began)) s\n"; \
 	done; printf "$$took"
 
 lint: $(NEW)/.made ## check the style with ruff
@@ -120,7 +119,7 @@ dist: .envs/dist/.made $(NEW)/.made ## build sdist and wheel below dist/, check 
 	@WHEEL=$$(ls $(CURDIR)/dist/*.whl) $(NEW)/bin/python $(PYTEST) tests/integration/test_wheel.py
 
 clean: ## remove the environments, caches and build leftovers
-	rm -rf .envs .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .envs .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
 	find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: docs
