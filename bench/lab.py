@@ -1,10 +1,12 @@
 """A supervisord of one's own: started in a temporary directory, watched through its log, and
 removed without a trace.
 
-with Lab(programs='[program:web]\\n...') as lab:
-    lab.wait_running('web', count=32, seconds=30) mark = lab.log_size()
-    subprocess.run([script('supervisorctl'), '-c', str(lab.conf), 'restart', 'web:*'], timeout=60,
-    check=True) print(downtimes(lab.log_text(mark)))
+    with Lab(programs='[program:web]\\n...') as lab:
+        lab.wait_running('web', count=32, seconds=30)
+        mark = lab.log_size()
+        restart = [script('supervisorctl'), '-c', str(lab.conf), 'restart', 'web:*']
+        subprocess.run(restart, timeout=60, check=True)
+        print(downtimes(lab.log_text(mark)))
 """
 
 from __future__ import annotations
@@ -28,10 +30,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-START_SECONDS = 20.0  # for supervisord to answer its first call
-# for supervisord to stop all processes and exit; twice the default stopwaitsecs
+# A busy machine does not reach these.
+START_SECONDS = 60.0  # for supervisord to answer its first call
+CALL_SECONDS = 60.0  # for one XML-RPC call
+# For supervisord to stop all processes and exit; twice the default stopwaitsecs.
 STOP_SECONDS = 20.0
-CALL_SECONDS = 10.0  # for one XML-RPC call
 POLL_SECONDS = 0.05  # between two looks at a condition, at most
 FIRST_POLL_SECONDS = 0.005  # most conditions hold soon
 
@@ -82,8 +85,7 @@ class Lab:
     """A running supervisord.
 
     programs: the configuration's [program:x] and other sections. Names of processes should differ
-    between groups,
-        as supervisord's log gives them without the group.
+    between groups, as supervisord's log gives them without the group.
     minfds: supervisord's setting of that name; three descriptors per process are needed.
     interface: whether it has the restarter interface.
     """

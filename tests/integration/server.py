@@ -191,10 +191,12 @@ class Server(Lab):
     def wait_state(self, group: str = 'web', *states: str) -> None:
         """Wait until every process of the group is in one of the states (default: RUNNING)."""
         wanted = set(states or ['RUNNING'])
-        self.wait(
-            lambda: bool(self.states(group)) and set(self.states(group).values()) <= wanted,
-            f'{group} in {wanted}; it is {self.states(group)}',
-        )
+
+        def reached() -> bool:
+            found = set(self.states(group).values())
+            return bool(found) and found <= wanted
+
+        self.wait(reached, f'{group} in {wanted}')
 
     def wait_workers(self, group: str = 'web', *states: str) -> None:
         """Wait until every process of the group is RUNNING (or in `states`) and, being a worker,
