@@ -13,6 +13,7 @@ from tests.integration.server import ROOT, Server
 # The tests whose supervisords and commands are measured for `make coverage`. That costs 0.2 s of
 # processor time for each, and more tests would find little more.
 MEASURED = ('test_fast_spawn.py', 'test_hooks.py', 'test_listener_program.py', 'test_probing.py')
+assert all((ROOT / 'tests' / 'integration' / name).exists() for name in MEASURED)
 
 
 @pytest.fixture(autouse=True, scope='module')
