@@ -38,17 +38,18 @@ EVERY_RELEASE = (
 # Begun first, so that no worker is left alone with one of them at the end. Files with the longest
 # tests, the longest first.
 SLOW = (
+    'integration/test_fuzzing.py',
+    'integration/test_ctl_session.py',
     'integration/test_chaos.py',
     'integration/test_stock_commands.py',
-    'integration/test_ctl_session.py',
-    'integration/test_fuzzing.py',
+    'integration/test_ctl_commands.py',
     'integration/test_shake.py',
+    'integration/test_client_cost.py',
+    'integration/test_races.py',
+    'integration/test_wheel.py',
     'integration/test_stock_calls.py',
     'integration/test_retry.py',
-    'integration/test_client_cost.py',
     'integration/test_crash_loops.py',
-    'integration/test_listener_rules.py',
-    'integration/test_rolling_restarts.py',
 )
 HERE = Path(__file__).parent
 
