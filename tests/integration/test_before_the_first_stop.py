@@ -9,11 +9,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.integration.server import held, program
+from tests.integration.server import held, program, shared
 
 ROOT = os.geteuid() == 0
 LINUX = sys.platform == 'linux'
@@ -26,21 +28,27 @@ INTERPRETER = '#!%s/venv/sh\nexec sleep 1000\n'
 LEFT = 'START_FAILED: left as it is, for it could not be started again: '
 
 
+@contextmanager
+def deployment() -> Iterator[Path]:
+    """A directory that everybody can enter: a deployed program with its interpreter and its log."""
+    with tempfile.TemporaryDirectory(prefix='restarter-', dir='/tmp') as directory:
+        place = Path(directory, 'place')
+        for name in ('releases/1', 'bin', 'venv', 'log'):
+            (place / name).mkdir(parents=True)
+        (place / 'current').symlink_to('releases/1')
+        (place / 'venv/sh').symlink_to('copy')
+        shutil.copy('/bin/sh', place / 'venv/copy')
+        write(place / 'bin/app', INTERPRETER % place)
+        (place / 'bin/named').symlink_to(place / 'venv/sh')
+        for path in [Path(directory), place, *place.glob('**')]:
+            path.chmod(0o755)
+        yield place
+
+
 @pytest.fixture
 def place():
-    """A directory that everybody can enter: a deployed program with its interpreter and its log."""
-    place = Path(tempfile.mkdtemp(prefix='restarter-', dir='/tmp'))
-    for name in ('releases/1', 'bin', 'venv', 'log'):
-        (place / name).mkdir(parents=True)
-    (place / 'current').symlink_to('releases/1')
-    (place / 'venv/sh').symlink_to('copy')
-    shutil.copy('/bin/sh', place / 'venv/copy')
-    write(place / 'bin/app', INTERPRETER % place)
-    (place / 'bin/named').symlink_to(place / 'venv/sh')
-    for directory in [place, *place.glob('**')]:
-        directory.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
+    with deployment() as place:
+        yield place
 
 
 def write(path, content):
@@ -187,57 +195,96 @@ def running(server, group='web'):
     )
 
 
-def refused(server, reason, names='web', **options):
+def wait_worker(server, name):
+    """Wait until this process of web, which is a worker, has set itself up."""
+    workers = server.dir / 'workers'
+    server.wait(
+        lambda: str(server.pids()[name]) in workers.read_text().split(), f'the worker {name}'
+    )
+
+
+def refused(server, reason, group='web', **options):
     """Nothing is stopped, by a restart of any kind; the failures as they are reported."""
-    pids = server.pids()
-    failures = server.restarter.restartProcessGroup(names, options)
-    assert server.pids() == pids
-    assert set(server.states('web').values()) == {'RUNNING'}
+    pids = server.pids(group)
+    failures = server.restarter.restartProcessGroup(group, options)
+    assert server.pids(group) == pids
+    assert set(server.states(group).values()) == {'RUNNING'}
     assert [failure['text'] for failure in failures if failure['text'].startswith(LEFT + reason)], (
         failures
     )
     assert any(
         f'cannot be started: {reason}' in warning
-        for warning in server.restarter.planRestart(names)['warnings']
+        for warning in server.restarter.planRestart(group)['warnings']
     )
     return failures
 
 
+@pytest.fixture(scope='module')
+def running_deployment():
+    with deployment() as place:
+        programs = app(place) + (app(place, 'nobodys', user='nobody') if ROOT else '')
+        with shared(programs) as server:
+            yield server, place
+
+
+@pytest.fixture
+def deployed(running_deployment):
+    """A server whose group `web`, and `nobodys` for root, run the program of a place; what the test
+    does to that place is repaired afterwards, and then all can be restarted.
+    """
+    server, place = running_deployment
+    groups = ['web', 'nobodys'] if ROOT else ['web']
+    for group in groups:
+        running(server, group)
+    before = place.with_name('before')
+    shutil.copytree(place, before, symlinks=True)
+    yield server, place
+    shutil.rmtree(place)
+    before.rename(place)
+    for group in groups:
+        plan = server.restarter.planRestart(group)
+        assert not any('cannot be started' in text for text in plan['warnings'])
+        assert server.restarter.restartProcessGroup(group) is True
+
+
 @needs_linux
 @pytest.mark.parametrize('what', EVERYBODY)
-def test_what_has_gone_is_seen_before_anything_is_stopped(start, place, what):
+def test_what_has_gone_is_seen_before_anything_is_stopped(deployed, what):
+    server, place = deployed
     happens, reason = EVERYBODY[what]
-    server = start(app(place))
-    running(server)
-    shutil.copytree(place, place.with_name(f'{place.name}-before'), symlinks=True)
-    try:
-        happens(place)
-        reason = reason.format(place=place)
-        assert [failure['name'] for failure in refused(server, reason)] == ['0']
-        refused(server, reason, max_unavailable=1)
-        assert len(refused(server, reason, on_failure='continue')) == 3
-
-        shutil.rmtree(place)  # repaired
-    finally:
-        place.with_name(f'{place.name}-before').rename(place)
-    assert server.restarter.planRestart('web')['batches'][0]['processes'][0]['action'] == 'restart'
-    assert server.restarter.restartProcessGroup('web') is True
+    happens(place)
+    reason = reason.format(place=place)
+    assert [failure['name'] for failure in refused(server, reason)] == ['0']
+    refused(server, reason, max_unavailable=1)
+    assert len(refused(server, reason, on_failure='continue')) == 3
 
 
 @needs_root
 @needs_linux
 @pytest.mark.parametrize('what', NOBODY)
-def test_what_the_user_of_a_program_may_not_is_seen_before_anything_is_stopped(start, place, what):
+def test_what_the_user_of_a_program_may_not_is_seen_before_anything_is_stopped(deployed, what):
+    server, place = deployed
     happens, reason = NOBODY[what]
-    server = start(app(place, user='nobody'))
-    running(server)
     happens(place)
-    refused(server, reason.format(place=place))
-    for path in [place, *place.glob('**')]:
-        path.chmod(0o755)
-    for path in ('bin/app', 'venv/copy'):
-        (place / path).chmod(0o755)
-    assert server.restarter.restartProcessGroup('web') is True
+    refused(server, reason.format(place=place), 'nobodys')
+
+
+def test_quick_restarts_ask_and_stops_do_not(deployed):
+    server, place = deployed
+    before = server.pids()
+    move_away(place / 'log')
+    (result,) = server.restarter.quickRestart('web:1', True)
+    assert "couldn't open its log" in result['description']
+    assert server.pids() == before
+    results = server.restarter.quickStop('web:*', True)
+    assert [result['description'] for result in results] == ['OK'] * 3
+
+
+def test_a_signal_needs_no_second_start(deployed):
+    server, place = deployed
+    move_away(place / 'releases/1')
+    options = {'method': 'signal:CONT', 'timeout': 20}
+    assert server.restarter.restartProcessGroup('web', options) is True
 
 
 # -- when it is asked ------------------------------------------------------------------------
@@ -265,26 +312,11 @@ def test_what_comes_first_is_not_stopped_either(start, place):
     assert {name for name in 'abc' if after[name] == before[name]} == {'b'}
 
 
-def test_quick_restarts_ask_and_stops_do_not(start, place):
-    server = start(app(place))
-    running(server)
-    before = server.pids()
-    move_away(place / 'log')
-    (result,) = server.restarter.quickRestart('web:1', True)
-    assert "couldn't open its log" in result['description']
-    assert server.pids() == before
-    results = server.restarter.quickStop('web:*', True)
-    assert [result['description'] for result in results] == ['OK'] * 3
-
-
 def test_a_restart_that_waited_asks_when_it_begins(start, place):
     programs = app(place, 'b', count=1) + program('a', priority=1) + held('slow')
     server = start(programs + '[group:web]\nprograms=a,b,slow\n')
     server.wait_state()
-    server.wait(
-        lambda: str(server.pids()['slow']) in (server.dir / 'workers').read_text().split(),
-        'the slow one',
-    )
+    wait_worker(server, 'slow')
     before = server.pids()
     first = server.restarter.startRestart('web:slow')
     second = server.restarter.startRestart('web', {'if_busy': 'queue'})
@@ -297,45 +329,49 @@ def test_a_restart_that_waited_asks_when_it_begins(start, place):
 
 
 def test_it_is_asked_again_before_each_stop(start, place):
-    server = start(app(place))
-    running(server)
+    first = held('a', priority=1)
+    server = start(
+        first + app(place, 'b', count=1) + program('c') + '[group:web]\nprograms=a,b,c\n'
+    )
+    server.wait_state()
+    wait_worker(server, 'a')
     before = server.pids()
-    id = server.restarter.startRestart('web', {'stagger_factor': 3, 'delay': 2, 'timeout': 0})
-    server.wait(lambda: server.restarter.getRestart(id)['done'] == 1, 'the first')
+    id = server.restarter.startRestart('web', {'max_unavailable': 1})
+    server.wait_phase(id, 'stopping')
     move_away(place / 'releases/1')
+    server.let_stop()
     ended = server.wait_finished(id)
     after = server.pids()
-    assert [name for name in before if after[name] != before[name]] == ['0']
+    assert [name for name in before if after[name] != before[name]] == ['a']
     assert [process['phase'] for process in ended['processes']] == ['ready', 'failed', 'skipped']
 
 
-def test_a_signal_needs_no_second_start(start, place):
-    server = start(app(place))
-    running(server)
-    move_away(place / 'releases/1')
-    assert (
-        server.restarter.restartProcessGroup('web', {'method': 'signal:CONT', 'timeout': 20})
-        is True
-    )
-
-
-@pytest.mark.parametrize('state', ['STOPPED', 'FATAL'])
-def test_what_is_down_already_tries_out_whether_a_start_works(start, tmp_path, state):
+def test_what_is_down_already_tries_out_whether_a_start_works(start, tmp_path):
     """Its start comes before the first stop, whatever the order, so that its failure ends the
     taking down.
     """
     command = tmp_path / 'command'
-    down = program('z', f'{command} 1000', autostart=str(state == 'FATAL').lower(), startretries=0)
-    server = start(program('a') + program('b') + down + '[group:web]\nprograms=a,b,z\n')
-    server.wait_state('web', 'RUNNING', state)
-    before = server.pids()
-    failures = server.restarter.restartProcessGroup('web')
-    assert [failure['name'] for failure in failures] == ['z']
-    assert server.pids() == before
-    server.wait(lambda: server.state('web:z') == 'FATAL', 'the end of its attempts')
+    server = start(
+        ''.join(
+            program(f'{group}-a')
+            + program(f'{group}-z', f'{command} 1000', autostart=autostart, startretries=0)
+            + f'[group:{group}]\nprograms={group}-a,{group}-z\n'
+            for group, autostart in (('web', 'false'), ('api', 'true'))
+        )
+    )
+    server.wait(lambda: server.state('api:api-z') == 'FATAL', 'the end of its attempts')
+    assert server.state('web:web-z') == 'STOPPED'
+    before = {group: server.pids(group) for group in ('web', 'api')}
+    for group in before:
+        (failure,) = server.restarter.restartProcessGroup(group)
+        assert failure['name'] == f'{group}-z'
+        assert server.pids(group) == before[group]
+    for group in before:
+        server.wait(lambda name=f'{group}:{group}-z': server.state(name) == 'FATAL', 'an end')
     command.symlink_to('/bin/sleep')
-    assert server.restarter.restartProcessGroup('web') is True
-    assert not set(server.pids().values()) & set(before.values())
+    for group in before:
+        assert server.restarter.restartProcessGroup(group) is True
+        assert not set(server.pids(group).values()) & set(before[group].values())
 
 
 # -- what an attempt would cost --------------------------------------------------------------
@@ -359,70 +395,69 @@ def ticks(pid):
     return sum(map(int, fields[11:15]))
 
 
-@needs_linux
-@pytest.mark.parametrize('up', [True, False])
-def test_a_log_directory_that_is_gone_costs_no_descriptors(start, place, up):
-    server = start(app(place, stderr_logfile=place / 'log/err', startretries=0))
+def running_and_stopped(start, place, **settings):
+    """A server with the program in two groups: `web`, which runs, and `off`, which is stopped."""
+    server = start(app(place, **settings) + app(place, 'off', autostart='false', **settings))
     running(server)
-    if not up:
-        server.rpc().supervisor.stopProcessGroup('web')
+    return server
+
+
+def assert_as_before(server, pids):
+    assert server.pids() == pids
+    assert set(server.states('web').values()) == {'RUNNING'}
+    assert set(server.states('off').values()) == {'STOPPED'}
+
+
+@needs_linux
+def test_a_log_directory_that_is_gone_costs_no_descriptors(start, place):
+    server = running_and_stopped(start, place, stderr_logfile=place / 'log/err', startretries=0)
     move_away(place / 'log')
     before, pids = descriptors(server), server.pids()
-    for _ in range(5):
-        failures = server.restarter.restartProcessGroup('web')
-        assert all(
-            f"couldn't open its log {place}/log/out: ENOENT" in failure['text']
-            for failure in failures
-        )
-        assert len(failures) == (1 if up else 3)
-        server.restarter.quickStart('web')
-    server.wait(
-        lambda: descriptors(server) == before, 'as many descriptors as before'
-    )  # it wakes itself by a pipe
-    assert server.pids() == pids
-    assert set(server.states('web').values()) == {'RUNNING' if up else 'STOPPED'}
+    for _ in range(3):
+        for group, count in (('web', 1), ('off', 3)):
+            failures = server.restarter.restartProcessGroup(group)
+            reason = f"couldn't open its log {place}/log/out: ENOENT"
+            assert [reason in failure['text'] for failure in failures] == [True] * count
+            server.restarter.quickStart(group)
+    # it wakes itself by a pipe
+    server.wait(lambda: descriptors(server) == before, 'as many descriptors as before')
+    assert_as_before(server, pids)
     (place / 'elsewhere').rename(place / 'log')
-    assert server.restarter.restartProcessGroup('web') is True
+    for group in ('web', 'off'):
+        assert server.restarter.restartProcessGroup(group) is True
 
 
 @needs_linux
-@pytest.mark.parametrize('up', [True, False])
-def test_what_would_be_started_again_and_again_is_not_started(start, place, up):
+def test_what_would_be_started_again_and_again_is_not_started(start, place):
     """With startsecs = 0 Supervisor takes a child that could not execute its program for one that
     ran, and ended.
     """
-    server = start(app(place))
-    running(server)
-    if not up:
-        server.rpc().supervisor.stopProcessGroup('web')
+    server = running_and_stopped(start, place)
     write(place / 'bin/app', 'echo hello\n')
     pids, mark = server.pids(), server.log_size()
-    failures = server.restarter.restartProcessGroup('web')
-    assert all('ENOEXEC' in failure['text'] for failure in failures)
-    assert server.pids() == pids
-    began, used = time.monotonic(), ticks(server.process.pid)
-    server.wait(
-        lambda: time.monotonic() - began > 1.5, 'a moment'
-    )  # Supervisor tries again after a second
-    assert ticks(server.process.pid) - used < 0.15 * 1.5 * os.sysconf('SC_CLK_TCK')
+    for group in ('web', 'off'):
+        failures = server.restarter.restartProcessGroup(group)
+        assert all('ENOEXEC' in failure['text'] for failure in failures)
+    # Supervisor would try again after a second
+    pid, began, used = server.process.pid, time.monotonic(), ticks(server.process.pid)
+    server.wait(lambda: time.monotonic() - began > 1.2, 'a moment')
+    assert ticks(pid) - used < 0.15 * (time.monotonic() - began) * os.sysconf('SC_CLK_TCK')
     assert 'spawned' not in server.log_text(mark)
-    children = (
-        Path(f'/proc/{server.process.pid}/task/{server.process.pid}/children').read_text().split()
-    )
-    assert {int(child) for child in children} == set(pids.values()) - {0}
+    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    assert {int(child) for child in children} == set(pids.values())
+    assert_as_before(server, pids)
 
 
 def test_what_was_taken_down_is_tried_all_the_same(start, place):
     """It may be that its log directory comes back; then Supervisor's own attempts bring the process
     back.
     """
-    stopping = '#!/bin/sh\ntrap "sleep 1; exit" TERM\nwhile :; do sleep 0.05; done\n'
-    write(place / 'bin/app', stopping)
-    server = start(app(place, count=1, startretries=20))
-    server.wait_state()
+    server = start(held(stdout_logfile=place / 'log/out', startretries=20))
+    server.wait_workers()
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')
     move_away(place / 'log')
+    server.let_stop()
     assert server.wait_finished(id)['state'] == 'failed'
     assert server.state('web') == 'BACKOFF'
     (place / 'elsewhere').rename(place / 'log')
