@@ -13,7 +13,7 @@ import pytest
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import DECLARED
 from tests.integration.fuzz import ARGUMENTS, Fuzzed, Request, array, decoded, nested, scalar
-from tests.integration.server import program
+from tests.integration.server import program, shared
 
 INCORRECT_PARAMETERS = 2  # Supervisor's own fault
 UNREADABLE = 400  # what Supervisor itself says to what it cannot read
@@ -129,13 +129,12 @@ class Target(Fuzzed):
 
 @pytest.fixture(scope='module')
 def running():
-    with Target(program(count=2)) as server:
+    with shared(program(count=2), kind=Target) as server:
         server.wait_state()
         server.id = server.restarter.startRestart('web')
         server.wait_finished(server.id)
         server.settle()
         yield server
-        server.check_log()
 
 
 @pytest.fixture
