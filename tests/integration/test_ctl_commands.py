@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import xmlrpc.client
+from contextlib import suppress
 
 import pytest
 
@@ -15,29 +17,21 @@ from tests.integration.ctl import KINDS, Ours, Stock
 from tests.integration.server import SECONDS, Server, free_port, held, program, shared, worker
 
 both = pytest.mark.parametrize('kind', KINDS)
+only_ours = pytest.mark.parametrize('running', [Ours], indirect=True)
 
 WEB = ['web:0', 'web:1', 'web:2']
 APP = ['app:10', 'app:11', 'app:9']
-PROGRAMS = program(count=3) + program('app', count=3, numprocs_start=9) + program('lone')
-FORMS = [
-    (['web:1'], ['web:1']),
-    (['web:'], WEB),
-    (['web:*'], WEB),
-    (['web'], WEB),
-    (['we*'], WEB),
-    (['app:1?'], APP[:2]),
-    (['lone'], ['lone']),
-    (['*:1'], ['web:1']),
-    (['all'], [*APP, 'lone', *WEB]),
-    (['*'], [*APP, 'lone', *WEB]),
-    (['lone', 'web:0', 'app:1*', 'web:0'], ['lone', 'web:0', *APP[:2]]),
-]
+PROGRAMS = program(count=3) + program('app', count=3, numprocs_start=9) + program('höhe')
 
 
 @pytest.fixture(scope='module', params=KINDS)
 def running(request):
     """A server of each kind for all tests that leave every process RUNNING."""
-    with shared(PROGRAMS, kind=request.param) as server:
+    port = free_port()
+    inet = f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n'
+    with shared(PROGRAMS, kind=request.param, extra=inet) as server:
+        server.url = f'http://127.0.0.1:{port}'
+        server.wait_state()
         yield server
 
 
@@ -59,39 +53,44 @@ def changed(before, after):
 # -- forms of names ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(('names', 'meant'), FORMS)
+@pytest.mark.parametrize(
+    ('names', 'meant'),
+    [
+        (['web:'], WEB),
+        (['we*'], WEB),
+        (['app:1?'], APP[:2]),
+        (['all'], [*APP, 'höhe', *WEB]),
+        (['höhe', 'web:0', 'app:1*', 'web:0'], ['höhe', 'web:0', *APP[:2]]),
+    ],
+)
 def test_quickrestart(running, names, meant):
     before = everything(running)
-    done = running.ctl('quickrestart', *names)
-    assert sorted(done.stdout.splitlines()) == sorted(f'{name}: started' for name in meant)
-    assert (done.returncode, done.stderr) == (0, '')
+    assert_said(running.ctl('quickrestart', *names), 'started', meant)
     after = everything(running)
     assert changed(before, after) == set(meant)
     assert {state for state, _ in after.values()} == {'RUNNING'}
 
 
-@pytest.mark.parametrize(('names', 'meant'), FORMS)
+@pytest.mark.parametrize(('names', 'meant'), [(['web'], WEB), (['*:1', 'h*'], ['web:1', 'höhe'])])
 def test_quickstop_and_quickstart(running, names, meant):
-    done = running.ctl('quickstop', *names)
-    assert sorted(done.stdout.splitlines()) == sorted(f'{name}: stopped' for name in meant)
-    assert (done.returncode, done.stderr) == (0, '')
-    assert {name for name, (state, _) in everything(running).items() if state == 'STOPPED'} == set(
-        meant
-    )
-    done = running.ctl('quickstart', *names)
-    assert sorted(done.stdout.splitlines()) == sorted(f'{name}: started' for name in meant)
-    assert (done.returncode, done.stderr) == (0, '')
+    assert_said(running.ctl('quickstop', *names), 'stopped', meant)
+    stopped = {name for name, (state, _) in everything(running).items() if state == 'STOPPED'}
+    assert stopped == set(meant)
+    assert_said(running.ctl('quickstart', *names), 'started', meant)
     assert {state for state, _ in everything(running).values()} == {'RUNNING'}
 
 
-@pytest.mark.parametrize('command', ['quickstart', 'quickstop', 'quickrestart'])
+def assert_said(done, word, names):
+    assert sorted(done.stdout.splitlines()) == sorted(f'{name}: {word}' for name in names)
+    assert (done.returncode, done.stderr) == (0, '')
+
+
 @pytest.mark.parametrize(
-    ('names', 'missing'),
+    ('command', 'names', 'missing'),
     [
-        (['foo'], "'foo'"),
-        (['foo', 'web:1'], "'foo'"),
-        (['web:1', 'web:7', 'lone', 'x*'], "'web:7', 'x*'"),
-        (['foo:'], "'foo:'"),
+        ('quickstart', ['foo:'], "'foo:'"),
+        ('quickstop', ['foo', 'web:1'], "'foo'"),
+        ('quickrestart', ['web:1', 'web:7', 'app', 'x*'], "'web:7', 'x*'"),
     ],
 )
 def test_if_one_name_matches_nothing_nothing_is_done(running, command, names, missing):
@@ -102,6 +101,7 @@ def test_if_one_name_matches_nothing_nothing_is_done(running, command, names, mi
     assert everything(running) == before
 
 
+@only_ours
 @pytest.mark.parametrize('command', ['quickstart', 'quickstop', 'quickrestart', 'rolling'])
 def test_no_names(running, command):
     done = running.ctl(command)
@@ -116,131 +116,104 @@ def test_no_names(running, command):
 def test_what_is_as_wanted_already(start, kind):
     server = start(program(count=2) + program('off', count=2, autostart='false'), kind=kind)
     server.wait_state()
-    for arguments, said in [
-        (['quickstart', 'web:0', 'off:0'], ['off:0: started', 'web:0: ERROR (already started)']),
-        (
-            ['quickstart', 'web', 'off:0'],
-            ['off:0: ERROR (already started)', 'web:0, web:1: already started'],
-        ),
-        (['quickstart', 'web:'], ['web:0, web:1: already started']),
-        (['quickstart', 'web:', 'off:1'], ['off:1: started', 'web:0, web:1: already started']),
-        (['quickstop', 'off:1'], ['off:1: stopped']),
-        (['quickstop', 'off:1', 'off:0'], ['off:0: stopped', 'off:1: ERROR (not running)']),
-        (['quickstop', 'off:'], ['off:0, off:1: not running']),
+    # fmt: off
+    for command, names, said in [
+        ('quickstart', 'web:0 off:0', ['off:0: started', 'web:0: ERROR (already started)']),
+        ('quickstart', 'web off:0',   ['off:0: ERROR (already started)', 'web:0, web:1: already started']),
+        ('quickstart', 'web: off:1',  ['off:1: started', 'web:0, web:1: already started']),
+        ('quickstop',  'off:1',       ['off:1: stopped']),
+        ('quickstop',  'off:1 off:0', ['off:0: stopped', 'off:1: ERROR (not running)']),
+        ('quickstop',  'off:',        ['off:0, off:1: not running']),
     ]:
-        done = server.ctl(*arguments)
+        # fmt: on
+        done = server.ctl(command, *names.split())
         assert sorted(done.stdout.splitlines()) == said
         assert done.returncode == 0  # as with supervisorctl's own start and stop
     assert server.states('off') == dict.fromkeys('01', 'STOPPED')
 
-
-@both
-def test_quickrestart_leaves_alone_what_was_stopped_on_purpose(start, kind):
-    server = start(program(count=2) + program('other'), kind=kind)
-    server.wait_state()
-    server.ctl('stop', 'web:1')
-    for names, said in [
-        (['all'], ['other: started', 'web:0: started']),
-        (['we*'], ['web:0: started']),
+    # a restart leaves alone what was stopped on purpose, unless it is named
+    server.rpc().supervisor.stopProcess('web:1')
+    for names, restarted in [
+        (['all'], ['web:0']),
         (['*:1'], []),
+        (['web:1', 'all'], ['web:0', 'web:1']),
     ]:
-        done = server.ctl('quickrestart', *names)
-        assert (sorted(done.stdout.splitlines()), done.returncode) == (said, 0)
         assert server.state('web:1') == 'STOPPED'
-    assert server.ctl('quickrestart', 'web:1', 'all').stdout.count('web:1: started') == 1
-    server.ctl('stop', 'web:1')
-    assert sorted(server.ctl('quickrestart', 'web:').stdout.splitlines()) == [
-        'web:0: started',
-        'web:1: started',
-    ]
-    assert server.states('web') == dict.fromkeys('01', 'RUNNING')
+        assert_said(server.ctl('quickrestart', *names), 'started', restarted)
+    server.rpc().supervisor.stopProcess('web:1')
+    assert_said(server.ctl('quickrestart', 'web:'), 'started', ['web:0', 'web:1'])
 
 
 # -- failures ------------------------------------------------------------------------------------
 
 SCRIPT = f'{sys.executable} -S -E -c'
-FAILING = {
-    'quits': program(
-        'quits', f'{SCRIPT} "raise SystemExit(3)"', startsecs=60, startretries=9, autostart='false'
-    ),
-    'gone': program('gone', '/no/such/file', autostart='false'),
-    'plain': program('plain', '%(here)s/conf', autostart='false'),
-    'brief': program(
-        'brief',
-        f'{SCRIPT} "import time; time.sleep(0.3); raise SystemExit(3)"',
-        startsecs=0,
-        autostart='false',
-        autorestart='false',
-    ),
-    'once': program(
-        'once',
-        f'{SCRIPT} "import time; time.sleep(0.3)"',
-        startsecs=0,
-        autostart='false',
-        autorestart='false',
-    ),
-}
+OFF: dict[str, object] = {'autostart': 'false'}
+QUITS: dict[str, object] = {**OFF, 'startsecs': 60, 'startretries': 9}
+FAILING = ''.join(
+    [
+        program(count=2),
+        program('quits', f'{SCRIPT} "raise SystemExit(3)"', **QUITS),  # type: ignore[arg-type]
+        program('gone', '/no/such/file', **OFF),  # type: ignore[arg-type]
+        program('plain', '%(here)s/conf', **OFF),  # type: ignore[arg-type]
+        program('once', f'{SCRIPT} "import time; time.sleep(0.3)"', autorestart='false', **OFF),  # type: ignore[arg-type]
+        program('fatal', worker('--unless', '%(here)s/ok'), startsecs=1, startretries=0),
+    ]
+)
 
 
-@both
-@pytest.mark.parametrize('command', ['quickstart', 'quickrestart'])
+@pytest.fixture(scope='module', params=KINDS)
+def failing(request):
+    """A server of each kind with programs that cannot be started."""
+    with shared(FAILING, kind=request.param) as server:
+        server.wait_state()
+        yield server
+
+
 @pytest.mark.parametrize('name', ['quits', 'gone', 'plain'])
-def test_failures_are_told_in_supervisorctls_words_and_exit_statuses(start, kind, command, name):
-    server = start(FAILING[name] + program(), kind=kind)
-    stock = server.ctl('start', name)
-    server.ctl('stop', name)
-    done = server.ctl(command, name)
-    [line] = done.stdout.splitlines()
-    assert line.startswith(stock.stdout.strip() + ': ')  # the stock line, and then the reason
-    assert (done.returncode, done.stderr) == (stock.returncode, '')
-    assert done.returncode in (1, 7)
+def test_failures_are_told_in_supervisorctls_words_and_exit_statuses(failing, name):
+    stock = failing.ctl('start', name)
+    for command in ('quickstart', 'quickrestart') if name == 'quits' else ('quickrestart',):
+        stop(failing, name)
+        done = failing.ctl(command, name)
+        [line] = done.stdout.splitlines()
+        assert line.startswith(stock.stdout.strip() + ': ')  # the stock line, and then the reason
+        assert (done.returncode, done.stderr) == (stock.returncode, '')
+        assert done.returncode in (1, 7)
+        if name == 'quits':
+            # told at once, while Supervisor goes on trying: it is far from FATAL, after 9 retries
+            assert line.startswith('quits: ERROR (spawn error): ')
+            assert failing.state('quits') in ('BACKOFF', 'STARTING')
+    stop(failing, name)
 
 
-@both
-def test_a_failed_process_is_told_at_once_while_supervisor_goes_on_trying(start, kind):
-    server = start(FAILING['quits'] + program(startsecs=1), kind=kind)
-    done = server.ctl('quickstart', 'quits')
-    assert done.stdout.startswith('quits: ERROR (spawn error): ')
-    assert done.returncode == 7
-    assert server.state('quits') in ('BACKOFF', 'STARTING')  # and far from FATAL, after 9 retries
+def stop(server, name):
+    """Stop it, unless it is down already."""
+    with suppress(xmlrpc.client.Fault):
+        server.rpc().supervisor.stopProcess(name)
 
 
-@both
-def test_a_fatal_process_is_started_anew(start, kind):
-    server = start(
-        program('web', worker('--unless', '%(here)s/ok'), startsecs=1, startretries=0), kind=kind
-    )
-    server.wait_state('web', 'FATAL')
-    (server.dir / 'ok').touch()
-    assert server.ctl('quickrestart', 'all').stdout == 'web: started\n'
-    assert server.state('web') == 'RUNNING'
+def test_a_fatal_process_is_started_anew(failing):
+    failing.wait_state('fatal', 'FATAL')
+    (failing.dir / 'ok').touch()
+    done = failing.ctl('quickrestart', 'fatal*')
+    assert (done.stdout, failing.state('fatal')) == ('fatal: started\n', 'RUNNING')
 
 
-@both
-def test_a_process_that_may_exit_is_started(start, kind):
-    server = start(FAILING['once'], kind=kind)
-    done = server.ctl('quickstart', 'once')
+def test_a_process_that_may_exit_is_started(failing):
+    done = failing.ctl('quickstart', 'once')
     assert (done.stdout, done.returncode) == ('once: started\n', 0)
 
 
-@both
-def test_one_failure_among_others(start, kind):
-    server = start(program(count=2) + FAILING['gone'] + FAILING['quits'], kind=kind)
-    done = server.ctl('quickstart', 'gone', 'web', 'quits')
+def test_one_failure_among_others(failing):
+    done = failing.ctl('quickstart', 'gone', 'web', 'quits')
     assert [line.split(': ')[:2] for line in sorted(done.stdout.splitlines())] == [
         ['gone', 'ERROR (no such file)'],
         ['quits', 'ERROR (spawn error)'],
         ['web:0, web:1', 'already started'],
     ]
     assert done.returncode == 7  # that of what failed last, as with supervisorctl's own start
-
-
-@both
-def test_names_beyond_ascii(start, kind):
-    server = start(program('höhe'), kind=kind)
-    done = server.ctl('quickrestart', 'h*')
-    assert (done.stdout, done.returncode) == ('höhe: started\n', 0)
-    assert server.ctl('quickstop', 'höhe').stdout == 'höhe: stopped\n'
+    for name in ('gone', 'quits'):
+        stop(failing, name)
 
 
 # -- in parallel, and few requests -----------------------------------------------------------------
@@ -269,17 +242,17 @@ def test_without_the_interface_a_restart_costs_a_handful_of_requests(start):
             super().__init__(*sections)
             self._text = self._text.replace('nodaemon=true', 'nodaemon=true\nloglevel=trace')
 
-    server = start(program(count=32, startsecs=1), kind=Traced)
+    server = start(program(count=12, startsecs=1), kind=Traced)
     server.wait_state()
     mark = server.log_size()
     done = server.ctl('quickrestart', 'web:')
-    assert done.stdout.count(': started') == 32
+    assert done.stdout.count(': started') == 12
     log = server.log_text(mark)
     # upcheck, the question for the interface, the first look, all stops, all starts, and looks for
     # one second
     assert 5 <= log.count('POST /RPC2') <= 5 + 12 + 4 * LONGEST_PAUSE * 4
     assert log.count('supervisor.stopProcess') <= 1  # in one system.multicall
-    assert len(re.findall("spawned: '", log)) == 32
+    assert len(re.findall("spawned: '", log)) == 12
 
 
 # -- other wills -----------------------------------------------------------------------------------
@@ -319,91 +292,112 @@ def test_a_group_that_is_removed_meanwhile(start, kind):
 # -- Ctrl-C and the like, without a terminal ---------------------------------------------------------
 
 SLOW = held(count=2)
+HOLDING = 'abcd'
 
 
-def interrupted(server, command='quickrestart'):
-    """The command, with all processes of web being stopped by it; Ctrl-C is not sent yet."""
-    server.wait_workers()
-    running = server.begin(command, 'web:')
+@pytest.fixture(scope='module', params=KINDS)
+def holding(request):
+    """A server of each kind with a group for each test, whose two workers stop when the test has
+    made a file of the group's name.
+    """
+    hold = worker('--hold', '%(here)s/%(group_name)s.stop')
+    settings: dict[str, object] = {'count': 2, 'startsecs': 1, 'stopwaitsecs': 600}
+    programs = ''.join(program(name, hold, **settings) for name in HOLDING)  # type: ignore[arg-type]
+    with shared(programs, kind=request.param) as server:
+        server.let = lambda group: (server.dir / f'{group}.stop').touch()
+        for group in HOLDING:
+            server.wait_workers(group)
+        yield server
+        for group in HOLDING:
+            server.let(group)
+
+
+stock_holding = pytest.mark.parametrize('holding', [Stock], indirect=True)
+ours_holding = pytest.mark.parametrize('holding', [Ours], indirect=True)
+
+
+def interrupted(server, command='quickrestart', group='web'):
+    """The command, with all processes of the group being stopped by it; Ctrl-C is not sent yet."""
+    server.wait_workers(group)
+    running = server.begin(command, f'{group}:')
     server.wait(
-        lambda: set(server.states('web').values()) == {'STOPPING'},
+        lambda: set(server.states(group).values()) == {'STOPPING'},
         'processes that are being stopped',
     )
     return running
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_without_the_interface_an_interrupt_leaves_nothing_down(start, number):
-    server = start(held(count=2, startsecs=1), kind=Stock)
-    before = server_pids(server)
-    with interrupted(server) as running:
+@stock_holding
+@pytest.mark.parametrize(('group', 'number'), [('a', signal.SIGINT), ('b', signal.SIGTERM)])
+def test_without_the_interface_an_interrupt_leaves_nothing_down(holding, group, number):
+    before = server_pids(holding, group)
+    with interrupted(holding, group=group) as running:
         running.send_signal(number)
         lines = [running.stdout.readline().rstrip()]
-        server.let_stop()
+        holding.let(group)
         lines += running.stdout.read().splitlines()
     assert lines == [
         'interrupted: waiting for 2 to stop, to start them again; Ctrl-C leaves them down',
         'Error: interrupted; what was stopped is started again',
     ]
     assert running.returncode == (1 if number == signal.SIGINT else -number)
-    assert set(server.states('web').values()) <= {'STARTING', 'RUNNING'}
-    assert not before & server_pids(server)
+    assert set(holding.states(group).values()) <= {'STARTING', 'RUNNING'}
+    assert not before & server_pids(holding, group)
 
 
-def server_pids(server):
-    server.wait_state()
-    return set(server.pids().values())
+def server_pids(server, group='web'):
+    server.wait_state(group)
+    return set(server.pids(group).values())
 
 
-def test_without_the_interface_a_second_interrupt_says_what_is_down(start):
-    server = start(SLOW, kind=Stock)
-    with interrupted(server) as running:
+@stock_holding
+def test_without_the_interface_a_second_interrupt_says_what_is_down(holding):
+    with interrupted(holding, group='c') as running:
         running.send_signal(signal.SIGINT)
         assert running.stdout.readline().startswith('interrupted: waiting for 2')
         running.send_signal(signal.SIGINT)
-        assert running.stdout.read() == 'Error: interrupted; not started again: web:0, web:1\n'
+        assert running.stdout.read() == 'Error: interrupted; not started again: c:0, c:1\n'
     assert running.returncode == 1
-    server.let_stop()
-    server.wait_state('web', 'STOPPED')
+    holding.let('c')
+    holding.wait_state('c', 'STOPPED')
 
 
-def test_with_the_interface_an_interrupt_ends_only_the_watching(start):
-    server = start(SLOW, kind=Ours)
-    with interrupted(server) as running:
-        id = server.only_restart()
+@ours_holding
+def test_with_the_interface_an_interrupt_ends_only_the_watching(holding):
+    with interrupted(holding, group='a') as running:
+        done = holding.ctl('quickrestart', 'a:')
+        assert done.stdout.startswith("Error: process group 'a' is being restarted already")
+        assert done.returncode == 1
+        id = holding.restarter.listRestarts()[0]['id']
         running.send_signal(signal.SIGINT)
         assert running.stdout.read() == (
             f'Error: interrupted; restart {id} goes on; to wait for it: waitrestart {id}; '
             f'to cancel it: cancelrestart {id}\n'
         )
     assert running.returncode == 1
-    server.let_stop()
-    assert server.wait_finished(id)['state'] == 'succeeded'
+    holding.let('a')
+    assert holding.wait_finished(id)['state'] == 'succeeded'
 
 
-@both
-def test_an_interrupted_quickstop_goes_on(start, kind):
-    server = start(SLOW, kind=kind)
-    with interrupted(server, 'quickstop') as running:
+def test_an_interrupted_quickstop_goes_on(holding):
+    with interrupted(holding, 'quickstop', 'd') as running:
         running.send_signal(signal.SIGINT)
         assert running.stdout.read() == 'Error: interrupted; what has begun goes on\n'
     assert running.returncode == 1
-    server.let_stop()
-    server.wait_state('web', 'STOPPED')
+    holding.let('d')
+    holding.wait_state('d', 'STOPPED')
 
 
 @both
 def test_an_output_that_nobody_reads_leaves_nothing_down(start, kind):
-    server = start(
-        program('fast', worker(), startsecs=0)
-        + program('slow', worker('--stop', '1'))
-        + '[group:web]\nprograms=fast,slow\n',
-        kind=kind,
-    )
+    programs = program('fast', worker()) + held('slow') + '[group:web]\nprograms=fast,slow\n'
+    server = start(programs, kind=kind)
     server.wait_workers()
     before = server_pids(server)
     with server.begin('quickrestart', 'web:') as running:
         running.stdout.close()
+        server.wait(lambda: server.state('web:slow') == 'STOPPING', 'the stop')
+        server.let_stop()
     assert running.returncode == 0
     assert not before & server_pids(server)
 
@@ -439,17 +433,20 @@ def test_a_server_that_shuts_down_meanwhile(start, kind, command):
         assert running.returncode == 1
 
 
-@both
-def test_no_server(start, kind, tmp_path):
-    server = start(program(), kind=kind)
-    for url, said in [
-        (f'unix://{tmp_path}/none', 'no such file'),
-        (f'http://127.0.0.1:{free_port()}', 'refused'),
+@only_ours
+def test_no_server(running, tmp_path):
+    for url, said, commands in [
+        (
+            f'unix://{tmp_path}/none',
+            'no such file',
+            ['quickrestart web', 'restarts', 'rolling web'],
+        ),
+        (f'http://127.0.0.1:{free_port()}', 'refused', ['quickrestart web']),
     ]:
-        for command in ['quickrestart web', 'restarts', 'rolling web']:
-            done = server.ctl('-s', url, *command.split())
-            stock = server.ctl('-s', url, 'restart', 'web')
-            assert said in done.stdout
+        stock = running.ctl('-s', url, 'restart', 'web')
+        assert said in stock.stdout
+        for command in commands:
+            done = running.ctl('-s', url, *command.split())
             assert (done.stdout, done.returncode, done.stderr) == (
                 stock.stdout,
                 stock.returncode,
@@ -457,31 +454,18 @@ def test_no_server(start, kind, tmp_path):
             )
 
 
-@both
-def test_tcp_with_a_password(start, kind):
-    port = free_port()
-    server = start(
-        program(count=2),
-        kind=kind,
-        extra=f'[inet_http_server]\nport=127.0.0.1:{port}\nusername=me\npassword=secret\n',
-    )
-    server.wait_state()
-    url = ['-s', f'http://127.0.0.1:{port}', '-u', 'me', '-p']
-    done = server.ctl(*url, 'secret', 'quickrestart', 'web:')
-    assert (sorted(done.stdout.splitlines()), done.returncode) == (
-        ['web:0: started', 'web:1: started'],
-        0,
-    )
-    before = everything(server)
+def test_tcp_with_a_password(running):
+    url = ['-s', running.url, '-u', 'me', '-p']
+    assert_said(running.ctl(*url, 'secret', 'quickrestart', 'web:'), 'started', WEB)
+    before = everything(running)
+    stock = running.ctl(*url, 'wrong', 'restart', 'web:')
     for command in ['quickrestart', 'quickstop', 'restarts', 'rolling', 'cancelrestart']:
-        done, stock = (server.ctl(*url, 'wrong', name, 'web:') for name in (command, 'restart'))
+        done = running.ctl(*url, 'wrong', command, 'web:')
         assert done.stdout.startswith('Server requires authentication\n')
-        assert (done.stdout.count('\n'), done.returncode) == (
-            stock.stdout.count('\n'),
-            stock.returncode,
-        )
+        assert done.stdout.count('\n') == stock.stdout.count('\n')
+        assert done.returncode == stock.returncode
         assert 'Traceback' not in done.stdout + done.stderr
-    assert everything(server) == before
+    assert everything(running) == before
 
 
 # -- restarts, cancelrestart, rolling ----------------------------------------------------------------
@@ -513,83 +497,73 @@ def test_restarts_and_cancelrestart(start):
     assert server.ctl('cancelrestart', id).returncode == 1  # it has ended
 
 
-def test_a_group_that_is_being_restarted_is_refused(start):
-    server = start(SLOW, kind=Ours)
-    with interrupted(server) as running:
-        done = server.ctl('quickrestart', 'web:')
-        assert done.stdout.startswith("Error: process group 'web' is being restarted already")
-        assert done.returncode == 1
-        server.let_stop()
-        assert running.stdout.read().count('started') == 2
-
-
+@only_ours
 @pytest.mark.parametrize(
     ('arguments', 'sent', 'allowed'),
-    [(['web:'], 1, 1), (['2', 'web:'], 2, 2), (['50%', 'web'], '50%', 2), (['1%', 'w*'], '1%', 1)],
+    [(['web:'], 1, 1), (['2', 'web:'], 2, 2), (['67%', 'w*'], '67%', 2)],
 )
-def test_rolling(start, arguments, sent, allowed):
-    server = start(program(count=4, startsecs=1), kind=Ours)
-    server.wait_state()
-    before = server_pids(server)
-    done = server.ctl('rolling', *arguments)
-    *lines, last = done.stdout.splitlines()
-    assert sorted(lines) == [f'web:{number}: started' for number in range(4)]
-    [struct] = server.rpc().restarter.listRestarts()
+def test_rolling(running, arguments, sent, allowed):
+    before = server_pids(running)
+    done = running.ctl('rolling', *arguments)
+    warning, *lines, last = done.stdout.splitlines()
+    assert 'startsecs=0' in warning
+    assert sorted(lines) == [f'{name}: started' for name in WEB]
+    struct = running.rpc().restarter.listRestarts()[0]
     assert struct['options']['max_unavailable'] == sent
-    assert 4 - allowed <= struct['lowest_ready'] < 4
+    assert 3 - allowed <= struct['lowest_ready'] < 3
     assert re.fullmatch(
-        r'web: restarted 4 processes in \d+\.\d\ds, at least '
-        f'{struct["lowest_ready"]} of 4 ready throughout',
+        r'web: restarted 3 processes in \d+\.\d\ds, at least '
+        f'{struct["lowest_ready"]} of 3 ready throughout',
         last,
     )
-    assert (done.returncode, done.stderr) == (0, '')
-    assert not before & server_pids(server)
-    assert server.ctl('restarts').stdout.splitlines()[1].split()[4] == f'{struct["lowest_ready"]}/4'
+    assert done.returncode == 0
+    assert not before & server_pids(running)
+    listed = running.ctl('restarts').stdout.splitlines()
+    assert listed[1].split()[4] == f'{struct["lowest_ready"]}/3'
 
 
 def test_rolling_goes_no_further_after_a_failure(start):
     able = worker('--unless', '%(here)s/ok%(process_num)d')
     server = start(
-        program(command=able, count=5, startsecs=1, startretries=0, autostart='false'), kind=Ours
+        program(command=able, count=3, startsecs=1, startretries=0, autostart='false'), kind=Ours
     )
-    for number in range(5):
+    for number in range(3):
         (server.dir / f'ok{number}').touch()
-    server.ctl('start', 'web:*')
+    server.rpc().supervisor.startProcessGroup('web')
     server.wait_workers()
     before = server.pids()
-    (server.dir / 'ok2').unlink()
+    (server.dir / 'ok1').unlink()
     done = server.ctl('rolling', 'web:')
-    *lines, last = done.stdout.splitlines()
-    assert lines[:2] == ['web:0: started', 'web:1: started']
-    assert lines[2].startswith('web:2: ERROR (spawn error): ')
-    assert lines[3:] == []
-    assert last.startswith('web: 1 of 5 processes failed: web:2 (')
-    assert last.endswith('); 2 not reached, still as before: web:3, web:4')
+    first, second, last = done.stdout.splitlines()
+    assert first == 'web:0: started'
+    assert second.startswith('web:1: ERROR (spawn error): ')
+    assert last.startswith('web: 1 of 3 processes failed: web:1 (')
+    assert last.endswith('); 1 not reached, still as before: web:2')
     assert (done.returncode, done.stderr) == (1, '')
     after = server.pids()
-    assert {name for name, pid in after.items() if pid == before[name]} == {'3', '4'}
+    assert {name for name, pid in after.items() if pid == before[name]} == {'2'}
 
 
-@pytest.mark.parametrize('limit', ['0', '0%', '150%'])
-def test_rolling_with_a_limit_that_is_not_allowed(start, limit):
-    server = start(program(), kind=Ours)
-    done = server.ctl('rolling', limit, 'web')
-    assert done.stdout == (
-        f'Error: max_unavailable = {limit if limit == "0" else repr(limit)} is not allowed: it must '
-        'be a count from 1 to 10000, or a percentage from 1% to 100%\n'
-    )
-    assert (done.returncode, done.stderr) == (2, '')
-    assert server.rpc().restarter.listRestarts() == []
+@only_ours
+def test_rolling_with_a_limit_that_is_not_allowed(running):
+    restarts = running.rpc().restarter.listRestarts()
+    for limit, named in [('0', '0'), ('150%', "'150%'")]:
+        done = running.ctl('rolling', limit, 'web')
+        assert done.stdout == (
+            f'Error: max_unavailable = {named} is not allowed: it must '
+            'be a count from 1 to 10000, or a percentage from 1% to 100%\n'
+        )
+        assert (done.returncode, done.stderr) == (2, '')
+    assert running.rpc().restarter.listRestarts() == restarts
 
 
+@pytest.mark.parametrize('running', [Stock], indirect=True)
 @pytest.mark.parametrize('line', ['rolling web', 'restarts', 'cancelrestart 7', 'waitrestart 7'])
-def test_what_needs_the_interface(start, line):
-    server = start(program(), kind=Stock)
-    done = server.ctl(*line.split())
-    command = line.split()[0]
+def test_what_needs_the_interface(running, line):
+    done = running.ctl(*line.split())
     assert done.stdout == (
-        f'Error: {command} needs the restarter interface, which this supervisord does not have: its '
-        'configuration needs a section [rpcinterface:restarter], and then a reload\n'
+        f'Error: {line.split()[0]} needs the restarter interface, which this supervisord does not '
+        'have: its configuration needs a section [rpcinterface:restarter], and then a reload\n'
     )
     assert (done.returncode, done.stderr) == (3, '')
 
@@ -610,16 +584,16 @@ def test_an_unknown_key_in_the_configuration_is_one_line(start):
     assert 'Traceback' not in done.stdout + done.stderr
 
 
-def test_the_plugin_is_loaded_without_tqdm_and_the_servers_parts(start):
-    server = start(program(), kind=Ours)
+@only_ours
+def test_the_plugin_is_loaded_without_tqdm_and_the_servers_parts(running):
     code = (
         'import runpy, sys, atexit; atexit.register(lambda: print(sorted('
         "{'tqdm', 'supervisor_restarter.server.service', "
         "'supervisor_restarter.client.ctlplugin'} & set(sys.modules))))\n"
-        f"sys.argv = ['supervisorctl', '-c', {str(server.conf)!r}, 'quickrestart', 'web']\n"
+        f"sys.argv = ['supervisorctl', '-c', {str(running.conf)!r}, 'quickrestart', 'höhe']\n"
         f"runpy.run_path({script('supervisorctl')!r}, run_name='__main__')"
     )
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, timeout=SECONDS, check=False
     )
-    assert done.stdout == "web: started\n['supervisor_restarter.client.ctlplugin']\n"
+    assert done.stdout == "höhe: started\n['supervisor_restarter.client.ctlplugin']\n"
