@@ -10,11 +10,12 @@ from supervisor_restarter.faults import Code
 from tests.integration.server import program, shared
 
 # Of the first, web:0 has a bad port; the second is spoiled by one of its programs; the third has a
-# bad policy.
+# bad policy, the fourth an empty text.
 MALFORMED = {
     'web': "web:0: RESTARTER_READY = 'tcp://127.0.0.1:0': ",
     'mixed': "mixed:bad: RESTARTER_READY = 'nonsense': unknown kind; allowed: tcp://",
     'lots': "lots: RESTARTER_MAX_UNAVAILABLE = 'lots' is not allowed: it must be a count from 1 to 10000, or a ",
+    'empty': "empty: RESTARTER_READY = '': ",
 }
 
 
@@ -28,6 +29,7 @@ def malformed():
                 program('bad', environment='RESTARTER_READY="nonsense"'),
                 program('lonely'),
                 program('lots', environment='RESTARTER_MAX_UNAVAILABLE="lots"'),
+                program('empty', environment='RESTARTER_READY=""'),
                 '[group:mixed]\nprograms=fine,bad\n',
             ]
         )
@@ -61,6 +63,7 @@ def every_pid(server):
         # one of the group that makes no sense says little good of the others
         ('web:1', 'web'),
         ('*:fine', 'mixed'),
+        ('empty', 'empty'),
     ],
 )
 def test_a_malformed_readiness_of_one_process_refuses_every_restart_of_its_group(
@@ -74,7 +77,7 @@ def test_a_malformed_readiness_of_one_process_refuses_every_restart_of_its_group
     assert_refused(malformed, 'startRestart', names, group, options)
 
 
-@pytest.mark.parametrize('names', ['all', ['web:1', 'mixed', 'lonely', 'lots']])
+@pytest.mark.parametrize('names', ['all', ['web:1', 'mixed', 'lonely', 'lots', 'empty']])
 def test_of_several_groups_only_those_that_make_no_sense_are_left_alone(malformed, names):
     before = {group: malformed.pids(group) for group in (*MALFORMED, 'lonely')}
     planned = malformed.restarter.planRestart(names)

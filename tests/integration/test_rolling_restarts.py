@@ -83,14 +83,12 @@ def test_of_ten_processes_with_25_percent_eight_are_ready_at_every_moment(start)
 
 def test_max_unavailable_of_the_configuration_holds_unless_the_call_has_its_own(start):
     settings = unix()
-    settings['command'] += ' --slow 0.15'
+    settings['command'] += ' --slow 0.1'
     server = start(program(count=4, **settings), restarter='max_unavailable=50%%')
     ready(server, 4)
     for given, least in [
         ({}, 2),
         ({'max_unavailable': '25%'}, 3),
-        ({'max_unavailable': 3}, 1),
-        ({'max_unavailable': '1%'}, 3),
         ({'max_unavailable': '100%'}, 0),
     ]:
         began = time.monotonic()
@@ -111,23 +109,22 @@ def test_quick_restart_keeps_to_the_configured_max_unavailable(start):
     assert min(ready_after(server.dir)) == 3
 
 
-@pytest.mark.parametrize(
-    ('options', 'limit'),
-    [({}, 5.0), ({'max_unavailable': 1}, 0.0), ({'max_unavailable': 1, 'timeout': 7}, 7.0)],
-)
-def test_a_rolling_restart_has_no_time_limit_unless_it_is_set(start, options, limit):
+def test_a_rolling_restart_has_no_time_limit_unless_it_is_set(start):
     server = start(program(count=2))
     server.wait_state()
-    assert server.restarter.restartProcessGroup('web', options) is True
-    assert server.restarter.listRestarts()[0]['options']['timeout'] == limit
+    for options, limit in [
+        ({}, 5.0),
+        ({'max_unavailable': 1}, 0.0),
+        ({'max_unavailable': 1, 'timeout': 7}, 7.0),
+    ]:
+        assert server.restarter.restartProcessGroup('web', options) is True
+        assert server.restarter.listRestarts()[0]['options']['timeout'] == limit
 
 
 def test_without_a_probe_a_process_is_ready_when_it_is_running(start):
     server = start(program(count=3, startsecs=1))
     server.wait_state()
     id = server.restarter.startRestart('web', {'max_unavailable': 2})
-    first = server.wait_phase(id, 'starting')
-    assert list(by_name(first, 'phase').values()).count('waiting') == 1
     last = server.wait_finished(id)
     assert (last['state'], last['lowest_ready']) == ('succeeded', 1)
     assert all(process['ready_seconds'] > 0.9 for process in last['processes'])
@@ -167,13 +164,12 @@ def test_two_groups_at_once_have_a_limit_each(start):
 # -- processes that are not ready already -------------------------------------------------------
 
 
-@pytest.mark.parametrize('how', ['busy', 'silent'])
-def test_a_hung_process_goes_first(start, how):
+def test_a_hung_process_goes_first(start):
     at = address()
     server = start(
         program(
             count=3,
-            command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
+            command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', 'silent'),
             environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"',
         )
     )
@@ -187,44 +183,32 @@ def test_a_hung_process_goes_first(start, how):
     assert new == ['web:2', 'web:0', 'web:1']
 
 
-@pytest.fixture
-def half_fatal(start):
-    """A server with three services and three processes whose command does not exist, in one group,
-    and their pids.
+def test_half_of_the_group_is_fatal(start):
+    """Three services, and three processes whose command does not exist: those come first, and keep
+    the services from being taken down until they can be started.
     """
     services = program('good', count=3, **unix())
+    names = ['bad0', 'bad1', 'bad2']
     fatal = program(
         'bad', '%(here)s/command', startretries=0, numprocs=3, process_name='bad%(process_num)d'
     )
-    server = start(
-        services + fatal + '[group:web]\nprograms=good,bad\n', restarter='max_unavailable=50%%'
-    )
+    group = '[group:web]\nprograms=good,bad\n'
+    server = start(services + fatal + group, restarter='max_unavailable=50%%')
     ready(server, 3)
-    server.wait(lambda: list(server.states('web').values()).count('FATAL') == 3, 'fatal processes')
-    return server, server.pids()
 
+    def all_fatal():
+        server.wait(
+            lambda: list(server.states('web').values()).count('FATAL') == 3, 'fatal processes'
+        )
 
-@pytest.mark.parametrize('on_failure', ['abort', 'continue'])
-def test_half_of_the_group_is_fatal_and_comes_back_first(half_fatal, on_failure):
-    server, before = half_fatal
-    (server.dir / 'command').symlink_to('/bin/cat')
-    id = server.restarter.startRestart('web', {'on_failure': on_failure})
-    struct = server.wait_finished(id)
-    assert struct['state'] == 'succeeded'
-    assert renewed(server, before) == set(before)
-    assert struct['lowest_ready'] == 3
-
-
-def test_half_of_the_group_stays_fatal_and_abort_touches_nothing_else(half_fatal):
-    server, before = half_fatal
+    all_fatal()
+    before = server.pids()
     entries = server.restarter.restartProcessGroup('web')
-    assert {entry['name'] for entry in entries} == {'bad0', 'bad1', 'bad2'}
+    assert sorted(entry['name'] for entry in entries) == names
     assert all("can't find command" in entry['text'] for entry in entries)
     assert server.pids() == before
 
-
-def test_half_of_the_group_stays_fatal_and_continue_has_no_room(half_fatal):
-    server, before = half_fatal
+    all_fatal()
     entries = server.restarter.restartProcessGroup('web', {'on_failure': 'continue'})
     texts = {entry['name']: entry['text'] for entry in entries}
     assert set(texts) == set(before)
@@ -232,11 +216,17 @@ def test_half_of_the_group_stays_fatal_and_continue_has_no_room(half_fatal):
     assert 'left as it is: not ready are web:bad0 (FATAL)' in texts['0']
     assert server.pids() == before
 
+    all_fatal()
+    (server.dir / 'command').symlink_to('/bin/cat')
+    struct = server.wait_finished(server.restarter.startRestart('web'))
+    assert (struct['state'], struct['lowest_ready']) == ('succeeded', 3)
+    assert renewed(server, before) == set(before)
+
 
 def test_no_room_because_of_a_process_outside_of_the_restart_is_told_and_stops_nothing(start):
     server = start(program(count=6, **unix()))
     ready(server, 6)
-    server.ctl('stop', 'web:5')
+    server.rpc().supervisor.stopProcess('web:5')
     before = server.pids()
     id = server.restarter.startRestart('web:3', {'max_unavailable': 1})
     struct = server.wait_finished(id)
@@ -292,16 +282,14 @@ def test_a_process_that_is_restarted_already_and_dies_has_failed_and_is_the_one_
 
 # -- on_failure --------------------------------------------------------------------------------
 
+# fmt: off
 RELEASES = [
-    (['--exit', '3'], {}, 'exit status 3'),
-    (['--never'], {'ready_timeout': 2.5}, 'not ready within 2.5 s: unix://'),
-    (
-        ['--last', '0.6', '--exit', '4'],
-        {'min_ready': 2},
-        'Bad exit code 4; state EXITED; it had been ready for ',
-    ),
-    (['--last', '0.6'], {'min_ready': 2}, 'exit status 0; state EXITED; it had been ready for '),
+    (['--exit', '3'],                  {},                     'exit status 3'),
+    (['--last', '0.5'],                {'min_ready': 1},       'exit status 0; state EXITED; it had been ready for '),
+    (['--never'],                      {'ready_timeout': 2.5}, 'not ready within 2.5 s: unix://'),
+    (['--last', '0.5', '--exit', '4'], {'min_ready': 1},       'Bad exit code 4; state EXITED; it had been ready'),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize(('release', 'options', 'reason'), RELEASES)
@@ -332,7 +320,7 @@ def test_a_release_whose_third_process_fails_ends_there(start, release, options,
     assert min(ready_after(server.dir)) == 4
 
 
-@pytest.mark.parametrize(('release', 'options', 'reason'), RELEASES)
+@pytest.mark.parametrize(('release', 'options', 'reason'), RELEASES[:2])
 def test_on_failure_continue_goes_on_with_the_room_that_is_left(start, release, options, reason):
     server = start(program(count=5, **PATIENT))
     ready(server, 5)
@@ -376,14 +364,12 @@ def test_a_process_with_a_probe_that_exits_at_once_is_a_failure_whatever_its_exi
 # -- a port that somebody else holds -------------------------------------------------------------
 
 
-@pytest.mark.parametrize('startsecs', [0, 1])
-def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs):
+def test_an_answer_of_somebody_else_at_the_port_does_not_count(start):
     at = address()
     server = start(
         program('thief', service('--tcp', f'{at}:8001', name='thief'), autostart='false')
         + program(
             count=3,
-            startsecs=startsecs,
             command=service('--tcp', f'{at}:80%(process_num)02d'),
             environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"',
             autostart='false',
@@ -396,7 +382,7 @@ def test_an_answer_of_somebody_else_at_the_port_does_not_count(start, startsecs)
     ready(server, 2)
     before = server.pids()
     result = server.restarter.restartProcessGroup(
-        'web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 4}
+        'web', {'max_unavailable': 1, 'timeout': 0, 'ready_timeout': 3}
     )
     assert 'web:1' not in [
         m.name for m in marks(server.dir, 'ready') if m.pid == server.pids()['1']
@@ -441,7 +427,7 @@ def test_cancel_in_mid_batch(rolling):
 
 
 def test_timeout_in_mid_roll(rolling):
-    server, before, id = rolling(timeout=5)
+    server, before, id = rolling(timeout=3)
     server.wait(
         lambda: by_name(server.restarter.getRestart(id), 'phase')['2'] == 'skipped', 'timeout'
     )
@@ -469,8 +455,8 @@ def test_client_killed_in_mid_roll(start):
 
 def test_a_process_that_is_stopped_and_started_in_mid_roll_gives_its_room_back(rolling):
     server, before, id = rolling()
-    server.ctl('stop', 'web:3')
-    server.ctl('start', 'web:3')
+    server.rpc().supervisor.stopProcess('web:3')
+    server.rpc().supervisor.startProcess('web:3')
     open_gate(server.dir)
     struct = server.wait_finished(id)
     assert struct['state'] == 'succeeded'
@@ -524,8 +510,7 @@ def open_directory():
     shutil.rmtree(directory)
 
 
-@pytest.mark.parametrize('ending', ['reload', 'shutdown'])
-@pytest.mark.parametrize('kind', ['notify', 'silent'])
+@pytest.mark.parametrize(('kind', 'ending'), [('notify', 'reload'), ('silent', 'shutdown')])
 def test_reload_and_shutdown_in_mid_roll_leave_nothing_behind(
     start, monkeypatch, open_directory, kind, ending
 ):
