@@ -17,10 +17,8 @@ from typing import Any
 from bench.lab import CTLPLUGIN
 from tests.integration.server import Call, Server, free_port, program
 
-ENDLESS = {
-    'stagger_factor': 2,
-    'delay': 3600,
-}  # for two processes: the second one's turn does not come
+# For two processes: the second one's turn does not come.
+ENDLESS = {'stagger_factor': 2, 'delay': 3600}
 PROGRAMS = ''.join(
     [
         program(count=2),
@@ -42,7 +40,7 @@ PROGRAMS = ''.join(
             autorestart='false',
         ),
         program('done', '/bin/sleep 0.3', autorestart='false', exitcodes=0),
-        program('slow', startsecs=3, autostart='false'),
+        program('slow', startsecs=1, autostart='false'),
         program('front') + program('back') + '[group:site]\nprograms=front,back\n\n',
         program('ears', kind='eventlistener', events='TICK_3600'),
     ]
@@ -221,8 +219,9 @@ def pair() -> Iterator[Pair]:
 
 @contextmanager
 def stage(both: Pair, when: str) -> Iterator[Pair]:
-    """Both servers as they are before, during or after a restart."""
-    ids = {half: half.begin() for half in (both.ours, both.stock)} if when != 'before' else {}
+    """Both servers as they are during or after a restart."""
+    both.both(lambda half: half.restore())
+    ids = {half: half.begin() for half in (both.ours, both.stock)}
     if when == 'after':
         for half, id in ids.items():
             half.end(id)
@@ -235,4 +234,5 @@ def stage(both: Pair, when: str) -> Iterator[Pair]:
                 half.end(id)
 
 
-STAGES = ['before', 'during', 'after']
+# Before the first restart nothing is hooked in: Supervisor's own suite says what holds then.
+STAGES = ['during', 'after']

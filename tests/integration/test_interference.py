@@ -117,7 +117,7 @@ def test_the_array_names_what_somebody_else_stopped(start):
 def test_heed_stops_can_be_switched_off(start):
     server, id = stopping(start, count=1, restarter='heed_stops=false')
     fault = server.fault(lambda: server.rpc().supervisor.stopProcess('web'))
-    assert fault.faultCode == Faults.NOT_RUNNING  # as Supervisor has it
+    assert fault.faultString == 'NOT_RUNNING: web'  # as Supervisor has it
     server.let_stop()
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert server.state('web') == 'RUNNING'
@@ -188,7 +188,7 @@ def test_a_stop_that_waits_is_answered_although_a_restart_starts_the_process_aga
 def test_a_stop_that_waits_is_answered_although_a_restart_comes_at_once_after_the_stop(start):
     """The group calls look twenty times a second at the most."""
     server = start(program(command=worker(), count=2))
-    for _ in range(8):
+    for _ in range(4):
         server.wait_workers()
         stopped = server.log_text().count('stopped: ')
         call = server.in_background(lambda: server.proxy().supervisor.stopProcessGroup('web'))
@@ -212,46 +212,47 @@ def test_stock_restart_during_a_restart_leaves_everything_running(start):
     assert not set(server.pids().values()) & set(before.values())
 
 
-@pytest.mark.parametrize('name', ['web:0', 'web:1'])
-def test_a_process_that_somebody_restarts_in_the_middle_is_no_failure(start, name):
-    server = start(program(command=worker(), count=3, startsecs=1))
-    server.wait_workers()
-    before = server.pids()
-    id = server.restarter.startRestart(
-        'web', {'stagger_factor': 3, 'delay': 3}
-    )  # 0 at once, 1 after 3 s
-    server.wait(
-        lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING',
-        'the first',
+def test_a_process_that_somebody_restarts_or_stops_in_the_middle_is_no_failure(start):
+    """`new` after their restart, `old` before their turn, which does not come."""
+    server = start(
+        ''.join(
+            program(
+                name,
+                worker(),
+                priority=priority,
+                numprocs=number,
+                process_name=f'{name}%(process_num)d',
+            )
+            for name, priority, number in (('new', 1, 2), ('old', 3, 3))
+        )
+        + held('slow', priority=2)
+        + '[group:web]\nprograms=new,slow,old\n'
     )
-    meant = server.pids()[name[-1]]
-    assert server.ctl('restart', name).returncode == 0
-    restarted = server.pids()[name[-1]]
-    assert restarted not in (0, meant)
+    server.wait_workers()
+    id = server.restarter.startRestart('web', {'stagger_factor': 2, 'delay': 3600})
+    server.wait(lambda: server.restarter.getRestart(id)['done'] == 2, 'the first two')
+    supervisor = server.proxy().supervisor
+    supervisor.stopProcess('web:new1')
+    for name in ('new0', 'old0', 'old1', 'old2'):
+        meant = server.pids()[name]
+        supervisor.stopProcess(f'web:{name}')
+        supervisor.startProcess(f'web:{name}')
+        assert server.pids()[name] not in (0, meant)
+    restarted = server.pids()
+    server.let_stop()
     restart = server.wait_finished(id)
     assert restart['state'] == 'succeeded'
-    process = restart['processes'][int(name[-1])]
-    assert (process['phase'], process['error'], process['new_pid']) == ('ready', '', restarted)
-    assert 'somebody else restarted it meanwhile' in process['note']
-    assert server.pids()[name[-1]] == restarted  # and it was not restarted once more
-
-
-def test_a_process_that_somebody_stops_after_its_restart_is_said_and_no_failure(start):
-    server = start(program(command=worker(), count=2, startsecs=1))
-    server.wait_workers()
-    before = server.pids()
-    id = server.restarter.startRestart('web', {'stagger_factor': 2, 'delay': 3})
-    server.wait(
-        lambda: server.pids()['0'] not in (0, before['0']) and server.state('web:0') == 'RUNNING',
-        'the first',
-    )
-    assert server.ctl('stop', 'web:0').returncode == 0
-    restart = server.wait_finished(id)
-    assert restart['state'] == 'succeeded'
-    process = restart['processes'][0]
-    assert (process['phase'], process['error']) == ('skipped', '')
-    assert process['note'] == 'somebody else stopped it after it was restarted; it was left so'
-    assert server.state('web:0') == 'STOPPED'
+    processes = {process['name']: process for process in restart['processes']}
+    stopped = processes.pop('new1')
+    assert (stopped['phase'], stopped['error']) == ('skipped', '')
+    assert stopped['note'] == 'somebody else stopped it after it was restarted; it was left so'
+    assert server.state('web:new1') == 'STOPPED'
+    del processes['slow']
+    for name, process in processes.items():
+        assert (process['phase'], process['error']) == ('ready', '')
+        # and it was not restarted once more
+        assert process['new_pid'] == server.pids()[name] == restarted[name]
+        assert 'somebody else restarted it meanwhile' in process['note']
 
 
 @pytest.mark.parametrize(
@@ -312,11 +313,12 @@ def test_a_process_that_somebody_restarts_is_told_of_when_it_is_back(start, comm
 
 
 def test_a_new_process_killed_while_starting_is_a_failure_with_its_signal(start):
-    server = start(program(command=worker(), startsecs=5, startretries=0))
-    server.wait_workers()
+    server = start(program(command=worker(), startsecs=3600, startretries=0))
+    server.wait_workers('web', 'STARTING')
+    before = server.pids()['web']
     call = server.in_background(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0}))
     server.wait_phase(server.only_restart(), 'starting')
-    server.wait(lambda: server.pids()['web'] != 0, 'a new process')
+    server.wait(lambda: server.pids()['web'] not in (0, before), 'a new process')
     os.kill(server.pids()['web'], signal.SIGKILL)
     [entry] = call.result()
     assert entry['code'] == Code.START_FAILED
@@ -324,7 +326,7 @@ def test_a_new_process_killed_while_starting_is_a_failure_with_its_signal(start)
 
 
 def test_a_process_killed_while_stopping_comes_back(start):
-    server = start(program(command=worker('--deaf'), stopwaitsecs=60))
+    server = start(held())
     server.wait_workers()
     id = server.restarter.startRestart('web')
     server.wait_phase(id, 'stopping')

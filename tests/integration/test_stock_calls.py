@@ -1,5 +1,5 @@
 """Every XML-RPC call of Supervisor's own is answered as by a supervisord without the plugin:
-before, during and after a restart.
+during and after a restart.
 """
 
 from __future__ import annotations
@@ -11,42 +11,19 @@ from typing import Any
 import pytest
 
 from tests.integration.pair import ADDED, STAGES, pair, stage
-from tests.integration.server import held
 
 SUPERVISOR = 'supervisor.'
 STRANGE: list[list[Any]] = [
-    [],
-    [5],
-    [''],
-    ['nope'],
-    ['nope:*'],
-    ['web:nope'],
-    ['web:'],
-    [['web']],
-    [{'a': 1}],
-    [True],
-    ['web'] * 4,
+    *([], [5], [''], ['nope'], ['nope:*'], ['web:nope'], ['web:']),
+    *([['web']], [{'a': 1}], [True], ['web'] * 4),
 ]
+# Those that look up a name, each in its own way: they get every strange argument.
+LOOK_UP = ['getProcessInfo', 'startProcess', 'stopProcess', 'stopProcessGroup', 'signalProcess']
 NAMED = [
-    'getProcessInfo',
-    'startProcess',
-    'startProcessGroup',
-    'stopProcess',
-    'stopProcessGroup',
-    'clearProcessLogs',
-    'clearProcessLog',
-    'addProcessGroup',
-    'removeProcessGroup',
-    'signalProcess',
-    'signalProcessGroup',
-    'sendProcessStdin',
-    'tailProcessStdoutLog',
-    'tailProcessStderrLog',
-    'readProcessStdoutLog',
-    'tailProcessLog',
-    'readProcessStderrLog',
-    'readProcessLog',
-    'sendRemoteCommEvent',
+    *('startProcessGroup', 'clearProcessLogs', 'clearProcessLog', 'addProcessGroup'),
+    *('removeProcessGroup', 'signalProcessGroup', 'sendProcessStdin', 'tailProcessStdoutLog'),
+    *('tailProcessStderrLog', 'readProcessStdoutLog', 'tailProcessLog', 'readProcessStderrLog'),
+    *('readProcessLog', 'sendRemoteCommEvent'),
 ]
 # In this order; 'calm': wait until no process is on its way.
 CALLS: list[tuple[Any, ...]] = [
@@ -66,7 +43,8 @@ CALLS: list[tuple[Any, ...]] = [
     ('getProcessInfo', 'done'),
     ('getProcessInfo', 'missing'),
     # faults
-    *[(name, *arguments) for name in NAMED for arguments in STRANGE],
+    *[(name, *arguments) for name in LOOK_UP for arguments in STRANGE],
+    *[(name, *arguments) for name in NAMED for arguments in STRANGE[1:9:3]],
     ('getState', 1),
     ('stopAllProcesses', True, True),
     ('startAllProcesses', 1, 2),
@@ -272,39 +250,24 @@ def test_system_calls(both, when):
             )
 
 
-@pytest.mark.parametrize(
-    'method',
-    [
-        '',
-        '.',
-        'supervisor',
-        'supervisor.',
-        'supervisor._update',
-        'supervisor.supervisord',
-        'supervisor.update_text',
-        'supervisor.getState.__func__',
-        'supervisor.stopProcess.__wrapped__',
-        'nope.getState',
-        'system.namespaces',
-        'system.namespaces.restarter',
-        '__class__.mro',
-        'supervisor.__init__',
-    ],
-)
-def test_what_is_no_call(both, method):
+def test_what_is_no_call(both):
+    """With the answer being the error that xmlrpc.client raises."""
+    methods = [
+        *('', '.', 'supervisor', 'supervisor.', 'nope.getState', '__class__.mro'),
+        *('supervisor._update', 'supervisor.supervisord', 'supervisor.update_text'),
+        *('supervisor.getState.__func__', 'supervisor.stopProcess.__wrapped__'),
+        *('system.namespaces', 'system.namespaces.restarter', 'supervisor.__init__'),
+    ]
+
+    def ask(half, method):
+        try:
+            return half.proxy()._ServerProxy__request(method, ())
+        except (xmlrpc.client.Fault, xmlrpc.client.ProtocolError) as error:
+            return method, type(error).__name__, vars(error)
+
     with stage(both, 'during'):
-
-        def ask(half):
-            try:
-                return half.proxy()._ServerProxy__request(method, ())
-            except Exception as error:
-                return (
-                    type(error).__name__,
-                    getattr(error, 'faultCode', None),
-                    getattr(error, 'errcode', None),
-                )
-
-        both.assert_same(ask)
+        for method in methods:
+            both.assert_same(lambda half, method=method: ask(half, method))
 
 
 def test_the_log_and_the_end(both):
@@ -326,25 +289,3 @@ def test_the_log_and_the_end(both):
         return half.call('supervisor.getAllProcessInfo')
 
     both.assert_same(again)
-
-
-# -- the processes of the restart itself -------------------------------------------------------
-
-
-def test_with_heed_stops_off_a_process_that_a_restart_stops_is_not_running_as_always(start):
-    server = start(held(count=2), restarter='heed_stops=false')
-    server.wait_workers()
-    id = server.restarter.startRestart('web:0')
-    server.wait_phase(id, 'stopping')
-    server.rpc().supervisor.stopProcess('web:1', False)
-    faults = [
-        server.fault(lambda name=name: server.rpc().supervisor.stopProcess(name))
-        for name in ('web:0', 'web:1')
-    ]
-    assert [(fault.faultCode, fault.faultString) for fault in faults] == [
-        (70, 'NOT_RUNNING: web:0'),
-        (70, 'NOT_RUNNING: web:1'),
-    ]
-    server.let_stop()
-    server.wait_finished(id)
-    assert server.state('web:0') == 'RUNNING'
