@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import xmlrpc.client
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 from supervisor_restarter.faults import Code
 from supervisor_restarter.server.jobs import MOST_QUEUED
 from tests.integration.pair import ENDLESS
-from tests.integration.server import RudeClient, Server, program, worker
+from tests.integration.server import HELD, RudeClient, Server, program
 from tests.integration.service import service
 
 CLIENTS = 1000
@@ -108,43 +109,43 @@ def test_clients_that_vanish_leave_nothing_behind(start, method):
         if method == 'waitRestart'
         else ('restartProcessGroup', 'web', {**ENDLESS, 'timeout': 0})
     )
-    for _ in range(3):  # of the second kind only the first is not refused
+    for _ in range(2):  # of the second kind only the first is not refused
         with clients(server) as crowd:
             for client in crowd:
                 client.call(f'restarter.{call[0]}', *call[1:])
             cost(server)
         server.wait(lambda: server.descriptors() == before, 'end of the connections')
     assert cost(server) < 4 * idle
-    # 3000 have asked for months and are gone; who asks now is told in time all the same
+    # 2000 have asked for months and are gone; who asks now is told in time all the same
     began = time.monotonic()
     server.restarter.waitRestart(id, FUTURE, 0.3)
     assert 0.3 <= time.monotonic() - began < 10
     assert server.restarter.cancelRestart(id) is True
 
 
-@pytest.mark.parametrize(
-    'names',
-    [
-        ['x'] * 100_000,
-        ['all'] * 100_000,
-        ['*'] * 10_000,
-        '[' * 1_000_000,
-        [f'w*{number}' for number in range(100_000)],
-        [f'nothing{number}' for number in range(10_000)],
-    ],
-    ids=lambda names: names[0],
-)
-def test_huge_names(start, names):
+HUGE: list[Any] = [
+    ['x'] * 100_000,
+    ['all'] * 100_000,
+    ['*'] * 10_000,
+    '[' * 1_000_000,
+    [f'w*{number}' for number in range(100_000)],
+    [f'nothing{number}' for number in range(10_000)],
+]
+
+
+def test_huge_names(start):
     server = start(program(count=16))
     server.wait_state()
-    taken = {}
-    for namespace, method in (('supervisor', 'getProcessInfo'), ('restarter', 'planRestart')):
-        began = spent(server)
-        with suppress(Exception):  # Supervisor's own call answers an array with HTTP 500
-            getattr(getattr(server.proxy(), namespace), method)(names)
-        taken[namespace] = spent(server) - began
-    assert taken['restarter'] < 3 * taken['supervisor'] + 0.5
-    server.log.write_text('')  # of Supervisor's traceback
+    for names in HUGE:
+        taken = {}
+        for namespace, method in (('supervisor', 'getProcessInfo'), ('restarter', 'planRestart')):
+            began = spent(server)
+            # Supervisor's own call answers an array with HTTP 500
+            with suppress(xmlrpc.client.Fault, xmlrpc.client.ProtocolError):
+                getattr(getattr(server.proxy(), namespace), method)(names)
+            taken[namespace] = spent(server) - began
+        assert taken['restarter'] < 3 * taken['supervisor'] + 0.5, names[0]
+    server.log.write_text('')  # of Supervisor's tracebacks
     assert server.state('web:0') == 'RUNNING'
 
 
@@ -174,7 +175,7 @@ def test_what_is_queued_is_bounded(start):
 @pytest.mark.parametrize('method', ['quickStop', 'quickStart'])
 def test_calls_that_are_made_again_and_again_do_not_pile_up(start, method):
     settings: dict[str, Any] = {
-        'command': worker('--deaf'),
+        'command': HELD,
         'count': 20,
         'stopwaitsecs': 3600,
         'startsecs': 3600,
@@ -184,11 +185,11 @@ def test_calls_that_are_made_again_and_again_do_not_pile_up(start, method):
     server = start(program(**settings))
     server.wait_state('web', 'STARTING')
     idle = cost(server)
-    for _ in range(300):
+    for _ in range(150):
         getattr(server.restarter, method)('web', False)
     if method == 'quickStart':
         server.restarter.quickStart('web', False)
-    # of 300 runs that were watched to their end each would take some 0.1 ms in every turn
+    # of 150 runs that were watched to their end each would take some 0.1 ms in every turn
     assert cost(server) < 0.01 + 4 * idle
     for pid in filter(None, server.pids().values()):
         os.kill(pid, signal.SIGKILL)

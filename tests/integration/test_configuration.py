@@ -51,15 +51,11 @@ def written(key, text):
     return f'{key}={text}\n'.replace('%', '%%')
 
 
-def known(texts):
-    return [(key, text) for key in KNOWN for text in texts(TEXTS[key])]
-
-
 def test_all_valid_values(start):
     """One supervisord with a section for each of the values."""
     sections = [
         SECTION.replace('careful', f'section{number}') + written(key, text)
-        for number, (key, text) in enumerate(known(lambda texts: texts[0]))
+        for number, (key, text) in enumerate((key, text) for key in KNOWN for text in TEXTS[key][0])
     ]
     server = start(program(), extra='\n'.join(sections))
     server.wait_state()
@@ -110,7 +106,9 @@ def refused(directory, section, nodaemon='true'):
     return lines[0]
 
 
-@pytest.mark.parametrize(('key', 'text'), known(lambda texts: texts[1]))
+@pytest.mark.parametrize(
+    ('key', 'text'), [(key, TEXTS[key][1][-1]) for key in KNOWN] + [('delay', ''), ('delay', 'nan')]
+)
 def test_bad_value(tmp_path, key, text):
     line = refused(tmp_path, SECTION + written(key, text))
     assert line.startswith(
@@ -119,14 +117,12 @@ def test_bad_value(tmp_path, key, text):
     assert TEXTS[key][2] in line.partition(' is not allowed: ')[2]
 
 
-@pytest.mark.parametrize('nodaemon', ['true', 'false'])
 @pytest.mark.parametrize(
-    ('setting', 'words'),
+    ('nodaemon', 'setting', 'words'),
     [
-        ('timeout=soon', ['timeout', "'soon'", 'number of seconds']),
-        ('max_unavailable=0%%', ['max_unavailable', "'0%'", '1% to 100%']),
-        ('timout=3', ["'timout'", "'3'", 'known are', *KNOWN]),
-        ('größe=groß', ["'größe'", "'groß'", 'known are', *KNOWN]),
+        ('false', 'max_unavailable=0%%', ['max_unavailable', "'0%'", '1% to 100%']),
+        ('true', 'timout=3', ["'timout'", "'3'", 'known are', *KNOWN]),
+        ('false', 'größe=groß', ["'größe'", "'groß'", 'known are', *KNOWN]),
     ],
 )
 def test_in_foreground_and_as_a_daemon(tmp_path, nodaemon, setting, words):
@@ -135,7 +131,7 @@ def test_in_foreground_and_as_a_daemon(tmp_path, nodaemon, setting, words):
         assert word in line
 
 
-@pytest.mark.parametrize('text', ['25%', '%', '%(count)s'])
+@pytest.mark.parametrize('text', ['25%', '%(count)s'])
 def test_a_percent_sign_that_is_not_doubled_is_refused_by_supervisor(tmp_path, text):
     line = refused(tmp_path, f'{SECTION}max_unavailable={text}\n')
     assert 'max_unavailable' in line

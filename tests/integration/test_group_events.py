@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from supervisor import childutils
 
-from tests.integration.server import Server, held, program, worker
+from tests.integration.server import HELD, Server, held, program, worker
 
 RECORDER = Path(__file__).with_name('recorder.sh')
 BAD_PLUGIN = """
@@ -90,7 +90,7 @@ def test_a_shell_script_reads_who_failed_and_why(start):
 
 
 def test_a_restart_that_times_out_has_failed_when_everything_is_back(start):
-    server = start(listener() + program(command=worker('--deaf'), stopwaitsecs=600))
+    server = start(listener() + program(command=HELD, stopwaitsecs=600))
     server.wait_workers()
     server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0.3}))
     assert [name for name, _ in recorded(server)] in ([], ['GROUP_RESTART_STARTED'])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import pytest
-
 from supervisor_restarter.faults import Code
 from tests.integration.server import program
 
@@ -154,25 +152,19 @@ def test_one_line_is_logged_for_all_processes_with_the_same_nonsense(start):
 # -- what may have been meant --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ('method', 'arguments', 'meant'),
-    [
-        ('startRestart', ('wep',), 'web'),
-        ('quickStop', ('wep:1',), 'web:1'),
-        ('planRestart', ('wep:*',), 'web:*'),
-        ('restartProcessGroup', ('wep',), 'web'),
-        ('quickStart', (['web', 'ngixn'],), 'nginx'),
-    ],
-)
-def test_a_name_that_is_not_known(start, method, arguments, meant):
+def test_what_is_not_known(start):
     server = start(program(count=2) + program('nginx'))
-    fault = server.fault(lambda: getattr(server.restarter, method)(*arguments))
-    assert fault.faultCode == Code.BAD_GROUP
-    assert fault.faultString.endswith(f"; did you mean '{meant}'?")
-
-
-def test_an_option_that_is_not_known(start):
-    server = start(program())
+    for method, name, meant in [
+        ('startRestart', 'wep', 'web'),
+        ('quickStop', 'wep:1', 'web:1'),
+        ('planRestart', 'wep:*', 'web:*'),
+        ('restartProcessGroup', 'wep', 'web'),
+        ('quickStart', ['web', 'ngixn'], 'nginx'),
+    ]:
+        call = getattr(server.restarter, method)
+        fault = server.fault(lambda call=call, name=name: call(name))
+        assert fault.faultCode == Code.BAD_GROUP
+        assert fault.faultString.endswith(f"; did you mean '{meant}'?")
     fault = server.fault(lambda: server.restarter.startRestart('web', {'max_unavail': 1}))
     assert fault.faultCode == Code.BAD_OPTION
     assert fault.faultString.startswith("BAD_OPTION: unknown option 'max_unavail'; known are ")

@@ -10,22 +10,20 @@ import signal
 from tests.integration.server import HELD, Telling, held, program, worker
 from tests.integration.test_group_events import listener, wait_events
 
-DEAF = worker('--deaf')
-
 
 def processes(restart):
     return {process['name']: process for process in restart['processes']}
 
 
 def test_a_worker_that_was_killed_is_named_with_its_limit(start):
-    server = start(listener() + program('deaf', DEAF, stopwaitsecs=2) + program('web', worker()))
+    server = start(listener() + program('deaf', HELD, stopwaitsecs=1) + program('web', worker()))
     server.wait_workers('deaf')
     server.wait_workers('web')
     restart = server.wait_finished(server.restarter.startRestart(['deaf', 'web']))
     assert restart['state'] == 'succeeded'
     assert restart['killed'] == 1
     deaf, web = (processes(restart)[name] for name in ('deaf', 'web'))
-    assert (deaf['killed'], deaf['stop_limit'], deaf['phase']) == (True, 2.0, 'ready')
+    assert (deaf['killed'], deaf['stop_limit'], deaf['phase']) == (True, 1.0, 'ready')
     assert (
         deaf['note']
         == f'killed after {round(deaf["stop_seconds"], 1):g} s: did not stop within stopwaitsecs'
@@ -37,16 +35,16 @@ def test_a_worker_that_was_killed_is_named_with_its_limit(start):
 
 
 def test_stop_timeout_is_named_where_it_was_the_limit(start):
-    server = start(program('deaf', DEAF, stopwaitsecs=600))
+    server = start(program('deaf', HELD, stopwaitsecs=600))
     server.wait_workers('deaf')
-    restart = server.wait_finished(server.restarter.startRestart('deaf', {'stop_timeout': 1}))
+    restart = server.wait_finished(server.restarter.startRestart('deaf', {'stop_timeout': 0.3}))
     [deaf] = restart['processes']
-    assert (deaf['killed'], deaf['stop_limit']) == (True, 1.0)
+    assert (deaf['killed'], deaf['stop_limit']) == (True, 0.3)
     assert deaf['note'].endswith('did not stop within stop_timeout')
 
 
 def test_a_kill_by_somebody_else_is_none_of_supervisors(start):
-    server = start(program('deaf', DEAF, stopwaitsecs=600))
+    server = start(program('deaf', HELD, stopwaitsecs=600))
     server.wait_workers('deaf')
     id = server.restarter.startRestart('deaf')
     server.wait_phase(id, 'stopping')

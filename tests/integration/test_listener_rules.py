@@ -83,7 +83,7 @@ def test_old_processes_are_recycled_one_by_one(start):
     server = start(program(count=3))
     server.wait_state()
     before = server.pids()
-    with Hand(server, '--age', 'web=10s') as hand:
+    with Hand(server, '--age', 'web=6s') as hand:
         assert hand.send() == []  # they are young
         replaced: list[str] = []
         while len(replaced) < 3:

@@ -132,7 +132,7 @@ def test_a_plan_of_a_rolling_restart_tells_its_batches_and_what_is_in_its_way(st
     assert [batch['after'] for batch in plan['batches']] == [0.0, 2.0]
     assert all('startsecs=0' in warning for warning in plan['warnings'])
 
-    server.ctl('stop', 'app:7')
+    server.rpc().supervisor.stopProcess('app:7')
     first = server.restarter.planRestart('app', options)['batches'][0]
     assert (first['processes'][0]['name'], first['processes'][0]['action']) == ('7', 'start')
     plan = server.restarter.planRestart(['app:1', 'app:2'], {'max_unavailable': 1})
@@ -173,9 +173,13 @@ def configured():
         yield server
 
 
-@pytest.mark.parametrize(
-    'given',
-    [
+def test_options_of_a_call_override_the_configuration(configured):
+    restarter = configured.restarter
+
+    def shown(struct):
+        return {key: struct['options'][key] for key in CONFIGURED}
+
+    for given in [
         {},
         {'delay': 0.5},
         {'timeout': 0},
@@ -189,21 +193,12 @@ def configured():
         {'min_ready': 0},
         {'ready_timeout': 0},
         {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
-    ],
-)
-def test_options_of_a_call_override_the_configuration(configured, given):
-    restarter = configured.restarter
-    expected = {**CONFIGURED, **given}
-
-    def shown(struct):
-        return {key: struct['options'][key] for key in CONFIGURED}
-
-    assert shown(restarter.planRestart('web', given)) == expected
-    for method in (restarter.startRestart, restarter.restartProcessGroup):
-        configured.wait(
-            lambda: all(struct['finished_at'] for struct in restarter.listRestarts()), 'an end'
-        )
-        method('web', given)
+    ]:
+        expected = {**CONFIGURED, **given}
+        assert shown(restarter.planRestart('web', given)) == expected
+        id = restarter.startRestart('web', given)
+        assert shown(configured.wait_finished(id)) == expected
+        restarter.restartProcessGroup('web', given)
         assert shown(restarter.listRestarts()[0]) == expected
 
 

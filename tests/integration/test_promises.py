@@ -9,7 +9,7 @@ import time
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import RudeClient, held, program, wait_for_exec, worker
+from tests.integration.server import HELD, RudeClient, held, program, wait_for_exec, worker
 
 
 def test_every_process_is_a_new_one_and_running(start):
@@ -97,18 +97,18 @@ def test_starts_wait_for_no_wave(start):
 
 
 def test_timeout_while_one_process_ignores_sigterm(start):
-    programs = program('good', worker()) + program('deaf', worker('--deaf'), stopwaitsecs=600)
+    programs = program('good', worker()) + program('deaf', HELD, stopwaitsecs=600)
     server = start(programs + '[group:web]\nprograms=good,deaf\n')
     server.wait_workers()
     before = server.pids()
     began = time.monotonic()
-    fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 1}))
+    fault = server.fault(lambda: server.restarter.restartProcessGroup('web', {'timeout': 0.5}))
     waited = time.monotonic() - began
     assert fault.faultCode == Code.TIMEOUT
     assert fault.faultString.startswith(
         'TIMEOUT: 1 of 2 processes were pending: web:deaf (it is still stopping'
     )
-    assert waited >= 1.0
+    assert waited >= 0.5
     assert server.state('web:deaf') == 'STOPPING'
     os.kill(before['deaf'], signal.SIGKILL)
     server.wait_state()  # by itself
@@ -129,33 +129,35 @@ def test_timeout_takes_no_further_process_down(start):
 
 
 def test_timeout_after_a_failure_gives_the_array(start):
-    programs = program('bad', '/nonexistent/command') + program(
-        'deaf', worker('--deaf'), stopwaitsecs=3
-    )
-    server = start(programs + '[group:web]\nprograms=bad,deaf\n', restarter='on_failure=continue')
+    programs = program('bad', '/nonexistent/command') + held('slow')
+    server = start(programs + '[group:web]\nprograms=bad,slow\n', restarter='on_failure=continue')
     server.wait(
-        lambda: str(server.pids()['deaf']) in (server.dir / 'workers').read_text(), 'deaf worker'
+        lambda: str(server.pids()['slow']) in (server.dir / 'workers').read_text(), 'the worker'
     )
     entries = server.restarter.restartProcessGroup('web', {'timeout': 0.5})
     assert {entry['name']: entry['code'] for entry in entries} == {
         'bad': Code.START_FAILED,
-        'deaf': Code.TIMEOUT,
+        'slow': Code.TIMEOUT,
     }
-    server.wait(lambda: server.state('web:deaf') == 'RUNNING', 'deaf process back')
+    server.let_stop()
+    server.wait(lambda: server.state('web:slow') == 'RUNNING', 'slow process back')
 
 
-@pytest.mark.parametrize('seconds', [0, 0.3])
-def test_stop_timeout_shortens_the_wait_for_sigkill(start, seconds):
-    server = start(program(command=worker('--deaf'), stopwaitsecs=60))
+def test_stop_timeout_shortens_the_wait_for_sigkill(start):
+    server = start(program(command=HELD, stopwaitsecs=600))
+    for seconds in (0, 0.3):
+        server.wait_workers()
+        assert server.restarter.restartProcessGroup('web', {'stop_timeout': seconds}) is True
     server.wait_workers()
-    assert server.restarter.restartProcessGroup('web', {'stop_timeout': seconds}) is True
+    os.kill(server.pids()['web'], signal.SIGKILL)  # or the end of supervisord would wait for it
 
 
 def test_stop_timeout_lengthens_the_wait_for_sigkill_and_leaves_no_trace(start):
-    server = start(program(command=worker('--stop', '1.0'), stopwaitsecs=0))
+    server = start(program(command=worker('--stop', '0.5'), stopwaitsecs=0))
     server.wait_workers()
     assert server.restarter.restartProcessGroup('web', {'stop_timeout': 10}) is True
     assert 'SIGKILL' not in server.log_text()
+    server.wait_workers()
     assert server.restarter.restartProcessGroup('web') is True  # its own stopwaitsecs again
     assert 'SIGKILL' in server.log_text()
     assert server.ctl('reread').stdout == 'No config updates to processes\n'
@@ -164,64 +166,46 @@ def test_stop_timeout_lengthens_the_wait_for_sigkill_and_leaves_no_trace(start):
 # -- promise 6: all processes of the group are started ---------------------------------------
 
 
-def stopped(server):
-    server.ctl('stop', 'web:*')
+STATES = {'stopped': 'STOPPED', 'off': 'STOPPED', 'killed': 'EXITED', 'endless': 'STARTING'}
 
 
-def killed(server):
+def test_processes_in_other_states_at_the_beginning_are_running_after(start):
+    server = start(
+        program('stopped', count=2)
+        + program('off', count=2, autostart='false')
+        + program('killed', count=2, autorestart='false')
+        + program('endless', count=2, startsecs=3600)
+    )
+    server.wait_state('killed')
+    server.rpc().supervisor.stopProcessGroup('stopped')
     wait_for_exec(server.process.pid)  # before, a signal is swallowed
-    for pid in server.pids().values():
+    for pid in server.pids('killed').values():
         os.kill(pid, signal.SIGTERM)
+    for group, state in STATES.items():
+        server.wait_state(group, state)
+        pids = server.pids(group)
+        id = server.restarter.startRestart(group)
+        server.wait(
+            lambda group=group, pids=pids: all(
+                pid and pid != pids[name] for name, pid in server.pids(group).items()
+            ),
+            'all new processes',
+        )
+        processes = server.restarter.getRestart(id)['processes']
+        assert {process['phase'] for process in processes} <= {'ready', 'starting'}
 
 
-def left(server):
-    """Nothing happens before the restart."""
-
-
-@pytest.mark.parametrize(
-    ('settings', 'before', 'state'),
-    [
-        ({}, stopped, 'STOPPED'),
-        ({'autostart': 'false'}, left, 'STOPPED'),
-        ({'autorestart': 'false'}, killed, 'EXITED'),
-        ({'startsecs': 3600}, left, 'STARTING'),
-    ],
-)
-def test_processes_in_other_states_at_the_beginning_are_running_after(
-    start, settings, before, state
-):
-    server = start(program(count=2, **settings))
-    server.wait_state('web', 'STOPPED' if 'autostart' in settings else 'RUNNING', 'STARTING')
-    before(server)
-    server.wait_state('web', state)
-    pids = server.pids()
-    id = server.restarter.startRestart('web')
-    server.wait(
-        lambda: all(pid and pid != pids[name] for name, pid in server.pids().items()),
-        'all new processes',
-    )
-    assert {process['phase'] for process in server.restarter.getRestart(id)['processes']} <= {
-        'ready',
-        'starting',
-    }
-
-
-def test_a_process_in_backoff_is_started_afresh(start):
+def test_what_has_failed_to_start_is_started_afresh(start):
+    command = worker('--unless', '%(here)s/good')
     server = start(
-        program(command=worker('--unless', '%(here)s/good'), startretries=99, startsecs=1)
+        program('backoff', command, startretries=99, startsecs=1)
+        + program('fatal', command, startretries=0, startsecs=1)
     )
-    server.wait_state('web', 'BACKOFF')
+    server.wait_state('fatal', 'FATAL')
+    server.wait_state('backoff', 'BACKOFF')
     (server.dir / 'good').touch()
-    assert server.restarter.restartProcessGroup('web') is True
-
-
-def test_a_fatal_process_is_started_afresh(start):
-    server = start(
-        program(command=worker('--unless', '%(here)s/good'), startretries=0, startsecs=1)
-    )
-    server.wait_state('web', 'FATAL')
-    (server.dir / 'good').touch()
-    assert server.restarter.restartProcessGroup('web') is True
+    assert server.restarter.restartProcessGroup('backoff') is True
+    assert server.restarter.restartProcessGroup('fatal') is True
 
 
 def test_a_process_that_is_stopping_at_the_beginning_comes_back(start):
@@ -239,7 +223,7 @@ def test_a_process_that_is_stopping_at_the_beginning_comes_back(start):
 def test_only_running_leaves_the_others_as_they_are(start):
     server = start(program(count=3))
     server.wait_state()
-    server.ctl('stop', 'web:1')
+    server.rpc().supervisor.stopProcess('web:1')
     assert server.restarter.restartProcessGroup('web', {'only_running': True}) is True
     assert server.states('web') == {'0': 'RUNNING', '1': 'STOPPED', '2': 'RUNNING'}
     struct = server.restarter.getRestart(server.only_restart())
@@ -249,25 +233,26 @@ def test_only_running_leaves_the_others_as_they_are(start):
 # -- promise 7: a failure is reported with its reason as soon as it is certain ----------------
 
 
-@pytest.mark.parametrize(
-    ('command', 'settings', 'reason'),
-    [
-        (worker('--die', '0', '--exit', '3'), {'startsecs': 60}, 'exit status 3'),
-        ('/bin/sh -c "kill -9 $$"', {'startsecs': 60}, 'terminated by SIGKILL'),
-        ('/nonexistent/command', {}, "can't find command '/nonexistent/command'"),
-        ('/etc/passwd', {}, 'is not executable'),
-    ],
-)
-def test_a_process_that_cannot_run_fails_with_the_reason(start, command, settings, reason):
-    server = start(program(command=command, autostart='false', **settings))
-    began = time.monotonic()
-    entries = server.restarter.restartProcessGroup('web', {'timeout': 15})
-    assert time.monotonic() - began < 15
-    assert [(entry['group'], entry['name'], entry['code']) for entry in entries] == [
-        ('web', 'web', Code.START_FAILED)
-    ]
-    assert entries[0]['text'].startswith('START_FAILED: ')
-    assert reason in entries[0]['text']
+def test_a_process_that_cannot_run_fails_with_the_reason(start):
+    # fmt: off
+    failing = {
+        'status':  (worker('--die', '0', '--exit', '3'), 60, 'exit status 3'),
+        'signal':  ('/bin/sh -c "kill -9 $$"',           60, 'terminated by SIGKILL'),
+        'missing': ('/nonexistent/command',              0,  "can't find command '/nonexistent/command'"),
+        'text':    ('/etc/passwd',                       0,  'is not executable'),
+    }
+    # fmt: on
+    server = start(
+        ''.join(
+            program(name, command, autostart='false', startsecs=startsecs)
+            for name, (command, startsecs, _) in failing.items()
+        )
+    )
+    for name, (_, _, reason) in failing.items():
+        [entry] = server.restarter.restartProcessGroup(name, {'timeout': 15})
+        assert (entry['group'], entry['name'], entry['code']) == (name, name, Code.START_FAILED)
+        assert entry['text'].startswith('START_FAILED: ')
+        assert reason in entry['text']
 
 
 def test_a_process_that_ends_as_its_exitcodes_say_has_run(start):
@@ -289,26 +274,26 @@ def test_a_process_whose_command_is_gone_is_not_stopped(start):
     assert server.pids() == pid
 
 
-@pytest.mark.parametrize(('on_failure', 'restarted'), [('abort', False), ('continue', True)])
-def test_on_failure(start, on_failure, restarted):
+def test_on_failure(start):
     programs = program('a', '/nonexistent') + program('b', priority=1000)
     server = start(programs + '[group:web]\nprograms=a,b\n')
     server.wait_state('web', 'RUNNING', 'FATAL', 'BACKOFF')
-    pid = server.pids()['b']
-    options = {'on_failure': on_failure, 'stagger_factor': 2, 'delay': 0.2}
-    entries = server.restarter.restartProcessGroup('web', options)
-    assert [entry['name'] for entry in entries] == ['a']
-    assert (server.pids()['b'] != pid) is restarted or on_failure == 'continue'
+    for on_failure, restarted in (('abort', False), ('continue', True)):
+        pid = server.pids()['b']
+        options = {'on_failure': on_failure, 'stagger_factor': 2, 'delay': 0.2}
+        entries = server.restarter.restartProcessGroup('web', options)
+        assert [entry['name'] for entry in entries] == ['a']
+        assert (server.pids()['b'] != pid) is restarted
 
 
 # -- promise 9: waiting costs no CPU ---------------------------------------------------------
 
 
 def test_a_waiting_restart_does_not_spin(start):
-    """While a process takes two seconds to stop, the loop turns a few times and not thousands of
+    """While a process takes a second to stop, the loop turns a few times and not thousands of
     times.
     """
-    server = start(program(command=worker('--stop', '2.0')))
+    server = start(program(command=worker('--stop', '1')))
     server.wait_workers()
     supervisord = server.rpc().supervisor.getPID()
     waiter = server.in_background(lambda: server.restarter.restartProcessGroup('web'))

@@ -12,7 +12,7 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from tests.chaos.proc import used
-from tests.integration.server import ROOT, RudeClient, Server, held, program, worker
+from tests.integration.server import HELD, ROOT, RudeClient, Server, held, program, worker
 
 SLOW = held(count=2)
 
@@ -127,7 +127,7 @@ def test_a_cancel_is_told_at_once(start):
 
 
 def test_a_quick_restart_that_nobody_waits_for_does_not_time_out(start):
-    server = start(program(command=worker(), count=2, startsecs=3), restarter='timeout=1')
+    server = start(program(command=worker(), count=2, startsecs=2), restarter='timeout=1')
     server.wait_workers()
     assert [row['status'] for row in server.restarter.quickRestart('web')] == [80, 80]
     assert server.wait_finished(server.only_restart())['state'] == 'succeeded'
@@ -141,13 +141,13 @@ def test_the_timeout_of_a_quick_restart_that_nobody_waits_for_holds_until_all_ar
 
 def test_sigkill_is_not_sent_again_and_again(start):
     """A process that is traced cannot be reaped by supervisord before its tracer has seen its end."""
-    server = start(program(command=worker('--deaf'), stopwaitsecs=60))
+    server = start(program(command=HELD, stopwaitsecs=60))
     server.wait_workers()
     pid = server.pids()['web']
     with traced(pid):
         id = server.restarter.startRestart('web', {'stop_timeout': 0})
         server.wait(lambda: 'SIGKILL' in server.log_text(), 'SIGKILL')
-        struct = server.restarter.waitRestart(id, 2**31 - 1, 2.0)
+        struct = server.restarter.waitRestart(id, 2**31 - 1, 1.0)
         assert struct['processes'][0]['phase'] == 'stopping'
         assert server.log_text().count('with SIGKILL') < 20
     assert server.wait_finished(id)['state'] == 'succeeded'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.server import program, shared
+from tests.integration.server import program
 from tests.integration.service import (
     address,
     close_gate,
@@ -39,14 +39,6 @@ def done(server):
         for mark in marks(server.dir)
         if mark.what in ('signalled', 'renewed', 'stopped')
     ]
-
-
-@pytest.fixture(scope='module')
-def shared_server():
-    """A server with a group that no test touches."""
-    with shared(program()) as server:
-        server.wait_state()
-        yield server
 
 
 def phases(struct):
@@ -107,8 +99,7 @@ def test_processes_without_a_probe_are_signalled_one_after_the_other(start):
     assert [name for name, _ in done(server)] == ['web:0', 'web:1']
 
 
-@pytest.mark.parametrize('autorestart', ['true', 'false'])
-@pytest.mark.parametrize('probed', [True, False])
+@pytest.mark.parametrize(('autorestart', 'probed'), [('true', True), ('false', False)])
 def test_a_process_that_dies_of_the_signal_comes_back_and_is_reported(start, autorestart, probed):
     settings = {**(unix() if probed else {'command': service()}), 'autorestart': autorestart}
     server = start(program(count=3, **settings))
@@ -125,23 +116,22 @@ def test_a_process_that_dies_of_the_signal_comes_back_and_is_reported(start, aut
     assert (after['1'], after['2']) == (before['1'], before['2'])
 
 
-@pytest.mark.parametrize(('how', 'reason'), [('busy', 'answered 503'), ('silent', 'no answer yet')])
-def test_a_process_that_is_not_ready_again_fails_and_the_rest_is_not_signalled(start, how, reason):
+def test_a_process_that_is_not_ready_again_fails_and_the_rest_is_not_signalled(start):
     at = address()
     server = start(
         program(
             count=2,
-            command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', how),
+            command=service('--tcp', f'{at}:80%(process_num)02d', '--hup', 'silent'),
             environment=f'RESTARTER_READY="http://{at}:80%(process_num)02d/"',
         )
     )
     ready(server, 2)
     before = server.pids()
     entries = server.restarter.restartProcessGroup(
-        'web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 3}
+        'web', {**HUP, 'max_unavailable': 1, 'ready_timeout': 2}
     )
     assert [entry['name'] for entry in entries] == ['0']
-    assert reason in entries[0]['text']
+    assert 'no answer yet' in entries[0]['text']
     assert done(server) == [('web:0', 'signalled')]
     assert server.pids() == before
 
@@ -174,7 +164,7 @@ def test_no_ready_is_lost_however_fast_it_follows_the_signal(start):
     )
     ready(server, 4)
     assert server.restarter.restartProcessGroup('web') is True
-    for _ in range(6):
+    for _ in range(4):
         assert (
             server.restarter.restartProcessGroup(
                 'web', {'method': 'signal:HUP', 'ready_timeout': 20}
@@ -186,7 +176,7 @@ def test_no_ready_is_lost_however_fast_it_follows_the_signal(start):
 def test_stopped_processes_are_started_and_not_signalled(start):
     server = start(program(count=3, **renewing()))
     ready(server, 3)
-    server.ctl('stop', 'web:1')
+    server.rpc().supervisor.stopProcess('web:1')
     before = server.pids()
     assert server.restarter.restartProcessGroup('web', {**HUP, 'max_unavailable': 2}) is True
     after = server.pids()
@@ -198,14 +188,14 @@ def test_stopped_processes_are_started_and_not_signalled(start):
 def test_with_only_running_stopped_processes_stay_stopped(start):
     server = start(program(count=3, **renewing()))
     ready(server, 3)
-    server.ctl('stop', 'web:1')
+    server.rpc().supervisor.stopProcess('web:1')
     assert server.restarter.restartProcessGroup('web', {**HUP, 'only_running': True}) is True
     assert server.state('web:1') == 'STOPPED'
 
 
 def test_a_starting_process_is_signalled_only_when_it_is_running(start):
     """Before, it may not have its handler yet, and would die."""
-    server = start(program(count=2, startsecs=5, **renewing()))
+    server = start(program(count=2, startsecs=3, **renewing()))
     server.wait_state('web', 'STARTING')
     assert server.restarter.restartProcessGroup('web', HUP) is True
     spawned, signalled = marks(server.dir, 'ready'), marks(server.dir, 'signalled')
@@ -240,14 +230,3 @@ def test_a_plan_tells_that_it_signals(start):
         ['signal'],
     ]
     assert plan['options']['method'] == 'signal:USR2'
-
-
-@pytest.mark.parametrize(
-    'method', ['signal:', 'signal:NOPE', 'signal', 'HUP', 'signal:1', 'signal:SIG', '', 1]
-)
-def test_a_method_that_is_none_is_refused(shared_server, method):
-    fault = shared_server.fault(
-        lambda: shared_server.restarter.restartProcessGroup('web', {'method': method})
-    )
-    assert fault.faultCode == Code.BAD_OPTION
-    assert 'signal:HUP' in fault.faultString

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.server import ROOT, Server, program, worker
+from tests.integration.server import HELD, ROOT, Server, program, worker
 from tests.integration.subscriber import SECTION
 
-HELD = worker('--hold', '%(here)s/may-stop')
 QUEUE = {'if_busy': 'queue'}
 
 
