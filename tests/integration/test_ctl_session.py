@@ -219,62 +219,17 @@ def test_a_wrong_password_is_asked_for_again(start, open_session):
 # -- supervisorctl's own commands --------------------------------------------------------------------
 
 TALKER = "/bin/sh -c 'echo said; exec sleep 1000'"
-# Each of them in turn, on a server of its own with and without the plugin; those that end the
-# server come last.
-EACH = [
-    'status',
-    'status web:0',
-    'status nope',
-    'avail',
-    'avail x',
-    'pid web:9',
-    'tail web:0',
-    'tail nope',
-    'tail -3 web:0 stderr',
-    'tail',
-    'maintail x',
-    'clear web:0',
-    'clear nope',
-    'clear',
-    'start web:0',
-    'start nope',
-    'start',
-    'stop web:0',
-    'stop web:0',
-    'stop',
-    'start web:0',
-    'restart web:*',
-    'restart',
-    'signal HUP nope',
-    'signal HUP',
-    'signal USR7 web:0',
-    'fg nope',
-    'fg',
-    'fg web:0 web:1',
-    'reread',
-    'reread x',
-    'add nope',
-    'add web',
-    'remove nope',
-    'remove web',
-    'update',
-    'update nope',
-    'version',
-    'version x',
-    'open nope',
-    'help',
-    'help start',
-    'help quit',
-    'help nope',
-    'quit',
-    'exit',
-    'nope',
-    'stop all',
-    'remove web',
-    'add web',
-    'reload x',
-    'shutdown x',
-]
+# Each of them in turn, in one session on a server with and on one without the plugin.
+TYPED = """
+    status | status web:0 | status nope | avail | avail x | pid web:9 | tail web:0 | tail nope
+    tail -3 web:0 stderr | tail | maintail x | clear web:0 | clear nope | clear | start web:0
+    start nope | start | stop web:0 | stop web:0 | stop | start web:0 | restart web:*
+    restart | signal HUP nope | signal HUP | signal USR7 web:0 | fg nope | fg | fg web:0 web:1
+    reread | reread x | add nope | add web | remove nope | remove web | update | update nope
+    version | version x | open nope | help | help start | help quit | help nope | quit | exit
+    nope | stop all | remove web | add web | reload x | shutdown x
+"""
+EACH = [line.strip() for line in TYPED.strip().replace('\n', '|').split('|')]
 
 
 class Plain(Server):
@@ -296,23 +251,30 @@ def test_all_commands_are_tried():
     assert own <= {line.split()[0] for line in EACH} | {'reload', 'shutdown'}
 
 
-def test_each_command_prints_and_exits_as_without_the_plugin(start):
+# One of each kind of outcome, as a command of its own; those that end the server come last.
+ALONE = ['status', 'status nope', 'pid web:9', 'start nope', 'stop web:0', 'update nope']
+ALONE += ['restart', 'help nope', 'nope', 'reload x', 'reload', 'shutdown']
+
+
+def talking(start, kind):
+    server = start(program(command=TALKER, count=2, stdout_logfile='%(here)s/said'), kind=kind)
+    server.wait_state()
+    said = server.dir / 'said'
+    server.wait(lambda: said.exists() and said.read_text().count('said') == 2, 'something to show')
+    return server
+
+
+def test_commands_print_and_exit_as_without_the_plugin(start):
     shown: dict = {}
     for kind in (Plain, Ours):
-        server = start(program(command=TALKER, count=2), kind=kind)
-        server.wait_state()
-        server.wait(
-            lambda server=server: 'said' in server.ctl('tail', 'web:0').stdout, 'something to show'
-        )
+        server = talking(start, kind)
         shown[kind] = []
-        for line in [*EACH, 'reload']:
+        for line in ALONE:
+            server.wait_state('web', 'RUNNING', 'STOPPED')
             done = server.ctl(*line.split())
             shown[kind].append(
                 (line, comparable(done.stdout), comparable(done.stderr), done.returncode)
             )
-        server.wait_state()
-        done = server.ctl('shutdown')
-        shown[kind].append(('shutdown', done.stdout, done.stderr, done.returncode))
     assert shown[Ours] == shown[Plain]
 
 
@@ -323,11 +285,7 @@ def test_an_interactive_session_shows_the_same_as_without_the_plugin(start):
     )
     shown: dict = {}
     for kind in (Plain, Ours):
-        server = start(program(command=TALKER, count=2), kind=kind)
-        server.wait_state()
-        server.wait(
-            lambda server=server: 'said' in server.ctl('tail', 'web:0').stdout, 'something to show'
-        )
+        server = talking(start, kind)
         done = subprocess.run(
             [script('supervisorctl'), '-c', str(server.conf)],
             input=script_of_it,
@@ -344,13 +302,13 @@ def test_an_interactive_session_shows_the_same_as_without_the_plugin(start):
     assert shown[Ours] == shown[Plain]
 
 
-@pytest.mark.parametrize('ending', ['quit\n', 'exit\n', '\x04'])
-def test_the_shell_ends_as_always(start, open_session, ending):
+def test_the_shell_ends_as_always(start, open_session):
     server = start(program(), kind=Ours)
-    session = open_session(server)
-    session.run('quickrestart web')
-    session.type(ending)
-    assert session.end() == 0
+    for ending in ('quit\n', 'exit\n', '\x04'):
+        session = open_session(server)
+        session.run('quickrestart web')
+        session.type(ending)
+        assert session.end() == 0
 
 
 def test_tail_f_and_its_ctrl_c(start, open_session):

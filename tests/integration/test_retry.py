@@ -14,7 +14,7 @@ def test_retry_restarts_what_failed_or_was_not_reached_and_nothing_else(start):
     server = start(
         program(
             command=able,
-            count=4,
+            count=3,
             startsecs=1,
             startretries=0,
             autorestart='false',
@@ -22,26 +22,26 @@ def test_retry_restarts_what_failed_or_was_not_reached_and_nothing_else(start):
         ),
         extra=CTLPLUGIN,
     )
-    for number in range(4):
+    for number in range(3):
         (server.dir / f'ok{number}').touch()
-    server.ctl('start', 'web:*')
+    server.rpc().supervisor.startProcessGroup('web')
     server.wait_workers()
     before = server.pids()
     (server.dir / 'ok1').unlink()
     assert command(server, '--rolling', 'web').returncode == 1
     first = server.pids()
     assert first['0'] != before['0']
-    assert {name: first[name] for name in '23'} == {name: before[name] for name in '23'}
+    assert first['2'] == before['2']
     assert (
         json.loads(command(server, '--retry', '1', '--json').stdout)['exit_status'] == 1
     )  # as broken as before
     (server.dir / 'ok1').touch()
     done = command(server, '--retry', '2', '--timeout', '5m')
     assert done.returncode == 0, done.stderr
-    assert sorted(line.split(':')[1] for line in done.stdout.splitlines()[:-1]) == ['1', '2', '3']
+    assert sorted(line.split(':')[1] for line in done.stdout.splitlines()[:-1]) == ['1', '2']
     after = server.pids()
     assert after['0'] == first['0']
-    assert all(after[name] != first[name] for name in '123')
+    assert all(after[name] != first[name] for name in '12')
     done = command(server, '--retry', '3')
     assert done.returncode == 1
     assert done.stderr.startswith('Error: BAD_STATE: ')

@@ -31,7 +31,7 @@ def phases(struct):
     }
 
 
-@pytest.mark.parametrize('names', [['app', 'app'], ['web', 'web'], ['app', 'all']])
+@pytest.mark.parametrize('names', [['web', 'web'], ['app', 'all']])
 def test_restarts_that_are_asked_for_during_an_internal_error_are_carried_out(names):
     """The error ends what was there, and nothing that came after."""
     with Server(
