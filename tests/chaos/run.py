@@ -78,18 +78,21 @@ def rules_of(seed: int, number: int) -> Rules:
 
 
 class Chaos:
-    """One run. storms: how many phases there are at the most. scale: of the length of each storm."""
+    """One run. storms: how many phases there are at most. scale: of the length of each storm.
+    last_words: the share of groups about which a last word is said after it.
+    """
 
     def __init__(
-        self, seed: int, seconds: float, callers: int = 6, storms: int = 10**6, scale: float = 1.0
+        self,
+        seed: int,
+        seconds: float,
+        callers: int = 6,
+        storms: int = 10**6,
+        scale: float = 1.0,
+        last_words: float = 0.7,
     ) -> None:
-        self.seed, self.seconds, self.callers, self.storms, self.scale = (
-            seed,
-            seconds,
-            callers,
-            storms,
-            scale,
-        )
+        self.seed, self.seconds, self.callers = seed, seconds, callers
+        self.storms, self.scale, self.last_words = storms, scale, last_words
         self.summary = Summary(seed)
 
     def run(self) -> Summary:
@@ -150,13 +153,12 @@ class Chaos:
         self.checks.settle()
         self.checks.check(rules, since)
 
-    @staticmethod
-    def _last_words(arena: Arena, rules: Rules, random: Random) -> None:
+    def _last_words(self, arena: Arena, rules: Rules, random: Random) -> None:
         """A last will for most groups, in the middle of a restart: so it is certain what must be,
         and nothing that is asked for later brings back what was lost.
         """
         for group in GROUPS:
-            if group.guest or random.random() < 0.3:
+            if group.guest or random.random() > self.last_words:
                 continue
             options = {'max_unavailable': rules.guarded.get(group.name, '100%')}
             arena.call(

@@ -134,12 +134,12 @@ def test_what_is_as_wanted_already(start, kind):
     # a restart leaves alone what was stopped on purpose, unless it is named
     server.rpc().supervisor.stopProcess('web:1')
     for names, restarted in [
-        (['all'], ['web:0']),
-        (['*:1'], []),
-        (['web:1', 'all'], ['web:0', 'web:1']),
+        ('all', ['web:0']),
+        ('*:1', []),
+        ('web:1 all', ['web:0', 'web:1']),
     ]:
         assert server.state('web:1') == 'STOPPED'
-        assert_said(server.ctl('quickrestart', *names), 'started', restarted)
+        assert_said(server.ctl('quickrestart', *names.split()), 'started', restarted)
     server.rpc().supervisor.stopProcess('web:1')
     assert_said(server.ctl('quickrestart', 'web:'), 'started', ['web:0', 'web:1'])
 

@@ -185,6 +185,7 @@ def test_a_restart_that_ends_with_supervisord_is_cancelled(start, how):
         server.process.wait(20)
     else:
         server.wait(lambda: 'RPC interface' in server.log_text(mark), 'reload')
+        server.wait_workers()  # before, a SIGTERM would be lost
     assert 'cancelled' in server.log_text(mark)
     assert re.findall('eventname:(\\w+)', events.read_text()) == [
         'GROUP_RESTART_STARTED',

@@ -147,6 +147,8 @@ def test_one_line_is_logged_for_all_processes_with_the_same_nonsense(start):
     assert ' and 2 more: RESTARTER_READY = ' in lines[0]
     server.rpc().supervisor.restart()
     server.wait(lambda: server.log_text().count('WARN restarter') == 2, 'the line after a reload')
+    # before, a SIGTERM would be lost
+    server.wait(lambda: server.rpc().supervisor.getPID() > 0, 'an answer')
 
 
 # -- what may have been meant --------------------------------------------------------------------

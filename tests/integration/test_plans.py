@@ -179,7 +179,7 @@ def test_options_of_a_call_override_the_configuration(configured):
     def shown(struct):
         return {key: struct['options'][key] for key in CONFIGURED}
 
-    for given in [
+    each: list[dict[str, object]] = [
         {},
         {'delay': 0.5},
         {'timeout': 0},
@@ -193,7 +193,8 @@ def test_options_of_a_call_override_the_configuration(configured):
         {'min_ready': 0},
         {'ready_timeout': 0},
         {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
-    ]:
+    ]
+    for given in each:
         expected = {**CONFIGURED, **given}
         assert shown(restarter.planRestart('web', given)) == expected
         id = restarter.startRestart('web', given)

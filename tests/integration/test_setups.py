@@ -186,26 +186,6 @@ def test_daemon(start):
     assert re.search(r'daemonizing the supervisord process', server.log_text())
 
 
-class Roomy(Server):
-    """A supervisord for many processes."""
-
-    def __init__(self, programs: str, restarter: str = '', extra: str = '') -> None:
-        super().__init__(programs, restarter, extra)
-        self._text = self._text.replace('minfds=1024', 'minfds=4096')
-
-
-def test_two_hundred_processes(start):
-    server = start(program(count=200), kind=Roomy)
-    server.wait_state()
-    assert len(server.pids()) == 200
-    assert_restarts(server)
-    struct = server.restarter.getRestart(server.only_restart())
-    assert (struct['total'], struct['done'], struct['failed']) == (200, 200, 0)
-    assert [process['name'] for process in struct['processes']] == [
-        str(number) for number in range(200)
-    ]
-
-
 # -- names -----------------------------------------------------------------------------------
 
 NAMED = ''.join(
