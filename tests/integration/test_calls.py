@@ -17,7 +17,12 @@ import bench.lab
 import supervisor_restarter
 from bench.lab import script
 from supervisor_restarter.faults import Code
+<<<<<<< HEAD
 from tests.integration.server import HELD, Server, held, program, shared, worker
+=======
+from tests.integration.fuzz import ARGUMENTS
+from tests.integration.server import HELD, RudeClient, Server, held, program, shared, worker
+>>>>>>> b29a315 (Calls, listener's rules, other forms of probes: shared servers; the fuzzer tries half as much)
 
 STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
 PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
@@ -53,11 +58,18 @@ PROCESS = {
     'note': str,
 }
 ISO = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)')
+<<<<<<< HEAD
 SLOW = worker('--stop', '0.6')
 ENDLESS = {
     'stagger_factor': 2,
     'delay': 3600,
 }  # for two processes: the second one's turn does not come
+=======
+SLOW = worker('--stop', '0.3')
+# For two processes: the second one's turn does not come.
+ENDLESS = {'stagger_factor': 2, 'delay': 3600}
+NO_LIMIT_HERE = 60  # seconds; for calls whose answer must come long before
+>>>>>>> b29a315 (Calls, listener's rules, other forms of probes: shared servers; the fuzzer tries half as much)
 
 
 def shape(struct):
@@ -80,7 +92,7 @@ def assert_restart(struct, with_processes=True):
 
 
 def test_struct_of_a_running_and_a_finished_restart(start):
-    server = start(held(command=f'{HELD} --stop 0.6', count=2))
+    server = start(held(command=f'{HELD} --stop 0.3', count=2))
     server.wait_workers()
     old = server.pids()
     id = server.restarter.startRestart('web')
@@ -110,7 +122,7 @@ def test_struct_of_a_running_and_a_finished_restart(start):
     )
     assert finished['version'] > running['version']
     assert finished['started_at'] < finished['finished_at']
-    assert finished['duration'] >= 0.6
+    assert finished['duration'] >= 0.3
     new = server.pids()
     for process in finished['processes']:
         assert process['group'] == 'web'
@@ -119,7 +131,7 @@ def test_struct_of_a_running_and_a_finished_restart(start):
             old[process['name']],
             new[process['name']],
         )
-        assert 0.6 <= process['stop_seconds'] <= finished['duration']
+        assert 0.3 <= process['stop_seconds'] <= finished['duration']
         assert 0 < process['down_seconds'] <= finished['duration']
         assert 0 <= process['ready_seconds'] <= finished['duration']
 
@@ -237,40 +249,33 @@ def busy():
         yield server, id
 
 
-@pytest.mark.parametrize(
-    ('code', 'text', 'method', 'arguments'),
-    [
+def test_faults(busy):
+    """What a bad value of an option or an argument is refused with is in test_bad_input.py."""
+    server, id = busy
+    pids = server.pids()
+    for code, text, method, arguments in [
         ('BAD_GROUP', "no process group named 'nope'", 'restartProcessGroup', ['nope']),
         ('BAD_GROUP', "'web:*'", 'restartProcessGroup', ['web:*']),
         ('BAD_GROUP', "'nope', 'no*'", 'startRestart', [['web', 'nope', 'no*']]),
         ('BAD_GROUP', "'web:2'", 'planRestart', ['web:2']),
         ('BAD_GROUP', 'no names', 'quickStop', [[]]),
-        ('BAD_GROUP', "''", 'quickStart', ['']),
         ('BAD_OPTION', 'speed', 'restartProcessGroup', ['web', {'speed': 9}]),
-        ('BAD_OPTION', 'delay', 'startRestart', ['web', {'delay': 'soon'}]),
-        ('BAD_OPTION', 'on_failure', 'planRestart', ['web', {'on_failure': 'ignore'}]),
         ('BAD_OPTION', 'history', 'startRestart', ['web', {'history': 3}]),
-        ('BAD_OPTION', 'wait', 'quickStop', ['web', 'yes']),
-        ('BAD_OPTION', 'seconds', 'waitRestart', ['{id}', 0, -1]),
-        ('BAD_OPTION', 'version', 'waitRestart', ['{id}', '0', 1]),
+        ('BAD_OPTION', 'seconds', 'waitRestart', [id, 0, -1]),
         ('BUSY', "'two'", 'restartProcessGroup', ['two']),
         ('BUSY', "'two'", 'startRestart', ['all']),
         ('BUSY', "'two'", 'quickRestart', ['two:1']),
         ('NO_SUCH_RESTART', "'999999'", 'getRestart', ['999999']),
         ('NO_SUCH_RESTART', "'999999'", 'waitRestart', ['999999', 0, 0]),
         ('NO_SUCH_RESTART', "'999999'", 'cancelRestart', ['999999']),
-        ('BAD_STATE', 'succeeded', 'cancelRestart', ['{id}']),
-    ],
-)
-def test_faults(busy, code, text, method, arguments):
-    server, id = busy
-    pids = server.pids()
-    arguments = [id if argument == '{id}' else argument for argument in arguments]
-    fault = server.fault(lambda: getattr(server.restarter, method)(*arguments))
-    assert fault.faultCode == Code[code]
-    assert fault.faultString.startswith(f'{code}: ')
-    assert text in fault.faultString
-    assert server.pids() == pids
+        ('BAD_STATE', 'succeeded', 'cancelRestart', [id]),
+    ]:
+        call = getattr(server.restarter, method)
+        fault = server.fault(lambda call=call, arguments=arguments: call(*arguments))
+        assert fault.faultCode == Code[code]
+        assert fault.faultString.startswith(f'{code}: ')
+        assert text in fault.faultString
+        assert server.pids() == pids
 
 
 def test_cancelled_fault(start):
@@ -331,31 +336,15 @@ def test_entry_of_a_process_that_cannot_be_stopped(powerless):
 
 # -- versions, system.* ----------------------------------------------------------------------
 
-SIGNATURES = {
-    'restartProcessGroup': ['array', 'string', 'struct'],
-    'quickStop': ['array', 'array', 'boolean'],
-    'quickStart': ['array', 'array', 'boolean'],
-    'quickRestart': ['array', 'array', 'boolean'],
-    'startRestart': ['string', 'array', 'struct'],
-    'getRestart': ['struct', 'string'],
-    'waitRestart': ['struct', 'string', 'int', 'double'],
-    'cancelRestart': ['boolean', 'string'],
-    'listRestarts': ['array'],
-    'planRestart': ['struct', 'array', 'struct'],
-    'retryRestart': ['string', 'string', 'struct'],
-    'getPluginVersion': ['string'],
-    'getAPIVersion': ['string'],
-}
 
-
-def test_introspection_and_versions(start):
-    server = start(program())
+def test_introspection_and_versions(busy):
+    server, _ = busy
     system = server.proxy().system
     assert [name for name in system.listMethods() if name.startswith('restarter.')] == sorted(
-        f'restarter.{name}' for name in SIGNATURES
+        f'restarter.{name}' for name in ARGUMENTS
     )
-    for name, signature in SIGNATURES.items():
-        assert system.methodSignature(f'restarter.{name}') == signature, name
+    for name, arguments in ARGUMENTS.items():
+        assert len(system.methodSignature(f'restarter.{name}')) == 1 + len(arguments), name
         assert len(system.methodHelp(f'restarter.{name}').strip().splitlines()[0]) > 10, name
     assert server.restarter.getPluginVersion() == supervisor_restarter.__version__
     assert re.fullmatch(r'\d+\.\d+', server.restarter.getAPIVersion())

@@ -104,7 +104,7 @@ def check(server, request, inet=False):
     assert server.process.poll() is None
 
 
-@tries(700)
+@tries(400)
 @given(request=requests(), inet=st.booleans())
 @example(request=Request('restarter.getRestart', [nested(50_000)]), inet=False)
 @example(request=Request('restarter.startRestart', [scalar('string', '[' * 200_000)]), inet=True)
@@ -124,7 +124,7 @@ def test_whatever_is_sent_is_answered(fuzzed, request, inet):
     check(fuzzed, request, inet)
 
 
-@tries(150)
+@tries(80)
 @given(method=st.sampled_from(sorted(ARGUMENTS)), given=st.lists(values, max_size=5))
 def test_any_values_in_any_number(fuzzed, method, given):
     check(fuzzed, Request(f'restarter.{method}', given))
@@ -231,7 +231,7 @@ def exchanged(server, head, length, body, method):
     return [int(status) for status in STATUS.findall(answer)], 'Traceback' in server.log_text(mark)
 
 
-@tries(300)
+@tries(150)
 @given(head=heads, length=lengths, changes=edits)
 @example(head=HEAD, length=None, changes=[])
 def test_broken_requests_are_answered_as_for_a_method_of_supervisors_own(

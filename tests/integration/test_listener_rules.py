@@ -11,10 +11,18 @@ import pytest
 
 from supervisor_restarter.listener.memory import measure
 from tests.integration.listening import Hand
-from tests.integration.server import free_port, program, worker
+from tests.integration.server import free_port, program, shared, worker
 
 MEGABYTE = 1024 * 1024
 GROWER = Path(__file__).with_name('grower.py')
+
+
+@pytest.fixture(scope='module')
+def quiet():
+    """A server for all tests that leave it as it is."""
+    with shared(program(count=2)) as server:
+        server.wait_state()
+        yield server
 
 
 def grow(server, name, megabytes):
@@ -156,17 +164,16 @@ def test_an_event_restarts_a_group(start):
     assert server.pids('app') == app
 
 
-def test_an_event_about_the_group_itself_does_not(start):
-    server = start(program(count=2))
-    server.wait_state()
-    with Hand(server, '--when', 'PROCESS_STATE=we*', '--when', 'GROUP_RESTART=we*') as hand:
+def test_an_event_about_the_group_itself_does_not(quiet):
+    restarts = quiet.restarter.listRestarts()
+    with Hand(quiet, '--when', 'PROCESS_STATE=we*', '--when', 'GROUP_RESTART=we*') as hand:
         (line,) = hand.send(
             'PROCESS_STATE_EXITED',
             'processname:0 groupname:web from_state:RUNNING expected:0 pid:1',
         )
         assert 'is not obeyed' in line
         hand.send('GROUP_RESTART_FAILED', 'id:1 groupname:web total:1')
-    assert server.restarter.listRestarts() == []
+    assert quiet.restarter.listRestarts() == restarts
 
 
 # -- common ----------------------------------------------------------------------------------
@@ -208,10 +215,8 @@ def test_a_dry_run_touches_nothing(start):
     assert server.restarter.listRestarts() == []
 
 
-def test_wrong_names_get_a_line_each(start):
-    server = start(program())
-    server.wait_state()
-    with Hand(server, '--when', 'TICK_5=wbe', '--age', 'wbe:*=1s') as hand:
+def test_wrong_names_get_a_line_each(quiet):
+    with Hand(quiet, '--when', 'TICK_5=wbe', '--age', 'wbe:*=1s') as hand:
         assert hand.send() == [
             "TICK_5 came: restart of wbe refused: BAD_GROUP: nothing is named or matched by 'wbe'; did you mean "
             "'web'?",
@@ -238,14 +243,13 @@ IMPATIENT = (
 )
 
 
-def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(start):
-    server = start(program())
+def test_a_supervisord_that_does_not_answer_does_not_hold_it_up(quiet):
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(server.dir / 'silent'))
+        silent.bind(str(quiet.dir / 'silent'))
         silent.listen()
-        url = f'unix://{server.dir}/silent'
+        url = f'unix://{quiet.dir}/silent'
         with Hand(
-            server, '--when', 'TICK=web', command=(sys.executable, '-c', IMPATIENT), url=url
+            quiet, '--when', 'TICK=web', command=(sys.executable, '-c', IMPATIENT), url=url
         ) as hand:
             assert hand.send() == [
                 f'TICK_5 came: restart of web refused: {url} timed out; '
@@ -272,32 +276,31 @@ def test_a_password_is_sent_and_a_wrong_one_gets_a_line(start, monkeypatch):
 # -- the protocol ----------------------------------------------------------------------------
 
 
-def test_a_malformed_header_ends_it(start):
-    with Hand(start(program()), '--age', 'web=1h') as hand:
+def test_a_malformed_header_ends_it(quiet):
+    with Hand(quiet, '--age', 'web=1h') as hand:
         hand.expect(b'READY\n')
         hand.write(b'this is no header\n')
         assert hand.process.wait(20) == 1
         assert hand.lines() == [r"malformed header: 'this is no header\n'"]
 
 
-def test_an_oversized_payload_ends_it(start):
-    with Hand(start(program()), '--age', 'web=1h') as hand:
+def test_an_oversized_payload_ends_it(quiet):
+    with Hand(quiet, '--age', 'web=1h') as hand:
         hand.expect(b'READY\n')
         hand.write(b'eventname:TICK_5 len:16777217\n')
         assert hand.process.wait(20) == 1
         assert hand.lines() == ['a payload of 16777217 characters; the most are 16777216']
 
 
-def test_a_sigterm_waits_until_the_event_is_answered(start):
+def test_a_sigterm_waits_until_the_event_is_answered(quiet):
     """Or the event would be sent again, to the next one; here it comes while the listener waits for
     an answer.
     """
-    server = start(program())
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(server.dir / 'silent'))
+        silent.bind(str(quiet.dir / 'mute'))
         silent.listen()
         silent.settimeout(20)
-        with Hand(server, '--when', 'TICK=web', url=f'unix://{server.dir}/silent') as hand:
+        with Hand(quiet, '--when', 'TICK=web', url=f'unix://{quiet.dir}/mute') as hand:
             hand.expect(b'READY\n')
             hand.write(b'eventname:TICK_5 len:0\n')
             connection, _ = silent.accept()
@@ -307,21 +310,20 @@ def test_a_sigterm_waits_until_the_event_is_answered(start):
             assert hand.process.wait(20) == -signal.SIGTERM
 
 
-def test_it_ends_quietly_when_supervisord_no_longer_reads(start):
-    server = start(program())
-    server.wait_state()
-    with Hand(server, '--when', 'TICK=web') as hand:
+def test_it_ends_quietly_when_supervisord_no_longer_reads(quiet):
+    with Hand(quiet, '--when', 'TICK=web') as hand:
         hand.expect(b'READY\n')
         assert hand.process.stdout is not None
         hand.process.stdout.close()
         hand.write(b'eventname:TICK_5 len:0\n')
         assert hand.process.wait(20) == 0
-        assert hand.lines() == ['TICK_5 came: restart 1 of web']
+        assert hand.lines() == [
+            f'TICK_5 came: restart {quiet.restarter.listRestarts()[0]["id"]} of web'
+        ]
 
 
-def test_a_payload_of_any_characters_and_an_unknown_event_are_taken(start):
-    server = start(program())
-    with Hand(server, '--when', 'REMOTE_COMMUNICATION=web') as hand:
+def test_a_payload_of_any_characters_and_an_unknown_event_are_taken(quiet):
+    with Hand(quiet, '--when', 'REMOTE_COMMUNICATION=web') as hand:
         assert hand.send('NEVER_HEARD_OF', 'no colon here\r\nüber € 𝄞\n') == []
         assert hand.send('PROCESS_LOG', 'x' * 100_000) == []
         assert len(hand.send('REMOTE_COMMUNICATION', 'type:\r\r\nö\n')) == 1

@@ -150,10 +150,7 @@ def test_the_command_is_run_as_the_program_is(checked, tmp_path_factory):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='only root can run programs as another user')
-@pytest.mark.parametrize('fast', ['true', 'false'])
-def test_the_command_of_a_program_of_another_user_runs_as_that_user_and_never_as_root(
-    checked, fast
-):
+def test_the_command_of_a_program_of_another_user_runs_as_that_user_and_never_as_root(checked):
     group = checked(TELL, user='nobody')
     said = group.script.with_suffix('.said')
     said.touch()
@@ -186,7 +183,7 @@ def test_a_process_that_is_ready_no_more_takes_up_the_room_of_others(checked):
     group.server.wait_state()
     before = group.server.pids()
     Path(f'{group.script}.{before["2"]}').touch()
-    id = group.server.restarter.startRestart('web:0', {'max_unavailable': 1, 'ready_timeout': 3})
+    id = group.server.restarter.startRestart('web:0', {'max_unavailable': 1, 'ready_timeout': 1.5})
     error = group.server.wait_finished(id)['processes'][0]['error']
     assert f'web:2 (exec:{group.script}: exit status 1)' in error
     assert group.server.pids() == before
@@ -199,7 +196,7 @@ def test_a_process_that_is_ready_no_more_takes_up_the_room_of_others(checked):
 HANG = 'sh -c "sleep 1000; : $0" & wait'
 
 
-@pytest.mark.parametrize('stop', ['the time', 'a cancel', 'a stop', 'a removal'])
+@pytest.mark.parametrize('stop', ['the time', 'a cancel', 'a removal'])
 def test_when_a_restart_ends_its_commands_and_all_they_have_started_are_gone(checked, stop):
     group = checked(HANG, count=2)
     server = group.server
@@ -207,8 +204,6 @@ def test_when_a_restart_ends_its_commands_and_all_they_have_started_are_gone(che
     group.wait_asked()
     if stop == 'a cancel':
         server.restarter.cancelRestart(id)
-        server.rpc().supervisor.stopProcessGroup('web')
-    elif stop == 'a stop':
         server.rpc().supervisor.stopProcessGroup('web')
     elif stop == 'a removal':
         server.rpc().supervisor.stopProcessGroup('web')
@@ -218,7 +213,7 @@ def test_when_a_restart_ends_its_commands_and_all_they_have_started_are_gone(che
     assert 'reaped unknown pid' not in server.log_text()
 
 
-@pytest.mark.parametrize('how', ['reload', 'shutdown', 'TERM'])
+@pytest.mark.parametrize('how', ['reload', 'TERM'])
 def test_a_reload_and_a_shutdown_leave_no_command_behind(checked, how):
     group = checked(HANG, count=2)
     server = group.server
@@ -232,10 +227,7 @@ def test_a_reload_and_a_shutdown_leave_no_command_behind(checked, how):
         )
         group.wait_nothing_left()
     else:
-        if how == 'TERM':
-            server.process.terminate()
-        else:
-            server.rpc().supervisor.shutdown()
+        server.process.terminate()
         assert server.process.wait(SECONDS) == 0
         deadline = time.monotonic() + SECONDS
         while commands_with(group.mark):
@@ -247,11 +239,11 @@ def test_a_reload_and_a_shutdown_leave_no_command_behind(checked, how):
 def test_while_commands_hang_others_are_served_and_supervisord_sleeps(checked):
     group = checked(HANG, count=5)
     server = group.server
-    id = server.restarter.startRestart('web', {'ready_timeout': 3, 'on_failure': 'continue'})
+    id = server.restarter.startRestart('web', {'ready_timeout': 2.5, 'on_failure': 'continue'})
     group.wait_asked()
     server.wait(lambda: len(server.rpc().restarter.getRestart(id)['processes']) == 5, 'processes')
     began, spent = time.monotonic(), used(server.process.pid)
-    server.restarter.waitRestart(id, 10**6, 1.5)
+    server.restarter.waitRestart(id, 10**6, 1.0)
     assert (used(server.process.pid) - spent) / (time.monotonic() - began) < 0.2
     assert server.wait_finished(id)['failed'] == 5
     group.wait_nothing_left()
@@ -275,29 +267,9 @@ def certificate(tmp_path_factory):
     if not shutil.which('openssl'):
         pytest.skip('openssl makes the certificate')
     path = tmp_path_factory.mktemp('tls') / 'server.pem'
-    made = subprocess.run(
-        [
-            'openssl',
-            'req',
-            '-x509',
-            '-newkey',
-            'rsa:2048',
-            '-nodes',
-            '-keyout',
-            '-',
-            '-out',
-            '-',
-            '-days',
-            '2',
-            '-subj',
-            '/CN=test',
-            '-addext',
-            'subjectAltName=IP:127.0.0.1',
-        ],
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+    command = 'openssl req -x509 -newkey rsa:2048 -nodes -keyout - -out - -days 2 -subj /CN=test'
+    command += ' -addext subjectAltName=IP:127.0.0.1'
+    made = subprocess.run(command.split(), capture_output=True, timeout=60, check=True)
     path.write_bytes(made.stdout)
     return path
 

@@ -20,10 +20,8 @@ from tests.integration.server import ROOT, Daemon, Server, free_port, held, prog
 PROBE = (
     '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
 )
-ENDLESS = {
-    'stagger_factor': 2,
-    'delay': 3600,
-}  # for two processes: the second one's turn does not come
+# For two processes: the second one's turn does not come.
+ENDLESS = {'stagger_factor': 2, 'delay': 3600}
 ZERO = {
     'wake_up_fd': -1,
     'poll_is_wrapped': False,
