@@ -74,25 +74,12 @@ in_xml = st.characters(
 ) | st.sampled_from('\r\n\t\x7f\x9b\u2028\u202e*?[]:%')
 texts = st.text(in_xml, max_size=30).map(carried)
 # What XML cannot carry, or carries in another way.
-raw = st.sampled_from(
-    [
-        '\x00',
-        '&#0;',
-        '\x1b[31m',
-        '&#27;',
-        '&#xD800;',
-        '&#xFFFE;',
-        '&nbsp;',
-        '<',
-        '&',
-        ']]>',
-        '<![CDATA[web]]>',
-        '<!-- web -->',
-        '<b>web</b>',
-        '\ufffe',
-        '<?php web ?>',
-    ]
-)
+# fmt: off
+raw = st.sampled_from([
+    '\x00', '&#0;', '\x1b[31m', '&#27;', '&#xD800;', '&#xFFFE;', '&nbsp;', '<', '&', ']]>',
+    '<![CDATA[web]]>', '<!-- web -->', '<b>web</b>', '\ufffe', '<?php web ?>',
+])
+# fmt: on
 numbers = st.one_of(
     st.integers(-5, 5),
     st.integers(),
@@ -147,32 +134,12 @@ values = st.recursive(
     max_leaves=8,
 )
 
+# fmt: off
 names = strings(
-    'web',
-    'web:',
-    'web:*',
-    'web:0',
-    'web:1',
-    'we*',
-    'lone',
-    '*',
-    'all',
-    '[w]eb:0',
-    'WEB',
-    ' web',
-    'web ',
-    'web\n',
-    'web:9',
-    'web:0:1',
-    'web:\x7f',
-    'nope',
-    '',
-    ':',
-    '[',
-    'web:[z-a]',
-    'w?b',
-    'web/0',
+    'web', 'web:', 'web:*', 'web:0', 'web:1', 'we*', 'lone', '*', 'all', '[w]eb:0', 'WEB', ' web', 'web ',
+    'web\n', 'web:9', 'web:0:1', 'web:\x7f', 'nope', '', ':', '[', 'web:[z-a]', 'w?b', 'web/0',
 )
+# fmt: on
 seconds = st.one_of(
     st.sampled_from(['0', '0.01', '0.2', '1', '9999999.5', '10000001', '-0.1', 'nan', 'inf']).map(
         lambda text: scalar('double', text)
@@ -190,15 +157,8 @@ NEARLY: dict[str, st.SearchStrategy[str]] = {
     'max_unavailable': st.sampled_from([0, 1, 2, 10_000]).map(lambda number: scalar('int', number))
     | strings('50%', '1%', '100%', '0%', '101%', '050%', '\u0665\u0660%', '50%\n', '1'),
     'method': strings(
-        'restart',
-        'signal:CONT',
-        'signal:sigcont',
-        'signal:',
-        'signal:0',
-        'signal:18',
-        'signal:RTMIN+1',
-        'signal:CONT:',
-        'Restart',
+        *('restart', 'signal:CONT', 'signal:sigcont', 'signal:', 'signal:0', 'signal:18'),
+        *('signal:RTMIN+1', 'signal:CONT:', 'Restart'),
     ),
     'on_failure': strings('abort', 'continue', 'ABORT', ''),
     'if_busy': strings('fail', 'queue', 'queue '),

