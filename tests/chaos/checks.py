@@ -17,9 +17,9 @@ from tests.chaos.word import Log
 from tests.chaos.worker import Record, records
 
 SETTLE_SECONDS = 60.0  # for restarts to finish, for processes to be what they should be
-LOOK_SECONDS = 2.0  # for which supervisord's use of the processor is watched
+LOOK_SECONDS = 1.0  # for which supervisord's use of the processor is watched
 # seconds of processor time in LOOK_SECONDS: a tenth of what a loop that spins would use
-MOST_USED = 0.2
+MOST_USED = 0.1
 POLL = 0.1
 # What supervisord says at each start about root and a server without a password is no news.
 HARMLESS = re.compile(
@@ -33,9 +33,8 @@ class Checks:
 
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
-        self.lowest: dict[
-            str, tuple[int, int]
-        ] = {}  # group: the fewest ready processes, and what had to be
+        # group: the fewest ready processes, and what had to be
+        self.lowest: dict[str, tuple[int, int]] = {}
         self.taken = 0  # how many processes a guarded group was deprived of
         self.lost = 0
         self._others: Counter[str] = Counter()

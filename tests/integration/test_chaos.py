@@ -6,7 +6,7 @@ from tests.chaos.run import Chaos
 
 
 def test_nothing_is_lost():
-    summary = Chaos(seed=7, seconds=60.0, callers=4, storms=2, scale=0.2, last_words=0.4).run()
+    summary = Chaos(seed=7, seconds=60.0, callers=4, storms=2, scale=0.3, last_words=0.5).run()
     assert not summary.violations, '\n'.join(
         [
             summary.story,
