@@ -17,12 +17,8 @@ import bench.lab
 import supervisor_restarter
 from bench.lab import script
 from supervisor_restarter.faults import Code
-<<<<<<< HEAD
-from tests.integration.server import HELD, Server, held, program, shared, worker
-=======
 from tests.integration.fuzz import ARGUMENTS
-from tests.integration.server import HELD, RudeClient, Server, held, program, shared, worker
->>>>>>> b29a315 (Calls, listener's rules, other forms of probes: shared servers; the fuzzer tries half as much)
+from tests.integration.server import HELD, Server, held, program, shared, worker
 
 STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
 PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
@@ -58,18 +54,10 @@ PROCESS = {
     'note': str,
 }
 ISO = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)')
-<<<<<<< HEAD
-SLOW = worker('--stop', '0.6')
-ENDLESS = {
-    'stagger_factor': 2,
-    'delay': 3600,
-}  # for two processes: the second one's turn does not come
-=======
 SLOW = worker('--stop', '0.3')
 # For two processes: the second one's turn does not come.
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}
 NO_LIMIT_HERE = 60  # seconds; for calls whose answer must come long before
->>>>>>> b29a315 (Calls, listener's rules, other forms of probes: shared servers; the fuzzer tries half as much)
 
 
 def shape(struct):

@@ -2,7 +2,6 @@
 
 --stop S     on SIGTERM take S seconds to exit
 --hold F     on SIGTERM wait until the file F exists, and exit then; see HELD in server.py
---deaf       ignore SIGTERM
 --die S      exit by itself after S seconds
 --exit N     with this exit status (default 0)
 --touch F    append a line with the pid to the file F at the start
@@ -20,7 +19,7 @@ import time
 def main() -> int:
     # Without argparse, whose import is half of what a worker costs, and there are thousands.
     words = iter(sys.argv[1:])
-    options = {word: True if word == '--deaf' else next(words) for word in words}
+    options = {word: next(words) for word in words}
     status = int(options.get('--exit', 0))
 
     def stop(signum: int, frame: object) -> None:
@@ -29,7 +28,7 @@ def main() -> int:
         time.sleep(float(options.get('--stop', 0)))
         os._exit(status)
 
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if '--deaf' in options else stop)
+    signal.signal(signal.SIGTERM, stop)
     if '--touch' in options:
         with open(options['--touch'], 'a') as file:
             file.write(f'{os.getpid()}\n')
