@@ -90,34 +90,34 @@ class SimulatedProcesses:
     def priority(self, match: Match) -> tuple[int, int]:
         return 999, 999
 
-    def hold(self, match: Match) -> Handle:
-        process = self.world.processes[f'{match.group}:{match.name}']
+    def hold(self, match: Any) -> Handle:
+        process: Any = self.world.processes[f'{match.group}:{match.name}']
         return Handle(match, process, process.program)
 
-    def is_there(self, handle: Handle) -> bool:
+    def is_there(self, handle: Any) -> bool:
         match = handle.group
         there = self.world.processes.get(f'{match.group}:{match.name}') is handle.process
         return there and match.group not in self.world.removed
 
-    def is_as_seen(self, handle: Handle) -> bool:
+    def is_as_seen(self, handle: Any) -> bool:
         return self.is_there(handle) and looks(handle.process) == handle.looks
 
-    def observe(self, handle: Handle) -> Observation:
+    def observe(self, handle: Any) -> Observation:
         return handle.process.observe(self.world.now)
 
-    def has_execed(self, handle: Handle) -> bool:
+    def has_execed(self, handle: Any) -> bool:
         return self.world.now >= BEGINNING + self.young.get(handle.process.pid, 0.0)
 
-    def is_up(self, handle: Handle) -> bool:
+    def is_up(self, handle: Any) -> bool:
         return handle.process.state in UP
 
-    def stopwaitsecs(self, handle: Handle) -> float:
+    def stopwaitsecs(self, handle: Any) -> float:
         return handle.process.program.stopwaitsecs
 
-    def readiness(self, handle: Handle) -> None:
+    def readiness(self, handle: Any) -> None:
         return None
 
-    def malformed(self, handle: Handle) -> str:
+    def malformed(self, handle: Any) -> str:
         return self.malformed_groups.get(handle.group.group, '')
 
     def candidate(self, member, handle, obstacles=None) -> Candidate:
@@ -125,10 +125,10 @@ class SimulatedProcesses:
         said = self.said.get(member.group, {})
         return Candidate(member, malformed=self.malformed(handle), said=said)
 
-    def shared_socket(self, handle: Handle) -> Any:
+    def shared_socket(self, handle: Any) -> Any:
         return self.sockets.get(handle.group.group)
 
-    def obstacle(self, handle: Handle, obstacles: Any) -> Failure | None:
+    def obstacle(self, handle: Any, obstacles: Any) -> Failure | None:
         why = handle.process.program.obstacle
         return Failure(Code.START_FAILED, f'left as it is: {why}') if why else None
 
@@ -149,33 +149,33 @@ class SimulatedActions:
         self.held: set[Handle] = set()
         self.told: dict[str, Callable[[], object]] = {}
 
-    def attend(self, handle: Handle, now: float) -> None:
+    def attend(self, handle: Any, now: float) -> None:
         self.held.add(handle)
         there = self.processes.is_there(handle)
         handle.seen = handle.process.observe(now) if there else None
         handle.looks = looks(handle.process)
 
-    def release(self, handle: Handle) -> None:
+    def release(self, handle: Any) -> None:
         self.held.discard(handle)
 
-    def stop(self, handle: Handle, stop_timeout: float | None, obstacles: Any) -> Failure | None:
+    def stop(self, handle: Any, stop_timeout: float | None, obstacles: Any) -> Failure | None:
         obstacle = self.processes.obstacle(handle, obstacles)
         return obstacle or self.signal_stop(handle, stop_timeout)
 
-    def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
+    def signal_stop(self, handle: Any, stop_timeout: float | None) -> Failure | None:
         return self._act('stop', handle, handle.process.stop, Code.STOP_FAILED)
 
-    def signal(self, handle: Handle, name: str) -> Failure | None:
+    def signal(self, handle: Any, name: str) -> Failure | None:
         return self._act('signal', handle, handle.process.signal, Code.STOP_FAILED)
 
-    def start_idle(self, handle: Handle, obstacles: Any) -> Failure | None:
+    def start_idle(self, handle: Any, obstacles: Any) -> Failure | None:
         return self.start(handle)
 
-    def start(self, handle: Handle) -> Failure | None:
+    def start(self, handle: Any) -> Failure | None:
         handle.process.backoff = 0
         return self._act('start', handle, handle.process.spawn, Code.START_FAILED)
 
-    def _act(self, word: str, handle: Handle, act: Callable[[float], str], code: Code) -> Any:
+    def _act(self, word: str, handle: Any, act: Callable[[float], str], code: Code) -> Any:
         name = f'{handle.group.group}:{handle.group.name}'
         self.done.append((round(self.world.now - BEGINNING, 2), word, name))
         trouble = act(self.world.now)

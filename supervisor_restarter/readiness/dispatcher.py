@@ -17,12 +17,16 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
-from typing import Any, Union
+from typing import Union
+
+from supervisor_restarter.programs.host import Dispatcher, ServerOptions
 
 Source = Union[socket.socket, io.FileIO]
 
 
-def enter_loop(options: Any, dispatcher: Any, source: Source, writing: bool = False) -> None:
+def enter_loop(
+    options: ServerOptions, dispatcher: Dispatcher, source: Source, writing: bool = False
+) -> None:
     """Have the loop serve `source` by `dispatcher`, from this turn on. OSError if it cannot.
 
     writing: it waits to write, and not to read.
@@ -33,7 +37,7 @@ def enter_loop(options: Any, dispatcher: Any, source: Source, writing: bool = Fa
     (poller.register_writable if writing else poller.register_readable)(descriptor)
 
 
-def leave_loop(options: Any, dispatcher: Any, source: Source) -> None:
+def leave_loop(options: ServerOptions, dispatcher: Dispatcher, source: Source) -> None:
     """Close `source`, which `dispatcher` serves, and leave nothing of it behind in the loop."""
     descriptor = source.fileno()
     if options.get_socket_map().get(descriptor) is dispatcher:

@@ -19,6 +19,7 @@ from typing import Any, Callable, Optional
 from supervisor.options import decode_wait_status
 
 from supervisor_restarter.programs import access, fast_spawn
+from supervisor_restarter.programs.host import ServerOptions, Subprocess
 from supervisor_restarter.readiness.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.readiness.question import SHORTAGES, Question
 from supervisor_restarter.readiness.spec import Spec
@@ -32,7 +33,7 @@ Identities = dict[Optional[int], Optional[access.Identity]]  # by the uids of pr
 _unreaped: dict[int, ExecProbe] = {}  # by pid; survives a reload, as children do
 
 
-def adopt(options: Any) -> None:
+def adopt(options: ServerOptions) -> None:
     """Have a supervisord that has reloaded itself know the commands that were killed before, and
     are still to be reaped.
     """
@@ -50,7 +51,7 @@ class ExecProbe(Question):
 
     def __init__(
         self,
-        process: Any,
+        process: Subprocess,
         spec: Spec,
         deadline: float,
         identities: Identities,
@@ -101,7 +102,7 @@ class ExecProbe(Question):
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _start(self, process: Any, spec: Spec, identities: Identities) -> None:
+    def _start(self, process: Subprocess, spec: Spec, identities: Identities) -> None:
         config = process.config
         if config.uid not in identities:
             identities[config.uid] = access.identity(config.uid)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from supervisor_restarter.engine.member import Observation
 from supervisor_restarter.engine.operation import LONGEST_WAVERING
 from supervisor_restarter.engine.phases import UP, Seen
+from supervisor_restarter.programs.host import ServerOptions, Subprocess
 from supervisor_restarter.readiness import procfs
 from supervisor_restarter.readiness.exec_probe import ExecProbe, Identities
 from supervisor_restarter.readiness.notify import NotifySocket
@@ -82,13 +83,15 @@ class Probing:
     group's shares.
     """
 
-    def __init__(self, options: Any, probed: int, connections: Share, commands: Share) -> None:
+    def __init__(
+        self, options: ServerOptions, probed: int, connections: Share, commands: Share
+    ) -> None:
         self.probed = probed
         self._options = options
         self._connections, self._commands = connections, commands
         self._identities: Identities = {}
 
-    def ask(self, spec: Spec, process: Any, deadline: float, waits: bool) -> Question | None:
+    def ask(self, spec: Spec, process: Subprocess, deadline: float, waits: bool) -> Question | None:
         """A new question; None if there are as many as there may be."""
         share = self._commands if spec.command else self._connections
         if not share.take():

@@ -16,8 +16,8 @@ import stat
 import struct
 import tempfile
 from collections.abc import Iterable
-from typing import Any
 
+from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.readiness.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.readiness.procfs import lineage
 
@@ -35,7 +35,7 @@ READY = b'READY=1'
 class NotifySocket:
     """One datagram socket in supervisord's loop, and which processes have said READY=1 on it."""
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, options: ServerOptions) -> None:
         self.path = ''
         self._options = options
         self._directory = ''

@@ -12,6 +12,7 @@ import socket
 import time
 from typing import Any, Callable
 
+from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.readiness.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.readiness.http_answer import HttpAnswer, request
 from supervisor_restarter.readiness.question import SHORTAGES, Question
@@ -35,7 +36,7 @@ class ConnectProbe(Question):
 
     def __init__(
         self,
-        options: Any,
+        options: ServerOptions,
         spec: Spec,
         deadline: float,
         waits: bool = False,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Any, Callable
+from typing import Callable
 
 from supervisor.datatypes import signal_number
 from supervisor.states import ProcessStates
@@ -14,6 +14,7 @@ from supervisor.states import ProcessStates
 from supervisor_restarter.engine.member import Failure
 from supervisor_restarter.faults import Code
 from supervisor_restarter.programs import fast_spawn
+from supervisor_restarter.programs.host import Reaped, Supervisor
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.server.obituary import Obituary, expected
 from supervisor_restarter.server.processes import Handle, Processes, looks_of
@@ -28,7 +29,7 @@ class Actions:
     where that is the same.
     """
 
-    def __init__(self, supervisord: Any, processes: Processes, fast: bool = True) -> None:
+    def __init__(self, supervisord: Supervisor, processes: Processes, fast: bool = True) -> None:
         self._supervisord = supervisord
         self._processes = processes
         self._spawn = fast_spawn.fast_spawn if fast else fast_spawn.own_spawn
@@ -154,14 +155,14 @@ class Actions:
     def release(self, handle: Handle) -> None:
         """Give the process back to Supervisor as if it had never been held."""
         process = handle.process
-        obituary: Any = self._pids.get(process.pid)
-        expects = isinstance(obituary, Obituary)
-        if expects and process.killing and process.config is not handle.config:
+        known = self._pids.get(process.pid)
+        obituary = known if isinstance(known, Obituary) else None
+        if obituary is not None and process.killing and process.config is not handle.config:
             # With its own, shorter stopwaitsecs back, Supervisor would take the time until SIGKILL
             # for a clock that was put back, and send it too soon.
             obituary.config_after = handle.config
         else:
-            if expects:
+            if obituary is not None:
                 self._pids[process.pid] = process
             process.config = handle.config
         if handle.monitor:
@@ -170,8 +171,8 @@ class Actions:
     # -- inside ------------------------------------------------------------------------------
 
     @property
-    def _pids(self) -> dict[int, Any]:
-        return self._supervisord.options.pidhistory  # type: ignore[no-any-return]
+    def _pids(self) -> dict[int, Reaped]:
+        return self._supervisord.options.pidhistory
 
     def _expect_exit(self, handle: Handle) -> None:
         handle.obituary = expected(handle.process, self._pids) or handle.obituary
@@ -179,7 +180,7 @@ class Actions:
     def _start_failed(self, handle: Handle, why: str) -> Failure:
         return Failure(Code.START_FAILED, f'{why}; state {self._processes.state_name(handle)}')
 
-    def _guarded(self, name: str, act: Callable[[], Any]) -> str:
+    def _guarded(self, name: str, act: Callable[[], object]) -> str:
         """Call one of Subprocess's methods; its complaint, if any, as one line.
 
         spawn() and stop() report by assertions, by strings and, in fcgi programs, by whatever

@@ -12,6 +12,7 @@ from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError
 
 from supervisor_restarter.faults import Refusal
+from supervisor_restarter.programs.host import Supervisor
 from supervisor_restarter.server.ascii_text import plain
 from supervisor_restarter.text import printable
 
@@ -53,7 +54,7 @@ def published(method: Method) -> Method:
 class Interface:
     """A class whose published methods clients may call."""
 
-    def __init__(self, supervisord: Any) -> None:
+    def __init__(self, supervisord: Supervisor) -> None:
         self._supervisord = supervisord
 
     def _refuse_in_shutdown(self) -> None:

@@ -11,6 +11,7 @@ from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import SETTLED, UP, Order, Phase, Seen
 from supervisor_restarter.engine.policy import GroupPolicy
 from supervisor_restarter.options import DEFAULTS, Options
+from supervisor_restarter.programs.host import SharedSocket
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Selection
@@ -41,7 +42,7 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     handles: dict[Member, Handle] = field(default_factory=dict)
-    sockets: dict[str, Any] = field(default_factory=dict)
+    sockets: dict[str, SharedSocket] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
     unseen: dict[Member, int] = field(default_factory=dict)
     started: float | None = None

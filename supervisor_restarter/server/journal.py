@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from typing import Any, Callable
+from typing import Callable
 
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.text import listed, printable
 
@@ -17,7 +18,7 @@ class Journal:
     ended. Starts and stops are not told of.
     """
 
-    def __init__(self, options: Any, announce: Callable[[Job], None]) -> None:
+    def __init__(self, options: ServerOptions, announce: Callable[[Job], None]) -> None:
         self._options = options
         self._announce = announce
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from supervisor.options import decode_wait_status
 
+from supervisor_restarter.programs.host import ProcessConfig, Reaped, Subprocess
+
 
 class Obituary:
     """Stands in for a Subprocess in supervisord's table of pids, to learn how and when it ended.
@@ -21,20 +23,20 @@ class Obituary:
     a copy stands in for it.
     """
 
-    def __init__(self, process: Any) -> None:
+    def __init__(self, process: Subprocess) -> None:
         self.process = process
         self.status = ''
         self.ended_at: float | None = None
         self.kill_at: float | None = None
         self.killed = False
-        self.config_after: Any = None
+        self.config_after: ProcessConfig | None = None
 
     def note_kill_at(self) -> None:
         """The process is being stopped: remember when Supervisor is to send SIGKILL first."""
         if self.kill_at is None:
             self.kill_at = self.process.delay
 
-    def finish(self, pid: int, status: int) -> Any:
+    def finish(self, pid: int, status: int) -> object:
         """What supervisord calls when it has reaped `pid`."""
         process = self.process
         self.status = decode_wait_status(status)[1]
@@ -53,7 +55,7 @@ class Obituary:
         return getattr(self.process, name)
 
 
-def expected(process: Any, pids: dict[int, Any]) -> Obituary | None:
+def expected(process: Subprocess, pids: dict[int, Reaped]) -> Obituary | None:
     """The obituary that stands in for the process in the table of pids from now on; None if the
     process is not in it.
     """

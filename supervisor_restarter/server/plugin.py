@@ -9,6 +9,7 @@ from supervisor import events
 from supervisor.states import SupervisorStates
 
 from supervisor_restarter.options import Settings, from_configuration
+from supervisor_restarter.programs.host import ServerOptions, Supervisor
 from supervisor_restarter.readiness.exec_probe import adopt
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.server.actions import Actions
@@ -27,7 +28,7 @@ from supervisor_restarter.server.service import Parts, Service
 from supervisor_restarter.server.stop_calls import StopRequests
 
 
-def make_rpcinterface(supervisord: Any, **config: str) -> RestarterNamespaceRPCInterface:
+def make_rpcinterface(supervisord: Supervisor, **config: str) -> RestarterNamespaceRPCInterface:
     """The factory for [rpcinterface:x] sections.
 
     Supervisor calls it once for each of its HTTP servers; all of them share one Service.
@@ -45,7 +46,7 @@ def make_rpcinterface(supervisord: Any, **config: str) -> RestarterNamespaceRPCI
     return RestarterNamespaceRPCInterface(supervisord, service, settings.defaults)
 
 
-def joined(supervisord: Any, settings: Settings) -> Service:
+def joined(supervisord: Supervisor, settings: Settings) -> Service:
     """A service of its parts, which hears of what happens to supervisord."""
     options, clock = supervisord.options, Clock()
     journal = Journal(options, lambda job: announce(job, options.logger))
@@ -81,7 +82,7 @@ def joined(supervisord: Any, settings: Settings) -> Service:
     return service
 
 
-def _section(supervisord: Any, config: dict[str, str]) -> str:
+def _section(supervisord: Supervisor, config: dict[str, str]) -> str:
     # Supervisor does not tell a factory its section; it is the one with these keys.
     for name, factory, extras in getattr(supervisord.options, 'rpcinterface_factories', ()):
         if factory is make_rpcinterface and extras == config:
@@ -89,7 +90,7 @@ def _section(supervisord: Any, config: dict[str, str]) -> str:
     return 'rpcinterface:restarter'
 
 
-def _say_so(options: Any, line: str) -> None:
+def _say_so(options: ServerOptions, line: str) -> None:
     """Have supervisord, which is about to exit, say `line` as its error.
 
     Of its own it logs a traceback and says that it could not make the interface, and nothing more.

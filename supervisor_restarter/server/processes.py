@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from supervisor.datatypes import RestartUnconditionally
 from supervisor.states import ProcessStates, getProcessStateDescription
@@ -20,6 +19,13 @@ from supervisor_restarter.engine.policy import said_by
 from supervisor_restarter.engine.survey import Candidate
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
+from supervisor_restarter.programs.host import (
+    ProcessConfig,
+    ProcessGroup,
+    SharedSocket,
+    Subprocess,
+    Supervisor,
+)
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.readiness.monitor import ReadinessMonitor
 from supervisor_restarter.readiness.spec import Spec, parse
@@ -57,18 +63,18 @@ class Handle:
     observation: what it looked like when something happened to it last, and what that means.
     """
 
-    group: Any
-    process: Any
-    config: Any
+    group: ProcessGroup
+    process: Subprocess
+    config: ProcessConfig
     obituary: Obituary | None = None
     signalled_at: float | None = None
     monitor: ReadinessMonitor | None = None
     seen: Observation | None = None
-    looks: tuple[Any, ...] = ()
+    looks: tuple[object, ...] = ()
     observation: Observation = Observation(Seen.UNKNOWN)
 
 
-def looks_of(process: Any) -> tuple[Any, ...]:
+def looks_of(process: Subprocess) -> tuple[object, ...]:
     """What changes whenever something happens to a Subprocess."""
     return process.state, process.pid, process.exitstatus, process.laststart, process.delay
 
@@ -76,7 +82,7 @@ def looks_of(process: Any) -> tuple[Any, ...]:
 class Processes:
     """The processes of one supervisord, as its own objects show them."""
 
-    def __init__(self, supervisord: Any) -> None:
+    def __init__(self, supervisord: Supervisor) -> None:
         self._supervisord = supervisord
 
     # -- all of them -------------------------------------------------------------------------
@@ -249,7 +255,7 @@ class Processes:
         )
 
     @staticmethod
-    def shared_socket(handle: Handle) -> Any:
+    def shared_socket(handle: Handle) -> SharedSocket | None:
         """A reference to the listening socket that the processes of an [fcgi-program:x] share; it
         stays open as long as the reference lives. None where there is no such socket, or it is not
         open.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
@@ -12,6 +12,7 @@ from supervisor_restarter.engine.survey import Candidate, Survey, survey
 from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.names import Match, natural
 from supervisor_restarter.options import Options
+from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.readiness.monitor import Probing, ReadinessMonitor
 from supervisor_restarter.readiness.notify import NotifySocket
@@ -50,7 +51,7 @@ class Resources:
     """
 
     def __init__(
-        self, options: Any, processes: Processes, actions: Actions, notify: NotifySocket
+        self, options: ServerOptions, processes: Processes, actions: Actions, notify: NotifySocket
     ) -> None:
         self._options = options
         self._processes = processes
@@ -63,7 +64,7 @@ class Resources:
     def members(self, matches: Iterable[Match]) -> list[Member]:
         """The processes in the order of their turns: by priority, then by name."""
 
-        def turn(match: Match) -> tuple[Any, ...]:
+        def turn(match: Match) -> tuple[object, ...]:
             return self._processes.priority(match), natural(match.group), natural(match.name)
 
         return [Member(match) for match in sorted(matches, key=turn)]

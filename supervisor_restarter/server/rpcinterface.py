@@ -16,6 +16,7 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members
 from supervisor_restarter.option_kinds import FLAG, SECONDS, Kind, checked
 from supervisor_restarter.options import Options, with_call
+from supervisor_restarter.programs.host import Supervisor
 from supervisor_restarter.server.interface import Interface, published
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Call, Request, Selection
@@ -31,7 +32,7 @@ VERSION_NUMBER = Kind(
 class RestarterNamespaceRPCInterface(Interface):
     """Restarts process groups fast and safely."""
 
-    def __init__(self, supervisord: Any, service: Service, defaults: Options) -> None:
+    def __init__(self, supervisord: Supervisor, service: Service, defaults: Options) -> None:
         super().__init__(supervisord)
         self._service = service
         self._defaults = defaults

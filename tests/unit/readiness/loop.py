@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from typing import Any, cast
 
 import pytest
 from supervisor.poller import PollPoller
@@ -92,7 +93,7 @@ class Loop:
     def begin(self, spec, seconds=PATIENCE, **more):
         """A question by a connection."""
         spec = parse(spec) if isinstance(spec, str) else spec
-        return ConnectProbe(self, spec, time.monotonic() + seconds, **more)
+        return ConnectProbe(cast(Any, self), spec, time.monotonic() + seconds, **more)
 
     def ask(self, spec):
         """A finished one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from supervisor_restarter.engine.member import Observation
@@ -62,11 +64,11 @@ class Monitored:
         monkeypatch.setattr(procfs, 'holds', self._holds)
         self.connections, self.commands = Places(10), Places(2)
         shares = Share(self.connections), Share(self.commands)
-        self.notify, self.spec = NotifySocket(None), parse(text)
+        self.notify, self.spec = NotifySocket(cast(Any, None)), parse(text)
         self.notify.path = '/run/notify'
         self.monitor = ReadinessMonitor(
             self.spec,
-            Probing(self.options, probed, *shares),
+            Probing(cast(Any, self.options), probed, *shares),
             self.notify,
             patient,
             min_ready,
@@ -624,10 +626,10 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch):
 
     monkeypatch.setattr(monitor, 'ConnectProbe', ask)
     monkeypatch.setattr(procfs, 'holds', lambda pid, spec: True)
-    places, notify = Places(20), NotifySocket(None)
+    places, notify = Places(20), NotifySocket(cast(Any, None))
 
     def group(spec, count):
-        probing = Probing(None, 96, Share(places), Share(Places(8)))
+        probing = Probing(cast(Any, None), 96, Share(places), Share(Places(8)))
         monitors = [ReadinessMonitor(spec, probing, notify, patient=True) for _ in range(count)]
         for one in monitors:
             one.see(Observation(Seen.STOPPED), 0.0)
