@@ -33,7 +33,7 @@ FAULTS = {INCORRECT_PARAMETERS, *map(int, Code)}
 STOCK = 'supervisor.getProcessInfo'  # Supervisor's own, for comparison: takes one string
 UNREADABLE = 400  # what Supervisor says to a request that is none
 
-pytestmark = pytest.mark.timeout(120 * FUZZ)
+pytestmark = pytest.mark.timeout(600 * FUZZ)
 
 
 def tries(number):

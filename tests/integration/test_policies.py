@@ -51,15 +51,18 @@ def test_it_holds_for_every_way_to_restart_unless_the_call_says_otherwise(start)
     )
     server.wait_state()
     restarter = server.restarter
-    for call, least in [
-        (lambda: restarter.restartProcessGroup('web'), 2),
-        (lambda: restarter.quickRestart('all', True), 2),
-        (lambda: restarter.restartProcessGroup('web', {'method': 'signal:CONT'}), 2),
-        (lambda: restarter.restartProcessGroup('web', {'max_unavailable': 2}), 1),
-        (lambda: restarter.restartProcessGroup('web', {'max_unavailable': '100%'}), 0),
+    for call, allowed in [
+        (lambda: restarter.restartProcessGroup('web'), 1),
+        (lambda: restarter.quickRestart('all', True), 1),
+        (lambda: restarter.restartProcessGroup('web', {'method': 'signal:CONT'}), 1),
+        (lambda: restarter.restartProcessGroup('web', {'max_unavailable': 2}), 2),
+        (lambda: restarter.restartProcessGroup('web', {'max_unavailable': '100%'}), 3),
     ]:
         call()
-        assert restarter.listRestarts()[0]['lowest_ready'] == least
+        restart = restarter.getRestart(restarter.listRestarts()[0]['id'])
+        assert policy(restart)['allowed'] == allowed
+        # How many were down at the same moment is also a matter of how quick they were.
+        assert restart['lowest_ready'] >= 3 - allowed
 
 
 def test_the_call_comes_before_the_program_and_the_program_before_the_configuration(start):

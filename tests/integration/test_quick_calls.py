@@ -115,13 +115,17 @@ def test_quick_stop_and_start_of_every_form_of_name(forms, names, expected, wait
 # -- what they wait for ----------------------------------------------------------------------
 
 
+# One for each restart: that of the group goes on behind an answer that does not wait for it.
+ENDLESS = ('endless', 'endless1', 'endless2')
+
+
 @pytest.fixture(scope='module')
 def waiting():
-    """A server with a group that is STARTING for ever, one that is so for a second, and one that is
+    """A server with groups that are STARTING for ever, one that is so for a second, and one that is
     STOPPING until the end.
     """
     programs = [
-        program('endless', worker(), count=2, startsecs=3600),
+        *(program(name, worker(), count=2, startsecs=3600) for name in ENDLESS),
         program('brief', worker(), count=2, startsecs=1),
         held('stuck', count=2),
     ]
@@ -139,9 +143,9 @@ def waiting():
         ('endless', 'quickStart',   [],      'STARTING'),
         ('brief',   'quickStart',   [True],  'RUNNING'),
         ('endless', 'quickStart',   [False], 'STARTING'),
-        ('endless', 'quickRestart', [],      'STARTING'),
+        ('endless1', 'quickRestart', [],     'STARTING'),
         ('brief',   'quickRestart', [True],  'RUNNING'),
-        ('endless', 'quickRestart', [False], 'STARTING'),
+        ('endless2', 'quickRestart', [False], 'STARTING'),
     ],
 )
 # fmt: on
