@@ -148,8 +148,6 @@ def test_stop_timeout_shortens_the_wait_for_sigkill(start):
     for seconds in (0, 0.3):
         server.wait_workers()
         assert server.restarter.restartProcessGroup('web', {'stop_timeout': seconds}) is True
-    server.wait_workers()
-    os.kill(server.pids()['web'], signal.SIGKILL)  # or the end of supervisord would wait for it
 
 
 def test_stop_timeout_lengthens_the_wait_for_sigkill_and_leaves_no_trace(start):
