@@ -55,9 +55,8 @@ class Site:
     def __init__(
         self, directory: Path, recipe: Recipe, proxy: Recipe | None = None, redis: bool = False
     ) -> None:
-        ports = free_ports(
-            (*range(10), 97, 98, 99)
-        )  # the processes, and below: nginx's own, redis, the front
+        # the processes, and below: nginx's own, redis, the front
+        ports = free_ports((*range(10), 97, 98, 99))
         self.directory = directory
         self.front = 100 * ports + 99
         self._moved = {
@@ -98,9 +97,8 @@ class Site:
 
     def _write(self, files: dict[str, str]) -> None:
         """The application, its environment, and the files of the page."""
-        self.directory.chmod(
-            0o755
-        )  # php-fpm's and nginx's workers run as another user when this runs as root
+        # php-fpm's and nginx's workers run as another user when this runs as root
+        self.directory.chmod(0o755)
         shutil.copytree(APPS, self.directory / 'app')
         (self.directory / 'app' / 'venv').symlink_to(ENVIRONMENT)
         for name in ('run', 'conf.d'):

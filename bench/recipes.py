@@ -186,9 +186,8 @@ def feeding(trial: Trial, site: Site, lab: Lab) -> Iterator[list[str]]:
     ) as process:
         try:
             yield seen
-            said, _ = process.communicate(
-                timeout=WAIT_SECONDS
-            )  # its standard input ends, and so does it
+            # its standard input ends, and so does it
+            said, _ = process.communicate(timeout=WAIT_SECONDS)
         finally:
             process.kill()
     if process.returncode != 0:

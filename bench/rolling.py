@@ -216,9 +216,8 @@ def load(
         try:
             yield requests
         finally:
-            said, _ = process.communicate(
-                timeout=WAIT_SECONDS
-            )  # its standard input ends, and so does it
+            # its standard input ends, and so does it
+            said, _ = process.communicate(timeout=WAIT_SECONDS)
     requests += [Request(*json.loads(line)) for line in said.splitlines()]
     if process.returncode != 0 or not requests:
         raise LabError(f'the load ended with status {process.returncode}')

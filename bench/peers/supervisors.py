@@ -149,9 +149,8 @@ class Plugin(Stock):
     def by_rpc(self) -> Way:
         """A call from this process, over a connection that is there already."""
         assert self.lab is not None
-        transport = SupervisorTransport(
-            None, None, f'unix://{self.lab.dir}/sock'
-        )  # waits as long as it takes
+        # waits as long as it takes
+        transport = SupervisorTransport(None, None, f'unix://{self.lab.dir}/sock')
         proxy: Any = ServerProxy('http://localhost', transport=transport)
 
         def restart() -> None:
@@ -249,12 +248,8 @@ class S6(Runit):
     """s6-svscan, an s6-supervise for each worker."""
 
     def command(self) -> list[str]:
-        return [
-            tool('s6-svscan'),
-            '-c',
-            '1000',
-            self.make_services(),
-        ]  # its default is 500 services
+        # its default is 500 services
+        return [tool('s6-svscan'), '-c', '1000', self.make_services()]
 
     def ways(self) -> list[Way]:
         loop = ['/bin/sh', '-c', 'for service do s6-svc -r "$service"; done', 'sh']

@@ -85,9 +85,8 @@ class Arena(Server):
         self.thaw()  # what is frozen could not be stopped in good manner
         super().close()
         for process in self.family():
-            kill(
-                process.pid, signal.SIGKILL
-            )  # what a defect has left behind, and children that were to live on
+            # what a defect has left behind, and children that were to live on
+            kill(process.pid, signal.SIGKILL)
 
     # -- the configuration -------------------------------------------------------------------
 

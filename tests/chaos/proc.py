@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 TICKS = os.sysconf('SC_CLK_TCK')
 TAG = 'CHAOS_TAG'  # in the environment of supervisord, and so of everything that comes from it
-LISTENING = {
-    '01': 'listening',
-    '0A': 'listening',
-}  # the state of a unix, and of a TCP socket; see proc(5)
+# the state of a unix, and of a TCP socket; see proc(5)
+LISTENING = {'01': 'listening', '0A': 'listening'}
 
 
 class Process(NamedTuple):

@@ -149,9 +149,8 @@ class Half(Server):
             return answer
         if isinstance(answer, (list, tuple)):
             if all(isinstance(item, dict) and 'status' in item for item in answer):
-                answer = sorted(
-                    answer, key=lambda row: (row['group'], row['name'])
-                )  # they come as they were done
+                # they come as they were done
+                answer = sorted(answer, key=lambda row: (row['group'], row['name']))
             return [self.alike(item) for item in answer]
         if isinstance(answer, dict):
             return {

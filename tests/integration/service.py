@@ -254,9 +254,8 @@ class Service:
                 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
                 contextlib.suppress(OSError),
             ):
-                sender.sendto(
-                    b'STATUS=up\nREADY=1\n', path
-                )  # that nobody listens is no error for sd_notify
+                # that nobody listens is no error for sd_notify
+                sender.sendto(b'STATUS=up\nREADY=1\n', path)
             if self.options.by == 'child':
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 while os.getppid() == parent:  # nobody else would end it

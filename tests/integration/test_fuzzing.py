@@ -96,9 +96,8 @@ def check(server, request, inet=False):
             assert_nothing_touched(server)
     else:
         assert status == UNREADABLE
-        assert (
-            server.post(request.body(STOCK), inet)[0] == UNREADABLE
-        )  # it is not the method that matters
+        # it is not the method that matters
+        assert server.post(request.body(STOCK), inet)[0] == UNREADABLE
         assert_nothing_touched(server)
     assert 'Traceback' not in server.log_text(mark)
     assert server.process.poll() is None

@@ -71,9 +71,8 @@ def test_processes_that_grow_are_restarted_alone_and_together(start, keeper):
 def test_a_process_that_is_still_there_is_not_asked_for_again(start):
     server = start(program(command=f'{sys.executable} {GROWER} %(here)s/size self', count=2))
     server.wait_state()
-    server.proxy().supervisor.stopProcess(
-        'web:1'
-    )  # so that max_unavailable has no room for the other one
+    # so that max_unavailable has no room for the other one
+    server.proxy().supervisor.stopProcess('web:1')
     before = server.pids()
     grow(server, '0', 60)
     with Hand(server, '--memory', 'web=40MB') as hand:

@@ -39,9 +39,8 @@ def test_a_forgotten_rolling_takes_nothing_down(start):
         'ready_timeout': 30.0,
         'from': {'max_unavailable': 'program', 'min_ready': 'default', 'ready_timeout': 'default'},
     }
-    assert (
-        restart['options']['max_unavailable'] == '100%'
-    )  # what the call and the configuration say
+    # what the call and the configuration say
+    assert restart['options']['max_unavailable'] == '100%'
     assert policy(server.restarter.planRestart('web')) == policy(restart)
 
 
@@ -190,6 +189,5 @@ def test_a_count_that_the_group_does_not_have_is_refused(start):
     assert server.restarter.planRestart('web', {'max_unavailable': 4})['total'] == 4
     assert server.restarter.planRestart('web:0', {'max_unavailable': 4})['total'] == 1
     assert server.restarter.planRestart('all', {'max_unavailable': 25})['total'] == 34
-    assert (
-        server.restarter.planRestart('web')['total'] == 4
-    )  # a count of the configuration is no slip
+    # a count of the configuration is no slip
+    assert server.restarter.planRestart('web')['total'] == 4

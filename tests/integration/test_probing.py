@@ -199,9 +199,8 @@ def test_connections_that_nobody_accepts_do_not_hold_supervisord_up(start):
         )
         server.wait_phase(server.only_restart(), 'starting')
         assert server.rpc().supervisor.getState()['statename'] == 'RUNNING'
-        assert not server.restarter.listRestarts()[0][
-            'finished_at'
-        ]  # it was answered before the probe was given up
+        # it was answered before the probe was given up
+        assert not server.restarter.listRestarts()[0]['finished_at']
         assert f'tcp://{at}:8000: no answer yet' in call.result()[0]['text']
         for client in clients:
             client.close()

@@ -32,9 +32,8 @@ def test_retry_restarts_what_failed_or_was_not_reached_and_nothing_else(start):
     first = server.pids()
     assert first['0'] != before['0']
     assert first['2'] == before['2']
-    assert (
-        json.loads(command(server, '--retry', '1', '--json').stdout)['exit_status'] == 1
-    )  # as broken as before
+    # as broken as before
+    assert json.loads(command(server, '--retry', '1', '--json').stdout)['exit_status'] == 1
     (server.dir / 'ok1').touch()
     done = command(server, '--retry', '2', '--timeout', '5m')
     assert done.returncode == 0, done.stderr

@@ -231,9 +231,8 @@ def test_non_ascii_text_in_failures_and_faults(named):
     (entry,) = restarter.restartProcessGroup('zerstört')  # deferred
     assert (entry['group'], entry['name']) == ('zerstört', 'zerstört')
     assert "can't find command '/nonexistent/größer'" in entry['text']
-    fault = named.fault(
-        lambda: restarter.restartProcessGroup('langsam', {'timeout': 0.2})
-    )  # deferred
+    # deferred
+    fault = named.fault(lambda: restarter.restartProcessGroup('langsam', {'timeout': 0.2}))
     assert fault.faultCode == Code.TIMEOUT
     assert 'langsam:späté (' in fault.faultString
     fault = named.fault(lambda: restarter.restartProcessGroup('unauffindbár'))  # at once

@@ -83,10 +83,8 @@ def test_a_cancel_while_a_process_is_being_started_changes_nothing_for_it(begin)
     assert server.restarter.startRestart('web') == '1'
     assert server.wait_finished('1')['state'] == 'cancelled'
     assert server.proxy().subscriber.results() == ['True']
-    assert server.states('web') == {
-        '0': 'RUNNING',
-        '1': 'RUNNING',
-    }  # both were down, and what is down comes back
+    # both were down, and what is down comes back
+    assert server.states('web') == {'0': 'RUNNING', '1': 'RUNNING'}
 
 
 def test_a_cancel_as_soon_as_the_restart_has_begun_leaves_everything_as_it_is(begin):

@@ -67,10 +67,8 @@ TEXTS = (
     'projid_map',
 )
 NO_SUCH_FILE = repr(os.strerror(errno.ENOENT))
-LOW, MOST = (
-    50,
-    2000,
-)  # a descriptor that supervisord lets its children inherit; how many there may be
+# a descriptor that supervisord lets its children inherit; how many there may be
+LOW, MOST = (50, 2000)
 
 
 def text(path: Path) -> str:

@@ -292,11 +292,8 @@ def test_processes_that_were_signalled():
 def test_quotes_are_taken_off_as_a_shell_does():
     server = begun(restart('succeeded', process('0')))
     Ctl(server).run("quickrestart 'w*' \"app:3\" b'")
-    assert server.calls[0] == (
-        'restarter.startRestart',
-        ["'w*'", '"app:3"', "b'"],
-        {},
-    )  # not a shell's line
+    # not a shell's line
+    assert server.calls[0] == ('restarter.startRestart', ["'w*'", '"app:3"', "b'"], {})
     server = begun(restart('succeeded', process('0')))
     Ctl(server).run('quickrestart \'w*\' "app:3"')
     assert server.calls[0] == ('restarter.startRestart', ['w*', 'app:3'], {})

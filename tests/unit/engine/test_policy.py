@@ -240,6 +240,5 @@ def test_a_count_of_the_call_that_no_group_has_is_refused(called, sizes, text):
     with pytest.raises(Refusal) as info:
         refuse_too_many(asked({'max_unavailable': '1'}, {'max_unavailable': called}), sizes)
     assert (info.value.code, info.value.text) == (Code.BAD_OPTION, f'BAD_OPTION: {text}')
-    refuse_too_many(
-        asked({'max_unavailable': str(called)}), sizes
-    )  # of the configuration it is no slip
+    # of the configuration it is no slip
+    refuse_too_many(asked({'max_unavailable': str(called)}), sizes)
