@@ -31,7 +31,8 @@ plugin may have wrapped the same thing before us, may do so while ours is there,
 what it had found, at any time and without a look at what is there by then. Ours is taken off only
 where it is on top; where others have wrapped it, it stays and passes everything on. The next one of
 ours revives it if it can be seen beneath theirs, which is where they used functools.wraps(). If it
-cannot, a new one goes on top, and the former one passes on: at most one of ours acts.
+cannot, a new one goes on top, unless there are many already, and the former one passes on: at most
+one of ours acts.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ import types
 import weakref
 from typing import Any, Callable
 
-# With a plugin that insists on being on top the chain would grow in each turn of the loop. So ours is
-# put there at most so many times between replaced() and undo(), unless it is missed.
-MOST_TIMES = 20
+# With a plugin that insists on being on top the chain would grow in each turn of the loop, and with
+# one that comes and goes with our restarts in each restart; in the end a call of it would be a
+# RecursionError. So at most so many of ours lie in a chain, unless ours is missed.
+MOST_IN_CHAIN = 20
 Function = Callable[..., Any]
 _ABSENT = object()
 
@@ -51,17 +53,19 @@ _ABSENT = object()
 class _StandIn:
     """A function of ours in the place of something: what it passes calls on to, and what it does.
 
-    own: `below` as the object's own attribute, _ABSENT where the object has only inherited it.
-    act: what is called instead of `below`; None: nothing, it passes on.
+    place: the object and the attribute that it was put in. own: `below` as the object's own
+    attribute, _ABSENT where the object has only inherited it. act: what is called instead of
+    `below`; None: nothing, it passes on. covered: it was left with something of others on top.
     """
 
-    def __init__(self, below: Function, own: object) -> None:
-        self.below, self.own = below, own
+    def __init__(self, place: tuple[object, str], below: Function, own: object) -> None:
+        self.place, self.below, self.own = place, below, own
         self.act: Function | None = None
+        self.covered = False
 
 
 # Not attributes of the functions: functools.wraps() of others would copy them.
-_stand_ins: weakref.WeakKeyDictionary[object, _StandIn] = weakref.WeakKeyDictionary()
+_stand_ins: weakref.WeakKeyDictionary[Function, _StandIn] = weakref.WeakKeyDictionary()
 
 
 def replaced(obj: object, name: str, make: Callable[[Function], Function]) -> Replacement:
@@ -76,8 +80,7 @@ class Replacement:
 
     def __init__(self, obj: object, name: str, make: Callable[[Function], Function]) -> None:
         self._obj, self._name, self._make = obj, name, make
-        self._function: object = None  # ours that acts
-        self._times = 0
+        self._function: Function | None = None  # ours that acts
 
     def keep(self, missed: bool = False) -> None:
         """See to it that ours is called: others may have come, or put back what they had found.
@@ -86,12 +89,11 @@ class Replacement:
         missed: it was not called though it should have been, so what is seen is wrong.
         """
         top = self._own()
-        if top is self._function or (self._times >= MOST_TIMES and not missed):
+        if top is self._function:
             return
-        found = None if missed else _topmost(top)
+        found = None if missed else _topmost(top) or self._last_of_many()
         if found is None or found is not self._function:
-            self._rest()
-            self._times += 1
+            self._leave()
             self._function = found or self._wrap()
             stand_in = _stand_ins[self._function]
             stand_in.act = self._make(stand_in.below)
@@ -100,7 +102,7 @@ class Replacement:
         """Take ours off if it is on top; otherwise it passes on from now. Nothing if that is done."""
         if self._function is None:
             return
-        self._rest()
+        self._leave()
         if self._own() is self._function:
             own = _stand_ins[self._function].own
             if own is _ABSENT:
@@ -111,7 +113,7 @@ class Replacement:
 
     def _wrap(self) -> Function:
         below = getattr(self._obj, self._name)
-        stand_in = _StandIn(below, self._own())
+        stand_in = _StandIn((self._obj, self._name), below, self._own())
 
         @functools.wraps(below)
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -121,9 +123,22 @@ class Replacement:
         setattr(self._obj, self._name, function)
         return function
 
-    def _rest(self) -> None:
+    def _last_of_many(self) -> Function | None:
+        """The last of ours that something of others was put on, if there are as many as there may
+        be. What others drop from the chain is gone, so it lies somewhere in it.
+        """
+        here = [
+            function
+            for function, stand_in in _stand_ins.items()
+            if stand_in.covered and stand_in.place == (self._obj, self._name)
+        ]
+        return here[-1] if len(here) >= MOST_IN_CHAIN else None
+
+    def _leave(self) -> None:
+        """Ours passes on from now, wherever in the chain it is."""
         if self._function is not None:
-            _stand_ins[self._function].act = None
+            stand_in = _stand_ins[self._function]
+            stand_in.act, stand_in.covered = None, self._own() is not self._function
 
     def _own(self) -> object:
         return vars(self._obj).get(self._name, _ABSENT)

@@ -14,7 +14,7 @@ import pytest
 
 from supervisor_restarter.programs import host
 from supervisor_restarter.server import hooks
-from supervisor_restarter.server.hooks import MOST_TIMES, replaced
+from supervisor_restarter.server.hooks import MOST_IN_CHAIN, replaced
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / 'supervisor_restarter'
@@ -172,7 +172,7 @@ def test_ours_goes_on_top_where_it_was_missed(place):
 
 def test_with_one_that_insists_on_being_on_top_there_is_an_end_unless_ours_is_missed(place):
     hook = replaced(place, 'poll', ours)
-    for _ in range(3 * MOST_TIMES):
+    for _ in range(3 * MOST_IN_CHAIN):
         wrap(place, visibly=False)
         hook.keep()
     told = call(place)
@@ -182,6 +182,34 @@ def test_with_one_that_insists_on_being_on_top_there_is_an_end_unless_ours_is_mi
     assert call(place)[:2] == ['ours', 'theirs']
     hook.undo()
     assert 'ours' not in call(place)
+
+
+def test_one_that_insists_on_being_on_top_makes_no_chain_longer_in_restart_after_restart(place):
+    for _ in range(3 * MOST_IN_CHAIN):
+        hook = replaced(place, 'poll', ours)
+        for _ in range(3):
+            if call(place)[0] != 'theirs':
+                wrap(place, visibly=False)
+            hook.keep()
+        assert call(place).count('ours') == 1
+        hook.undo()
+        assert 'ours' not in call(place)
+    assert call(place).count('theirs') <= 2 * MOST_IN_CHAIN
+
+
+def test_one_that_comes_and_goes_politely_and_unseen_makes_no_chain_longer(place):
+    """It takes its own off only where that is on top, as we do."""
+    for _ in range(3 * MOST_IN_CHAIN):
+        hook = replaced(place, 'poll', ours)
+        found = wrap(place, visibly=False)
+        theirs = vars(place)['poll']
+        hook.keep()
+        assert call(place).count('ours') == 1
+        if vars(place)['poll'] is theirs:
+            place.poll = found
+        hook.undo()
+        assert 'ours' not in call(place)
+    assert call(place).count('theirs') <= MOST_IN_CHAIN
 
 
 def test_the_documentation_stays(place):
