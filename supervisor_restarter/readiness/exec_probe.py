@@ -136,7 +136,10 @@ class ExecProbe(Question):
         """Keep the last bytes of what the command has said."""
         if self._stderr is None:
             return
-        more = self._stderr.read(most)  # None: nothing has come
+        try:
+            more = self._stderr.read(most)  # None: nothing has come
+        except OSError:
+            more = b''  # out of finish() it would end supervisord
         if more == b'':
             self._deafen()
         self._said = (self._said + (more or b''))[-MOST_READ:]

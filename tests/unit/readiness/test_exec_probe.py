@@ -344,3 +344,14 @@ def test_a_loop_that_cannot_read_goes_on(asked):
     assert not command.readable()
     assert not command.done
     command.close()
+
+
+def test_supervisord_lives_on_where_the_last_words_cannot_be_read(asked):
+    """finish() is called by supervisord itself, which an exception would end."""
+    command = asked.begin('true')
+    directory = os.open('/', os.O_RDONLY)  # to read it is an OSError
+    os.dup2(directory, command._stderr.fileno())
+    os.close(directory)
+    command.finish(*os.waitpid(command._pid, 0))
+    asked.loop.pidhistory.clear()
+    assert (command.ready, command.error) == (True, '')
