@@ -134,9 +134,14 @@ def is_local(path: str) -> bool:
             mounts = [line.split() for line in file]
     except OSError:
         return False
-    kinds = {_unescaped(fields[4]): fields[fields.index('-') + 1] for fields in mounts}
-    above = [point for point in kinds if os.path.commonpath([point, path]) == point]
-    return bool(above) and kinds[max(above, key=len)] in LOCAL
+    above = [m for m in mounts if os.path.commonpath([_unescaped(m[4]), path]) == _unescaped(m[4])]
+    known = {number for number, *_ in above}
+    # From mount to mount, as the kernel goes: one may cover others that are further down the path.
+    here, kind = '', ''
+    while entered := [m for m in above if (m[1] if m[1] in known - {m[0]} else '') == here]:
+        mount = min(entered, key=lambda m: len(_unescaped(m[4])))
+        here, kind = mount[0], mount[mount.index('-') + 1]
+    return kind in LOCAL
 
 
 def _unescaped(point: str) -> str:

@@ -232,6 +232,9 @@ MOUNTED = """\
 33 32 0:33 / /mnt/remote/inner rw - overlay overlay rw
 34 22 0:34 / /mnt/covered rw - tmpfs tmpfs rw
 35 34 0:35 / /mnt/covered rw - nfs server:/x rw
+36 22 0:36 / /mnt/above/below rw - tmpfs tmpfs rw
+37 22 0:37 / /mnt/above rw - nfs server:/y rw
+38 37 0:38 / /mnt/above/disk rw - ext4 /dev/sdc rw
 """
 
 
@@ -245,6 +248,8 @@ MOUNTED = """\
         ('/mnt/remote/inner/x', True),
         ('/mnt/remote/innermost', False),
         ('/mnt/covered/x', False),
+        ('/mnt/above/below/x', False),
+        ('/mnt/above/disk/x', True),
     ],
 )
 def test_network_and_user_space_file_systems_are_not_local(monkeypatch, tmp_path, path, expected):
