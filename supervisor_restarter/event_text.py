@@ -31,8 +31,9 @@ REMOTE_COMMUNICATION = 'REMOTE_COMMUNICATION'
 def header(struct: Mapping[str, Any]) -> str:
     """The first line for a restart's struct, without its end; see Job.struct()."""
     return (
-        f'id:{struct["id"]} groupname:{",".join(map(word, struct["groups"]))} total:{struct["total"]} '
-        f'done:{struct["done"]} failed:{struct["failed"]} lowest_ready:{struct["lowest_ready"]} '
+        f'id:{struct["id"]} groupname:{",".join(map(word, struct["groups"]))} '
+        f'total:{struct["total"]} done:{struct["done"]} failed:{struct["failed"]} '
+        f'lowest_ready:{struct["lowest_ready"]} '
         f'duration:{struct["duration"]:.3f} killed:{struct["killed"]}'
     )
 

@@ -146,8 +146,7 @@ def _called(groups: Groups, homes: Homes, name: str) -> list[Match] | None:
         return [Match(group, process, False, False) for group, process in _pairs(groups)]
     group, colon, process = name.partition(':')
     if group in groups and process in ('', '*'):
-        # The one process of a program without numprocs is named as its group is: 'nginx' means
-        # both.
+        # The one process of a program without numprocs has its group's name: 'nginx' means both.
         single = not colon and list(groups[group]) == [group]
         return [Match(group, member, True, single) for member in groups[group]]
     if colon and process in groups.get(group, ()):

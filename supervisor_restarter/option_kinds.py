@@ -1,7 +1,7 @@
 """What kinds of values options take: seconds, counts, flags and so on.
 
-The configuration file gives text, XML-RPC gives values: text is turned into a value first, then both
-go through the same check.
+The configuration file gives text, XML-RPC gives values: text is turned into a value first, then
+both go through the same check.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ METHOD = Kind(
 
 
 def checked(name: str, kind: Kind, value: Any) -> Any:
-    """`value` in its normal form; Refusal BAD_OPTION naming `name`, the value and what is allowed."""
+    """`value` in its normal form; Refusal BAD_OPTION naming it, `name` and what is allowed."""
     if not kind.accepts(value):
         raise Refusal(
             Code.BAD_OPTION, f'{name} = {shown(value)} is not allowed: it must be {kind.allowed}'

@@ -1,8 +1,8 @@
 """The options of a restart: what they are, what is allowed, where they come from.
 
 An option is declared once, in DECLARED, with the kind of value that it takes (option_kinds.py). It
-comes from the configuration of supervisord or from a call; what is set in neither has the default of
-Options.
+comes from the configuration of supervisord or from a call; what is set in neither has the default
+of Options.
 """
 
 from __future__ import annotations

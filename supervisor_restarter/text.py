@@ -1,4 +1,4 @@
-"""Text that is safe to show, whatever it came from: on a terminal, in logs, in events and in XML."""
+"""Text that is safe to show, wherever it came from: on a terminal, in logs, events and XML."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import reprlib
 from collections.abc import Iterable
 from typing import Any
 
-# Python reads a codec from a file when it is first used, and by then there may be no descriptors
-# left.
+# Python reads a codec from a file when it is first used. By then no descriptors may be left.
 codecs.lookup('unicode_escape')
 
 MOST_NAMED = 10  # names in one message

@@ -1,3 +1,1 @@
-"""Decides what happens in an operation; operation.py is where to begin. Pure: nothing of Supervisor, no
-input or output, no clock.
-"""
+"""Decides what happens in an operation; begin with operation.py. Pure: no Supervisor, no clock."""

@@ -59,6 +59,6 @@ def spread(members: Iterable[Member], options: Options, now: float) -> None:
 
 
 def waves(count: int, factor: int) -> Iterable[int]:
-    """The wave (0, 1, ...) of each of `count` processes when they are spread evenly over `factor`."""
+    """The wave (0, 1, ...) of each of `count` processes, spread evenly over `factor` waves."""
     number = max(1, min(factor, count))
     return (index * number // count for index in range(count))

@@ -1,4 +1,4 @@
-"""What the user of a restart should know before it begins: the warnings of a plan, line by line. Pure."""
+"""What the user of a restart should know before it begins: the warnings of a plan. Pure."""
 
 from __future__ import annotations
 

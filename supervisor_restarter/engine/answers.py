@@ -74,8 +74,8 @@ def failures(operation: Operation) -> list[dict[str, Any]]:
 
 
 def outcome(operation: Operation) -> list[dict[str, Any]]:
-    """The same as failures() for an operation that is over: what became of those that were pending at
-    the timeout.
+    """As failures(), for an operation that is over: what became of those that were pending at the
+    timeout.
     """
     pending = {id(member) for member, _ in operation.pending}
     late = 'it was ready only after the timeout'

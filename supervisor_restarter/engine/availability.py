@@ -1,4 +1,4 @@
-"""max_unavailable: which processes may be taken down while enough of their group stay ready. Pure."""
+"""max_unavailable: who may be taken down while enough of the group stay ready. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The batches of a plan: which processes go down together, when at the soonest, and for how long. Pure."""
+"""The batches of a plan: which processes go down together, when, and for how long. Pure."""
 
 from __future__ import annotations
 
@@ -101,8 +101,7 @@ def _rolling(
     # What is in hand: when each can be ready again, and its batch; the first is the soonest.
     in_hand = sorted((_back(0.0, c, options), 0) for c in down)
     for candidate in sorted(up, key=lambda c: (turn_at[id(c)], c.seen is Seen.READY)):
-        # One that is not ready costs no availability, but no more than are allowed are in hand at
-        # once.
+        # One that is not ready costs no availability, but never are more in hand than are allowed.
         room = allowed - lost if candidate.seen is Seen.READY else allowed
         after, batch = turn_at[id(candidate)], -1
         if scouting(options) and found:

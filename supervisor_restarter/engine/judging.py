@@ -7,8 +7,7 @@ from enum import Enum
 
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.phases import ENDS, SETTLED, Phase, Seen
-from supervisor_restarter.faults import Code
+from supervisor_restarter.engine.phases import ENDS, SETTLED, Phase
 
 
 class State(str, Enum):
@@ -71,12 +70,3 @@ def verdict(members: list[Member]) -> tuple[State, str]:
         return State.CANCELLED, GROUP_GONE
     failed = any(member.code is not None for member in members)
     return State.FAILED if failed else State.SUCCEEDED, ''
-
-
-def failure_code(before: Phase, seen: Seen) -> Code:
-    """What kind of failure it is that a process in the phase `before` is seen so."""
-    if seen is not Seen.UNKNOWN:
-        return Code.START_FAILED
-    if before in (Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING):
-        return Code.START_FAILED
-    return Code.STOP_FAILED if before is Phase.STOPPING else Code.BAD_STATE

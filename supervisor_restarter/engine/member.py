@@ -1,4 +1,4 @@
-"""One process in an operation: what is seen of it at a moment, and what was measured so far. Pure."""
+"""One process in an operation: what is seen of it now, and what was measured so far. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Member:
     """One process in an operation, with what was measured of it (monotonic times).
 
     policy: what holds for it, None: what the options of the operation say. refused: why its group
-    is not restarted.
+    is not restarted. followed: what was seen when `phase` was last decided, and that phase.
     """
 
     match: Match
@@ -60,7 +60,6 @@ class Member:
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
-    # what was looked at when `phase` was last decided
     followed: tuple[Observation | None, Phase] | None = None
     code: Code | None = None  # set: this process counts as failed
     error: str = ''

@@ -6,8 +6,9 @@ tells it what is seen and what time it is, and carries out what it orders:
     begin(now, look)           once: it leaves the queue. Each process is left alone, is in hand
                                already because it is down, or waits for its wave (admission.py)
     step(now, look)            again and again. 1. What is seen of each process takes it to its next
-                               phase, perhaps with an order (phases.py: one table). 2. Is all of it
-                               settled, or its time over (judging.py)? 3. Whose turn is it (turns.py)?
+                               phase (phases.py: one table), perhaps with an order, and is noted
+                               down (transitions.py). 2. Is all of it settled, or its time over
+                               (judging.py)? 3. Whose turn is it (turns.py)?
     for member in orders():    what is to be done: STOP, START or SIGNAL
         ... the caller does it ...
         performed(member, now, failure, pid)      how it went; only now the phase changes
@@ -53,7 +54,7 @@ from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State, 
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import DOWN, Order, Phase, Seen, after, follow
 from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.engine.progress import enter, started
+from supervisor_restarter.engine.transitions import enter, started
 from supervisor_restarter.engine.turns import Turns
 from supervisor_restarter.engine.waking import LONGEST_RETURN, LONGEST_WAVERING
 from supervisor_restarter.faults import Code
@@ -173,7 +174,7 @@ class Operation:
             self._finish_if_settled()
 
     def wake_at(self) -> float | None:
-        """The monotonic time of the next thing that happens without a child's exit; None: nothing."""
+        """The monotonic time of what comes next without a child's exit; None: nothing does."""
         if self.finished:
             return None
         times = [self._deadline(), *(self.turns.until if self.taking_down else ())]

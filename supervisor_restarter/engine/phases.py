@@ -5,7 +5,7 @@ decides only there. Besides, the operation as a whole calls a process's turn (WA
 TO_SIGNAL) and takes it back as long as nothing was done, gives up on those not reached (-> SKIPPED)
 and on what takes too long, has no room or could not be carried out (-> FAILED); see operation.py.
 
-    WAITING --its turn--> DUE --stop--> STOPPING --has exited--> STOPPED --start--> STARTING --> READY
+    WAITING --its turn--> DUE --stop--> STOPPING --exit--> STOPPED --start--> STARTING --> READY
     WAITING --its turn--> TO_SIGNAL --signal--> SIGNALLED --ready again--> READY
 
 A process that is down when its turn comes goes from DUE to STARTING at once; the second line is for

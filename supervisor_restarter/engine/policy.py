@@ -112,13 +112,13 @@ def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options
     }
     every = {name: [each[name] for each in held.values()] for name in VARIABLES}
     summary = {
-        # of equally strict ones a program's: the others may change, and it would still hold
+        # Of equally strict ones a program's: the others may change, and it would still hold.
         'max_unavailable': min(
             every['max_unavailable'],
             key=lambda one: (allowed_of(one.value, len(said)), one.origin != PROGRAM),
         ),
         'min_ready': max(every['min_ready'], key=lambda one: one.value),
-        # 0: no limit
+        # 0 is no limit, and so the longest.
         'ready_timeout': max(every['ready_timeout'], key=lambda one: one.value or math.inf),
     }
     strictest = summary['max_unavailable'].value
@@ -130,7 +130,7 @@ def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options
 
 
 def _held(name: str, said: Mapping[str, Any], options: Options) -> Held:
-    """What holds for a process whose program says this, before others of its group are looked at."""
+    """What holds for a process whose program says this, whatever the others of its group say."""
     origin = options.origin.get(name, DEFAULT)
     if origin != CALL and name in said:
         return Held(said[name], PROGRAM)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.judging import PENDING, failure_code, is_over, is_settled, prospect
+from supervisor_restarter.engine.judging import PENDING, is_over, is_settled, prospect
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import ENDS, SETTLED, Phase, Seen
+from supervisor_restarter.engine.transitions import failure_code
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 

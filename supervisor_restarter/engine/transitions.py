@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.judging import failure_code
 from supervisor_restarter.engine.member import Failure, Member
 from supervisor_restarter.engine.phases import RENEWED, Phase, Seen
 from supervisor_restarter.faults import Code
@@ -34,6 +33,15 @@ def enter(member: Member, phase: Phase, goal: Goal, options: Options, now: float
         member.ready_at = now
         member.new_pid = member.observed.pid or member.new_pid
     return None
+
+
+def failure_code(before: Phase, seen: Seen) -> Code:
+    """What kind of failure it is that a process in the phase `before` is seen so."""
+    if seen is not Seen.UNKNOWN:
+        return Code.START_FAILED
+    if before in (Phase.STOPPED, Phase.STARTING, Phase.READY, Phase.WAVERING):
+        return Code.START_FAILED
+    return Code.STOP_FAILED if before is Phase.STOPPING else Code.BAD_STATE
 
 
 def started(member: Member, goal: Goal, now: float, pid: int) -> None:
