@@ -7,8 +7,9 @@ from enum import IntEnum
 from typing import Any
 
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.judging import NOT_REACHED
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import NOT_REACHED, Operation, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
 from supervisor_restarter.faults import Code, text_of
 from supervisor_restarter.text import listed

@@ -56,11 +56,11 @@ from supervisor_restarter.engine.phases import DOWN, Order, Phase, Seen, after, 
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.transitions import enter, started
 from supervisor_restarter.engine.turns import Turns
-from supervisor_restarter.engine.waking import LONGEST_RETURN, LONGEST_WAVERING
+from supervisor_restarter.engine.waking import LONGEST_RETURN
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
-__all__ = ['GROUP_GONE', 'LONGEST_WAVERING', 'NOT_REACHED', 'Look', 'Operation', 'State']
+__all__ = ['Look', 'Operation', 'State']
 
 Look = Callable[[Member], Optional[Observation]]  # None: the process is no longer there
 

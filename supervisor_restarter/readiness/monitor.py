@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from supervisor_restarter.engine.member import Observation
-from supervisor_restarter.engine.operation import LONGEST_WAVERING
 from supervisor_restarter.engine.phases import UP, Seen
+from supervisor_restarter.engine.waking import LONGEST_WAVERING
 from supervisor_restarter.programs.host import ServerOptions, Subprocess
 from supervisor_restarter.readiness import procfs
 from supervisor_restarter.readiness.exec_probe import ExecProbe, Identities

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.judging import GROUP_GONE
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import GROUP_GONE, Operation
+from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.planning import plan, warnings
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.programs.obstacles import Obstacles

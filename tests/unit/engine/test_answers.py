@@ -10,8 +10,9 @@ from supervisor.xmlrpc import Faults
 from supervisor_restarter.client.structs import Process
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.judging import NOT_REACHED
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import NOT_REACHED, Operation, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match

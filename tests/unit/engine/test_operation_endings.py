@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.judging import GROUP_GONE
 from supervisor_restarter.engine.member import (
     RESTARTED_BY_OTHERS,
     STOPPED_LATER,
     TAKEN_OVER,
     Failure,
 )
-from supervisor_restarter.engine.operation import GROUP_GONE, Operation, State
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options

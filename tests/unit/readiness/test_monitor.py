@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from supervisor_restarter.engine.member import Observation
-from supervisor_restarter.engine.operation import LONGEST_WAVERING
 from supervisor_restarter.engine.phases import UP, Seen
+from supervisor_restarter.engine.waking import LONGEST_WAVERING
 from supervisor_restarter.readiness import monitor, procfs
 from supervisor_restarter.readiness.monitor import (
     ANSWER,
