@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.survey import Candidate, Survey, by_group, policy_of
 from supervisor_restarter.options import Options
@@ -13,7 +14,7 @@ from supervisor_restarter.text import listed, printable
 def malformed(known: Survey) -> Iterator[str]:
     """What is wrong with what the programs say of their restarts, and what follows from it."""
     everyone = [*known.candidates, *known.neighbours]
-    for text, names in _same((c.malformed, c) for c in everyone if c.malformed):
+    for text, names in gathered((c.malformed, c.member) for c in everyone if c.malformed):
         if known.hopeless:
             yield f'this restart would be refused: {names}: {text}'
         else:
@@ -44,7 +45,7 @@ def all_at_once(
 
 def doubts(candidates: Iterable[Candidate]) -> Iterator[str]:
     """What may go wrong with single processes, those of the same trouble in one line."""
-    for text, names in _same((text, c) for c in candidates for text in _doubts_of(c)):
+    for text, names in gathered((text, c.member) for c in candidates for text in _doubts_of(c)):
         yield f'{names}: {text}'
 
 
@@ -68,9 +69,9 @@ def _doubts_of(candidate: Candidate) -> Iterator[str]:
         yield 'with autorestart=false nobody starts it if it dies later'
 
 
-def _same(troubles: Iterable[tuple[str, Candidate]]) -> Iterator[tuple[str, str]]:
+def gathered(troubles: Iterable[tuple[str, Member]]) -> Iterator[tuple[str, str]]:
     """Each trouble once, with the names of the processes that have it."""
     names: dict[str, list[str]] = {}
-    for text, candidate in troubles:
-        names.setdefault(text, []).append(candidate.member.namespec)
+    for text, member in troubles:
+        names.setdefault(text, []).append(member.namespec)
     return ((text, listed(concerned)) for text, concerned in names.items())

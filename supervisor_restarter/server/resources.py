@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.advice import gathered
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import SETTLED
 from supervisor_restarter.engine.survey import Candidate, Survey, survey
@@ -27,7 +28,6 @@ from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.processes import Handle, Processes
-from supervisor_restarter.text import listed
 
 
 class Party(NamedTuple):
@@ -128,13 +128,10 @@ class Resources:
         """What is wrong with what the programs of these groups say of their restarts, in lines that
         name the processes; those of the same trouble in one line.
         """
+        malformed, hold = self._processes.malformed, self._processes.hold
         everyone = self.members(self._processes.others(groups, []))
-        troubles = {
-            member: self._processes.malformed(self._processes.hold(member.match))
-            for member in everyone
-        }
-        for text in dict.fromkeys(filter(None, troubles.values())):
-            names = listed(member.namespec for member in everyone if troubles[member] == text)
+        troubles = ((malformed(hold(member.match)), member) for member in everyone)
+        for text, names in gathered((text, member) for text, member in troubles if text):
             yield f'{names}: {text}'
 
     # -- while it lasts ----------------------------------------------------------------------
