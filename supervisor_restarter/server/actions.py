@@ -77,7 +77,7 @@ class Actions:
         if handle.config is not process.config:
             process.config = handle.config  # it has exited: its own stopwaitsecs holds again
         if process.pid and self._pids.get(process.pid) is not handle.obituary:
-            # that of a process before: others have started this one
+            # That of a process before: others have started this one.
             handle.obituary = None
 
     # -- orders ------------------------------------------------------------------------------
@@ -114,14 +114,14 @@ class Actions:
         """
         handle.signalled_at = time.monotonic()
         if handle.monitor:
-            # before the signal: the answer may be there at once
+            # Before the signal: the answer may be there at once.
             handle.monitor.signalled(handle.signalled_at)
         message = self._guarded('signal', lambda: handle.process.signal(signal_number(name)))
         self._expect_exit(handle)
         return Failure(Code.STOP_FAILED, message) if message else None
 
     def start_idle(self, handle: Handle, obstacles: Obstacles) -> Failure | None:
-        """As start(), for a process that was down before; it is not tried where that would do harm."""
+        """As start(), for a process that was down before; not tried where that would do harm."""
         why = obstacles.harm(handle.process)
         if why:
             text = f'not tried, for it cannot be started: {why}'
@@ -191,7 +191,7 @@ class Actions:
         except Exception as error:  # noqa: BLE001
             self._supervisord.options.logger.warn(f'restarter: {name} failed: {error!r}')
             return printable(f'{type(error).__name__}: {error}'.rstrip())
-        # kill() returns a whole traceback, whose last line says what happened
+        # kill() returns a whole traceback, whose last line says what happened.
         if isinstance(result, str) and result.strip():
             return printable(result.strip().splitlines()[-1])
         return ''

@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple
 
 
 class Clock(NamedTuple):
-    """monotonic: seconds, for deadlines. wall: seconds since the epoch, for what users are shown."""
+    """monotonic: seconds, for deadlines. wall: seconds since 1970, for what users are shown."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time

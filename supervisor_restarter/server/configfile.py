@@ -33,9 +33,9 @@ class ConfigurationFiles:
         self._marks = {path: _mark(path) for path in _files(options)}
 
     def warning(self) -> str:
-        """That a restart does not apply what was changed; '' if nothing was, or it cannot be told."""
+        """That a restart does not apply what was changed; '' if nothing is known to be."""
         if getattr(self._options, 'process_group_configs', None) is not self._groups:
-            return ''  # somebody had supervisord read them again, nobody knows when
+            return ''  # they were read again, and it is not known when
         changed = [
             printable(path)
             for path, mark in self._marks.items()
@@ -46,8 +46,8 @@ class ConfigurationFiles:
         names, they = listed(changed), 'it' if len(changed) == 1 else 'them'
         have = f'file {names} has' if len(changed) == 1 else f'files {names} have'
         return (
-            f'the configuration {have} changed since supervisord read {they}; a restart does not apply that '
-            '(supervisorctl update does)'
+            f'the configuration {have} changed since supervisord read {they}; '
+            'a restart does not apply that (supervisorctl update does)'
         )
 
 

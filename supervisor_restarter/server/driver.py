@@ -18,7 +18,7 @@ from supervisor_restarter.server.processes import Processes
 from supervisor_restarter.server.resources import Party, Resources
 
 SLICE = 0.01  # seconds of work in one turn of the loop; other clients are served in between
-# seconds after which a process that cannot be signalled yet is looked at again
+# Seconds after which a process that cannot be signalled yet is looked at again.
 EXEC_POLL_SECONDS = 0.005
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 
@@ -110,7 +110,7 @@ class Driver:
         if member.order is Order.START and not member.old_pid:
             failure = self._actions.start_idle(handle, obstacles)
         elif member.order is Order.START:
-            # it ran: better an attempt of Supervisor's than none
+            # It ran: better an attempt of Supervisor's than none.
             failure = self._actions.start(handle)
         elif member.order is Order.SIGNAL:
             failure = self._actions.signal(handle, options.signal)
@@ -126,7 +126,7 @@ class Driver:
     def cancel(self, job: Job) -> None:
         """Have nothing further taken down; nothing if the result is certain already."""
         if job.acting:
-            # by a subscriber that is told of what is being done; that is to be noted first
+            # By a subscriber that is told of what is being done; that is to be noted first.
             job.to_cancel = True
             return
         job.to_cancel = False

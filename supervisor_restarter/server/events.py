@@ -14,7 +14,6 @@ from supervisor import events
 
 from supervisor_restarter import event_text
 from supervisor_restarter.engine import answers
-from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
 from supervisor_restarter.programs.host import Logger
 from supervisor_restarter.server.job import Job
@@ -75,13 +74,10 @@ for _name, _event in zip(
 
 
 def announce(job: Job, logger: Logger) -> None:
-    """Tell all subscribers that the restart has begun or, when it is not running any more, that it
-    is over.
+    """Tell all subscribers that the restart has begun or, if it does not run any more, is over.
 
     Other plugins may have subscribed to it: what they raise is logged, and harms no restart.
     """
-    if job.operation.goal is not Goal.RESTART:
-        return
     try:
         events.notify(EVENT_OF[job.operation.state](job))
     except Exception:

@@ -1,30 +1,55 @@
 """Replacing something of Supervisor's for a while, beside other plugins that do the same.
 
-Everything of ours that is hooked into Supervisor (what | when | how it is taken back | why; also in docs/hooks.md):
+Everything of ours that is hooked into Supervisor, also in docs/hooks.md (what | when
+    | how it is taken back
+    | why):
 
-options.poller.poll | while a restart runs | Replacement.undo() in loop.py | the loop sleeps no longer than it may
-signal.set_wakeup_fd, and a pipe in get_socket_map() | while a restart runs | the former descriptor is set again
-    unless there is a newer one, loop.py | SIGCHLD ends the loop's sleep
-stopProcess, stopProcessGroup, stopAllProcesses of Supervisor's RPC interface | while a restart runs, if heed_stops |
-    Replacement.undo() in stop_calls.py | a stop is heard also while the process is being stopped already
-last_writable_check of HTTP channels | when there is news for clients that wait | set by the channel itself the next
-    time, loop.py | deferred answers are asked for at once
-sockets and pipes in get_socket_map() | while a probe is asked; from the first `notify` on | closed, and forgotten by
-    the poller, probe.py, exec_probe.py and notify.py | answers, and READY=1
-options.pidhistory: a command of ours | while an `exec:` probe runs | by supervisord, once it is reaped,
-    exec_probe.py | supervisord reaps it like its other children
-process.config, options.pidhistory | while a process is held | its own again, actions.py and fast_spawn.py |
-    stopwaitsecs, NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
-events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reload | events.clear(), plugin.py |
-    what is wrong with RESTARTER_READY and its kin is logged before the first restart
-events.subscribe: SupervisorStoppingEvent | until a reload | events.clear(), plugin.py | restarts end with supervisord
-supervisord.restarter_service | until a reload | goes with the object, plugin.py | all HTTP servers share one engine
-xmlrpclib.Marshaller.dispatch | for good | the key is a class of ours, ascii_text.py | text that is not ASCII
-os.register_at_fork | for good | does nothing while no restart runs, loop.py | a child does not write to our pipe
-events.register: GROUP_RESTART... | for good | the names are ours, events.py | [eventlistener:x] may subscribe to them
-options.usage, options.logger.warn | the configuration is bad | supervisord exits, plugin.py | its error names the key
-controller.complete, controller.do_help, controller.default | in supervisorctl | never, ctlplugin.py | the names of
-    groups, help, and which of our commands may have been meant
+options.poller.poll | while a restart runs
+    | Replacement.undo() in loop.py
+    | the loop sleeps no longer than it may
+signal.set_wakeup_fd, and a pipe in get_socket_map() | while a restart runs
+    | the former descriptor is set again unless there is a newer one, loop.py
+    | SIGCHLD ends the loop's sleep
+stopProcess, stopProcessGroup, stopAllProcesses of Supervisor's RPC interface | while a restart
+    runs, if heed_stops
+    | Replacement.undo() in stop_calls.py
+    | a stop is heard also while the process is being stopped already
+last_writable_check of HTTP channels | when there is news for clients that wait
+    | set by the channel itself the next time, loop.py
+    | deferred answers are asked for at once
+sockets and pipes in get_socket_map() | while a probe is asked; from the first `notify` on
+    | closed, and forgotten by the poller, probe.py, exec_probe.py and notify.py
+    | answers, and READY=1
+options.pidhistory: a command of ours | while an `exec:` probe runs
+    | by supervisord, once it is reaped, exec_probe.py
+    | supervisord reaps it like its other children
+process.config, options.pidhistory | while a process is held
+    | its own again, actions.py and fast_spawn.py
+    | stopwaitsecs, NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
+events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reload
+    | events.clear(), plugin.py
+    | what is wrong with RESTARTER_READY and its kin is logged before the first restart
+events.subscribe: SupervisorStoppingEvent | until a reload
+    | events.clear(), plugin.py
+    | restarts end with supervisord
+supervisord.restarter_service | until a reload
+    | goes with the object, plugin.py
+    | all HTTP servers share one service
+xmlrpclib.Marshaller.dispatch | for good
+    | the key is a class of ours, ascii_text.py
+    | text that is not ASCII
+os.register_at_fork | for good
+    | does nothing while no restart runs, loop.py
+    | a child does not write to our pipe
+events.register: GROUP_RESTART... | for good
+    | the names are ours, events.py
+    | [eventlistener:x] may subscribe to them
+options.usage, options.logger.warn | the configuration is bad
+    | supervisord exits, plugin.py
+    | its error names the key
+controller.complete, controller.do_help, controller.default | in supervisorctl
+    | never, ctlplugin.py
+    | the names of groups, help, and which of our commands may have been meant
 
 What is replaced by name on the server, and is to be put back, is replaced by replaced(). Another
 plugin may have wrapped the same thing before us, may do so while ours is there, and may put back
@@ -69,7 +94,7 @@ _stand_ins: weakref.WeakKeyDictionary[Function, _StandIn] = weakref.WeakKeyDicti
 
 
 def replaced(obj: object, name: str, make: Callable[[Function], Function]) -> Replacement:
-    """Have make(below) called instead of obj.name until undo(), which passes calls on to `below`."""
+    """Have make(below) called instead of obj.name, until undo(); `below` is what was there."""
     replacement = Replacement(obj, name, make)
     replacement.keep()
     return replacement
@@ -99,7 +124,7 @@ class Replacement:
             stand_in.act = self._make(stand_in.below)
 
     def undo(self) -> None:
-        """Take ours off if it is on top; otherwise it passes on from now. Nothing if that is done."""
+        """Take ours off if it is on top, else have it pass calls on; nothing if that is done."""
         if self._function is None:
             return
         self._leave()

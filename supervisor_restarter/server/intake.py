@@ -87,4 +87,5 @@ class Intake:
 
     def _of_files(self) -> list[str]:
         """The warning about changed configuration files, if there is one."""
-        return [warning] if (warning := self._files.warning()) else []
+        warning = self._files.warning()
+        return [warning] if warning else []

@@ -1,4 +1,4 @@
-"""What all methods of the interface have in common: how they are called, refuse, and answer late."""
+"""What all methods of the interface share: how they are called, refuse, and answer late."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def published(method: Method) -> Method:
             signature.bind(self, *args)
         except TypeError:
             raise RPCError(Faults.INCORRECT_PARAMETERS) from None
-        # also what is answered at once may become part of a deferred answer, that of a multicall
+        # Also what is answered at once may become part of a deferred answer, that of a multicall.
         return plain(self._guarded(functools.partial(method, self, *args)))
 
     return call  # type: ignore[return-value]

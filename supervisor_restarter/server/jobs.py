@@ -12,9 +12,9 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.text import shown
 
-# restarts that wait for others; each is looked at in every turn, and takes memory
+# Restarts that wait for others; each is looked at in every turn, and takes memory.
 MOST_QUEUED = 100
-# starts and stops that are watched to their end though nothing is left to be ordered
+# Starts and stops that are followed to their end though nothing is left to be ordered.
 MOST_WATCHED = 10
 
 

@@ -24,8 +24,9 @@ class Journal:
 
     def begins(self, job: Job) -> None:
         """The job has begun."""
-        text = f'begins: {len(job.operation.members)} processes'
-        self.note(job, f'{text} ({described})' if (described := job.described()) else text)
+        options = job.described()
+        options = f' ({options})' if options else ''
+        self.note(job, f'begins: {len(job.operation.members)} processes{options}')
         self._tell(job)
 
     def ends(self, job: Job) -> None:

@@ -31,8 +31,8 @@ from supervisor_restarter.server.hooks import Replacement, replaced
 _attached: set[int] = set()
 os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1) if _attached else None)
 
-# What clients can cost is bounded: of more waiting ones than this, those with the most time left are
-# told up to a second late. Not the latest to come: clients that asked for months and went away
+# What clients can cost is bounded: of more waiting ones than this, those with the most time left
+# are told up to a second late. Not the latest to come: clients that asked for months and went away
 # would keep all others out.
 MOST_ALARMS = 1000
 # In one turn the loop asks a dispatcher at most twice whether it is readable.
@@ -159,11 +159,11 @@ class Reactor:
     def forget_closed(self) -> None:
         """Have the poller forget the descriptors of processes that were reaped in this turn.
 
-        To be called before a process is spawned. Supervisor leaves it to the next poll() to find out
-        that they are closed, and never spawns between reap() and poll(). We do, and the pipes and
-        log files of a new process take the numbers of the old ones: a log file that is polled for
-        reading wakes the loop without end, and so does the writing end of a stdin that the program
-        closes.
+        To be called before a process is spawned. Supervisor leaves it to the next poll() to find
+        out that they are closed, and never spawns between reap() and poll(). We do, and the pipes
+        and log files of a new process take the numbers of the old ones: a log file that is polled
+        for reading wakes the loop without end, and so does the writing end of a stdin that the
+        program closes.
         """
         options = self._supervisord.options
         poller = options.poller

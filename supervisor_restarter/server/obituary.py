@@ -19,8 +19,8 @@ class Obituary:
     reason of a failed start would be unknown. Everything else is the process's own.
 
     kill_at: the wall clock's time at which Supervisor sends SIGKILL, once the process is being
-    stopped; killed: it has. config_after: what is to be the process's config again after its end, while
-    a copy stands in for it.
+    stopped; killed: it has. config_after: what is to be the process's config again after its end,
+    while a copy stands in for it.
     """
 
     def __init__(self, process: Subprocess) -> None:
@@ -62,5 +62,5 @@ def expected(process: Subprocess, pids: dict[int, Reaped]) -> Obituary | None:
     known = pids.get(process.pid)
     if known is process:
         known = pids[process.pid] = Obituary(process)
-    # two jobs may watch one process
+    # It may be another job's: two jobs may hold one process.
     return known if isinstance(known, Obituary) else None

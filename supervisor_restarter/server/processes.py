@@ -47,7 +47,7 @@ YOUNG = 10.0
 # A process that was sent a signal counts as ready again only after its startsecs, or so many
 # seconds: to die of it takes a moment.
 TIME_TO_DIE = 0.2
-# supervisord's transition() wants *more* than startsecs to have passed
+# Seconds: supervisord's transition() wants *more* than startsecs to have passed.
 JUST_AFTER = 0.001
 # Asked again and again about the same programs; see readiness().
 _parsed = lru_cache(maxsize=4096)(parse)
@@ -144,7 +144,7 @@ class Processes:
             kill_at = None if obituary is None else obituary.kill_at
             if kill_at is None or process.delay == kill_at:
                 due = _monotonic(process.delay)
-            # else what SIGKILL did not end at once is no matter of exactness
+            # Else SIGKILL has not ended it at once, and a second more or less does not matter.
         elif seen is Seen.READY and handle.signalled_at is not None:
             survived = handle.signalled_at + max(TIME_TO_DIE, process.config.startsecs)
             if time.monotonic() < survived:
@@ -265,7 +265,7 @@ class Processes:
 
     @staticmethod
     def obstacle(handle: Handle, obstacles: Obstacles) -> Failure | None:
-        """Failure START_FAILED for a process that is to be stopped and could not be started again."""
+        """Failure START_FAILED if the process, once stopped, could not be started again."""
         why = obstacles.of(handle.process)
         text = f'left as it is, for it could not be started again: {why}'
         return Failure(Code.START_FAILED, text) if why else None

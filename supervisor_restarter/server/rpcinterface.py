@@ -123,8 +123,10 @@ class RestarterNamespaceRPCInterface(Interface):
         There is no time limit unless `timeout` is set in the configuration or in options. Faults:
         BAD_GROUP, BAD_OPTION, BUSY.
 
-        @param array names      Names, as for quickStop; what was stopped on purpose as for quickRestart.
-        @param struct options   Options for this restart, as for restartProcessGroup; may be left out.
+        @param array names      Names, as for quickStop; what was stopped on purpose as for
+                                quickRestart.
+        @param struct options   Options for this restart, as for restartProcessGroup; may be left
+                                out.
         @return string id       The id of the restart, for the methods below.
         """
         taken = with_call(self._defaults, options)
@@ -139,13 +141,13 @@ class RestarterNamespaceRPCInterface(Interface):
 
         @param string id        The id of the restart.
         @return struct restart  id, groups, state (queued, running, succeeded, failed, cancelled,
-                                timed_out), version, requested_at, started_at, finished_at, duration,
-                                options, total, done, failed, killed, lowest_ready, policies (as in
-                                a plan), warnings (strings: those of its plan, when it was asked
-                                for), and processes: structs {group, name, phase, old_pid, new_pid,
-                                stop_seconds, stop_limit (seconds until SIGKILL), down_seconds,
-                                ready_seconds, error, killed (it ran into that limit), note (what is
-                                to be said of it and is no error)}.
+                                timed_out), version, requested_at, started_at, finished_at,
+                                duration, options, total, done, failed, killed, lowest_ready,
+                                policies (as in a plan), warnings (strings: those of its plan, when
+                                it was asked for), and processes: structs {group, name, phase,
+                                old_pid, new_pid, stop_seconds, stop_limit (seconds until SIGKILL),
+                                down_seconds, ready_seconds, error, killed (it ran into that limit),
+                                note (what is to be said of it and is no error)}.
         """
         return self._service.get(id).struct()
 
@@ -159,7 +161,8 @@ class RestarterNamespaceRPCInterface(Interface):
         @param int version      Answer as soon as the restart's version is greater than this; for a
                                 version that lies in the future, as soon as the restart has ended.
         @param double seconds   Answer after so many seconds even if nothing has changed. A restart
-                                that has finished is answered at once, as nothing will change any more.
+                                that has finished is answered at once, as nothing will change any
+                                more.
         @return struct restart  The restart, as getRestart returns it.
         """
         job = self._service.get(id)
@@ -196,8 +199,8 @@ class RestarterNamespaceRPCInterface(Interface):
         to be retried), BAD_GROUP (nothing of it exists any more), BAD_OPTION, BUSY.
 
         @param string id        The id of the restart.
-        @param struct options   Options, as for startRestart, that come before those of that restart (of
-                                which only_running does not hold any more); may be left out.
+        @param struct options   Options, as for startRestart, that come before those of that restart
+                                (of which only_running does not hold any more); may be left out.
         @return string id       The id of the new restart.
         """
         return self._service.retry(id, options).id

@@ -19,7 +19,7 @@ supervisord has served its clients and reaped its children, and before it sleeps
                   |                  Driver --> Actions.attend()       each process, once: the only
                   |                    |                               look at Supervisor's objects
                   |                    |--> Operation.step(now, look)  the engine decides
-                  |                    `--> Actions.start(), stop()    its orders, for 0.01 s of work
+                  |                    `--> Actions.start(), stop()   its orders, for 0.01 s of work
                   |                  finished? --> history, a line in the log, an event
                   |--> the queue: begin what is free now, end what is too late
                   `--> seconds until the next turn is wanted, which ends the loop's sleep
@@ -85,9 +85,9 @@ class Service:
     """The restarts of one supervisord, however many HTTP servers it has."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
         self._jobs, self._intake, self._driver = parts.jobs, parts.intake, parts.driver
         self._resources, self._reactor = parts.resources, parts.reactor
+        self._stop_requests, self._leaving = parts.stop_requests, parts.leaving
         self._journal, self._clock = parts.journal, parts.clock
 
     # -- what clients ask --------------------------------------------------------------------
@@ -117,8 +117,7 @@ class Service:
             return job
         self._begin(job, party)
         if goal is Goal.STOP:
-            # all of it at once, for a start or restart that comes in the same turn is the newer
-            # will
+            # All of it at once: a start or restart that comes in the same turn is the newer will.
             self._driver.advance(job, self._clock.monotonic(), math.inf)
         return job
 
@@ -131,7 +130,7 @@ class Service:
         return self._jobs.newest_first()
 
     def cancel(self, wanted: Any) -> None:
-        """Cancel the restart with that id; Refusal NO_SUCH_RESTART, or BAD_STATE if it has ended."""
+        """Cancel the restart; Refusal NO_SUCH_RESTART, or BAD_STATE if it has ended."""
         job = self.get(wanted)
         if job.operation.finished:
             raise Refusal(
@@ -191,7 +190,7 @@ class Service:
             return 0.0
 
     def _turn(self) -> float | None:
-        if self._parts.leaving():
+        if self._leaving():
             self._abandon_all(SHUTTING_DOWN)
             return 0.0
         self._attach()  # others may have thrown ours away
@@ -295,10 +294,10 @@ class Service:
 
     def _attach(self) -> None:
         self._reactor.attach()
-        if self._parts.stop_requests is not None:
-            self._parts.stop_requests.install()
+        if self._stop_requests is not None:
+            self._stop_requests.install()
 
     def _detach(self) -> None:
         self._reactor.detach()
-        if self._parts.stop_requests is not None:
-            self._parts.stop_requests.remove()
+        if self._stop_requests is not None:
+            self._stop_requests.remove()

@@ -24,7 +24,8 @@ from supervisor.xmlrpc import Faults, RPCError
 from supervisor_restarter.programs.host import Subprocess, Supervisor
 from supervisor_restarter.server.hooks import Replacement, replaced
 
-# The processes that are to be stopped, as (group, name); returns those that a restart has taken down.
+# Takes the processes that are to be stopped, as (group, name); returns those of them that a restart
+# has taken down.
 Heed = Callable[[Iterable[tuple[str, str]]], 'set[tuple[str, str]]']
 TakenDown = dict[tuple[str, str], Subprocess]  # what a restart has taken down
 

@@ -120,12 +120,6 @@ def test_what_was_pending_at_the_timeout_is_named_with_what_became_of_it(receive
     assert received[0][1].splitlines()[1:] == [f'web:1 {line}']
 
 
-def test_quick_stops_and_starts_are_no_restarts(received):
-    announce(run(State.SUCCEEDED, Goal.STOP))
-    announce(run(State.SUCCEEDED, Goal.START))
-    assert received == []
-
-
 def test_what_a_subscriber_raises_is_logged():
     def bad(event):
         raise RuntimeError('of another plugin')

@@ -671,9 +671,9 @@ def test_an_error_that_no_job_is_to_blame_for_ends_all_of_them_and_nothing_that_
     following = []
     web.on_event[(jobs[0].id, 'cancelled')] = lambda: following.append(web.ask('web'))
     web.to(0.05)
-    web.service._parts = web.service._parts._replace(leaving=lambda: 1 / 0)
+    web.service._leaving = lambda: 1 / 0
     web._turn()
-    web.service._parts = web.service._parts._replace(leaving=lambda: False)
+    web.service._leaving = lambda: False
     assert [state(job) for job in jobs] == ['cancelled', 'cancelled']
     assert 'ZeroDivisionError' in web.lines[2]
     web.end()
