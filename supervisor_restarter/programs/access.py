@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 MOST_LINKS = 40  # in one path, as for the kernel
-# File systems on which the permission bits are the last word. Elsewhere others decide: a server, a
-# daemon.
+# File systems on which the permission bits are the last word; elsewhere a server decides, or a daemon.
 # fmt: off
 LOCAL = {
     'ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'jfs', 'reiserfs', 'bcachefs', 'tmpfs',

@@ -61,7 +61,7 @@ def _script(head: bytes) -> Needs:
 
 
 def _loader(head: bytes) -> str:
-    """The path of the loader, '' if there is none, or the program is for another kind of machine."""
+    """The path of the loader; '' if there is none, or the program is for another machine."""
     if head[4:7] + head[18:20] != _this_machine():
         return ''
     word, at_table, at_sizes, at_place = LAYOUTS[head[4]]

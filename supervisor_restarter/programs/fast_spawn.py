@@ -59,7 +59,7 @@ def fast_spawn(process: Subprocess) -> int | None:
 
 
 def own_spawn(process: Subprocess) -> int | None:
-    """process.spawn() with Supervisor's own fork, which leaves nothing open behind where it fails."""
+    """process.spawn() with Supervisor's own fork; where it fails, nothing is left open."""
     return process.spawn() if unreviewed(process) else _spawn_with(process, Keeper(process))
 
 
@@ -167,8 +167,7 @@ class Starter(Keeper):
         except OSError as error:
             if error.filename == filename:
                 raise self._failure(f"couldn't exec {argv[0]}", error) from None
-            # before it changes the directory, Supervisor's child becomes the user; this one does it
-            # after
+            # Supervisor's child becomes the user before it changes the directory; this one after.
             if error.filename == config.directory is not None and (
                 config.uid is None or error.errno in ABSENT
             ):

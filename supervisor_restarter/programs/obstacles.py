@@ -174,7 +174,7 @@ class Obstacles:
     # -- questions ---------------------------------------------------------------------------
 
     def _look(self, path: str, uid: int | None) -> tuple[os.stat_result | None, str]:
-        """What is at the path, or why there is nothing for that user; neither if it is not known."""
+        """What is at the path, or why the user finds nothing there; neither if it is not known."""
         try:
             return os.stat(path), ''
         except OSError as error:
