@@ -59,8 +59,8 @@ class NotifySocket:
                 raise OSError(f'notify: no socket could be made: {error}') from error
         if for_others and not open_to_all(self._directory):
             raise OSError(
-                f'notify: programs of other users cannot reach {self.path}, and there is no better place: '
-                f'let everybody enter $TMPDIR or one of {", ".join(ELSEWHERE)}'
+                f'notify: programs of other users cannot reach {self.path}, and there is no better '
+                f'place: let everybody enter $TMPDIR or one of {", ".join(ELSEWHERE)}'
             )
 
     def _make(self) -> None:
@@ -75,7 +75,7 @@ class NotifySocket:
         enter_loop(self._options, self, self._socket)
 
     def close(self) -> None:
-        """Close and remove the socket; nothing if that is done. No process is waited for any more."""
+        """Close and remove the socket; nothing if that is done. No process is waited for then."""
         self._ready.clear()
         if self._socket is not None:
             leave_loop(self._options, self, self._socket)
@@ -147,7 +147,7 @@ class NotifySocket:
                 self._believe(_sender(extra))
 
     def _believe(self, sender: int) -> None:
-        """Note READY=1 of the nearest process above the sender that is waited for, if there is one."""
+        """Note READY=1 of the nearest process above the sender that is waited for, if any is."""
         for pid in lineage(sender):
             if pid in self._ready:
                 self._ready[pid] = True

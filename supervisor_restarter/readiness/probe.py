@@ -167,13 +167,12 @@ class ConnectProbe(Question):
         except OSError:
             return False  # the event was meant for a former owner of the number
         if peer == sock.getsockname():
-            # TCP connects a socket to itself when its own port, which is picked at random, is the
-            # one asked for.
+            # TCP connects a socket to itself when its own port, picked at random, is that one.
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         return True
 
     def _refused(self, error: OSError) -> None:
-        # with localhost it is the first refusal that counts: many machines have no IPv6
+        # With localhost it is the first refusal that counts: many machines have no IPv6.
         self._refusal = self._refusal or _os_reason(error)
         self._let_go()
 

@@ -16,7 +16,7 @@ from typing import Union
 from supervisor_restarter.readiness.spec import Spec
 
 MOST_ANCESTORS = 32  # how far up a lineage is followed
-# So many are looked at, some 20 ms of supervisord's time. Then it cannot be told.
+# So many are looked at, which takes supervisord some 20 ms; then it cannot be told.
 MOST_DESCRIPTORS = 4000
 LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
 ACCEPTING = 0x10000  # the flag SO_ACCEPTCON in /proc/net/unix

@@ -73,7 +73,7 @@ def _parse(text: str) -> Spec:
     if separator and kind == 'unix':
         return Spec(text, kind, ((socket.AF_UNIX, _path(rest)),))
     if separator and kind == 'http+unix':
-        # the first ':/' ends the path of the socket; what is asked for may have another
+        # The first ':/' ends the path of the socket; what is asked for may have another.
         path, _, target = rest.partition(':/')
         if path.endswith(':'):
             raise ValueError(
