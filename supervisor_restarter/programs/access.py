@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 MOST_LINKS = 40  # in one path, as for the kernel
-# File systems on which the permission bits are the last word; elsewhere a server decides, or a daemon.
+# File systems whose permission bits are the last word; elsewhere a server or a daemon decides.
 # fmt: off
 LOCAL = {
     'ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'jfs', 'reiserfs', 'bcachefs', 'tmpfs',
