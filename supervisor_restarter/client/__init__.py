@@ -1,1 +1,1 @@
-"""The part outside of supervisord: supervisorctl_restart_group, and the commands of supervisorctl."""
+"""The part outside of supervisord: the command, and what supervisorctl gets of ours."""

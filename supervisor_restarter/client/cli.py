@@ -185,7 +185,7 @@ def print_json(screen: Screen, result: dict[str, Any]) -> int:
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Whether a command line that may be full of mistakes has --json in it, or a beginning of it."""
+    """Whether a command line, which may be full of mistakes, has --json in it, or its beginning."""
     options = argv[: argv.index('--')] if '--' in argv else argv
     return any(len(word) > 2 and '--json'.startswith(word) for word in options)
 
@@ -219,7 +219,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(exc.code or 0)
     screen.error(error)
     if wants_json(argv):
-        print_json(
-            screen, results.refused(command.restart_id if command is not None else '', problem)
-        )
+        restart_id = command.restart_id if command is not None else ''
+        print_json(screen, results.failed(restart_id, str(problem), problem.status, problem.code))
     return int(problem.status)

@@ -102,7 +102,7 @@ class RestartOptions(ClientOptions):
 
     def realize(self, args: Sequence[str]) -> None:
         ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=COMMAND_NAME)
-        # supervisorctl sets `interactive` also where no words are given
+        # Not `interactive`: ClientOptions sets that also where no words are given.
         self.shell = self._wants_shell()
         self.args = [sendable(word) for word in self.args]
         self._check()
@@ -206,8 +206,8 @@ class RestartOptions(ClientOptions):
             self.getServerProxy()
         except ValueError:
             self.usage(
-                f'{without_password(str(self.serverurl))!r} is not a URL of the form http://host:port or '
-                'unix:///path'
+                f'{without_password(str(self.serverurl))!r} is not a URL of the form '
+                'http://host:port or unix:///path'
             )
         return Client(lambda: self.getServerProxy().restarter, self.serverurl)
 
@@ -216,11 +216,10 @@ class RestartOptions(ClientOptions):
         try:
             return ClientOptions.read_config(self, fp)
         except (configparser.Error, UnicodeError) as exc:
-            # their texts quote the file's lines
-            lines = [str(line) for line, _ in getattr(exc, 'errors', [])] or [
-                str(getattr(exc, 'lineno', ''))
-            ]
-            where = f' in line {", ".join(lines)}' if lines[0] else ''
+            # Their texts quote the file's lines.
+            lines = [str(line) for line, _ in getattr(exc, 'errors', [])]
+            numbers = ', '.join(lines) or str(getattr(exc, 'lineno', ''))
+            where = f' in line {numbers}' if numbers else ''
             raise ValueError(
                 f'could not read config file {fp}: {type(exc).__name__}{where}'
             ) from None
@@ -233,11 +232,9 @@ class RestartOptions(ClientOptions):
 
     def get_plugins(self, parser: Any, factory_key: str, section_prefix: str) -> list[Any]:
         """supervisorctl's plugins, where there will be a shell to use them."""
-        return (
-            list(ClientOptions.get_plugins(self, parser, factory_key, section_prefix))
-            if self._wants_shell()
-            else []
-        )
+        if not self._wants_shell():
+            return []
+        return list(ClientOptions.get_plugins(self, parser, factory_key, section_prefix))
 
     def version(self, dummy: object) -> None:
         self.screen.text(f'{__version__}\n')

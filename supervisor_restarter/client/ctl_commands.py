@@ -1,8 +1,8 @@
 """What our commands in supervisorctl do: the calls to the server, and the lines about them.
 
-All of it is addressed to the supervisord that supervisorctl is connected with at present. quickstart,
-quickstop and quickrestart ask its restarter interface and, where there is none, make Supervisor's
-own calls (stock_calls.py).
+All of it is addressed to the supervisord that supervisorctl is connected with at present.
+quickstart, quickstop and quickrestart ask its restarter interface and, where there is none, make
+Supervisor's own calls (stock_calls.py).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class CtlCommands:
 
     def _follow(self, title: str, begin: Callable[[Client], str], warn: bool = False) -> Restart:
         """A restart by the server: shows how it goes, returns how it ended. Ctrl-C ends the
-        watching only.
+        waiting only.
 
         begin: begins it, or finds it, and returns its id. warn: show the warnings of its plan.
         """

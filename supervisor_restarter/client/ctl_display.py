@@ -41,7 +41,7 @@ class Display:
             self._lose()
 
     def line(self, text: str) -> None:
-        """One line, with escapes for what could do things to a terminal or is not in its encoding."""
+        """One line, with escapes for what is not harmless to a terminal, or not in its encoding."""
         if self._lost:
             return
         encoding = getattr(self._ctl.stdout, 'encoding', None) or 'utf-8'

@@ -12,8 +12,7 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import of_word
 from supervisor_restarter.spelling import closest, did_you_mean
 
-# Anything like a number: one that is not allowed is to be refused as such, and not looked for as a
-# name.
+# Anything like a number: one that is not allowed is to be refused, and not looked for as a name.
 LIKE_A_NUMBER = re.compile(r'-?[0-9.]+%?')
 # What `rolling` takes besides -> key of the server's options struct.
 TIME_OPTIONS = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
@@ -28,7 +27,7 @@ def words_of(arg: str) -> list[str]:
 
 
 def without_code(text: str) -> str:
-    """The text of a fault without its name before it: supervisorctl's users do not deal in codes."""
+    """The text of a fault without its name: supervisorctl's users do not deal in codes."""
     name, colon, rest = text.partition(': ')
     return rest if colon and name in Code.__members__ else text
 

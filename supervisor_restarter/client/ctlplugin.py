@@ -166,7 +166,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
     # -- completion --------------------------------------------------------------------------
 
     def complete(self, text: str, state: int, line: str | None = None) -> str | None:
-        """The completion number `state` of `text`; readline asks for 0, 1, ... until there is None."""
+        """Completion number `state` of `text`; readline asks for 0, 1, ... until there is None."""
         if line is None:
             import readline
 
@@ -192,8 +192,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
         words: dict[str, None] = {}
         for info in self.ctl._get_complete_info():
             group, name = info['group'], info['name']
-            # As supervisorctl does: the one process of a group of its name is completed to that
-            # name.
+            # As supervisorctl does: a group's one process that has its name is completed to that.
             alone = name == group and ':' not in text
             forms = [name] if alone else [f'{group}:', f'{group}:*', f'{group}:{name}']
             words.update(dict.fromkeys(forms))

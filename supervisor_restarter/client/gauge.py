@@ -13,11 +13,12 @@ from supervisor_restarter.text import printable
 TICK = 1.0
 # The bar itself is left so many columns, however long its title is.
 NARROWEST = 10
+SHORTEST_HEAD = 8  # characters of a title's head; where there is no room for so many, it has none
 COLUMNS = 80  # of a terminal that does not tell
 
 
 class Title:
-    """What stands before the bar: `head` is cut first where there is no room for all, then `rest`."""
+    """What stands before the bar; where there is no room for it, `head` is cut, and then `rest`."""
 
     def __init__(self, head: str, rest: str = '') -> None:
         self._head = printable(head)
@@ -33,11 +34,9 @@ class Title:
         if not self._rest:
             return _cut(self._head, room)
         for_head = room - len(self._rest) - 2
-        return (
-            f'{_cut(self._head, for_head)}: {self._rest}'
-            if for_head >= 8
-            else _cut(self._rest, room)
-        )
+        if for_head < SHORTEST_HEAD:
+            return _cut(self._rest, room)
+        return f'{_cut(self._head, for_head)}: {self._rest}'
 
 
 def _cut(text: str, room: int) -> str:
@@ -107,10 +106,8 @@ class Gauge:
             columns = os.get_terminal_size(self._stream.fileno()).columns or COLUMNS
         except (OSError, ValueError):
             columns = COLUMNS
-        # 1: tqdm leaves the last column free
-        return max(
-            NARROWEST, columns - 1 - NARROWEST - len(f' || {self._total}/{self._total} [00:00:00]')
-        )
+        rest = len(f' || {self._total}/{self._total} [00:00:00]')
+        return max(NARROWEST, columns - 1 - NARROWEST - rest)  # 1: tqdm leaves the last one free
 
     def _guarded(self, act: Callable[[], object]) -> None:
         if not self._lost:

@@ -1,5 +1,5 @@
-"""A restart in motion, as the command shows it: a bar or a line per process, and at the end what could
-not be told before.
+"""A restart in motion, as the command shows it: a bar or a line per process, and at the end what
+could not be told before.
 
 The texts are made in wording.py; what is decided here is which of them are new.
 """

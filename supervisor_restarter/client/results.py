@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from supervisor_restarter.client.client import ClientError
-
 # The times of a restart. XML-RPC has no null: what is not set is '' there.
 TIMESTAMPS = ('requested_at', 'started_at', 'finished_at')
 
@@ -27,10 +25,6 @@ def failed(restart_id: str, error: str, status: int, code: int = 0) -> dict[str,
     """
     known = {'id': restart_id} if restart_id else {}
     return {**known, 'error': error, 'code': code or None, 'exit_status': int(status)}
-
-
-def refused(restart_id: str, error: ClientError) -> dict[str, Any]:
-    return failed(restart_id, str(error), error.status, error.code)
 
 
 def _plain(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""Standard output and standard error of the command. Nothing that is printed can end the command, or
-tell the terminal to do anything.
+"""Standard output and standard error of the command: nothing that is printed can end it, or tell
+the terminal to do anything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Colour(Enum):
 
 
 class Screen:
-    """Standard output and standard error, so that nothing that is printed can end the command.
+    """Where the command prints.
 
     Characters the terminal's encoding lacks come out as escapes. When standard output is no longer
     read (`| head`), the rest is dropped: the restart goes on all the same, and so does the waiting
@@ -63,11 +63,10 @@ class Screen:
 
     def error(self, line: str, colour: Colour = Colour.BAD) -> None:
         """One line on standard error, control characters escaped."""
-        if (
-            self._stderr is not None
-            and _write(self._stderr, _painted(self._stderr, line, colour) + '\n') is not None
-        ):
-            self._stderr = None
+        if self._stderr is not None:
+            painted = _painted(self._stderr, line, colour)
+            if _write(self._stderr, painted + '\n') is not None:
+                self._stderr = None
 
     def hint(self, line: str) -> None:
         """One line on standard error, if that is a terminal: programs that read it get nothing."""
@@ -77,13 +76,13 @@ class Screen:
 
 def _painted(stream: TextIO | None, line: str, colour: Colour) -> str:
     line = printable(line)
-    if colour is Colour.PLAIN or stream is None or not has_colours(stream):
+    if colour is Colour.PLAIN or stream is None or not _has_colours(stream):
         return line
     return f'\x1b[{colour.value}m{line}\x1b[0m'
 
 
-def has_colours(stream: TextIO) -> bool:
-    """Whether it is a terminal that has colours, and whose user wants them (https://no-color.org)."""
+def _has_colours(stream: TextIO) -> bool:
+    """Whether it is a terminal with colours, and its user wants them (https://no-color.org)."""
     return (
         stream.isatty()
         and os.environ.get('TERM', 'dumb') != 'dumb'

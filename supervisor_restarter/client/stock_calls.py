@@ -1,4 +1,4 @@
-"""Carries out a Quick on a server: the requests, the pauses between them, and Ctrl-C in the middle."""
+"""Carries out a Quick on a server: the requests, the pauses between them, Ctrl-C in the middle."""
 
 from __future__ import annotations
 

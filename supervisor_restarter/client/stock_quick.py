@@ -1,4 +1,4 @@
-"""What quickstart, quickstop and quickrestart do next, when Supervisor's own calls are all there is.
+"""What quickstart, quickstop and quickrestart do next, where there are only Supervisor's own calls.
 
 Nothing here talks to a server, waits or prints. The caller (stock_calls.py) repeats, until `over`:
 
@@ -88,7 +88,7 @@ class Quick:
 
     @classmethod
     def of(cls, verb: Verb, names: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> Quick:
-        """The command for the processes that `names` stand for; Refusal if they stand for nothing."""
+        """The command for the processes that `names` stand for; Refusal if there are none."""
         tasks, reports = [], []
         for match, info in _resolved(names, infos):
             first = _first(verb, match, info['statename'])
@@ -168,11 +168,9 @@ class Quick:
         told = {spec for one in self._known for spec in (f'{one[0]}:{one[1]}', make_namespec(*one))}
         if self.verb is Verb.RESTART or told.issuperset(names):
             return ''
-        states, fault = (
-            (STOPPABLE, Faults.ALREADY_STARTED)
-            if self.verb is Verb.START
-            else (STARTABLE, Faults.NOT_RUNNING)
-        )
+        states, fault = STARTABLE, Faults.NOT_RUNNING
+        if self.verb is Verb.START:
+            states, fault = STOPPABLE, Faults.ALREADY_STARTED
         try:
             found = _resolved(names, self._infos or look())
         except Refusal:

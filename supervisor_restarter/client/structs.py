@@ -1,4 +1,4 @@
-"""What the server answers: restarts, their processes and plans, as structs whose shape is checked."""
+"""What the server answers: restarts, their processes and plans, in structs of a checked shape."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ class Waiting:
         self._since = since
 
     def text(self, now: float) -> str:
-        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' if there
-        is none, or not for long.
+        """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' if
+        there is none, or not for long.
 
         What stops comes before what starts: the next one's turn may depend on it, and it may end
         with a SIGKILL.
@@ -46,8 +46,7 @@ class Waiting:
             p for p in self._restart['processes'] if (p['group'], p['name']) == (group, name)
         )
         limit = process.get('stop_limit') or self._restart['options'].get('stop_timeout')
-        more = len(self._since) - 1
         of = f' of {limit:.0f}' if limit and phase == 'stopping' else ''
-        return f'{namespec(process)} {phase} for {seconds:.0f} s{of}' + (
-            f' and {more} more' if more else ''
-        )
+        others = len(self._since) - 1
+        more = f' and {others} more' if others else ''
+        return f'{namespec(process)} {phase} for {seconds:.0f} s{of}{more}'

@@ -50,8 +50,8 @@ def settled(process: Process) -> bool:
 
 
 def may_change(process: Process, restart: Restart) -> bool:
-    """Whether what became of it is known at the end only: a client that has stopped it meanwhile may
-    start it again.
+    """Whether what became of it is known at the end only: a client that has stopped it meanwhile
+    may start it again.
     """
     # Nothing is said of what is left alone on purpose.
     said = process['error'] or process.get('note', '')
@@ -59,17 +59,14 @@ def may_change(process: Process, restart: Restart) -> bool:
 
 
 def remark(process: Process) -> str:
-    """What is to be said of the process that is no error, such as how long its stop took; mostly
-    ''.
-    """
+    """What is to be said of it and is no error, such as how long its stop took; mostly ''."""
     note = process.get('note', '')
     if note:
         return note
     if process.get('killed'):
         return f'killed after {process["stop_seconds"]:.1f} s'
-    return (
-        f'stopped in {process["stop_seconds"]:.1f}s' if process['stop_seconds'] >= LONG_STOP else ''
-    )
+    seconds = process['stop_seconds']
+    return f'stopped in {seconds:.1f}s' if seconds >= LONG_STOP else ''
 
 
 def process_line(process: Process) -> str:
@@ -82,7 +79,7 @@ def fate(process: Process) -> str:
     phase, error = process['phase'], process['error']
     if phase == 'ready':
         return _ready(process)
-    # an error says how long a stop took, if that matters
+    # An error says how long a stop took, if that matters.
     said = '; '.join(filter(None, [error, process.get('note', '')]))
     if phase == 'failed':
         return f'ERROR ({said or "no reason given"})'
@@ -135,7 +132,8 @@ def summary(restart: Restart) -> str:
     left = phases.count('skipped')
     done = 'restarted' if restart['options'].get('method', 'restart') == 'restart' else 'signalled'
     return (
-        f'{groups(restart)}: {done} {processes(phases.count("ready"))} in {restart["duration"]:.2f}s, '
+        f'{groups(restart)}: {done} {processes(phases.count("ready"))} '
+        f'in {restart["duration"]:.2f}s, '
         + (f'{left} left alone, ' if left else '')
         + f'at least {restart["lowest_ready"]} of {restart["total"]} ready throughout'
         + ''.join(f', {text}' for text in _killed(restart))
