@@ -16,13 +16,13 @@ from supervisor_restarter.text import printable
 
 LISTENER_NAME = 'supervisor_restart_listener'
 
-
 RULES: list[tuple[str, str, Callable[[str], Any], str]] = [
     (
         '--memory',
         'NAME=SIZE',
         rules.memory_rule,
-        'restart processes that use more memory than SIZE (in KB, MB or GB), with all their children',
+        'restart processes that use more memory than SIZE (in KB, MB or GB), with all their '
+        'children',
     ),
     (
         '--age',

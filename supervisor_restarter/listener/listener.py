@@ -75,12 +75,10 @@ class Listener:
         self._measure = measure
         self._say = say
         self._dry_run = dry_run
-        # What --when still has to see to: of each rule the events that came and the groups that
-        # they were about.
+        # What --when still has to see to: of each rule the events that came, with their groups.
         self._pending: dict[When, dict[Event, frozenset[str]]] = {when: {} for when in whens}
         self._tried_at = 0.0  # monotonic
-        # Rules of which it was said that an event is not obeyed.
-        self._warned: set[When] = set()
+        self._warned: set[When] = set()  # rules of which it was said that an event is not obeyed
         # What is said once, for as long as it holds: at this tick, and at the one before.
         self._said: set[object] = set()
         self._said_before: set[object] = set()
@@ -141,8 +139,7 @@ class Listener:
         now = time.monotonic()
         pids = self._book.to_measure(everything)
         sizes = self._measure(pids) if pids else {}
-        # Whatever the configuration's defaults are: it takes a new process, and one that is down is
-        # started.
+        # Whatever the configuration's defaults are: it takes a new process, also for what is down.
         options = {**self._options, 'method': RESTART, 'only_running': False}
         for wish in self._book.due(everything, sizes, now):
             if self._ask(wish.names, wish.why, options) is None:

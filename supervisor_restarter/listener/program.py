@@ -61,26 +61,27 @@ def make(argv: Sequence[str] | None, environment: Mapping[str, str]) -> Listener
     """
     made = parser()
     options = made.parse_args(argv)
-    watched = [*options.memory, *options.age, *options.fatal]
-    if not watched and not options.when:
+    rules = [*options.memory, *options.age, *options.fatal]
+    if not rules and not options.when:
         made.error('give a rule: --memory, --age, --fatal or --when')
     measure = _measuring(options, made)
     if not environment.get('SUPERVISOR_SERVER_URL'):
         made.error(
-            'SUPERVISOR_SERVER_URL is not set: this program is run by a supervisord, as [eventlistener:x], that '
-            'has a [unix_http_server] or an [inet_http_server]'
+            'SUPERVISOR_SERVER_URL is not set: this program is run by a supervisord, as '
+            '[eventlistener:x], that has a [unix_http_server] or an [inet_http_server]'
         )
-    said = [f'--{rule.kind} {rule.text}' for rule in watched]
+    said = [f'--{rule.kind} {rule.text}' for rule in rules]
     said += [f'--when {when.event}={when.target}' for when in options.when]
     say(f'rules: {" ".join(said)}{" (dry run)" if options.dry_run else ""}')
     for event in {when.event for when in options.when} - vars(EventTypes).keys() - set(EVENT_NAMES):
         say(
-            f'--when {event}: neither Supervisor nor the restarter has such an event; does another plugin?'
+            f'--when {event}: neither Supervisor nor the restarter has such an event; '
+            'does another plugin?'
         )
     return Listener(
         Supervisord(environment),
         options.when,
-        RuleBook(watched),
+        RuleBook(rules),
         {'max_unavailable': options.max_unavailable, 'if_busy': 'fail'},
         measure,
         say,
@@ -99,8 +100,7 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
             # An event whose listener dies before it has answered is given to the next one; so a
             # stop signal, perhaps of the very restart that is asked for, waits until then.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-            # Of a pool that subscribes to EVENT and TICK_5, say, Supervisor sends each TICK_5
-            # twice.
+            # To a pool that subscribes to EVENT and TICK_5, say, Supervisor sends TICK_5 twice.
             if not event.serial or event.serial != before:
                 listener.obey(event)
             before = event.serial
@@ -111,8 +111,7 @@ def run(listener: Listener, stdin: TextIO, stdout: TextIO) -> int:
         return Exit.FAILED
     except BrokenPipeError:  # supervisord is gone
         with contextlib.suppress(OSError):
-            # or Python would try to flush it once more at the end, and exit with 120
-            stdout.close()
+            stdout.close()  # or Python would flush it once more at the end, and exit with 120
         return Exit.OK
 
 

@@ -1,8 +1,9 @@
 """What follows from the rules that look at processes: --memory, --age and --fatal. Pure.
 
 At each tick the RuleBook gets what supervisord and the machine say of the processes, and answers
-with wishes: restarts to ask for. What must not be asked for twice it remembers by the process's pid.
-Everything else it sees again at the next tick, so a listener that was killed goes on where it was.
+with wishes: restarts to ask for. What must not be asked for twice it remembers by the process's
+pid. Everything else it sees again at the next tick, so a listener that was killed goes on where it
+was.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from supervisor_restarter.names import natural, resolve
 from supervisor_restarter.text import listed
 
 JITTER = 0.1  # of the age: a process may become so much older
-# Seconds after which --memory and --age may ask for a process again. The pause is doubled each time,
-# and so is that between two attempts of --fatal, up to LONGEST_RETRY_PAUSE.
+# Seconds after which --memory and --age may ask for a process again. The pause is doubled each
+# time, and so is that between two attempts of --fatal, up to LONGEST_RETRY_PAUSE.
 FIRST_RETRY_PAUSE = 60.0
 LONGEST_RETRY_PAUSE = 3600.0
 # States (Supervisor's names) in which a process is in no condition to let another one go down.
@@ -121,8 +122,7 @@ class Asked(NamedTuple):
 class RuleBook:
     """The rules that look at processes, and what they remember between two ticks.
 
-    notes: lines about the last tick that are no decision, but that someone who waits for one should
-    know.
+    notes: lines about the last tick that are no decision: why there was none.
     """
 
     rules: list[Rule]
@@ -166,12 +166,9 @@ class RuleBook:
         """The restart was begun."""
         for process in everything:
             if process.key in wish.keys and wish.kind != 'fatal':
-                before = self._asked.get(process.key)
-                pause = (
-                    FIRST_RETRY_PAUSE
-                    if before is None
-                    else min(2 * before.pause, LONGEST_RETRY_PAUSE)
-                )
+                before, pause = self._asked.get(process.key), FIRST_RETRY_PAUSE
+                if before is not None:
+                    pause = min(2 * before.pause, LONGEST_RETRY_PAUSE)
                 self._asked[process.key] = Asked(_identity(process), now + pause, pause)
         for key in wish.keys if wish.kind == 'fatal' else ():
             trial = self._trials[key]
@@ -241,8 +238,8 @@ class RuleBook:
             process, rule = min(found, key=lambda one: (one[0].start, natural(one[0].name)))
             limit = rule.text.rpartition('=')[2]
             if group in unsettled:
-                # It would only add to the trouble; and after a start that failed, the whole group
-                # would go so.
+                # It would only add to the trouble, and after a failed start the whole group would
+                # go, one by one.
                 other = unsettled[group]
                 self.notes.append(
                     f'--age {rule.text}: {process.spec} is left alone while '

@@ -69,11 +69,8 @@ def when_rule(text: str) -> When:
 def _rule(kind: str, text: str, units: Mapping[str, int], allowed: str) -> Rule:
     target, _, limit = text.rpartition('=')
     number = re.fullmatch(r'([0-9]{1,12}(?:\.[0-9]{1,6})?)([A-Za-z]+)', limit, re.ASCII)
-    unit = (
-        {name.lower(): factor for name, factor in units.items()}.get(number[2].lower())
-        if number
-        else None
-    )
+    factors = {name.lower(): factor for name, factor in units.items()}
+    unit = factors.get(number[2].lower()) if number else None
     if not target or number is None or unit is None:
         raise ValueError(f'{shown(text)} is not NAME=LIMIT with {allowed}')
     value = float(number[1]) * unit
