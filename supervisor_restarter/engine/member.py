@@ -133,9 +133,9 @@ class Member:
         self.killed = self.observed.killed
         if not self.killed:
             return
-        after = (
-            '' if self.stop_at is None else f' after {round(self.exit_at - self.stop_at, 1):g} s'
-        )
+        after = ''
+        if self.stop_at is not None:
+            after = f' after {round(self.exit_at - self.stop_at, 1):g} s'
         self.remark(f'killed{after}: did not stop within {setting}')
 
     def reason(self, before: Phase, now: float) -> str:
