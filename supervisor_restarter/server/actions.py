@@ -54,18 +54,16 @@ class Actions:
         ):
             self._keep_up(handle)
             handle.looks, handle.observation = looks, self._processes.observe(handle)
-        monitor = handle.monitor
-        handle.seen = (
-            handle.observation if monitor is None else monitor.see(handle.observation, now)
-        )
+        observation, monitor = handle.observation, handle.monitor
+        handle.seen = observation if monitor is None else monitor.see(observation, now)
 
     def _in_motion(self, handle: Handle) -> bool:
         # Supervisor's clock may say later than ours that it is time, and another job may have taken
         # its obituary away.
         due = handle.observation.due
-        return (due is not None and time.monotonic() >= due) or self._pids.get(
-            handle.process.pid
-        ) is not handle.obituary
+        if due is not None and time.monotonic() >= due:
+            return True
+        return self._pids.get(handle.process.pid) is not handle.obituary
 
     def _keep_up(self, handle: Handle) -> None:
         process = handle.process

@@ -150,9 +150,8 @@ class Processes:
             if time.monotonic() < survived:
                 seen, due = Seen.RUNNING, survived
         why = self._why(handle) if seen is Seen.UNKNOWN or not process.pid else ''
-        ended_at, killed = (
-            (None, False) if obituary is None else (obituary.ended_at, obituary.killed)
-        )
+        ended_at = None if obituary is None else obituary.ended_at
+        killed = obituary is not None and obituary.killed
         return Observation(seen, process.pid, why, due, ended_at, killed=killed)
 
     @staticmethod

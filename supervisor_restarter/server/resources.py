@@ -105,21 +105,19 @@ class Resources:
         return Party(members, others, handles, known, self._specs(known, handles))
 
     def _specs(self, known: Survey, handles: dict[Member, Handle]) -> dict[tuple[str, str], Spec]:
-        specs, for_others = {}, False
+        specs, notified = {}, []
         for candidate in [*known.candidates, *known.neighbours]:
             member = candidate.member
             if candidate.probed and member.group in known.policies:
                 spec = self._processes.readiness(handles[member])
                 if spec is not None:
                     specs[member.match.key] = spec
-                    for_others = for_others or (
-                        spec.kind == 'notify'
-                        and self._processes.is_of_another_user(handles[member])
-                    )
-        if any(spec.kind == 'notify' for spec in specs.values()):
+                    if spec.kind == 'notify':
+                        notified.append(handles[member])
+        if notified:
             self._notify.forget_others(self._processes.pids())
             try:
-                self._notify.open(for_others)
+                self._notify.open(any(map(self._processes.is_of_another_user, notified)))
             except OSError as error:
                 raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
         return specs

@@ -244,10 +244,8 @@ class RestarterNamespaceRPCInterface(Interface):
 
         def ask() -> list[dict[str, Any]] | None:
             operation = job.operation
-            over = operation.decided
-            return (
-                answers.statuses(operation) if over or (not patient and operation.ordered) else None
-            )
+            over = operation.decided or (not patient and operation.ordered)
+            return answers.statuses(operation) if over else None
 
         return self._deferred(ask)
 
