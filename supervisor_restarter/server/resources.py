@@ -108,12 +108,12 @@ class Resources:
         specs, notified = {}, []
         for candidate in [*known.candidates, *known.neighbours]:
             member = candidate.member
-            if candidate.probed and member.group in known.policies:
-                spec = self._processes.readiness(handles[member])
-                if spec is not None:
-                    specs[member.match.key] = spec
-                    if spec.kind == 'notify':
-                        notified.append(handles[member])
+            asked = candidate.probed and member.group in known.policies
+            spec = self._processes.readiness(handles[member]) if asked else None
+            if spec is not None:
+                specs[member.match.key] = spec
+                if spec.kind == 'notify':
+                    notified.append(handles[member])
         if notified:
             self._notify.forget_others(self._processes.pids())
             try:
