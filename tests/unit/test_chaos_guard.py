@@ -25,11 +25,8 @@ def records(text, group='web'):
         (UP, 3, None),
         (f'{UP}, a0 term, b0 up, b0 ready, a1 term, b1 up, b1 ready', 2, None),
         (f'{UP}, a0 term, b0 up, a1 term', 1, 'web:web1'),  # before the new one was ready
-        (
-            f'{UP}, a0 term, b0 up, b0 term, c0 up, c0 ready, a1 term',
-            2,
-            None,
-        ),  # what is not ready costs nothing
+        # What is not ready costs nothing.
+        (f'{UP}, a0 term, b0 up, b0 term, c0 up, c0 ready, a1 term', 2, None),
         (f'{UP}, a0 hup, a0 ready, a1 hup, a1 ready', 2, None),
         (f'{UP}, a0 hup, a1 hup', 1, 'web:web1'),
         (f'{UP}, b0 up, a1 term', 1, 'web:web1'),  # a0 was killed and wrote nothing

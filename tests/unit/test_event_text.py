@@ -22,7 +22,8 @@ STRUCT = {
 NAMES = st.text(st.characters(), min_size=1, max_size=20)
 
 
-def failures(count, text='START_FAILED: exit status 3'):
+def failures(count):
+    text = 'START_FAILED: exit status 3'
     return [{'group': 'web', 'name': f'{number:02d}', 'text': text} for number in range(count)]
 
 

@@ -39,12 +39,6 @@ def world_of(*programs):
     return world
 
 
-def ready_in(world):
-    return sum(
-        process.observe(world.now).seen is Seen.READY for process in world.processes.values()
-    )
-
-
 def errors(operation):
     return {member.name: member.error for member in operation.members if member.error}
 

@@ -133,14 +133,14 @@ def test_the_reason_is_in_the_wish():
 # -- age -------------------------------------------------------------------------------------
 
 
-def old(*ages, states=None, limit=100):
-    """Processes that are so many times older than the limit and its jitter; 0: a new one, with
-    another pid.
+def old(*ages, states=None):
+    """Processes that are so many times older than 100 s and its jitter; 0: a new one, with another
+    pid.
     """
     found = []
     for number, times in enumerate(ages):
         state = (states or {}).get(number, 'RUNNING')
-        pid, age = number + (100 if times else 200), int(times * limit * 1.2)
+        pid, age = number + (100 if times else 200), int(times * 100 * 1.2)
         found.append(process(str(number), state, pid, 10_000 - age, age))
     return found
 
