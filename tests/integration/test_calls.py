@@ -57,7 +57,6 @@ ISO = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)')
 SLOW = worker('--stop', '0.3')
 # For two processes: the second one's turn does not come.
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}
-NO_LIMIT_HERE = 60  # seconds; for calls whose answer must come long before
 
 
 def shape(struct):

@@ -54,9 +54,9 @@ def cost(server, calls=60):
 
 
 @contextmanager
-def clients(server, number=CLIENTS):
-    """So many open connections, which are hung up at the end."""
-    open_ones = [RudeClient(server) for _ in range(number)]
+def clients(server):
+    """Many open connections, which are hung up at the end."""
+    open_ones = [RudeClient(server) for _ in range(CLIENTS)]
     try:
         yield open_ones
     finally:

@@ -31,9 +31,9 @@ def wait_ready(server, count):
     server.wait(lambda: len(marks(server.dir, 'ready')) >= count, f'{count} services')
 
 
-def ended(server, names='web', **options):
-    """The restart, when it is over."""
-    id = server.restarter.startRestart(names, options)
+def ended(server, **options):
+    """The restart of web, when it is over."""
+    id = server.restarter.startRestart('web', options)
     return server.wait_finished(id)
 
 

@@ -19,9 +19,9 @@ from tests.integration.server import RudeClient, Telling, held, program, worker
 SLOW = worker('--stop', '0.8')
 
 
-def stopping(start, count=3, kind=Telling, **settings):
+def stopping(start, count=3, **settings):
     """A server in the middle of a restart, and its id: the processes of web stop when they are let."""
-    server = start(held(count=count), kind=kind, **settings)
+    server = start(held(count=count), kind=Telling, **settings)
     server.wait_workers()
     id = server.restarter.startRestart('web', {'timeout': 0})
     server.wait_phase(id, 'stopping')

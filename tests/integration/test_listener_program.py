@@ -40,13 +40,11 @@ def more_than(server, lines):
     return len(log(server)) > lines
 
 
-def wait_line(server, pattern, name='listener'):
+def wait_line(server, pattern):
     """Wait for a line of the listener; the match."""
 
     def found():
-        return [
-            match for match in (re.fullmatch(pattern, line) for line in log(server, name)) if match
-        ]
+        return list(filter(None, (re.fullmatch(pattern, line) for line in log(server))))
 
     server.wait(lambda: bool(found()), f'line {pattern}')
     return found()[0]

@@ -47,16 +47,16 @@ def by_name(struct, key):
     return {process['name']: process[key] for process in struct['processes']}
 
 
-def renewed(server, before, group='web'):
-    """The names of the processes that have another pid than before."""
-    return {name for name, pid in server.pids(group).items() if pid not in (0, before[name])}
+def renewed(server, before):
+    """The names of the processes of web that have another pid than before."""
+    return {name for name, pid in server.pids('web').items() if pid not in (0, before[name])}
 
 
-def kill(server, name, group='web'):
-    pid = server.pids(group)[name]
-    mark(server.dir, pid, f'{group}:{name}', 'killed')
+def kill(server, name):
+    pid = server.pids('web')[name]
+    mark(server.dir, pid, f'web:{name}', 'killed')
     os.kill(pid, signal.SIGKILL)
-    server.wait(lambda: server.pids(group)[name] != pid, 'end of the process')
+    server.wait(lambda: server.pids('web')[name] != pid, 'end of the process')
 
 
 # -- promise 4: enough of the group are ready at every moment ----------------------------------
