@@ -14,7 +14,7 @@ from typing import Any
 from tests.chaos import proc
 from tests.chaos.calls import LATEST, Request, confirmed
 from tests.chaos.journal import Journal
-from tests.chaos.programs import GROUPS, Group
+from tests.chaos.programs import GROUPS
 from tests.chaos.pulse import Pulse
 from tests.chaos.wills import GONE, UP, Will, Wills
 from tests.chaos.wire import Address, Outcome, ask
@@ -34,10 +34,10 @@ class Arena(Server):
     more, by the monotonic clock.
     """
 
-    def __init__(self, seed: int, groups: list[Group] | None = None) -> None:
+    def __init__(self, seed: int) -> None:
         self.host, self.port = address(), random.randrange(10000, 30000)
         inet = f'[inet_http_server]\nport={self.host}:{self.port}\n\n'
-        self.groups = GROUPS if groups is None else groups
+        self.groups = GROUPS
         super().__init__(self.sections(), SETTINGS, inet + CLOCK)
         self.seed = seed
         self.tag = f'{os.getpid()}.{seed}.{time.monotonic():.6f}'

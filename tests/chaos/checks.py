@@ -83,14 +83,12 @@ class Checks:
         infos: Any = self.arena.quietly('supervisor.getAllProcessInfo')
         return {f'{info["group"]}:{info["name"]}': info for info in infos}
 
-    def _until(
-        self, condition: Callable[[], bool], what: Callable[[], str], group: str = ''
-    ) -> bool:
+    def _until(self, condition: Callable[[], bool], what: Callable[[], str]) -> bool:
         """Wait until the condition holds; it is a violation if it does not within its time."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while not condition():
             if time.monotonic() > deadline:
-                self.arena.fail(f'{what()}, for {SETTLE_SECONDS:g} s', group)
+                self.arena.fail(f'{what()}, for {SETTLE_SECONDS:g} s')
                 return False
             time.sleep(POLL)
         return True
