@@ -57,8 +57,8 @@ def action(candidate: Candidate, options: Options) -> str:
 
 
 def longest(candidates: list[Candidate], options: Options) -> float:
-    """Seconds from the turn of these processes until each is ready or has failed, at the most; 0:
-    no limit.
+    """The most seconds from the turn of these processes until each is ready or has failed; 0: no
+    limit.
     """
     times = [_longest(candidate, options) for candidate in candidates]
     return 0.0 if None in times else max(filter(None, times), default=0.0)

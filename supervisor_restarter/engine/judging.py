@@ -64,7 +64,7 @@ def prospect(member: Member, goal: Goal) -> str:
     return PENDING[member.phase]
 
 
-def verdict(members: list[Member]) -> tuple[State, str]:
+def final_state(members: list[Member]) -> tuple[State, str]:
     """The state of an operation that has come to its end by itself, and why it is cancelled."""
     if any(member.error == GROUP_GONE for member in members):
         return State.CANCELLED, GROUP_GONE

@@ -360,7 +360,7 @@ class Operation:
         if self.finished or not all(is_settled(member, self.goal) for member in self.members):
             return
         if self.state is State.RUNNING:
-            self.state, self.why = judging.verdict(self.members)
+            self.state, self.why = judging.final_state(self.members)
         self.finished = True
         self._changed()
 
