@@ -30,17 +30,17 @@ from supervisor_restarter.readiness.verdict import (
 )
 
 # Seconds that one answer may take.
-ANSWER = 5.0
+ANSWER_SECONDS = 5.0
 # Seconds until the next attempt where supervisord itself could make none.
 RETRY_WHEN_SHORT = 0.5
 # Seconds after which an error says that there is no answer, and not what the last one was.
-SILENT = 1.0
+SILENT_AFTER = 1.0
 # Seconds until the next attempt where there is no place for one.
-FULL = 0.02
+RETRY_WHEN_FULL = 0.02
 # Seconds between two attempts while a process is not ready: this part of the time it has been
-# waited for, but no more than LATEST.
+# waited for, but no more than LONGEST_RETRY.
 RETRY_FRACTION = 0.1
-LATEST = 1.0
+LONGEST_RETRY = 1.0
 NOT_BY_THIS = 'not by this process: something else listens there'
 
 
@@ -60,11 +60,11 @@ class Pace(NamedTuple):
     hung: float
 
     def pause(self, probed: int, ready: bool, seconds: float, min_ready: float) -> float:
-        """Seconds until a process is asked again that has been ready, or has not been, for so many
-        seconds. probed: how many processes of the operation have a probe.
+        """Seconds until the next question to a process that has been ready, or not ready, for
+        `seconds`. probed: how many processes of the operation have a probe.
         """
         if not ready:
-            growing = min(LATEST, seconds * RETRY_FRACTION)
+            growing = min(LONGEST_RETRY, seconds * RETRY_FRACTION)
             return max(self.soonest, probed / self.attempts, growing)
         recheck = max(1.0, probed / self.rechecks)
         return recheck if seconds >= min_ready else min(recheck, max(self.soonest, min_ready / 4))
@@ -210,7 +210,7 @@ class ReadinessMonitor:
             self._notify.forget(self._verdict.pid or 0)
 
     def _hung_at(self, question: Question) -> float:
-        return question.deadline - ANSWER + self._pace.hung
+        return question.deadline - ANSWER_SECONDS + self._pace.hung
 
     def _hear(self) -> None:
         if self._notify.is_ready(self._verdict.pid or 0) is False:
@@ -223,14 +223,18 @@ class ReadinessMonitor:
         state = self._verdict.state
         if self._question is None and now >= self._next_at:
             waits = state in PRESUMED_READY
-            self._question = self._probing.ask(self.spec, self._process, now + ANSWER, waits)
+            self._question = self._probing.ask(
+                self.spec, self._process, now + ANSWER_SECONDS, waits
+            )
             if self._question is None:
-                self._next_at = now + FULL
+                self._next_at = now + RETRY_WHEN_FULL
         question = self._question
         if question is None:
             return
         question.look(now)
-        silent = state is not Readiness.READY and now > question.deadline - ANSWER + SILENT
+        silent = (
+            state is not Readiness.READY and now > question.deadline - ANSWER_SECONDS + SILENT_AFTER
+        )
         if state in UNANSWERED or silent:
             self._verdict.error = question.error
         if question.done:
@@ -242,7 +246,7 @@ class ReadinessMonitor:
         if question.blind:  # that says something about supervisord, and nothing about the process
             self._next_at = now + RETRY_WHEN_SHORT
             return
-        asked_at, verdict = question.deadline - ANSWER, self._verdict
+        asked_at, verdict = question.deadline - ANSWER_SECONDS, self._verdict
         heard = self._meaning(question)
         foreign = f'{self.spec.text}: answered, but {NOT_BY_THIS}'
         error = foreign if heard is Heard.FOREIGN_YES else question.error
@@ -254,7 +258,7 @@ class ReadinessMonitor:
         # One bad answer is no failure: it has to be asked again, however many there are, before it
         # counts as one.
         wavers = verdict.state is Readiness.LAPSED and seconds < LONGEST_WAVERING
-        self._next_at = now + (min(LATEST, pause) if wavers else pause)
+        self._next_at = now + (min(LONGEST_RETRY, pause) if wavers else pause)
 
     def _meaning(self, question: Question) -> Heard:
         if not question.ready:

@@ -11,14 +11,14 @@ from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.waking import LONGEST_WAVERING
 from supervisor_restarter.readiness import monitor, procfs
 from supervisor_restarter.readiness.monitor import (
-    ANSWER,
-    FULL,
-    LATEST,
+    ANSWER_SECONDS,
+    LONGEST_RETRY,
     PACE_OF_COMMANDS,
     PACE_OF_CONNECTIONS,
     RETRY_FRACTION,
+    RETRY_WHEN_FULL,
     RETRY_WHEN_SHORT,
-    SILENT,
+    SILENT_AFTER,
     Probing,
     ReadinessMonitor,
 )
@@ -207,7 +207,7 @@ def test_one_that_does_not_answer_any_more_says_so_and_not_what_it_said_before(o
     one.see()
     one.answer('connection refused')
     one.advance()
-    one.now += SILENT
+    one.now += SILENT_AFTER
     assert one.see().unready == REFUSED
     one.now += 0.01
     assert one.see().unready == NO_ANSWER
@@ -219,7 +219,7 @@ def test_a_question_does_not_act(one):
     for _ in range(2):
         seen = one.monitor.seen(Observation(Seen.READY, OLD), one.now + 100)
         assert seen.confirmed is False  # the answer is taken in by the next turn
-    assert (len(one.questions), one.monitor.wake_at()) == (1, BEGINNING + ANSWER)
+    assert (len(one.questions), one.monitor.wake_at()) == (1, BEGINNING + ANSWER_SECONDS)
 
 
 @pytest.mark.parametrize('seen', NOT_UP)
@@ -236,8 +236,8 @@ def test_one_that_goes_down_is_asked_no_more_until_it_is_back(one, seen):
 
 def test_an_answer_is_not_waited_for_longer_than_it_may_take(one):
     one.see()
-    assert one.monitor.wake_at() == BEGINNING + ANSWER
-    one.now = BEGINNING + ANSWER - 0.001
+    assert one.monitor.wake_at() == BEGINNING + ANSWER_SECONDS
+    one.now = BEGINNING + ANSWER_SECONDS - 0.001
     assert not one.see().confirmed
     assert one.advance().unready.startswith(f'{TCP}: no answer within ')
 
@@ -270,7 +270,7 @@ def test_one_that_is_not_ready_is_asked_again_after_a_tenth_of_the_time_it_has_b
         intervals.append(one.wait)
         one.wake('refused')
     assert intervals == pytest.approx(
-        [min(LATEST, max(SOONEST, RETRY_FRACTION * seconds)) for seconds in waited]
+        [min(LONGEST_RETRY, max(SOONEST, RETRY_FRACTION * seconds)) for seconds in waited]
     )
     assert (intervals[0], intervals[-1]) == pytest.approx((0.02, 1.0))
     assert len(intervals) < 100
@@ -362,7 +362,7 @@ def test_a_ready_one_that_does_not_answer_for_long_may_have_hung(monkeypatch, te
     assert one.wait == hung
     observation = one.advance()
     assert (observation.seen, observation.confirmed) == (Seen.READY, False)
-    assert one.wait == ANSWER - hung
+    assert one.wait == ANSWER_SECONDS - hung
     assert plain(one.answer())
 
 
@@ -388,7 +388,7 @@ def test_there_are_no_more_questions_at_a_time_than_may_be(monkeypatch, text):
     places.taken = places.most
     assert not one.see().confirmed
     assert one.questions == []
-    assert one.wait == pytest.approx(FULL)
+    assert one.wait == pytest.approx(RETRY_WHEN_FULL)
     places.taken -= 1
     one.advance()
     assert places.taken == places.most
