@@ -36,9 +36,9 @@ from supervisor_restarter.text import NOT_XML, printable
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
 LONGEST_WAIT = 20.0
 # Seconds between two looks at a restart in motion. A look that waits for a change follows only on
-# one that saw none, so that there are never more than 2 / PACE = 10 looks per second, however many
+# one that saw none, so that there are never more than 2 / LOOK_PAUSE = 10 looks per second, however many
 # processes change.
-PACE = 0.2
+LOOK_PAUSE = 0.2
 # A version no restart reaches: waitRestart then returns when the restart has ended, or when its
 # seconds are over.
 AT_THE_END = 2**31 - 1
@@ -194,7 +194,7 @@ class Client:
         """The restart several times a second while it changes, and last when it has ended."""
         version, moving = 0, True
         while True:
-            until = (AT_THE_END, PACE) if moving else (version, LONGEST_WAIT)
+            until = (AT_THE_END, LOOK_PAUSE) if moving else (version, LONGEST_WAIT)
             restart = self._look(restart_id, *until)
             yield restart
             if ended(restart):

@@ -22,7 +22,7 @@ import pytest
 
 from supervisor_restarter import __version__
 from supervisor_restarter.client import cli, cli_options, progress
-from supervisor_restarter.client.client import AT_THE_END, LONGEST_WAIT, PACE
+from supervisor_restarter.client.client import AT_THE_END, LONGEST_WAIT, LOOK_PAUSE
 from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Code
@@ -356,7 +356,7 @@ def test_what_somebody_else_does_to_a_process_is_told_as_it_is_in_the_end(run):
 def test_looks_are_paced(run):
     looks = [restart('running', process('0', 'stopping'), version=v) for v in (1, 2, 2)]
     ran = run('web', script=played(*looks, restart('succeeded', process('0'), version=3)))
-    assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, PACE)] * 3 + [
+    assert ran.calls[1:] == [('waitRestart', '7', AT_THE_END, LOOK_PAUSE)] * 3 + [
         ('waitRestart', '7', 2, LONGEST_WAIT)
     ]
 
@@ -694,7 +694,7 @@ def test_ctrl_c_while_waiting_says_how_to_wait_on(run):
 def test_retry(run, args, sent):
     end = restart('succeeded', process('0'), id='8')
     ran = run('--retry', '7', *args, script=[('retryRestart', '8'), ('waitRestart', end)])
-    assert ran.calls == [('retryRestart', '7', *sent), ('waitRestart', '8', AT_THE_END, PACE)]
+    assert ran.calls == [('retryRestart', '7', *sent), ('waitRestart', '8', AT_THE_END, LOOK_PAUSE)]
     assert (ran.status, ran.out[0]) == (0, f'web:0: {RESTARTED}')
 
 

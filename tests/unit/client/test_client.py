@@ -18,7 +18,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from supervisor_restarter.client.client import (
     AT_THE_END,
     LONGEST_WAIT,
-    PACE,
+    LOOK_PAUSE,
     Client,
     ClientError,
     Exit,
@@ -303,11 +303,11 @@ def test_follow_waits_for_a_change_only_after_a_look_that_saw_none():
     states = [r['state'] for r in client_of(script).follow('7')]
     assert states[-1] == 'succeeded'
     assert script.calls == [
-        ('waitRestart', '7', AT_THE_END, PACE),
-        ('waitRestart', '7', AT_THE_END, PACE),
-        ('waitRestart', '7', AT_THE_END, PACE),
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE),
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE),
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE),
         ('waitRestart', '7', 4, LONGEST_WAIT),
-        ('waitRestart', '7', AT_THE_END, PACE),
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE),
     ]
 
 

@@ -17,7 +17,7 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter import make_ctlplugin
 from supervisor_restarter.client import ctlplugin
-from supervisor_restarter.client.client import AT_THE_END, PACE
+from supervisor_restarter.client.client import AT_THE_END, LOOK_PAUSE
 from supervisor_restarter.faults import Code
 from tests.unit.client.samples import FakeTqdm, info, process, restart
 
@@ -376,7 +376,7 @@ def test_retryrestart():
     ]
     assert server.calls == [
         ('restarter.retryRestart', '7'),
-        ('restarter.waitRestart', '8', AT_THE_END, PACE),
+        ('restarter.waitRestart', '8', AT_THE_END, LOOK_PAUSE),
     ]
     [said] = ctl.run('retryrestart 7')
     assert said.startswith('Error: the restarter there (1.0.0) knows no retryRestart')
