@@ -69,8 +69,8 @@ class Driver:
                 job.operation.foreseen(member, failure)
 
     def advance(self, job: Job, now: float, at_most: float = SLICE) -> float | None:
-        """Drive the job on, with at most so many seconds of work. Seconds after which orders that
-        are left over can be carried out, None if none are left.
+        """Drive the job on, for at most `at_most` seconds of work. Returns the seconds after which
+        orders that are left over can be carried out; None: none are left.
         """
         self._attend(job, now)
         job.operation.step(now, look(job))

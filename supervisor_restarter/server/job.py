@@ -70,8 +70,8 @@ class Job:
         }
 
     def defer_starts(self) -> set[Member]:
-        """Count one turn of the loop. The processes that are not to be started in it, so that each
-        is seen stopped.
+        """Count one turn of the loop. Returns the processes that are not to be started in it, so
+        that each is seen stopped.
         """
         deferred = {member for member in self.unseen if member.order is Order.START}
         for member in deferred:

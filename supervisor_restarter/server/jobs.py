@@ -114,8 +114,8 @@ class Jobs:
         return over[:-MOST_WATCHED]
 
     def heed(self, stopped: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """These processes are wanted down: the newer will wins. Those of them that a job has taken
-        down already, and would have started again.
+        """These processes are wanted down: the newer will wins. Returns those of them that a job
+        has taken down already, and would have started again.
         """
         held = set()
         keys = set(stopped)

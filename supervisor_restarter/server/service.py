@@ -178,8 +178,8 @@ class Service:
         self._resources.close()
 
     def step(self) -> float | None:
-        """One turn of the loop. Seconds until the next one is wanted, None: whenever something
-        happens.
+        """Take one turn of the loop. Returns the seconds until the next one is wanted; None: when
+        something happens.
         """
         try:
             return self._turn()
@@ -236,8 +236,8 @@ class Service:
             return True
 
     def _serve(self, job: Job, now: float) -> bool:
-        """Begin a queued job if its groups are free, end it if its time is over. Whether it has
-        left the queue.
+        """Begin a queued job if its groups are free, end it if its time is over. Returns whether
+        it has left the queue.
         """
         job.operation.step(now, look(job))
         party = None
@@ -245,6 +245,7 @@ class Service:
             if self._jobs.busy_with(set(job.groups), before=job) is not None:
                 return False
             party = self._intake.renewed(job)
+            # What is named may lie in other groups by now.
             if self._jobs.busy_with(set(job.groups), before=job) is not None:
                 return False
         if party is None:
