@@ -356,8 +356,11 @@ def drawing(rows: list[picture.Row], rounds: int) -> str:
 
 def small(drawn: str, rounds: int) -> str:
     """The content of rolling-small.svg, from that of rolling.svg."""
-    shown = f'Figures of {rounds} rounds, the first is drawn. ' if rounds > 1 else ''
-    foot = f'{shown}gap: between two good answers. Repeat: make rolling ROUNDS={rounds}'
+    shown = f'Figures of {rounds} rounds; the first is drawn. ' if rounds > 1 else ''
+    foot = [
+        'gap: the longest time between two good answers.',
+        f'{shown}Repeat: make rolling ROUNDS={rounds}',
+    ]
     return picture.left_column(drawn, HEADING, foot)
 
 

@@ -248,7 +248,7 @@ def text(kind: str, x: float, y: float, words: str, anchor: str = 'start') -> st
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def left_column(picture: str, heading: str, foot: str) -> str:
+def left_column(picture: str, heading: str, foot: list[str]) -> str:
     """The first column of a picture that draw() has made, as a narrow picture of its own."""
     title = re.search(r'<text class="column".*</text>', picture)
     panels = re.findall(
@@ -261,7 +261,7 @@ def left_column(picture: str, heading: str, foot: str) -> str:
         int(top) + float(re.search(r'class="panel".* height="([\d.]+)"', drawn)[1])  # type: ignore[index]
         for top, drawn in panels
     )
-    width, height = 2 * MARGIN + PANEL_WIDTH, height - up + FOOT + 12
+    width, height = 2 * MARGIN + PANEL_WIDTH, height - up + FOOT + len(foot) * 17
     first, second = KEY[:3], KEY[3:]
     return '\n'.join(
         [
@@ -274,7 +274,10 @@ def left_column(picture: str, heading: str, foot: str) -> str:
                 f'<g transform="translate({MARGIN} {int(top) - up})">\n{drawn}</g>'
                 for top, drawn in panels
             ),
-            text('dim', MARGIN, height - 12, foot),
+            *(
+                text('dim', MARGIN, height + 17 * (number - len(foot)), line)
+                for number, line in enumerate(foot)
+            ),
             '</svg>\n',
         ]
     )

@@ -143,4 +143,4 @@ def test_the_small_picture_is_the_left_column_of_the_large_one():
 
 def test_a_picture_without_columns_has_no_left_one():
     with pytest.raises(ValueError, match='not a picture'):
-        picture.left_column('<svg></svg>', 'x', '')
+        picture.left_column('<svg></svg>', 'x', [])
