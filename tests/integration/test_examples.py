@@ -82,6 +82,7 @@ def site() -> Iterator[Any]:
     )
     pip, install, reload = commands('README.md')[1:4]
     assert pip == 'python3 -m pip install .'
+    assert install.endswith(' >> supervisord.conf')  # it is run: not on a file of this machine
     with shared(sections, kind=Unaware) as server:
         made = Site(server, port)
         assert made.run(install) == (0, '')
