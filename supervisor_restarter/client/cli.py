@@ -222,3 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         restart_id = command.restart_id if command is not None else ''
         print_json(screen, results.failed(restart_id, str(problem), problem.status, problem.code))
     return int(problem.status)
+
+
+if __name__ == '__main__':  # pragma: no cover - the tests call main()
+    sys.exit(main())

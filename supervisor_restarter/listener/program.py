@@ -128,3 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(exit.code or 0)
     except KeyboardInterrupt:
         return int(Exit.DETACHED)
+
+
+if __name__ == '__main__':  # pragma: no cover - the tests call main()
+    sys.exit(main())
