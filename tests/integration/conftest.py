@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.integration.server import ROOT, Server
-
-# The tests whose supervisords and commands are measured for `make coverage`. That costs 0.2 s of
-# processor time for each, and more tests would find little more.
-MEASURED = ('test_fast_spawn.py', 'test_hooks.py', 'test_listener_program.py', 'test_probing.py')
-assert all((ROOT / 'tests' / 'integration' / name).exists() for name in MEASURED)
-
-
-@pytest.fixture(autouse=True, scope='module')
-def _measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Processes that the module's tests start write down their coverage, if MEASURE is set."""
-    with pytest.MonkeyPatch.context() as patch:
-        if 'MEASURE' in os.environ and request.path.name in MEASURED:
-            patch.setenv('COVERAGE_PROCESS_START', str(ROOT / 'pyproject.toml'))
-        yield
+from tests.integration.server import Server
 
 
 @pytest.fixture
