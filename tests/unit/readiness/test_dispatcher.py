@@ -6,16 +6,11 @@ import socket
 import time
 from dataclasses import replace
 
-import pytest
-from supervisor.poller import PollPoller, SelectPoller
-
 from supervisor_restarter.readiness.http_answer import HttpAnswer
 from supervisor_restarter.readiness.spec import parse
 from tests.unit.readiness.loop import (
     PATIENCE,
-    StrictPoller,
     answering,
-    clean_loop,
     no_room,
     nobody_there,
     serving,
@@ -24,18 +19,6 @@ from tests.unit.readiness.loop import (
 )
 
 OK = b'HTTP/1.0 200 OK\r\n\r\n'
-
-
-@pytest.fixture
-def loop():
-    with clean_loop() as loop:
-        yield loop
-
-
-@pytest.fixture(params=[PollPoller, SelectPoller, StrictPoller])
-def any_loop(request):
-    with clean_loop(request.param) as loop:
-        yield loop
 
 
 def test_a_question_that_is_asked_before_the_poll_ends_its_sleep(any_loop):

@@ -17,7 +17,7 @@ import pytest
 
 from supervisor_restarter.readiness import notify
 from supervisor_restarter.readiness.notify import LONGEST_MESSAGE, NotifySocket
-from tests.unit.readiness.loop import PATIENCE, clean_loop, descriptors
+from tests.unit.readiness.loop import PATIENCE, descriptors
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, 'SO_PASSCRED'), reason='notify needs Linux')
 
@@ -26,12 +26,6 @@ SAY_IT = "sender.sendto(b'READY=1', sys.argv[1])\n"
 ME = os.getpid()
 NOBODY = 65534
 AS_NOBODY = f'import os; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n{SAY_IT}'
-
-
-@pytest.fixture
-def loop():
-    with clean_loop() as loop:
-        yield loop
 
 
 @pytest.fixture

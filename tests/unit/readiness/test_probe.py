@@ -12,7 +12,6 @@ import time
 from dataclasses import replace
 
 import pytest
-from supervisor.poller import PollPoller, SelectPoller
 
 from supervisor_restarter.readiness.http_answer import MOST_ANSWER
 from supervisor_restarter.readiness.probe import FIRST_RETRY_SECONDS
@@ -20,9 +19,7 @@ from supervisor_restarter.readiness.question import MOST_NAME
 from supervisor_restarter.readiness.spec import parse
 from tests.unit.readiness.loop import (
     PATIENCE,
-    StrictPoller,
     answering,
-    clean_loop,
     needs_ipv6,
     no_room,
     nobody_there,
@@ -33,18 +30,6 @@ from tests.unit.readiness.loop import (
 
 OK = b'HTTP/1.0 200 OK\r\n\r\n'
 RESET = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))  # when it is closed
-
-
-@pytest.fixture
-def loop():
-    with clean_loop() as loop:
-        yield loop
-
-
-@pytest.fixture(params=[PollPoller, SelectPoller, StrictPoller])
-def any_loop(request):
-    with clean_loop(request.param) as loop:
-        yield loop
 
 
 # -- connecting --------------------------------------------------------------------------------

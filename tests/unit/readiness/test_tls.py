@@ -14,18 +14,12 @@ import pytest
 from supervisor_restarter.readiness import probe, tls
 from supervisor_restarter.readiness.probe import MOST_TLS_BYTES
 from supervisor_restarter.readiness.tls import Tls, TlsError
-from tests.unit.readiness.loop import answering, clean_loop, serving, silent
+from tests.unit.readiness.loop import answering, serving, silent
 
 pytestmark = pytest.mark.skipif(
     not shutil.which('openssl'), reason='openssl makes the certificates'
 )
 OK = b'HTTP/1.1 200 OK\r\n\r\n'
-
-
-@pytest.fixture
-def loop():
-    with clean_loop() as loop:
-        yield loop
 
 
 @pytest.fixture(scope='module')
