@@ -15,6 +15,7 @@ SECONDS ?= 60
 SEED ?=
 RESTARTS ?=
 ONLY ?=
+ANSIBLE_PYTHON ?= $(PYTHON)
 
 OLD := .envs/4.2.5
 NEW := .envs/4.3.0
@@ -138,6 +139,16 @@ $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 	  then echo 'cannot make $(@D): PyPI cannot be reached; a network is needed (details: $(@D).log)'; \
 	  else echo "cannot make $(@D): $$(grep -E '^ *ERROR' $(@D).log | head -n 1) (details: $(@D).log)"; \
 	  fi >&2; exit 1; }
+	@touch $@
+
+# The controller of the fleet's tests: the newest ansible-core that ANSIBLE_PYTHON can have. It finds the
+# collection as ansible_collections/supervisor/restarter below .envs/ansible/collections.
+.envs/ansible/.made: .envs/made-with
+	@echo 'making $(@D)' && rm -rf $(@D)
+	@"$(ANSIBLE_PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q ansible-core 'pytest>=8.3,<9' \
+	  > $(@D).log 2>&1 || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
+	@mkdir -p $(@D)/collections/ansible_collections/supervisor
+	@ln -s $(CURDIR)/ansible $(@D)/collections/ansible_collections/supervisor/restarter
 	@touch $@
 
 # What builds a release and looks at it.
