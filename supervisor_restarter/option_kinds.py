@@ -1,7 +1,8 @@
 """What kinds of values options take: seconds, counts, flags and so on.
 
 The configuration file gives text, XML-RPC gives values: text is turned into a value first, then
-both go through the same check.
+both go through the same check. A number may come as a string over XML-RPC, too: what fills in
+templates has nothing else to give.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from supervisor_restarter.text import shown
 
 MOST_PROCESSES = 10_000
 MOST_SECONDS = 10_000_000  # about four months; keeps every deadline far from overflow
-RESTART = 'restart'  # method: stop and start
+RESTART, START = 'restart', 'start'  # method: stop and start, or start what is down
+MOST_PATHS, LONGEST_PATH = 100, 4096
+# Numbers as strings: digits alone, and few enough for int().
+COUNT = re.compile('[0-9]{1,20}')
+DECIMAL = re.compile('[0-9]{1,20}([.][0-9]{1,20})?')
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,19 @@ class Kind:
     normal: Callable[[Any], Any] = lambda value: value
 
 
+def _whole(value: Any) -> Any:
+    """The number that a string of digits stands for, anything else as it is."""
+    return int(value) if isinstance(value, str) and COUNT.fullmatch(value) else value
+
+
 def _is_count(value: Any, least: int, most: int) -> bool:
+    value = _whole(value)
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _is_seconds(value: Any) -> bool:
+    if isinstance(value, str) and DECIMAL.fullmatch(value):
+        value = float(value)
     # NaN is not: it is in no order with any number.
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number and 0 <= value <= MOST_SECONDS
@@ -46,7 +59,7 @@ def _is_seconds(value: Any) -> bool:
 def count(least: int, most: int) -> Kind:
     """A whole number between these two."""
     allowed = f'a whole number from {least} to {most}'
-    return Kind(allowed, int, lambda value: _is_count(value, least, most))
+    return Kind(allowed, int, lambda value: _is_count(value, least, most), _whole)
 
 
 def choice(*words: str) -> Kind:
@@ -63,12 +76,13 @@ def _int_or_text(text: str) -> int | str:
 
 
 def _is_max_unavailable(value: Any) -> bool:
-    if isinstance(value, str):
+    if isinstance(value, str) and value.endswith('%'):
         return bool(re.fullmatch('[0-9]{1,3}%', value)) and 1 <= int(value[:-1]) <= 100
     return _is_count(value, 1, MOST_PROCESSES)
 
 
-def _percentage(value: int | str) -> int | str:
+def _count_or_percentage(value: int | str) -> int | str:
+    value = _whole(value)
     return value if isinstance(value, int) else f'{int(value[:-1])}%'
 
 
@@ -82,7 +96,17 @@ def _is_method(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     word, _, name = _method(value).partition(':')
-    return value == RESTART or (word == 'signal' and f'SIG{name}' in Signals.__members__)
+    return value in (RESTART, START) or (word == 'signal' and f'SIG{name}' in Signals.__members__)
+
+
+def _paths(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def _is_path(value: Any) -> bool:
+    if not isinstance(value, str) or len(value) > LONGEST_PATH:
+        return False
+    return value.startswith('/') and '\0' not in value
 
 
 # The words of Supervisor's own booleans.
@@ -111,10 +135,21 @@ MAX_UNAVAILABLE = Kind(
     f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
     _int_or_text,
     _is_max_unavailable,
-    _percentage,
+    _count_or_percentage,
 )
 METHOD = Kind(
-    f'{RESTART}, or signal: and the name of a signal, such as signal:HUP', str, _is_method, _method
+    f'{RESTART}, {START}, or signal: and the name of a signal, such as signal:HUP',
+    str,
+    _is_method,
+    _method,
+)
+PATHS = Kind(
+    f'an absolute path or an array of them: at most {MOST_PATHS}, of {LONGEST_PATH} characters each',
+    str,
+    lambda value: (
+        len(_paths(value)) <= MOST_PATHS and all(_is_path(path) for path in _paths(value))
+    ),
+    _paths,
 )
 
 

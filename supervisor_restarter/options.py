@@ -17,8 +17,10 @@ from supervisor_restarter.option_kinds import (
     MAX_UNAVAILABLE,
     METHOD,
     MOST_PROCESSES,
+    PATHS,
     RESTART,
     SECONDS,
+    START,
     Kind,
     checked,
     choice,
@@ -29,6 +31,7 @@ from supervisor_restarter.spelling import closest, did_you_mean
 from supervisor_restarter.text import plainly, shown
 
 CALL_TIMEOUT = 5.0  # seconds; holds for restartProcessGroup and quick* where no timeout is set
+CONTRADICTION = 'only_running = true contradicts method = start: it leaves alone what is down'
 EVERYTHING = '100%'  # max_unavailable: no limit
 CALL, CONFIGURATION, DEFAULT = 'call', 'configuration', 'default'  # where an option can come from
 
@@ -48,9 +51,11 @@ class Options:
     ends, 0: never. max_unavailable: how many of a group may be not ready at once, a count or 'N%'.
     scout: where that is less than all, how long the first process of a group must be up before the
     next is taken down. min_ready: how long a new process must stay ready. ready_timeout: within
-    which time of its start its probe must call it ready, 0: no limit. method: 'restart' or
-    'signal:HUP'. stop_timeout: from the stop signal to SIGKILL, None: the program's stopwaitsecs.
-    on_failure: 'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down.
+    which time of its start its probe must call it ready, 0: no limit. method: 'restart',
+    'signal:HUP', or 'start', which leaves alone what is up. stop_timeout: from the stop signal to
+    SIGKILL, None: the program's stopwaitsecs. on_failure: 'abort' or 'continue'. if_busy: 'fail' or
+    'queue'. only_running: leave what is down. newer_than: leave what was started after the youngest
+    of these paths changed; in calls only.
 
     origin: CALL or CONFIGURATION for each option that was given there, also if its value is the
     default's.
@@ -68,6 +73,7 @@ class Options:
     on_failure: str = 'abort'
     if_busy: str = 'fail'
     only_running: bool = False
+    newer_than: tuple[str, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -77,10 +83,13 @@ class Options:
 
     @property
     def signal(self) -> str:
-        """The name of the signal that is sent instead of a restart, such as 'HUP'; '' for a
-        restart.
-        """
-        return '' if self.method == RESTART else self.method.partition(':')[2]
+        """The name of the signal that is sent instead of a restart, such as 'HUP'; '' if none is."""
+        return self.method.partition(':')[2]
+
+    @property
+    def starts_only(self) -> bool:
+        """Whether only what is down is started."""
+        return self.method == START
 
     def allowed(self, size: int) -> int:
         """How many processes of a group of `size` may be not ready at once."""
@@ -95,9 +104,9 @@ class Options:
 
     def struct(self) -> dict[str, Any]:
         """The options as XML-RPC can carry them: '' where nothing is set."""
-        return {
-            name: '' if getattr(self, name) is None else getattr(self, name) for name in DECLARED
-        }
+        values = {name: getattr(self, name) for name in DECLARED}
+        struct = {name: '' if value is None else value for name, value in values.items()}
+        return {**struct, 'newer_than': list(self.newer_than)}
 
     def differing(self) -> list[str]:
         """The options that differ from the defaults, each as 'name = value'."""
@@ -134,8 +143,10 @@ DECLARED: dict[str, Kind] = {
     'on_failure': choice('abort', 'continue'),
     'if_busy': choice('fail', 'queue'),
     'only_running': FLAG,
+    'newer_than': PATHS,
 }
 OPTIONAL = ('timeout', 'stop_timeout')
+CALL_ONLY = ('newer_than',)
 CONFIGURATION_ONLY: dict[str, Kind] = {
     'history': count(0, 10_000),
     'heed_stops': FLAG,
@@ -168,16 +179,31 @@ def with_call(defaults: Options, given: Any) -> Options:
                 f'{did_you_mean([closest(name, DECLARED)])}',
             )
         values[name] = checked(name, DECLARED[name], value)
-    return replace(defaults, **values, origin={**defaults.origin, **dict.fromkeys(values, CALL)})
+    origin = {**defaults.origin, **dict.fromkeys(values, CALL)}
+    return _without_contradiction(replace(defaults, **values, origin=origin))
+
+
+def _without_contradiction(options: Options) -> Options:
+    """A start concerns what is down, which only_running leaves as it is: Refusal BAD_OPTION if the
+    call gives only_running, and if the configuration does, the call's method comes first.
+    """
+    if not (options.starts_only and options.only_running):
+        return options
+    if options.origin.get('only_running') == CALL:
+        raise Refusal(Code.BAD_OPTION, CONTRADICTION)
+    return replace(options, only_running=False)
 
 
 def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
     """The settings of a configuration section; ValueError with one line naming section, key, value
     and what is allowed.
     """
-    known = {**DECLARED, **CONFIGURATION_ONLY}
+    given_here = {name: kind for name, kind in DECLARED.items() if name not in CALL_ONLY}
+    known = {**given_here, **CONFIGURATION_ONLY}
     values = {}
     for name, text in texts.items():
+        if name in CALL_ONLY:
+            raise ValueError(f'[{section}] {name} = {shown(text)}: {name} is given in each call')
         if name not in known:
             raise ValueError(
                 f'[{section}] has an unknown key {name!r} (value {shown(text)}); '
@@ -191,6 +217,8 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
         except ValueError as error:
             raise ValueError(f'[{section}] {error}') from None
     given = {name: value for name, value in values.items() if name in DECLARED}
+    if given.get('method') == START and given.get('only_running'):
+        raise ValueError(f'[{section}] {CONTRADICTION}')
     return Settings(
         defaults=Options(**given, origin=dict.fromkeys(given, CONFIGURATION)),
         **{name: value for name, value in values.items() if name in CONFIGURATION_ONLY},

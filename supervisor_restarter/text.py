@@ -12,6 +12,7 @@ from typing import Any
 codecs.lookup('unicode_escape')
 
 MOST_NAMED = 10  # names in one message
+LONGEST_BRIEF = 200  # characters of a path in a message
 # What XML 1.0 cannot carry: supervisord answers a request that has it with HTTP 500, and no client
 # can read an answer that has it.
 NOT_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
@@ -45,7 +46,19 @@ def plainly(value: Any) -> str:
     """An option's value as one would write it in the configuration."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return listed(brief(str(one)) for one in value)
     return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def brief(text: str) -> str:
+    """`text` as one safe line that names it, and shows the ends of it if it is very long."""
+    line = printable(text)
+    return (
+        line
+        if len(line) <= LONGEST_BRIEF
+        else f'{line[: LONGEST_BRIEF // 2]}...{line[-LONGEST_BRIEF // 2 :]}'
+    )
 
 
 def shown(value: Any) -> str:

@@ -120,10 +120,12 @@ class SimulatedProcesses:
     def malformed(self, handle: Any) -> str:
         return self.malformed_groups.get(handle.group.group, '')
 
-    def candidate(self, member, handle, obstacles=None) -> Candidate:
+    def candidate(self, member, handle, obstacles=None, dated=False) -> Candidate:
         member.observed = self.observe(handle)
         said = self.said.get(member.group, {})
-        return Candidate(member, malformed=self.malformed(handle), said=said)
+        started_at = handle.process.laststart + WALL if dated else 0.0
+        malformed = self.malformed(handle)
+        return Candidate(member, malformed=malformed, said=said, started_at=started_at)
 
     def shared_socket(self, handle: Any) -> Any:
         return self.sockets.get(handle.group.group)

@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from supervisor_restarter.engine.member import Member, Observation
+from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import DOWN, UP, Phase, Seen
 from supervisor_restarter.faults import Code
-from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 
 
@@ -22,25 +21,27 @@ class Goal(Enum):
     STOP = 'stop'  # quickStop: a process is done when it has exited
 
 
-def left_alone(goal: Goal, options: Options, match: Match, observed: Observation) -> str:
+def left_alone(goal: Goal, options: Options, member: Member) -> str:
     """Why a process is left alone from the beginning, '' if it is not."""
-    down = observed.seen in DOWN
+    seen = member.observed.seen
     if goal is Goal.START:
-        return 'already started' if observed.seen in UP or observed.seen is Seen.BACKOFF else ''
+        return 'already started' if seen in UP or seen is Seen.BACKOFF else ''
     if goal is Goal.STOP:
-        return 'not running' if down else ''
-    if options.only_running and observed.seen not in UP:
+        return 'not running' if seen in DOWN else ''
+    if options.only_running and seen not in UP:
         return 'not running'
-    if observed.seen in (Seen.STOPPED, Seen.STOPPING) and not match.outright:
+    if seen in (Seen.STOPPED, Seen.STOPPING) and not member.match.outright:
         return 'stopped on purpose, and not named outright'
-    return ''
+    # Whether one of a group that is refused is ready cannot be told.
+    return '' if member.refused or seen not in UP else member.kept
 
 
-def admit(member: Member, goal: Goal, options: Options) -> None:
+def admit(member: Member, goal: Goal, options: Options, now: float) -> None:
     """Give the member, as it is seen now, the phase in which it enters the operation."""
     seen = member.observed.seen
-    if left_alone(goal, options, member.match, member.observed):
-        member.phase = Phase.SKIPPED
+    if left_alone(goal, options, member):
+        kept = goal is Goal.RESTART and seen in UP
+        member.phase, member.kept_at = Phase.KEPT if kept else Phase.SKIPPED, now
     elif member.refused:
         member.fail(Code.BAD_OPTION, member.refused)
     elif seen is Seen.STOPPING:

@@ -8,7 +8,7 @@ from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.survey import Candidate, Survey, by_group, policy_of
 from supervisor_restarter.options import Options
-from supervisor_restarter.text import listed, printable
+from supervisor_restarter.text import brief, listed, printable
 
 
 def malformed(known: Survey) -> Iterator[str]:
@@ -20,6 +20,23 @@ def malformed(known: Survey) -> Iterator[str]:
         else:
             groups = by_group(c for c in everyone if c.malformed == text)
             yield f'{listed(map(printable, groups))}: would be left as it is: {names}: {text}'
+
+
+def of_freshness(known: Survey) -> Iterator[str]:
+    """What makes every run of such a restart do its work again, although nothing has changed."""
+    change, signal = known.change, known.options.signal
+    if change is None:
+        return
+    if change.at > change.seen_at:
+        yield (
+            f'newer_than: {brief(change.path)} says that it changed {change.at - change.seen_at:.0f} s '
+            'from now: until then every process counts as older'
+        )
+    if signal:
+        yield (
+            f'newer_than: a signal starts no process, so every run sends {signal} again to those '
+            'that are older'
+        )
 
 
 def all_at_once(

@@ -79,12 +79,17 @@ def outcome(operation: Operation) -> list[dict[str, Any]]:
     timeout.
     """
     pending = {id(member) for member, _ in operation.pending}
-    late = 'it was ready only after the timeout'
     return [
-        _entry(member, member.code or Code.TIMEOUT, member.error or late)
+        _entry(member, member.code or Code.TIMEOUT, member.error or _late(member))
         for member in operation.members
         if member.code is not None or id(member) in pending
     ]
+
+
+def _late(member: Member) -> str:
+    if member.phase is Phase.SKIPPED:
+        return 'it was left alone, and not ready before the timeout'
+    return 'it was ready only after the timeout'
 
 
 def unfinished(operation: Operation) -> list[Member]:
@@ -146,7 +151,7 @@ def _status_of(operation: Operation, member: Member) -> tuple[int, str] | None:
         return _of_code(Code.CANCELLED, member.error)
     if not member.match.single:
         return None
-    started = operation.goal is Goal.START
+    started = operation.goal is Goal.START or member.kept
     return _of_status(Status.ALREADY_STARTED if started else Status.NOT_RUNNING, member.namespec)
 
 

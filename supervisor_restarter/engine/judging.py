@@ -25,6 +25,7 @@ class State(str, Enum):
 
 PENDING = {
     Phase.WAITING: 'its turn had not come',
+    Phase.KEPT: 'it is left alone and is not ready yet',
     Phase.DUE: 'its turn had not come',
     Phase.TO_SIGNAL: 'its turn had not come',
     Phase.SIGNALLED: 'the signal was sent and it is not ready yet',
@@ -37,7 +38,7 @@ NOT_REACHED = 'not reached'  # how the error of a process begins whose turn did 
 GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
 # There is nothing left to be ordered for a process in these phases.
-ORDERED = SETTLED | {Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
+ORDERED = SETTLED | {Phase.KEPT, Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
 
 
 def is_over(member: Member, goal: Goal) -> bool:

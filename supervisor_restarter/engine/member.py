@@ -51,12 +51,16 @@ class Member:
     """One process in an operation, with what was measured of it (monotonic times).
 
     policy: what holds for it, None: what the options of the operation say. refused: why its group
-    is not restarted. followed: what was seen when `phase` was last decided, and that phase.
+    is not restarted. kept: why it is left alone although it is up, '' if it is not; it has to prove
+    that it is ready all the same, from kept_at on. followed: what was seen when `phase` was last
+    decided, and that phase.
     """
 
     match: Match
     policy: Policy | None = None
     refused: str = ''
+    kept: str = ''
+    kept_at: float = 0.0
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
@@ -108,6 +112,9 @@ class Member:
         min_ready seconds, and its end before that is a failure whatever its exit status is.
         """
         seen = observation.seen
+        unknown = self.unready or not self.observed.confirmed
+        if self.phase is Phase.KEPT and seen is Seen.EXITED and unknown:
+            seen = Seen.EXITED_BADLY
         if seen in UP or observation.unready:
             self.unready = observation.unready
         if self.phase in UNPROVEN:
@@ -141,6 +148,9 @@ class Member:
     def reason(self, before: Phase, now: float) -> str:
         """Why it has failed, having been in the phase `before`."""
         why = self.observed.why
+        if before is Phase.KEPT:
+            never = f'; before it was ready ({self.unready})' if self.unready else ''
+            return f'{self.kept}, but {why or "it ended"}{never}'
         up_for = '' if self.ready_since is None else f'{max(0.0, now - self.ready_since):.1f} s'
         if before is Phase.SIGNALLED:
             return f'{why or "it ended"}, after the signal'
@@ -165,11 +175,18 @@ class Member:
 
     def fail(self, code: Code, why: str) -> None:
         """It is at its end, and has failed."""
+        if self.phase is Phase.KEPT:
+            self.new_pid = self.old_pid  # it is new, and what it wrote is of interest
         self.phase, self.code, self.error, self.order = Phase.FAILED, code, why, None
 
     def leave(self, why: str = '', code: Code | None = None) -> None:
         """It is at its end, and left as it is. code: this counts as a failure."""
         self.phase, self.code, self.error, self.order = Phase.SKIPPED, code, why, None
+
+    def keep(self) -> None:
+        """It is at its end, and left as it is, for the reason `kept`."""
+        self.leave()
+        self.remark(self.kept)
 
     def take(self) -> None:
         """Another client has stopped it."""

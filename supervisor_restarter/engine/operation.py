@@ -52,7 +52,7 @@ from supervisor_restarter.engine import judging, waking
 from supervisor_restarter.engine.admission import Goal, admit, spread
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State, is_over, is_settled
 from supervisor_restarter.engine.member import Failure, Member, Observation
-from supervisor_restarter.engine.phases import DOWN, Order, Phase, Seen, after, follow
+from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen, after, follow
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.transitions import enter, started
 from supervisor_restarter.engine.turns import Turns
@@ -103,7 +103,7 @@ class Operation:
             self._observe(member, look(member), now)
             member.old_pid = member.observed.pid
             if member.phase is Phase.WAITING:  # else it is gone already
-                admit(member, self.goal, self.options)
+                admit(member, self.goal, self.options, now)
         spread(self.members, self.options, now)
         self.lowest_ready = sum(member.serving for member in self.members)
         self._changed()
@@ -259,6 +259,7 @@ class Operation:
             observation, timed = look(member), (member.policy or self.options).min_ready > 0
             # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
             # it ends.
+            timed = timed or member.phase is Phase.KEPT
             if timed or member.unready or (observation, member.phase) != member.followed:
                 self._observe(member, observation, now)
                 if observation is not None and not is_over(member, self.goal):
@@ -284,9 +285,11 @@ class Operation:
     def _follow(self, member: Member, now: float) -> None:
         before = member.phase
         phase, member.order = follow(before, member.observed.seen)
-        if before in (Phase.DUE, Phase.TO_SIGNAL) and self._no_longer_due(member):
+        if before in (Phase.DUE, Phase.TO_SIGNAL) and self._no_longer_due(member, now):
             self._changed()
             return
+        if before is Phase.KEPT and phase is Phase.SKIPPED and not member.observed.confirmed:
+            return  # taken as ready, which it has yet to prove
         if self.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
             member.order = None
         if phase is not before:
@@ -295,13 +298,17 @@ class Operation:
                 self._fail(member, failure.code, failure.why)
             self._changed()
 
-    def _no_longer_due(self, member: Member) -> bool:
+    def _no_longer_due(self, member: Member, now: float) -> bool:
         # Between the admission of a process and its order, its state and the operation's may have
         # changed.
         if self.goal is Goal.STOP and member.observed.seen in DOWN:
             member.leave()
         elif member.order in (Order.STOP, Order.SIGNAL) and not self.taking_down:
             member.leave(self.not_reached)
+        elif self.options.starts_only and member.observed.seen in UP:
+            # Supervisor has started it anew since.
+            member.kept, member.kept_at = 'already started', now
+            member.phase, member.order = Phase.KEPT, None
         else:
             return False
         return True
@@ -354,6 +361,8 @@ class Operation:
             to_stop = member.phase is Phase.DUE and member.order is Order.STOP
             if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or to_stop:
                 member.leave(why)
+            elif member.phase is Phase.KEPT and self.decided:
+                member.keep()
         self._changed()
 
     def _finish_if_settled(self) -> None:

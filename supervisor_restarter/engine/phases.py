@@ -8,8 +8,11 @@ and on what takes too long, has no room or could not be carried out (-> FAILED);
     WAITING --its turn--> DUE --stop--> STOPPING --exit--> STOPPED --start--> STARTING --> READY
     WAITING --its turn--> TO_SIGNAL --signal--> SIGNALLED --ready again--> READY
 
+    KEPT --ready--> SKIPPED
+
 A process that is down when its turn comes goes from DUE to STARTING at once; the second line is for
-restarts that send a signal instead. Three rules run through the table:
+restarts that send a signal instead, the third for what is new enough to be left alone: nothing is
+done to it, but if it never gets ready, it has failed. Three rules run through the table:
 
 * What is down comes back: no observation leads from STOPPING or STOPPED to an end, except that the
   process cannot be started or that another client decided otherwise.
@@ -32,6 +35,7 @@ class Phase(str, Enum):
     """Where a process is on its way through an operation."""
 
     WAITING = 'waiting'  # its turn has not come; nothing was done to it
+    KEPT = 'kept'  # is to be left alone, and has yet to be seen ready; nothing was done to it
     DUE = 'due'  # its turn has come; the order is about to be carried out
     STOPPING = 'stopping'  # the stop signal is sent, the process has not exited
     STOPPED = 'stopped'  # it has exited and is to be started
@@ -69,6 +73,7 @@ RENEWED = frozenset({Phase.STARTING, Phase.SIGNALLED, Phase.READY, Phase.WAVERIN
 
 # Phases for which users are shown another one.
 SHOWN = {
+    Phase.KEPT: Phase.WAITING,
     Phase.DUE: Phase.WAITING,
     Phase.TO_SIGNAL: Phase.WAITING,
     Phase.SIGNALLED: Phase.STARTING,
@@ -120,6 +125,12 @@ def _table() -> dict[tuple[Phase, Seen], tuple[Phase, Order | None]]:
     row(p, p, *UP, s.BACKOFF, *exited, s.FATAL)
     row(p, Phase.TAKEN, *taken)  # stopped by another client
     row(p, Phase.FAILED, s.UNKNOWN)
+
+    p = Phase.KEPT
+    row(p, p, s.STARTING, s.RUNNING)
+    row(p, Phase.SKIPPED, s.READY, s.EXITED)  # ... or it ended as its exitcodes say
+    row(p, Phase.FAILED, s.EXITED_BADLY, s.BACKOFF, s.FATAL, s.UNKNOWN)
+    row(p, Phase.TAKEN, *taken)  # stopped by another client
 
     p = Phase.DUE
     row(p, Phase.STOPPING, *UP, order=Order.STOP)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from supervisor_restarter.engine import advice
 from supervisor_restarter.engine.admission import Goal, left_alone
 from supervisor_restarter.engine.batches import Batch, action, batches, longest
+from supervisor_restarter.engine.freshness import Change
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.survey import Candidate, Survey, by_group, policy_of, survey
 from supervisor_restarter.options import Options
@@ -29,13 +30,17 @@ class Choice(NamedTuple):
 
 
 def plan(
-    candidates: list[Candidate], neighbours: list[Candidate], options: Options
+    candidates: list[Candidate],
+    neighbours: list[Candidate],
+    options: Options,
+    change: Change | None = None,
 ) -> dict[str, Any]:
     """The plan of a restart of the candidates (in the order of their turns) as a struct.
 
-    neighbours: the other processes of their groups. Refusal as for survey().
+    neighbours: the other processes of their groups. change: what options.newer_than amounts to.
+    Refusal as for survey().
     """
-    known = survey(candidates, neighbours, options)
+    known = survey(candidates, neighbours, options, change)
     choice = _choose(known)
     left = [c for c in candidates if id(c) in choice.left]
     standing = [*neighbours, *left]
@@ -49,6 +54,7 @@ def plan(
         'left': [{**_process(c), 'reason': choice.left[id(c)]} for c in left],
         'warnings': [
             *advice.malformed(known),
+            *advice.of_freshness(known),
             *choice.full,
             *advice.all_at_once(choice.concerned, standing, options),
             *advice.doubts(choice.concerned),
@@ -65,14 +71,19 @@ def warnings(known: Survey) -> list[str]:
     restart.
     """
     choice = _choose(known)
-    return [*advice.malformed(known), *choice.full, *advice.doubts(choice.concerned)]
+    return [
+        *advice.malformed(known),
+        *advice.of_freshness(known),
+        *choice.full,
+        *advice.doubts(choice.concerned),
+    ]
 
 
 def _choose(known: Survey) -> Choice:
     left, admitted, full = {}, [], []
     hopeless = known.hopeless
     for c in known.candidates:
-        reason = left_alone(Goal.RESTART, known.options, c.member.match, c.member.observed)
+        reason = left_alone(Goal.RESTART, known.options, c.member)
         if reason or (c.member.refused and not hopeless):
             left[id(c)] = reason or c.member.refused
         else:

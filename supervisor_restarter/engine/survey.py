@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from supervisor_restarter.engine.freshness import Change, kept
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.engine.policy import GroupPolicy, Policy, of_group, refuse_too_many
@@ -20,7 +21,8 @@ class Candidate(NamedTuple):
 
     obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what
     makes it ready; said: the options that its program gives for itself; malformed: what is wrong
-    with either. restarts: whether Supervisor starts it when it dies.
+    with either. restarts: whether Supervisor starts it when it dies. started_at: when it was
+    started, in wall time; 0.0: nobody wants to know, or it does not run.
     """
 
     member: Member
@@ -31,6 +33,7 @@ class Candidate(NamedTuple):
     restarts: bool = True
     startsecs: float = 1.0
     stopwaitsecs: float = 10.0
+    started_at: float = 0.0
     said: Mapping[str, Any] = MappingProxyType({})
 
     @property
@@ -43,6 +46,7 @@ class Survey(NamedTuple):
     the others of their groups, before anything is done.
 
     policies: what holds in each group that can be restarted. refused: why the others cannot.
+    change: than which a process must be older to be restarted.
     """
 
     candidates: list[Candidate]
@@ -50,6 +54,7 @@ class Survey(NamedTuple):
     options: Options
     policies: dict[str, GroupPolicy]
     refused: dict[str, str]
+    change: Change | None = None
 
     @property
     def groups(self) -> list[str]:
@@ -71,7 +76,12 @@ class Survey(NamedTuple):
             raise Refusal(Code.BAD_OPTION, next(iter(self.refused.values())))
 
 
-def survey(candidates: list[Candidate], neighbours: list[Candidate], options: Options) -> Survey:
+def survey(
+    candidates: list[Candidate],
+    neighbours: list[Candidate],
+    options: Options,
+    change: Change | None = None,
+) -> Survey:
     """Look at what the programs say, and tell their processes what holds for them.
 
     Refusal BAD_OPTION for a max_unavailable that is more than there are processes.
@@ -92,7 +102,9 @@ def survey(candidates: list[Candidate], neighbours: list[Candidate], options: Op
             member.refused = f'left as it is: {refused[member.group]}'
         else:
             member.policy = policies[member.group].processes[member.name]
-    return Survey(candidates, neighbours, options, policies, refused)
+    for candidate in candidates:
+        candidate.member.kept = kept(options, change, candidate.seen, candidate.started_at)
+    return Survey(candidates, neighbours, options, policies, refused, change)
 
 
 def by_group(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:

@@ -26,6 +26,8 @@ def enter(member: Member, phase: Phase, goal: Goal, options: Options, now: float
             return None
     if phase is Phase.TAKEN:
         member.take()
+    elif phase is Phase.SKIPPED:
+        member.keep()
     member.phase = phase
     if phase is Phase.WAVERING:
         member.wavering_since = now

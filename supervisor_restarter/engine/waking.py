@@ -13,6 +13,7 @@ LONGEST_RETURN = 30.0
 # Seconds in which a process that was ready and does not answer its probe must be ready again: one
 # bad answer of a busy server is no failure, but nothing further is taken down meanwhile.
 LONGEST_WAVERING = 3.0
+NO_ANSWER = 'its probe has not answered'
 
 
 def steady_at(member: Member, min_ready: float) -> float | None:
@@ -24,11 +25,18 @@ def steady_at(member: Member, min_ready: float) -> float | None:
 
 def ready_by(member: Member, ready_timeout: float) -> float | None:
     """When it has failed, if its probe still does not call it ready then."""
+    if member.phase is Phase.KEPT and ready_timeout:
+        return member.kept_at + ready_timeout if _unproven(member) else None
     if member.start_at is None or not member.unready or not ready_timeout:
         return None
     if member.phase not in UNPROVEN or member.observed.seen not in UP:
         return None
     return member.start_at + ready_timeout
+
+
+def _unproven(member: Member) -> bool:
+    """Whether one that is left alone is not ready, or only taken as ready."""
+    return bool(member.unready) or not member.observed.confirmed
 
 
 def back_by(member: Member) -> float | None:
@@ -40,7 +48,8 @@ def overdue(member: Member, ready_timeout: float, now: float) -> str:
     """Why it has failed, if one of its times is over; '' if none is."""
     at, back_at = ready_by(member, ready_timeout), back_by(member)
     if at is not None and now >= at:
-        return f'not ready within {ready_timeout:g} s: {member.unready}'
+        kept = f'{member.kept}, but ' if member.phase is Phase.KEPT else ''
+        return f'{kept}not ready within {ready_timeout:g} s: {member.unready or NO_ANSWER}'
     if back_at is not None and now >= back_at:
         return f'no longer ready for {LONGEST_WAVERING:g} s: {member.unready}'
     return ''

@@ -105,9 +105,9 @@ class ReadinessMonitor:
     """The probe of one process: asks it, and says in what is seen of the process whether it is
     ready.
 
-    patient: the process that runs at the beginning is not asked at all, but taken as ready.
-    min_ready: for how many seconds a new one has to be ready. process: Supervisor's Subprocess, as
-    which commands run.
+    patient: the process that runs at the beginning is not asked at all, but taken as ready. kept:
+    it is to be left alone, and a yes has to be its own. min_ready: for how many seconds a new one
+    has to be ready. process: Supervisor's Subprocess, as which commands run.
     """
 
     def __init__(
@@ -118,9 +118,10 @@ class ReadinessMonitor:
         patient: bool,
         min_ready: float = 0.0,
         process: Any = None,
+        kept: bool = False,
     ) -> None:
         self.spec = spec
-        self._min_ready = min_ready
+        self._min_ready, self._kept = min_ready, kept
         self._probing, self._notify, self._process = probing, notify, process
         self._pace = PACE_OF_COMMANDS if spec.command else PACE_OF_CONNECTIONS
         self._verdict = Verdict(spec.text, patient)
@@ -263,7 +264,8 @@ class ReadinessMonitor:
     def _meaning(self, question: Question) -> Heard:
         if not question.ready:
             return Heard.NO
-        if self._verdict.state in UNTRUSTED:
+        state = self._verdict.state
+        if state in UNTRUSTED or (self._kept and state is Readiness.ASSUMED):
             listens = procfs.holds(self._verdict.pid or 0, self.spec)
             return Heard.FOREIGN_YES if listens is False else Heard.YES
         return Heard.YES

@@ -1,7 +1,9 @@
-"""Which process descends from which, and which has a listening socket open, as /proc says (Linux).
+"""Which process descends from which, which has a listening socket open, and when one was started, as
+/proc says (Linux).
 
 For READY=1: whether its sender descends from a process that is waited for. For a probe that says
-yes: whether the process in question listens at the address, or something else does.
+yes: whether the process in question listens at the address, or something else does. For newer_than:
+when it was started.
 """
 
 from __future__ import annotations
@@ -18,6 +20,11 @@ from supervisor_restarter.readiness.spec import Spec
 MOST_ANCESTORS = 32  # how far up a lineage is followed
 # So many are looked at, which takes supervisord some 20 ms; then it cannot be told.
 MOST_DESCRIPTORS = 4000
+STATE, PPID, STARTTIME = (
+    3,
+    4,
+    22,
+)  # fields of /proc/PID/stat; the third is the first after the command
 LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
 ACCEPTING = 0x10000  # the flag SO_ACCEPTCON in /proc/net/unix
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -30,11 +37,26 @@ def lineage(pid: int) -> Iterator[int]:
             return
         yield pid
         try:
-            with open(f'/proc/{pid}/stat', 'rb') as stat:
-                # "pid (command) state ppid ...": the command may contain anything, also brackets
-                pid = int(stat.read().rpartition(b')')[2].split()[1])
+            pid = _field(pid, PPID)
         except (OSError, ValueError, IndexError):
             return
+
+
+def start_ticks(pid: int) -> int | None:
+    """When the process was started: clock ticks (SC_CLK_TCK per second) since the boot, rounded
+    down; None where /proc does not tell.
+    """
+    try:
+        return _field(pid, STARTTIME)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _field(pid: int, field: int) -> int:
+    """A number out of /proc/PID/stat. field: counted from 1, as in proc(5)."""
+    with open(f'/proc/{pid}/stat', 'rb') as stat:
+        # "pid (command) state ppid ...": the command may contain anything, also brackets
+        return int(stat.read().rpartition(b')')[2].split()[field - STATE])
 
 
 def holds(pid: int, spec: Spec) -> bool | None:

@@ -8,7 +8,7 @@ to what is known of it (Heard), and one table, VERDICTS, says what is known afte
     another pid ----> NEW ------+
                                 +--no---> UNREADY --yes--> READY
 
-    NEW --yes, but of something else--> OCCUPIED, and from there as from NEW
+    NEW, ASSUMED --yes, but of something else--> OCCUPIED, and from there as from NEW
 
 A signal and another pid may come in any state. A process that is UNASKED ran before, too, and stays
 UNASKED until one of them comes.
@@ -82,7 +82,7 @@ def _verdicts() -> dict[tuple[Readiness, Heard], Readiness]:
     row(r.READY, h.YES, *never_ready, r.READY, r.LAPSED)
     row(r.UNREADY, h.NO, *never_ready)
     row(r.LAPSED, h.NO, r.READY, r.LAPSED)
-    row(r.OCCUPIED, h.FOREIGN_YES, *UNTRUSTED)
+    row(r.OCCUPIED, h.FOREIGN_YES, *UNTRUSTED, r.ASSUMED)  # the last where it is to be left alone
     return table
 
 

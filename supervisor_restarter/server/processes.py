@@ -30,6 +30,7 @@ from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.readiness.monitor import ReadinessMonitor
 from supervisor_restarter.readiness.spec import Spec, parse
 from supervisor_restarter.server.obituary import Obituary
+from supervisor_restarter.server.starts import started_at
 from supervisor_restarter.text import printable
 
 SEEN = {
@@ -233,24 +234,29 @@ class Processes:
         return handle.config.uid not in (None, os.getuid())
 
     def candidate(
-        self, member: Member, handle: Handle, obstacles: Obstacles | None = None
+        self,
+        member: Member,
+        handle: Handle,
+        obstacles: Obstacles | None = None,
+        dated: bool = False,
     ) -> Candidate:
         """The process as a plan wants to know it, which the member tells from then on; without
-        `obstacles`, what only the disk knows is left out.
+        `obstacles`, what only the disk knows is left out. dated: with the time of its start.
         """
         member.observed = self.observe(handle)
-        config = handle.config
+        config, process = handle.config, handle.process
         malformed = self.malformed(handle)
         return Candidate(
             member,
             self.state_name(handle),
-            obstacles.of(handle.process) if obstacles is not None else '',
+            obstacles.of(process) if obstacles is not None else '',
             malformed,
             probed=not malformed and self.readiness(handle) is not None,
             said={} if malformed else said_by(config.environment),
             restarts=config.autorestart is not False,
             startsecs=config.startsecs,
             stopwaitsecs=config.stopwaitsecs,
+            started_at=started_at(process.pid, process.laststart) if dated else 0.0,
         )
 
     @staticmethod

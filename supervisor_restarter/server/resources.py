@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.advice import gathered
+from supervisor_restarter.engine.freshness import Change
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import SETTLED
 from supervisor_restarter.engine.survey import Candidate, Survey, survey
@@ -75,18 +76,22 @@ class Resources:
         return self.members(self._processes.others(groups, [member.match for member in members]))
 
     def candidates(
-        self, members: list[Member], obstacles: Obstacles
+        self, members: list[Member], obstacles: Obstacles, dated: bool = False
     ) -> tuple[list[Candidate], list[Candidate]]:
-        """The members and the others of their groups as a plan wants to know them."""
+        """The members (dated: with the times of their starts) and the others of their groups, as a
+        plan wants to know them.
+        """
         hold, candidate = self._processes.hold, self._processes.candidate
         return (
-            [candidate(member, hold(member.match), obstacles) for member in members],
+            [candidate(member, hold(member.match), obstacles, dated) for member in members],
             [candidate(other, hold(other.match), obstacles) for other in self._others(members)],
         )
 
-    def party(self, goal: Goal, members: list[Member], options: Options) -> Party:
+    def party(
+        self, goal: Goal, members: list[Member], options: Options, change: Change | None = None
+    ) -> Party:
         """The members, with what is known of them but for what only the disk knows; a restart gives
-        them their policies.
+        them their policies. change: what options.newer_than amounts to.
 
         Refusal as survey() has it. Refusal BAD_OPTION if what their programs say makes no sense in
         any of the groups, also outside of the restart: it says little good of the others. Refusal
@@ -96,10 +101,12 @@ class Resources:
         handles = {member: self._processes.hold(member.match) for member in [*members, *others]}
         if goal is not Goal.RESTART:
             return Party(members, others, handles, survey([], [], options), {})
+        candidate, dated = self._processes.candidate, change is not None
         known = survey(
-            [self._processes.candidate(member, handles[member]) for member in members],
-            [self._processes.candidate(member, handles[member]) for member in others],
+            [candidate(member, handles[member], None, dated) for member in members],
+            [candidate(member, handles[member]) for member in others],
             options,
+            change,
         )
         known.refuse()
         return Party(members, others, handles, known, self._specs(known, handles))
@@ -167,9 +174,10 @@ class Resources:
                     spec,
                     probing[member.group],
                     self._notify,
-                    not policy.rolling,
+                    not policy.rolling and not member.kept,
                     policy.min_ready,
                     handle.process,
+                    kept=bool(member.kept),
                 )
 
     def _keep_sockets(self, job: Job) -> None:

@@ -65,7 +65,8 @@ class RestarterNamespaceRPCInterface(Interface):
         @param string name      The name of the process group, without ':' or '*'.
         @param struct options   Options for this restart (delay, timeout, stagger_factor,
                                 max_unavailable, scout, min_ready, ready_timeout, method,
-                                stop_timeout, on_failure, if_busy, only_running); may be left out.
+                                stop_timeout, on_failure, if_busy, only_running, newer_than); may
+                                be left out.
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
         taken = with_call(self._defaults, options)
@@ -200,7 +201,8 @@ class RestarterNamespaceRPCInterface(Interface):
 
         @param string id        The id of the restart.
         @param struct options   Options, as for startRestart, that come before those of that restart
-                                (of which only_running does not hold any more); may be left out.
+                                (of which only_running and newer_than do not hold any more); may be
+                                left out.
         @return string id       The id of the new restart.
         """
         return self._service.retry(id, options).id

@@ -96,11 +96,12 @@ class Service:
         """Begin a job over the processes that are asked for, or queue it.
 
         Refusal: BAD_GROUP as the selection has it, BUSY, BAD_OPTION for a max_unavailable that is
-        too large, or where a program's own policy makes no sense, and BAD_STATE where there are no
-        descriptors left.
+        too large, where a path of newer_than is missing or a program's own policy makes no sense,
+        and BAD_STATE where there are no descriptors left.
         """
         goal, options = request.goal, request.options
         members = self._intake.members(request.selection)
+        change = self._intake.change(options)
         busy = None
         if goal is Goal.RESTART:
             busy = self._jobs.may_begin({member.group for member in members}, options.if_busy)
@@ -108,7 +109,7 @@ class Service:
             self._attach()
         except OSError as error:
             raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
-        job, party = self._intake.job(request, members)
+        job, party = self._intake.job(request, members, change)
         if goal is Goal.STOP:
             self._jobs.heed([member.match.key for member in members])
         if busy is not None:
@@ -142,12 +143,14 @@ class Service:
         """A new restart of what failed or was not reached in the one with that id, with its
         options; those `given` come first.
 
-        only_running holds only if it is given: what has failed is mostly not running. Refusal
-        NO_SUCH_RESTART, BAD_STATE if it has not ended or there is nothing to be retried, BAD_GROUP
-        if nothing of that is there any more, and as for request().
+        only_running and newer_than hold only if they are given: what has failed is mostly not
+        running, or it is new and failed all the same. Refusal NO_SUCH_RESTART, BAD_STATE if it has
+        not ended or there is nothing to be retried, BAD_GROUP if nothing of that is there any more,
+        and as for request().
         """
         job = self.get(wanted)
-        options = with_call(replace(job.asked, only_running=False), given)
+        asked = replace(job.asked, only_running=False, newer_than=())
+        options = with_call(asked, given)
         state, again = job.operation.state.value, answers.unfinished(job.operation)
         if not job.operation.finished:
             raise Refusal(Code.BAD_STATE, f'restart {job.id} has not ended yet: {state}')

@@ -118,7 +118,9 @@ def default_text(value: object) -> str:
     """A default as the tables show it."""
     if value is None:
         return ''
-    return f'{value:g}' if isinstance(value, float) else str(value).lower()
+    if isinstance(value, float):
+        return f'{value:g}'
+    return '' if value == () else str(value).lower()
 
 
 def test_every_key_of_the_configuration_is_in_its_page_with_its_default():

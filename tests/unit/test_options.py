@@ -13,6 +13,7 @@ from supervisor.datatypes import signal_number
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.option_kinds import MOST_SECONDS
 from supervisor_restarter.options import (
+    CALL_ONLY,
     CALL_TIMEOUT,
     CONFIGURATION_ONLY,
     DECLARED,
@@ -31,6 +32,7 @@ OTHER_TYPES = [None, [1], {'a': 1}, b'1', WHEN]  # what XML-RPC can bring, and N
 SECONDS = ('delay', 'timeout', 'scout', 'min_ready', 'ready_timeout', 'stop_timeout')
 FLAGS = ('only_running', 'heed_stops', 'fast_spawn')
 KNOWN = ', '.join(DECLARED)
+KNOWN_HERE = ', '.join(name for name in DECLARED if name not in CALL_ONLY)
 ALLOWED = {
     **dict.fromkeys(SECONDS, 'a number of seconds from 0 to 10000000'),
     **dict.fromkeys(FLAGS, 'true or false'),
@@ -39,7 +41,8 @@ ALLOWED = {
     'on_failure': 'abort or continue',
     'if_busy': 'fail or queue',
     'max_unavailable': 'a count from 1 to 10000, or a percentage from 1% to 100%',
-    'method': 'restart, or signal: and the name of a signal, such as signal:HUP',
+    'newer_than': 'an absolute path or an array of them: at most 100, of 4096 characters each',
+    'method': 'restart, start, or signal: and the name of a signal, such as signal:HUP',
 }
 
 # fmt: off
@@ -49,32 +52,44 @@ NO_PERCENTAGES = [
     '9' * 400 + '%', 'half', '1/2',
 ]
 METHODS = [
-    ('restart', 'restart'), ('signal:HUP', 'signal:HUP'), ('signal:hup', 'signal:HUP'),
+    ('restart', 'restart'), ('start', 'start'), ('signal:HUP', 'signal:HUP'), ('signal:hup', 'signal:HUP'),
     ('signal:sighup', 'signal:HUP'), ('signal:SigUsr1', 'signal:USR1'),
 ]
 NO_METHODS = [
     'signal', 'signal:', 'signal:1', 'signal:NONE', 'signal:SIGSIGHUP', 'signal:SIG_DFL',
-    'signal:HUP,USR1', 'signal: HUP', 'Signal:HUP', 'restart:HUP', 'HUP', ':HUP', 'Restart', '☃',
+    'signal:HUP,USR1', 'signal: HUP', 'Signal:HUP', 'restart:HUP', 'HUP', ':HUP', 'Restart', 'start:', 'START', '☃',
 ]
+
+# Strings of which it is not certain that they mean a number, or which.
+NO_NUMBERS = [
+    '', ' 1', '1 ', '1\n', '+1', '-1', '1_0', '1e1', '0x1', 'nan', 'inf', '\u0661', '1,5', '.', '1.',
+    '.5', '1.5.1', '9' * 5000, '99999999',
+]
+LONG_PATH = '/' + 4095 * 'x'
 
 # Every value that matters for one option of each kind, as XML-RPC brings it; and the texts of the
 # configuration. What an option takes depends on its kind alone.
 GOOD = {
-    'delay': [(value, float(value)) for value in (0, 1, 0.2, 1e-9, MOST_SECONDS)],
-    'stagger_factor': [(1, 1), (2, 2), (10_000, 10_000)],
+    'delay': [(value, float(value))
+              for value in (0, 1, 0.2, 1e-9, MOST_SECONDS, '0', '1', '30', '0.5', '007', '10000000.0')],
+    'stagger_factor': [(1, 1), (2, 2), (10_000, 10_000), ('1', 1), ('010', 10), ('10000', 10_000)],
     'on_failure': [('abort', 'abort'), ('continue', 'continue')],
     'only_running': [(True, True), (False, False), (1, True), (0, False)],
-    'max_unavailable': [(1, 1), (10_000, 10_000), *PERCENTAGES],
+    'max_unavailable': [(1, 1), (10_000, 10_000), ('1', 1), ('050', 50), *PERCENTAGES],
     'method': METHODS,
+    'newer_than': [('/a', ('/a',)), (['/a', '/b'], ('/a', '/b')), ([], ()), ('/', ('/',)),
+                   (LONG_PATH, (LONG_PATH,)), (100 * ['/a'], 100 * ('/a',)), ('/ö\n', ('/ö\n',))],
 }
 BAD = {
-    'delay': [*OTHER_TYPES, True, '', '1', -1, -1e-9, MOST_SECONDS + 0.1, HUGE, 1j,
+    'delay': [*OTHER_TYPES, *NO_NUMBERS, True, '10000000.1', -1, -1e-9, MOST_SECONDS + 0.1, HUGE, 1j,
               math.nan, math.inf, -math.inf],
-    'stagger_factor': [*OTHER_TYPES, True, '', '1', 1.0, math.nan, 0, -1, 10_001, HUGE],
+    'stagger_factor': [*OTHER_TYPES, *NO_NUMBERS, True, '1.0', '0', '10001', 1.0, math.nan, 0, -1, 10_001, HUGE],
     'on_failure': [*OTHER_TYPES, True, '', 1, 'ABORT', ' abort', 'abort\n', 'abort or continue'],
     'only_running': [*OTHER_TYPES, '', 'true', '1', 1.0, math.nan, 2, -1, HUGE],
-    'max_unavailable': [*OTHER_TYPES, True, '', '1', '50', 0, -1, 10_001, HUGE, 1.0, math.nan,
+    'max_unavailable': [*OTHER_TYPES, *NO_NUMBERS, True, '0', '10001', '1.0', 0, -1, 10_001, HUGE, 1.0, math.nan,
                         '50%\n', ' 50%', *NO_PERCENTAGES],
+    'newer_than': [None, [1], {'a': 1}, b'/a', WHEN, True, 1, '', 'a', './a', '~/a', ' /a', '/a\0b',
+                   [''], ['/a', 'b'], [['/a']], LONG_PATH + 'x', 101 * ['/a']],
     'method': [*OTHER_TYPES, True, '', 1, ' restart', 'restart\n', 'signal:HUP ', *NO_METHODS],
 }
 GOOD_TEXTS = {
@@ -100,8 +115,9 @@ BAD_TEXTS = {
 EACH = {
     **dict.fromkeys(SECONDS, 3.0), **dict.fromkeys(FLAGS, True),
     'stagger_factor': 3, 'history': 3, 'on_failure': 'continue', 'if_busy': 'queue',
-    'max_unavailable': '25%', 'method': 'signal:HUP',
+    'max_unavailable': '25%', 'method': 'signal:HUP', 'newer_than': ('/a', '/b'),
 }
+CONFIGURABLE = [name for name in (*DECLARED, *CONFIGURATION_ONLY) if name not in CALL_ONLY]
 # fmt: on
 
 
@@ -160,6 +176,7 @@ def test_the_defaults():
         'on_failure': 'abort',
         'if_busy': 'fail',
         'only_running': False,
+        'newer_than': [],
     }
     assert Options().struct() == struct  # XML-RPC has no null
     assert dumps((struct,))
@@ -190,8 +207,8 @@ def test_a_bad_value_is_refused(name, given):
 @pytest.mark.parametrize('name', DECLARED)
 def test_every_option_takes_a_good_value_and_refuses_a_bad_one(name):
     assert getattr(with_call(Options(), {name: EACH[name]}), name) == EACH[name]
-    assert refusal({name: []}) == (
-        f'BAD_OPTION: {name} = [] is not allowed: it must be {ALLOWED[name]}'
+    assert refusal({name: [1]}) == (
+        f'BAD_OPTION: {name} = [1] is not allowed: it must be {ALLOWED[name]}'
     )
 
 
@@ -229,7 +246,7 @@ def test_one_bad_option_refuses_the_good_ones_too():
 
 @pytest.mark.parametrize('given', ['x' * 10**6, {'x' * 10**6: [1] * 10**5}, [[[[[[]]]]]] * 999])
 def test_a_refusal_stays_short_whatever_is_sent(given):
-    for name in ('delay', 'on_failure', 'max_unavailable', 'method'):
+    for name in ('delay', 'on_failure', 'max_unavailable', 'method', 'newer_than'):
         refusal({name: given})
 
 
@@ -249,7 +266,7 @@ def test_a_bad_text_is_refused_in_one_line_with_section_key_value_and_what_is_al
     )
 
 
-@pytest.mark.parametrize('name', [*DECLARED, *CONFIGURATION_ONLY])
+@pytest.mark.parametrize('name', CONFIGURABLE)
 def test_every_key_takes_a_good_text_and_refuses_a_bad_one(name):
     assert configured(name, str(EACH[name])) == EACH[name]
     assert configuration_error(**{name: '-'}) == (
@@ -267,7 +284,13 @@ def test_an_unknown_key_is_refused_in_one_line_with_section_key_value_and_the_kn
     meant = "; did you mean 'delay'?" if name in ('Delay', 'dealy') else ''
     assert configuration_error(**{name: '5'}) == (
         f"[{SECTION}] has an unknown key {name!r} (value '5'); "
-        f'known are {KNOWN}, history, heed_stops, fast_spawn{meant}'
+        f'known are {KNOWN_HERE}, history, heed_stops, fast_spawn{meant}'
+    )
+
+
+def test_what_is_given_in_each_call_is_not_configured():
+    assert configuration_error(newer_than='/srv/app') == (
+        f"[{SECTION}] newer_than = '/srv/app': newer_than is given in each call"
     )
 
 
@@ -337,6 +360,30 @@ def test_every_signal_of_this_machine_can_be_sent():
 def test_what_differs_from_the_defaults_is_shown_as_it_would_be_configured():
     options = Options(delay=0.5, only_running=True, max_unavailable='25%', ready_timeout=30.0)
     assert options.differing() == ['delay = 0.5', 'max_unavailable = 25%', 'only_running = true']
+    paths = '/a\nb', '/' + 300 * 'x' + '/end', *(20 * ['/c'])
+    (line,) = Options(newer_than=paths).differing()
+    assert line.startswith('newer_than = /a\\nb, /xxx')
+    assert 'xxx...xxx' in line
+    assert line.endswith('/end, /c, /c, /c, /c, /c, /c, /c, /c and 12 more')
+
+
+CONTRADICTION = 'only_running = true contradicts method = start: it leaves alone what is down'
+
+
+@pytest.mark.parametrize('configured', [{}, {'method': 'start'}])
+def test_only_running_in_a_call_contradicts_a_start(configured):
+    defaults = from_configuration(SECTION, configured).defaults
+    with pytest.raises(Refusal) as info:
+        with_call(defaults, {'method': 'start', 'only_running': True, **configured})
+    assert info.value.text == f'BAD_OPTION: {CONTRADICTION}'
+
+
+def test_of_a_start_and_a_configured_only_running_the_call_comes_first():
+    defaults = from_configuration(SECTION, {'only_running': 'true'}).defaults
+    assert with_call(defaults, {'method': 'start'}) == Options(method='start')
+    assert with_call(defaults, {}).only_running
+    texts = {'only_running': 'true', 'method': 'start'}
+    assert configuration_error(**texts) == f'[{SECTION}] {CONTRADICTION}'
 
 
 def test_options_cannot_be_changed():

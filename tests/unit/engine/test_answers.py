@@ -113,6 +113,7 @@ def test_a_process_that_was_down_has_been_down_since_the_beginning():
 
 def test_phases_are_shown_as_documented_and_without_null():
     other = {
+        Phase.KEPT: 'waiting',
         Phase.DUE: 'waiting',
         Phase.TO_SIGNAL: 'waiting',
         Phase.SIGNALLED: 'starting',
@@ -190,7 +191,7 @@ def test_the_text_of_a_timeout_names_what_is_pending():
     assert text == '2 of 3 processes were pending: web:1 (stopping), nginx (starting)'
 
 
-BEGUN = SETTLED | {Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
+BEGUN = SETTLED | {Phase.KEPT, Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
 STOPPED = set(Phase) - {Phase.WAITING, Phase.DUE}
 
 
@@ -222,6 +223,7 @@ def test_the_status_codes_are_supervisors_own():
     (Goal.START, member(phase=Phase.SKIPPED, single=True), 60, 'ALREADY_STARTED: web:0'),
     (Goal.STOP, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
     (Goal.RESTART, member(phase=Phase.SKIPPED, single=True), 70, 'NOT_RUNNING: web:0'),
+    (Goal.RESTART, member(phase=Phase.SKIPPED, single=True, kept='already started'), 60, 'ALREADY_STARTED: web:0'),
 ])  # fmt: skip
 def test_the_status_of_a_process(goal, process, status, description):
     rows = answers.statuses(operation(process, goal=goal))

@@ -53,6 +53,22 @@ UNKNOWN       failed    failed    ended     taken
 WANTED_DOWN   taken     taken     ended     taken
 """
 
+# The same for a process that is to be left alone if it is ready.
+TRANSITIONS_KEPT = """
+seen          kept
+STOPPED       taken
+STARTING      kept
+RUNNING       kept
+READY         skipped
+BACKOFF       failed
+STOPPING      taken
+EXITED        skipped
+EXITED_BADLY  failed
+FATAL         failed
+UNKNOWN       failed
+WANTED_DOWN   taken
+"""
+
 # Where follow() comes to rest: 'phase', or 'phase!order' with the order to be carried out there.
 RESTING = """
 seen          waiting  due        stopping       stopped        starting  to-signal         signalled
@@ -100,7 +116,9 @@ def columns(*texts):
             yield pytest.param(named(phase), entries, id=phase)
 
 
-@pytest.mark.parametrize(('phase', 'entries'), columns(TRANSITIONS, TRANSITIONS_LATER))
+@pytest.mark.parametrize(
+    ('phase', 'entries'), columns(TRANSITIONS, TRANSITIONS_LATER, TRANSITIONS_KEPT)
+)
 def test_transition(phase, entries):
     for seen, entry in entries.items():
         order, _, to = entry.rpartition('>')
@@ -108,7 +126,7 @@ def test_transition(phase, entries):
         assert after(phase, seen) is named(to)
 
 
-@pytest.mark.parametrize(('phase', 'entries'), columns(RESTING, RESTING_LATER))
+@pytest.mark.parametrize(('phase', 'entries'), columns(RESTING, RESTING_LATER, TRANSITIONS_KEPT))
 def test_follow_takes_all_steps_without_an_order(phase, entries):
     for seen, entry in entries.items():
         to, _, order = entry.partition('!')
@@ -117,7 +135,7 @@ def test_follow_takes_all_steps_without_an_order(phase, entries):
 
 def test_both_tables_of_this_test_cover_everything_but_the_ends():
     for texts in ((TRANSITIONS, TRANSITIONS_LATER), (RESTING, RESTING_LATER)):
-        covered = dict(column.values for column in columns(*texts))
+        covered = dict(column.values for column in columns(*texts, TRANSITIONS_KEPT))
         assert set(covered) == set(Phase) - ENDS
         assert all(set(entries) == set(Seen) for entries in covered.values())
 
@@ -153,8 +171,8 @@ def seen_with(order):
 
 
 def test_every_phase_is_before_during_or_after_what_is_done():
-    assert {Phase.WAITING} | IN_FLIGHT | SETTLED == set(Phase)
-    assert Phase.WAITING not in IN_FLIGHT
+    assert {Phase.WAITING, Phase.KEPT} | IN_FLIGHT | SETTLED == set(Phase)
+    assert IN_FLIGHT.isdisjoint({Phase.WAITING, Phase.KEPT})
     assert IN_FLIGHT.isdisjoint(SETTLED)
 
 
@@ -189,7 +207,14 @@ BY_OTHERS = {(Phase.STOPPING, Seen.WANTED_DOWN)}
 BY_OTHERS |= {(Phase.STOPPED, seen) for seen in (Seen.WANTED_DOWN, Seen.STOPPING)}
 BY_OTHERS |= {
     (phase, seen)
-    for phase in (Phase.STARTING, Phase.TO_SIGNAL, Phase.SIGNALLED, Phase.READY, Phase.WAVERING)
+    for phase in (
+        Phase.KEPT,
+        Phase.STARTING,
+        Phase.TO_SIGNAL,
+        Phase.SIGNALLED,
+        Phase.READY,
+        Phase.WAVERING,
+    )
     for seen in (Seen.WANTED_DOWN, Seen.STOPPING, Seen.STOPPED)
 }
 
@@ -218,6 +243,12 @@ def test_what_is_down_or_signalled_is_never_forgotten_and_nothing_else_is_done_t
     assert reached_from(Phase.STOPPING) == AFTERWARDS | {Phase.STOPPING, Phase.STOPPED}
     assert reached_from(Phase.STOPPED) == AFTERWARDS | {Phase.STOPPED}
     assert reached_from(Phase.SIGNALLED) == AFTERWARDS | {Phase.SIGNALLED}
+
+
+def test_nothing_is_ever_done_to_what_is_left_alone():
+    ends = {Phase.KEPT, Phase.SKIPPED, Phase.FAILED}
+    assert reached_from(Phase.KEPT) == ends
+    assert {TABLE[phase, seen][1] for phase in ends for seen in Seen} == {None}
 
 
 def test_nothing_that_runs_is_stopped_where_it_is_to_be_signalled():

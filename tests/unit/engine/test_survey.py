@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.freshness import Change
+from supervisor_restarter.engine.member import Member, Observation
+from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.engine.survey import Candidate, survey
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import Match
@@ -36,3 +38,15 @@ def test_one_that_makes_no_sense_refuses_its_group_and_the_restart_if_there_is_n
     other = candidate('0', 'api')
     survey([own, other], [bad], Options()).refuse()
     assert other.member.refused == ''
+
+
+def test_what_is_new_enough_is_told_so_and_its_neighbours_are_not_asked():
+    old, new, neighbour = candidate('0'), candidate('1'), candidate('2')
+    for one in (old, new, neighbour):
+        one.member.observed = Observation(Seen.READY, 7)
+    change = Change('/srv/app/current', at=100.0, seen_at=120.0)
+    own = [old._replace(started_at=99.0), new._replace(started_at=101.0)]
+    known = survey(own, [neighbour._replace(started_at=101.0)], Options(), change)
+    kept = [one.member.kept for one in (old, new, neighbour)]
+    assert kept == ['', 'already newer than /srv/app/current', '']
+    assert known.change is change

@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from supervisor_restarter.readiness import procfs
-from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, holds, lineage
+from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, holds, lineage, start_ticks
 from supervisor_restarter.readiness.spec import parse
 from tests.unit.readiness.loop import PATIENCE, descriptors, needs_ipv6
 
@@ -106,6 +107,34 @@ def test_without_proc_only_the_process_itself_is_known(monkeypatch):
         monkeypatch.setattr(procfs, 'open', refuse, raising=False)
         assert list(lineage(pid)) == [pid]
         assert holds(ME, parse('tcp://127.0.0.1:1')) is None
+
+
+# -- its start -----------------------------------------------------------------------------------
+
+
+def test_a_process_was_started_between_the_moments_before_and_after_its_start():
+    def ticks_now():
+        return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf('SC_CLK_TCK')
+
+    before = ticks_now()
+    with child() as pid:
+        started = start_ticks(pid)
+        assert started is not None
+        assert int(before) <= started <= ticks_now()
+
+
+@pytest.mark.parametrize(('content', 'ticks'), [
+    ('7 (x) 1 2) S' + ' 1' * 18 + ' 777 3', 777),
+    ('7 (x) S' + ' 1' * 18, None),
+    ('7 (x) S' + ' 1' * 18 + ' y', None),
+])  # fmt: skip
+def test_its_start_is_field_22(monkeypatch, tmp_path, content, ticks):
+    say_instead_of_proc(monkeypatch, tmp_path, content)
+    assert start_ticks(7) == ticks
+
+
+def test_who_does_not_exist_was_never_started():
+    assert start_ticks(NOBODY_HAS) is None
 
 
 # -- tcp ---------------------------------------------------------------------------------------

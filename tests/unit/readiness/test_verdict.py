@@ -24,7 +24,7 @@ NO_ANSWER, REFUSED = 'probe: no answer yet', 'probe: connection refused'
 # Readiness     another pid, signal,    yes,     no,        yes of another; '' where it cannot be
 RESTATED = {
     'unasked':  ('new',     'renewed',  '',      '',        ''),
-    'assumed':  ('new',     'renewed',  'ready', 'unready', ''),
+    'assumed':  ('new',     'renewed',  'ready', 'unready', 'occupied'),
     'new':      ('new',     'new',      'ready', 'unready', 'occupied'),
     'occupied': ('new',     'new',      'ready', 'unready', 'occupied'),
     'renewed':  ('new',     'renewed',  'ready', 'unready', ''),

@@ -24,9 +24,9 @@ class Processes(SimulatedProcesses):
 
     probe, foreign = 'notify', False
 
-    def candidate(self, member, handle, obstacles=None):
+    def candidate(self, member, handle, obstacles=None, dated=False):
         probed = member.group == 'web'
-        return super().candidate(member, handle, obstacles)._replace(probed=probed)
+        return super().candidate(member, handle, obstacles, dated)._replace(probed=probed)
 
     def readiness(self, handle):
         return parse(self.probe) if handle.group.group == 'web' else None

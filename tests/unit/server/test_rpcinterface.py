@@ -60,7 +60,7 @@ ODD: list[Any] = [
 
 BAD_WAITS: list[Any] = [None, 'yes', 2, 1.0, math.nan, [], 10**400]
 BAD_VERSIONS: list[Any] = [None, '1', 1.5, True, math.nan, []]
-BAD_SECONDS: list[Any] = [None, '1', True, math.nan, math.inf, -0.1, 10**400]
+BAD_SECONDS: list[Any] = [None, '1s', True, math.nan, math.inf, -0.1, 10**400]
 
 
 class FakeService:
