@@ -96,14 +96,14 @@ class Command:
 
     def _conclude(self, restart: Restart, reporter: Reporter) -> None:
         """What comes last on standard output."""
-        if exit_status(restart) == Exit.OK:
+        good = exit_status(restart) == Exit.OK
+        for line in reporter.leftovers(restart):
+            self._screen.out(line, Colour.PLAIN if good else Colour.ODD)
+        if good:
             self._screen.out(summary(restart), Colour.GOOD)
             return
         from supervisor_restarter.client.failures import in_full
         from supervisor_restarter.client.logtails import Logs
-
-        for line in reporter.leftovers(restart):
-            self._screen.out(line, Colour.ODD)
 
         def supervisorctl(*words: str) -> str:
             return self._options.command(*words, program='supervisorctl')
@@ -138,7 +138,7 @@ class Command:
         return self._show(plan, plan_lines(plan))
 
     def _status(self) -> int:
-        from supervisor_restarter.client.tables import policy_lines, table
+        from supervisor_restarter.client.tables import newer_than_lines, policy_lines, table
 
         if not self._options.args:
             restarts = self._client.restarts()
@@ -150,7 +150,14 @@ class Command:
         if self._options.json:
             return self._print(self._result(restart, status))
         return self._show(
-            {}, [*table([restart]), *policy_lines(restart), *process_lines(restart)], status
+            {},
+            [
+                *table([restart]),
+                *newer_than_lines(restart),
+                *policy_lines(restart),
+                *process_lines(restart),
+            ],
+            status,
         )
 
     def _cancel(self, restart_id: str) -> int:

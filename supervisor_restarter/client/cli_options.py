@@ -38,9 +38,12 @@ RESTART_OPTIONS = {
     'only_running': 'only_running',
     'on_failure': 'on_failure',
     'queue': 'if_busy',
+    'newer_than': 'newer_than',
 }
 # Those that take no value: what they stand for.
 FLAGS = {'rolling': 1, 'only_running': True, 'queue': 'queue'}
+# Those that may be given several times.
+REPEATED = ('newer_than',)
 # Each of these says what to do; one at most, except that a retry may be detached.
 MODES = ('detach', 'plan', 'status', 'cancel', 'wait', 'retry')
 # Those that take a restart's ID and no names.
@@ -80,15 +83,19 @@ class RestartOptions(ClientOptions):
     cancel: str | None
     wait: str | None
     retry: str | None
+    newer_than: list[str] | None
 
     def __init__(self, screen: Screen) -> None:
         ClientOptions.__init__(self)
         self.screen = screen
         self.shell = False
+        self.newer_than = None
         # Supervisor's own help promises this spelling, but only history_file is there
         self.add('history', None, None, 'history-file=')
         for name, key in RESTART_OPTIONS.items():
-            if name in FLAGS:
+            if name in REPEATED:
+                self.add(None, None, None, f'{long_name(name)}=', self._collect_path)
+            elif name in FLAGS:
                 self.add(name, None, None, long_name(name), flag=FLAGS[name])
             else:
                 self.add(name, None, None, f'{long_name(name)}=', reader(key))
@@ -99,6 +106,16 @@ class RestartOptions(ClientOptions):
         self.add(None, None, None, 'version', self.version)
         self.add('json', None, None, 'json', flag=True)
         self.add('quiet', None, None, 'quiet', flag=True)
+
+    def _collect_path(self, word: str) -> None:
+        """One more path, which supervisord will find from wherever it runs; its links stay links."""
+        if not word:
+            raise ValueError('must be a path')
+        try:
+            path = os.path.join(os.getcwd(), sendable(word))
+        except OSError as exc:
+            raise ValueError(f'is relative to a directory that is gone ({exc.strerror})') from None
+        self.newer_than = [*(self.newer_than or []), path]
 
     def realize(self, args: Sequence[str]) -> None:
         ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=COMMAND_NAME)

@@ -36,8 +36,12 @@ if it says nothing, the value in parentheses; SECONDS may have a unit, as 90s,
      ready, or it has failed; 0: no limit (30)
 --scout SECONDS -- how long the first process of a group must be up before the
      next is taken down; 0: no longer than any other (5)
---method restart|signal:NAME -- stop and start, or send a signal, as signal:HUP,
-     and wait until the process is ready again (restart)
+--newer-than PATH -- leave alone what was started after PATH changed (a file, a
+     directory or a link, on the server's machine), if it is ready; may be given
+     several times: the youngest of them decides
+--method restart|start|signal:NAME -- stop and start; start what is down alone;
+     or send a signal, as signal:HUP, and wait until the process is ready again
+     (restart)
 --stagger N -- take the processes down in N waves (1)
 --delay SECONDS -- time between two waves (0.2)
 --timeout SECONDS -- time after which nothing more is taken down and the restart

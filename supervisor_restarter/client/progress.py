@@ -17,6 +17,7 @@ from supervisor_restarter.client.waiting import Waiting
 from supervisor_restarter.client.wording import (
     colour,
     groups,
+    is_left_alone,
     may_change,
     process_line,
     settled,
@@ -34,16 +35,15 @@ class Reporter(Protocol):
     def close(self) -> None: ...
 
     def leftovers(self, restart: Restart) -> list[str]:
-        """After the last look: what is to be said of those that are done with neither well nor
-        badly.
-        """
+        """After the last look: what is to be said of those to which nothing was done."""
 
 
 class News:
     """The processes of a restart that are done with and have not been told of yet, or have fared
     otherwise since.
 
-    Those that have failed when it has ended, and those that were not reached, are left for the end.
+    Those that have failed when it has ended, and those that were not reached or are new enough, are
+    left for the end.
     """
 
     def __init__(self) -> None:
@@ -57,6 +57,7 @@ class News:
             if (
                 self._told.get(key) != lot
                 and settled(process)
+                and not is_left_alone(process)
                 and not (last or may_change(process, restart))
             ):
                 self._told[key] = lot

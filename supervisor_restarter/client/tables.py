@@ -8,7 +8,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from supervisor_restarter.client.structs import Plan, Restart
-from supervisor_restarter.client.wording import groups, namespec, processes
+from supervisor_restarter.client.wording import (
+    LEFT_PREFIX,
+    groups,
+    named,
+    namespec,
+    processes,
+    verbs,
+)
 from supervisor_restarter.text import plainly
 
 MINUTE, HOUR = 60, 3600  # seconds
@@ -64,6 +71,13 @@ def _ago(number: int, unit: str) -> str:
     return f'{number} {unit}{"" if number == 1 else "s"} ago'
 
 
+def newer_than_lines(concerned: Mapping[str, Any]) -> Iterable[str]:
+    """Which paths decide what a plan or a restart leaves alone, if any do."""
+    paths = concerned['options'].get('newer_than')
+    if paths:
+        yield f'newer_than = {plainly(paths)}'
+
+
 def policy_lines(concerned: Mapping[str, Any]) -> Iterable[str]:
     """What holds in each group of a plan or a restart, as far as it is set anywhere, and where that
     is.
@@ -82,13 +96,19 @@ def _allowed(policy: Mapping[str, Any]) -> str:
     return f': at most {policy["allowed"]} of {policy["size"]} not ready'
 
 
+def _would(plan: Plan) -> str:
+    verb = verbs(plan)[0]
+    if not plan['total']:
+        return f'nothing to {verb}'
+    counted = len(plan['batches'])
+    batches = f'{counted} {"batch" if counted == 1 else "batches"}'
+    return f'would {verb} {processes(plan["total"])} in {batches}'
+
+
 def plan_lines(plan: Plan) -> Iterable[str]:
     """What would be done, batch by batch, what would be left alone, and what to mind."""
-    counted = len(plan['batches'])
-    yield (
-        f'{", ".join(plan["groups"])}: would restart {processes(plan["total"])} in '
-        f'{counted} {"batch" if counted == 1 else "batches"}'
-    )
+    yield f'{", ".join(plan["groups"])}: {_would(plan)}'
+    yield from newer_than_lines(plan)
     yield from policy_lines(plan)
     for batch in plan['batches']:
         limit = f'at most {batch["longest"]:.2f}s' if batch['longest'] else 'no time limit'
@@ -98,7 +118,14 @@ def plan_lines(plan: Plan) -> Iterable[str]:
             yield f'{namespec(p)}: {p["action"]} ({p["state"]}{pid})'
     if plan['left']:
         yield 'left alone:'
+    alike: dict[tuple[str, str], list[Any]] = {}
     for p in plan['left']:
-        yield f'{namespec(p)}: {p["state"]} ({p["reason"]})'
+        key = (p['state'], p['reason'])
+        if p['reason'].startswith(LEFT_PREFIX):
+            alike.setdefault(key, []).append(p)
+        else:
+            yield f'{namespec(p)}: {p["state"]} ({p["reason"]})'
+    for (state, reason), same in alike.items():
+        yield f'{named(same)}: {state} ({reason})'
     for warning in plan['warnings']:
         yield f'warning: {warning}'

@@ -19,6 +19,14 @@ NAMED = 5
 # How the server begins its reason for a process to which nothing was done, because the restart
 # ended before.
 NOT_REACHED_PREFIX = 'not reached'
+# ... and its remark on one that it has left alone on purpose, for a reason of its own.
+LEFT_PREFIX = 'already '
+# What is done to processes, and has been, by the method of a restart (its first word).
+METHOD_VERBS = {
+    'restart': ('restart', 'restarted'),
+    'start': ('start', 'started'),
+    'signal': ('signal', 'signalled'),
+}
 # A stop that took less is not worth a word.
 LONG_STOP = 1.0  # seconds
 
@@ -42,6 +50,12 @@ def processes(number: int) -> str:
 def not_reached(process: Process) -> bool:
     """Whether nothing was done to it because the restart ended before."""
     return process['phase'] == 'skipped' and process['error'].startswith(NOT_REACHED_PREFIX)
+
+
+def is_left_alone(process: Process) -> bool:
+    """Whether nothing was done to it because it is new enough, or up already."""
+    note = process.get('note', '')
+    return process['phase'] == 'skipped' and not process['error'] and note.startswith(LEFT_PREFIX)
 
 
 def settled(process: Process) -> bool:
@@ -101,6 +115,8 @@ def _ready(process: Process) -> str:
 def colour(process: Process) -> Colour:
     if process['phase'] == 'failed':
         return Colour.BAD
+    if is_left_alone(process):
+        return Colour.PLAIN
     left = process['phase'] == 'skipped' and process['error']
     if process.get('killed') or process.get('note') or left:
         return Colour.ODD
@@ -108,10 +124,14 @@ def colour(process: Process) -> Colour:
 
 
 def process_lines(restart: Restart) -> list[str]:
-    """A line for each process, and one for all that were not reached."""
+    """A line for each process, and one for all that were not reached, or left alone alike."""
+
+    def is_alike(process: Process) -> bool:
+        return not_reached(process) or is_left_alone(process)
+
     return [
-        *(process_line(p) for p in restart['processes'] if not not_reached(p)),
-        *together(p for p in restart['processes'] if not_reached(p)),
+        *(process_line(p) for p in restart['processes'] if not is_alike(p)),
+        *together(p for p in restart['processes'] if is_alike(p)),
     ]
 
 
@@ -128,13 +148,15 @@ def together(concerned: Iterable[Process], most: int = NAMED) -> list[str]:
 
 def summary(restart: Restart) -> str:
     """The last line after a restart that succeeded."""
-    phases = [process['phase'] for process in restart['processes']]
-    left = phases.count('skipped')
-    done = 'restarted' if restart['options'].get('method', 'restart') == 'restart' else 'signalled'
+    done = sum(process['phase'] == 'ready' for process in restart['processes'])
+    left = [process for process in restart['processes'] if process['phase'] == 'skipped']
+    verb, past = verbs(restart)
+    if left and not any(process['new_pid'] for process in restart['processes']):
+        alone = f'{processes(len(left))} left alone{_reason(left)}'
+        return f'{groups(restart)}: nothing to {verb}, {alone}'
     return (
-        f'{groups(restart)}: {done} {processes(phases.count("ready"))} '
-        f'in {restart["duration"]:.2f}s, '
-        + (f'{left} left alone, ' if left else '')
+        f'{groups(restart)}: {past} {processes(done)} in {restart["duration"]:.2f}s, '
+        + (f'{len(left)} left alone{_reason(left)}, ' if left else '')
         + f'at least {restart["lowest_ready"]} of {restart["total"]} ready throughout'
         + ''.join(f', {text}' for text in _killed(restart))
     )
@@ -171,6 +193,20 @@ def failure(restart: Restart, reasons: bool = True) -> str:
         parts.append(f'{len(untouched)} not reached, still as before{names}')
     parts += _killed(restart)
     return f'{groups(restart)}: {"; ".join(parts) or restart["state"]}'
+
+
+def verbs(concerned: Any) -> tuple[str, str]:
+    """What a restart (or a plan) does to processes, and what it has done."""
+    method = str(concerned['options'].get('method', 'restart'))
+    return METHOD_VERBS.get(method.partition(':')[0], METHOD_VERBS['restart'])
+
+
+def _reason(left: Sequence[Process]) -> str:
+    """Why they were left alone, in brackets, if that is the same for all and is told."""
+    notes = {process.get('note', '') if is_left_alone(process) else '' for process in left}
+    note = notes.pop()
+    every = 'all ' if len(left) > 1 else ''
+    return f' ({every}{note})' if note and not notes else ''
 
 
 def _killed(restart: Restart) -> list[str]:

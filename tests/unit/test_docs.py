@@ -154,7 +154,8 @@ def test_every_option_of_the_command_is_in_its_page_with_its_default():
             continue
         row = written[f'--{long_name(name)}']
         default = default_text(getattr(DEFAULTS, key))
-        assert row[1] == (default or {'timeout': 'no limit', 'stop_timeout': '`stopwaitsecs`'}[key])
+        unset = {'timeout': 'no limit', 'stop_timeout': '`stopwaitsecs`', 'newer_than': ''}
+        assert row[1] == (default or unset[key])
 
 
 def test_every_option_of_the_listener_is_in_its_page_with_its_default():

@@ -125,7 +125,7 @@ BAD_USAGE = [
     '--retry 7 --plan', '--status 7 8', '--status --quiet', '--status --only-running',
     '--plan --quiet web', '--cancel 7 --queue', '--wait 7 --timeout 5', '--cancel 7 web',
     '--wait 7 web', '--wait', '--retry a\x01',
-    '--json -i web', '--json --roling web', 'we\x1bb', 'a\udcff',
+    '--newer-than', '--newer-than a\udcff web', '--json -i web', '--json --roling web', 'we\x1bb', 'a\udcff',
     '-s host web', '-s http://host:99999 web', '-c none.conf web',
 ]
 # fmt: on
@@ -166,6 +166,8 @@ ONE_ID = 'takes one restart ID and no names'
     (['--status', '--plan'], '--plan and --status exclude each other'),
     (['--cancel', '7', '--timeout', '5'], '--timeout has no meaning with --cancel'),
     (['--wait', '7', '--rolling'], '--rolling has no meaning with --wait'),
+    (['--status', '--newer-than', '/a'], '--newer-than has no meaning with --status'),
+    (['--newer-than', '', 'web'], "invalid value for --newer-than '': must be a path"),
     (['--rolling', '--max-unavailable', '1', 'web'],
      '--rolling and --max-unavailable exclude each other'),
     (['--delay', 'soon', 'web'], "invalid value for --delay 'soon': must be a number of seconds "
@@ -267,6 +269,8 @@ def test_version_needs_neither_server_nor_configuration(run):
     ('web --rolling', {'max_unavailable': 1}),
     ('--only-running web', {'only_running': True}),
     ('--method signal:sighup web', {'method': 'signal:HUP'}),
+    ('--method start web', {'method': 'start'}),
+    ('--newer-than /a web --newer-than=/b/../c', {'newer_than': ['/a', '/b/../c']}),
     ('--on-f continue --queue web', {'on_failure': 'continue', 'if_busy': 'queue'}),
     ('-u user -p -x web', {}),
 ])  # fmt: skip
@@ -274,6 +278,23 @@ def test_only_what_the_user_gave_is_sent(run, args, options):
     ran = run(*args.split(), script=OK)
     assert ran.status == 0
     assert ran.calls[0] == ('startRestart', ['web'], options)
+
+
+def test_a_relative_path_is_one_below_the_current_directory(run, tmp_path):
+    (tmp_path / 'current').symlink_to('release')
+    options = ['--newer-than', 'current', '--newer-than', '../x']
+    (call, *_) = run(*options, 'web', script=OK).calls
+    assert call[2] == {'newer_than': [f'{tmp_path}/current', f'{tmp_path}/../x']}
+
+
+def test_a_path_that_is_relative_to_nothing_is_refused(run, tmp_path, monkeypatch):
+    gone = tmp_path / 'gone'
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ran = run('--newer-than', 'x', 'web')
+    assert (ran.status, ran.calls) == (2, [])
+    assert "invalid value for --newer-than 'x': is relative to a directory that is gone" in ran.err[0]
 
 
 @pytest.mark.parametrize(

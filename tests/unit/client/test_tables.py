@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,35 @@ def test_plan_lines():
     assert 'web:03: signal (RUNNING, pid 7)' in lines
     assert 'left alone:' in lines
     assert 'left alone:' not in plan_lines({**PLAN, 'left': []})  # type: ignore[typeddict-item]
+
+
+def test_a_plan_that_leaves_everything_alone():
+    reason = 'already newer than /srv/app/current'
+    left = [{**planned(str(n), 'RUNNING', 7, ''), 'reason': reason} for n in range(7)]
+    left += [{**planned('7', 'FATAL', 0, ''), 'reason': 'not running'}]
+    options = {'newer_than': ['/srv/app/current', '/etc/app.conf'], 'method': 'restart'}
+    plan: Any = {
+        **PLAN,
+        'total': 0,
+        'batches': [],
+        'left': left,
+        'warnings': [],
+        'options': options,
+    }
+    assert list(plan_lines(plan)) == [
+        'web: nothing to restart',
+        'newer_than = /srv/app/current, /etc/app.conf',
+        'left alone:',
+        'web:7: FATAL (not running)',
+        f'web:0, web:1, web:2, web:3, web:4 and 2 more: RUNNING ({reason})',
+    ]
+
+
+def test_a_plan_says_what_its_method_does():
+    for method, verb in (('start', 'start'), ('signal:HUP', 'signal'), ('restart', 'restart')):
+        plan: Any = {**PLAN, 'options': {'method': method}}
+        heading = next(iter(plan_lines(plan)))
+        assert heading == f'web: would {verb} 2 processes in 2 batches'
 
 
 def test_what_holds_in_each_group_and_who_said_so():

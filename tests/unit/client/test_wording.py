@@ -88,6 +88,46 @@ def test_what_somebody_else_decided_is_told_with_its_reason():
     )
 
 
+NEWER = 'already newer than /srv/app/current'
+STARTED_ALREADY = 'already started'
+
+
+def newer(name, note=NEWER):
+    return process(name, 'skipped', note=note, new_pid=0)
+
+
+@pytest.mark.parametrize(('method', 'processes', 'line'), [
+    ('restart', [newer(str(n)) for n in range(32)],
+     f'nothing to restart, 32 processes left alone (all {NEWER})'),
+    ('restart', [newer('0')], f'nothing to restart, 1 process left alone ({NEWER})'),
+    ('restart', [newer('0'), process('1', 'skipped', new_pid=0)],
+     'nothing to restart, 2 processes left alone'),
+    ('restart', [process('0', 'skipped', note='somebody else stopped it later', old_pid=0)],
+     'restarted 0 processes in 0.41s, 1 left alone, at least 1 of 1 ready throughout'),
+    ('start', [newer('0', STARTED_ALREADY)],
+     f'nothing to start, 1 process left alone ({STARTED_ALREADY})'),
+    ('signal:HUP', [newer('0')], f'nothing to signal, 1 process left alone ({NEWER})'),
+    ('restart', [newer('0'), newer('1'), process('2')],
+     f'restarted 1 process in 0.41s, 2 left alone (all {NEWER}), at least 1 of 3 ready throughout'),
+    ('start', [process('0', old_pid=0), newer('1', STARTED_ALREADY)],
+     f'started 1 process in 0.41s, 1 left alone ({STARTED_ALREADY}), '
+     'at least 1 of 2 ready throughout'),
+    ('signal:HUP', [process('0')],
+     'signalled 1 process in 0.41s, at least 1 of 1 ready throughout'),
+])  # fmt: skip
+def test_summary_of_what_was_left_alone(method, processes, line):
+    end = restart('succeeded', *processes, options={'method': method})
+    assert summary(end) == f'web: {line}'
+
+
+def test_what_is_new_enough_is_one_line():
+    end = restart('succeeded', process('0'), *(newer(str(n)) for n in range(1, 9)))
+    assert process_lines(end)[1:] == [
+        f'web:1, web:2, web:3, web:4, web:5 and 3 more: skipped ({NEWER})'
+    ]
+    assert colour(newer('0')) is Colour.PLAIN
+
+
 def test_what_was_killed_is_in_the_summary():
     end = restart(
         'succeeded',
