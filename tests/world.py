@@ -58,6 +58,8 @@ class Program:
     kill_error: str = ''  # why it cannot be signalled
     signal_status: int | None = None  # exits with it when it is signalled; None: lives on
     ready_again: float = 0.0  # seconds from a signal until its probe calls it ready
+    # Seconds until the probe of a process that ran before has answered; it is taken as ready till then.
+    answers_after: float = 0.0
 
 
 class Process:
@@ -76,6 +78,7 @@ class Process:
         self.ended_at: float | None = None
         self.killing = self.killed = False
         self.settled_at = now
+        self.answers_at = now + program.answers_after
         if state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING, Seen.UNKNOWN):
             self._live(next(lives, LASTING), now)
             self.ready_at = None if self.ready_at is None else now  # it has been running for long
@@ -96,7 +99,7 @@ class Process:
         if self.state not in DOWN | {Seen.BACKOFF}:
             return f'AssertionError: {self.state.name}'
         self.killing = self.killed = False
-        self.laststart = self.settled_at = now
+        self.laststart = self.settled_at = self.answers_at = now
         self.ended_at = None
         if self.program.obstacle:
             self._back_off(now)
@@ -168,9 +171,11 @@ class Process:
 
     def observe(self, now: float) -> Observation:
         due, unready, seen = None, '', self.state
+        answered = now >= self.answers_at or seen not in (Seen.STARTING, Seen.RUNNING)
         if seen is Seen.EXITED and self.program.autorestart:
             seen = Seen.EXITED_BADLY
-        if seen in (Seen.STARTING, Seen.RUNNING) and (self.ready_at is None or now < self.ready_at):
+        up = seen in (Seen.STARTING, Seen.RUNNING)
+        if up and answered and (self.ready_at is None or now < self.ready_at):
             unready = 'connection refused'
         if seen is Seen.RUNNING and not unready:
             seen = Seen.READY if now >= self.settled_at else Seen.RUNNING
@@ -184,7 +189,9 @@ class Process:
             if self.state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING)
             else f'state {self.state.name}'
         )
-        return Observation(seen, self.pid, why, due, self.ended_at, unready, killed=self.killed)
+        return Observation(
+            seen, self.pid, why, due, self.ended_at, unready, answered, killed=self.killed
+        )
 
     def _live(self, life: Life, now: float) -> None:
         Process.pids += 1
@@ -373,10 +380,11 @@ class Drive:
             for process in self.world.processes.values()
             if process.ready_at is not None and process.ready_at > self.world.now
         ]
+        probes += [process.answers_at for process in self.world.processes.values()]
         times = [
             latest,
             *exits,
-            *probes,
+            *(at for at in probes if at > self.world.now),
             *(at for at, _ in self._actions),
             *([] if wake_at is None else [wake_at]),
         ]
@@ -385,6 +393,7 @@ class Drive:
     def _checked(self, act: Callable[[], object]) -> None:
         operation = self.operation
         before, version, finished = visible(operation), operation.version, operation.finished
+        kept = [member for member in operation.members if member.phase is Phase.KEPT]
         act()
         assert operation.version >= version
         assert operation.version > version or visible(operation) == before, (
@@ -394,12 +403,22 @@ class Drive:
             'a change after the end'
         )
         assert operation.finished or operation.state is not State.SUCCEEDED
+        for member in kept:
+            self._check_what_is_left_alone(member)
         if operation.finished and not finished:
             self._check_the_word()
         assert operation.done + len(operation.failures) <= len(operation.members)
         assert not operation.finished or all(member.order is None for member in operation.members)
         for member in operation.members:
             assert (member.phase is not Phase.FAILED) or (member.code is not None and member.error)
+
+    def _check_what_is_left_alone(self, member: Member) -> None:
+        """One that is left alone is not called good before its probe has called it ready."""
+        cut_short = self.operation.state in (State.TIMED_OUT, State.CANCELLED)
+        if member.phase is Phase.SKIPPED and member.code is None and not cut_short:
+            seen = self.world.processes[name_of(member)].observe(self.world.now)
+            assert seen.seen in (Seen.READY, Seen.EXITED)
+            assert seen.confirmed
 
     def _check_the_word(self) -> None:
         """What is said at the end is true at the end."""

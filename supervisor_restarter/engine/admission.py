@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import DOWN, UP, Phase, Seen
 from supervisor_restarter.faults import Code
@@ -25,7 +26,7 @@ def left_alone(goal: Goal, options: Options, member: Member) -> str:
     """Why a process is left alone from the beginning, '' if it is not."""
     seen = member.observed.seen
     if goal is Goal.START:
-        return 'already started' if seen in UP or seen is Seen.BACKOFF else ''
+        return ALREADY_STARTED if seen in UP or seen is Seen.BACKOFF else ''
     if goal is Goal.STOP:
         return 'not running' if seen in DOWN else ''
     if options.only_running and seen not in UP:
@@ -40,8 +41,10 @@ def admit(member: Member, goal: Goal, options: Options, now: float) -> None:
     """Give the member, as it is seen now, the phase in which it enters the operation."""
     seen = member.observed.seen
     if left_alone(goal, options, member):
-        kept = goal is Goal.RESTART and seen in UP
-        member.phase, member.kept_at = Phase.KEPT if kept else Phase.SKIPPED, now
+        if goal is Goal.RESTART and seen in UP:
+            member.keep_an_eye_on(member.kept, now)
+        else:
+            member.phase = Phase.SKIPPED
     elif member.refused:
         member.fail(Code.BAD_OPTION, member.refused)
     elif seen is Seen.STOPPING:

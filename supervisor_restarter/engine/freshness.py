@@ -13,6 +13,10 @@ from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.options import Options
 from supervisor_restarter.text import brief
 
+# By so much (seconds) a file may have changed later than it says: Linux stamps it with a clock that it
+# moves on with the kernel's timer, which ticks every 10 ms at the slowest, and in virtual machines late.
+LATER_THAN_TOLD = 0.02
+ALREADY_STARTED = 'already started'
 # By so much (seconds) two clocks that were read one after the other may seem to differ.
 CLOCK_JITTER = 0.001
 
@@ -20,13 +24,12 @@ CLOCK_JITTER = 0.001
 class Change(NamedTuple):
     """The youngest change of the paths that a restart is asked to be newer than.
 
-    at: its time; blur: it may lie so many seconds later. seen_at: when it was looked at.
+    at: its time. seen_at: when it was looked at.
     """
 
     path: str
     at: float
     seen_at: float
-    blur: float = 0.0
 
 
 def exact_start(laststart: float, kernels: float | None, tick: float) -> float:
@@ -46,7 +49,7 @@ def kept(options: Options, change: Change | None, seen: Seen, started_at: float)
     if seen not in UP:
         return ''
     if options.starts_only:
-        return 'already started'
-    if change is not None and started_at > change.at + change.blur:
+        return ALREADY_STARTED
+    if change is not None and started_at > change.at + LATER_THAN_TOLD:
         return f'already newer than {brief(change.path)}'
     return ''

@@ -60,7 +60,7 @@ class Member:
     policy: Policy | None = None
     refused: str = ''
     kept: str = ''
-    kept_at: float = 0.0
+    kept_at: float | None = None
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
@@ -182,6 +182,10 @@ class Member:
     def leave(self, why: str = '', code: Code | None = None) -> None:
         """It is at its end, and left as it is. code: this counts as a failure."""
         self.phase, self.code, self.error, self.order = Phase.SKIPPED, code, why, None
+
+    def keep_an_eye_on(self, why: str, now: float) -> None:
+        """Leave it alone, for this reason, if it proves to be ready."""
+        self.phase, self.kept, self.kept_at, self.order = Phase.KEPT, why, now, None
 
     def keep(self) -> None:
         """It is at its end, and left as it is, for the reason `kept`."""

@@ -50,6 +50,7 @@ from typing import Callable, Optional
 
 from supervisor_restarter.engine import judging, waking
 from supervisor_restarter.engine.admission import Goal, admit, spread
+from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State, is_over, is_settled
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen, after, follow
@@ -307,8 +308,7 @@ class Operation:
             member.leave(self.not_reached)
         elif self.options.starts_only and member.observed.seen in UP:
             # Supervisor has started it anew since.
-            member.kept, member.kept_at = 'already started', now
-            member.phase, member.order = Phase.KEPT, None
+            member.keep_an_eye_on(ALREADY_STARTED, now)
         else:
             return False
         return True

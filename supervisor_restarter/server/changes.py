@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Iterable, Iterator
 
 from supervisor_restarter.engine.freshness import Change
@@ -12,10 +11,6 @@ from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.text import brief
 
 LONGEST_CHAIN = 40  # as many as Linux follows
-# Linux stamps files with a clock that it moves on in each tick of the kernel: what was changed in
-# between bears the time of the tick before. Python has no name for that clock.
-CLOCK_REALTIME_COARSE = 5
-LONGEST_TICK = 0.01  # seconds
 
 
 def youngest(paths: Iterable[str], now: float) -> Change | None:
@@ -24,7 +19,7 @@ def youngest(paths: Iterable[str], now: float) -> Change | None:
     Refusal BAD_OPTION for a path that cannot be looked at: it is missing, leads nowhere or in a
     circle, or may not be looked at.
     """
-    changes = [Change(path, _changed_at(path), now, _blur()) for path in paths]
+    changes = [Change(path, _changed_at(path), now) for path in paths]
     return max(changes, key=lambda change: change.at, default=None)
 
 
@@ -39,18 +34,8 @@ def _changed_at(path: str) -> float:
 def _times(path: str) -> Iterator[float]:
     """When (by the wall clock) the path's target was changed, and each link on the way to it."""
     yield os.stat(path).st_mtime
-    link = path.rstrip('/') or '/'  # 'current/' would be the link's target already
-    for _ in range(LONGEST_CHAIN):
-        status = os.lstat(link)
-        if not stat.S_ISLNK(status.st_mode):
-            return
+    link, links = path.rstrip('/') or '/', 0  # 'current/' would be the link's target already
+    while stat.S_ISLNK((status := os.lstat(link)).st_mode) and links < LONGEST_CHAIN:
         yield status.st_mtime
         link = os.path.join(os.path.dirname(link), os.readlink(link).rstrip('/') or '/')
-
-
-def _blur() -> float:
-    """By so many seconds a file may have changed later than it says."""
-    try:
-        return time.clock_getres(CLOCK_REALTIME_COARSE)
-    except OSError:  # not Linux
-        return LONGEST_TICK
+        links += 1  # there is an end, or stat() would have failed; but the disk changes meanwhile

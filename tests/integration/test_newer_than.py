@@ -13,13 +13,13 @@ import time
 import pytest
 
 from bench.lab import script
+from supervisor_restarter.engine.freshness import LATER_THAN_TOLD
 from supervisor_restarter.faults import Code
 from tests.integration.server import HELD, SECONDS, program, shared
 
 # Ready as long as there is a file of its number.
 TEST = shutil.which('test')
 PROBE = f'RESTARTER_READY="exec:{TEST} -e %(here)s/good%(process_num)d"'
-BLUR = 0.02  # seconds; a file may have changed so much later than it says
 
 
 @pytest.fixture(scope='module')
@@ -49,8 +49,13 @@ def stamp(server):
 def touch(server, path):
     """Change the file; what is started from now on is surely newer."""
     path.touch()
-    server.wait(lambda: time.time() > os.lstat(path).st_mtime + BLUR, 'a moment')
+    wait_a_moment(server, path)
     return path
+
+
+def wait_a_moment(server, path):
+    later = os.lstat(path).st_mtime + LATER_THAN_TOLD
+    server.wait(lambda: time.time() > later, 'the moment after the change')
 
 
 def restart(server, names, path, **options):
@@ -114,7 +119,7 @@ def test_a_link_that_is_switched_is_a_change_and_so_is_its_target(server):
     assert server.pids() == before
     (server.dir / 'next').symlink_to(new)
     (server.dir / 'next').rename(link)
-    server.wait(lambda: time.time() > os.lstat(link).st_mtime + BLUR, 'a moment')
+    wait_a_moment(server, link)
     restart(server, 'web', link)
     assert renewed(server, before) == ['0', '1', '2']
     before = server.pids()

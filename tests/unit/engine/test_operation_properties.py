@@ -33,6 +33,7 @@ programs = st.builds(
     autorestart=st.booleans(),
     obstacle=st.sampled_from(['', '', '', 'no such file']),
     kill_error=st.sampled_from(['', '', '', 'not permitted']),
+    answers_after=st.sampled_from([0.0, 0.0, 1.5]),
 )
 states = st.sampled_from([seen for seen in Seen if seen not in (Seen.WANTED_DOWN, Seen.READY)])
 processes = st.lists(
@@ -45,6 +46,7 @@ options = st.builds(
     timeout=st.sampled_from([None, None, 0.0, 0.2, 1.0, 3.0]),
     on_failure=st.sampled_from(['abort', 'continue']),
     only_running=st.booleans(),
+    ready_timeout=st.just(SLOWEST),
 )
 
 
@@ -84,13 +86,22 @@ class Story(NamedTuple):
 
 
 def told(
-    goal, processes, options, interferences, outright=True, orders_per_turn=None, early_cancel=False
+    goal,
+    processes,
+    options,
+    interferences,
+    outright=True,
+    orders_per_turn=None,
+    early_cancel=False,
+    kept=frozenset[int](),
 ) -> Story:
     world = World()
     for number, (group, seen, program) in enumerate(processes):
         world.add(f'{group}:{number}', seen, program)
     deadline = None if options.timeout is None else BEGINNING + options.timeout
     operation = Operation(world.members(outright), options, deadline=deadline, goal=goal)
+    for number in kept & set(range(len(processes))):
+        operation.members[number].kept = 'already newer than /srv/app/current'
     drive = Drive(world, operation, orders_per_turn)
     story = Story(
         drive,
@@ -140,6 +151,7 @@ stories = st.builds(
     outright=st.booleans(),
     orders_per_turn=st.sampled_from([None, 1, 2]),
     early_cancel=st.sampled_from([False, False, False, True]),
+    kept=st.frozensets(st.integers(0, 4), max_size=3),
 )
 short_stories = st.builds(
     told,
@@ -217,6 +229,11 @@ def what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story):
     ] == []
 
 
+def what_is_left_alone_is_not_touched(story):
+    kept = {name_of(member) for member in story.operation.members if member.kept_at is not None}
+    assert kept.isdisjoint(entry.name for entry in story.drive.log)
+
+
 def nothing_is_done_once_supervisord_goes_away(story):
     assert [entry for entry in story.drive.log if entry.seconds > story.left_at] == []
 
@@ -232,6 +249,7 @@ def test_what_holds_for_every_restart(story):
     nothing_is_stopped_where_something_could_not_be_started_again(story)
     what_somebody_has_asked_to_be_stopped_is_not_started_after_that(story)
     nothing_is_done_once_supervisord_goes_away(story)
+    what_is_left_alone_is_not_touched(story)
 
 
 @examples(100, 600)

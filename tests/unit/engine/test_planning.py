@@ -15,6 +15,7 @@ from supervisor_restarter import options as all_options
 from supervisor_restarter.client.structs import Plan
 from supervisor_restarter.engine import planning as plans
 from supervisor_restarter.engine.batches import AT_LEAST
+from supervisor_restarter.engine.freshness import Change
 from supervisor_restarter.engine.member import Member, Observation
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import UP, Phase, Seen
@@ -295,6 +296,59 @@ def test_one_group_goes_in_batches_by_its_program_and_the_other_in_waves():
     assert namespecs(plan) == ['a:0 a:1 b:0', 'a:2 b:1', 'b:2']
     assert afters(plan) == [0.0, 0.5, 6.0]  # startsecs and min_ready
     assert plan['warnings'] == [f'a: {ALL_AT_ONCE.format(3)}']
+
+
+CHANGE = Change('/srv/app/current', at=100.0, seen_at=160.0)
+
+
+def newer_plan(letters, starts, change=CHANGE, options=None):
+    """The plan for processes that were started at these times."""
+    own = [one._replace(started_at=at) for one, at in zip(candidates(letters), starts)]
+    return plans.plan(own, [], options or Options(), change)
+
+
+def test_what_is_new_enough_is_left_alone():
+    plan = newer_plan('rrsfd', [99.0, 101.0, 101.0, 0.0, 0.0])
+    assert batches(plan) == ['3 4 0']
+    newer = 'already newer than /srv/app/current'
+    assert [each['reason'] for each in plan['left']] == [newer, newer]
+    assert [each['state'] for each in plan['left']] == ['READY', 'STARTING']
+    assert plan['warnings'] == []
+
+
+def test_a_plan_of_a_start():
+    plan = planned('rsbdexfg', options=Options(method='start', max_unavailable=1))
+    actions = {
+        each['name']: each['action'] for batch in plan['batches'] for each in batch['processes']
+    }
+    assert actions == dict.fromkeys('234567', 'start')
+    assert {each['name']: each['reason'] for each in plan['left']} == dict.fromkeys(
+        '01', 'already started'
+    )
+    assert plan['warnings'] == []
+
+
+def test_what_is_new_enough_is_refused_with_its_group_all_the_same():
+    own = [
+        candidate('0', malformed='nonsense')._replace(started_at=101.0),
+        candidate('1', group='api'),
+    ]
+    plan = plans.plan(own, [], Options(), CHANGE)
+    assert plan['left'][0]['reason'] == 'left as it is: web:0: nonsense'
+
+
+@pytest.mark.parametrize(('method', 'at', 'said'), [
+    ('restart', 160.0, []),
+    ('restart', 190.4, ['newer_than: /srv/app/current says that it changed 30 s from now: until then every '
+                        'process counts as older']),
+    ('signal:HUP', 100.0, ['newer_than: a signal starts no process, so every run sends HUP again to '
+                           'those that are older']),
+])  # fmt: skip
+def test_what_makes_every_run_do_its_work_again_is_warned_of(method, at, said):
+    options = Options(method=method, max_unavailable=1)
+    plan = newer_plan('rr', [50.0, 50.0], CHANGE._replace(at=at), options)
+    assert plan['warnings'] == said
+    assert plans.warnings(survey(candidates('rr'), [], options, CHANGE._replace(at=at))) == said
 
 
 def test_a_restart_has_the_warnings_of_its_plan_but_for_what_was_asked_for():

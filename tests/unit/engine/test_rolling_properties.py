@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import Operation, State
-from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
+from supervisor_restarter.engine.phases import SETTLED, UP, Phase, Seen
 from supervisor_restarter.engine.policy import of_group
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
@@ -36,6 +36,7 @@ programs = st.builds(
     obstacle=st.sampled_from(['', '', '', 'no such file']),
     signal_status=st.sampled_from([None, None, 0, 1]),
     ready_again=st.sampled_from([0.0, 0.5, 9.0]),
+    answers_after=st.sampled_from([0.0, 0.0, 1.5, 9.0]),
 )
 states = st.sampled_from(
     [
@@ -52,7 +53,13 @@ states = st.sampled_from(
     ]
 )
 processes = st.lists(
-    st.tuples(st.sampled_from(['web', 'web', 'api']), states, programs, st.booleans()),
+    st.tuples(
+        st.sampled_from(['web', 'web', 'api']),
+        states,
+        programs,
+        st.booleans(),  # outside of the restart
+        st.sampled_from([False, False, True]),  # new enough to be left alone
+    ),
     min_size=1,
     max_size=7,
 )
@@ -77,7 +84,7 @@ options = st.builds(
     scout=st.sampled_from([0.0, 0.0, 4.0]),
     min_ready=st.sampled_from([0.0, 0.0, 1.5]),
     ready_timeout=st.just(READY_TIMEOUT),
-    method=st.sampled_from(['restart', 'restart', 'signal:HUP']),
+    method=st.sampled_from(['restart', 'restart', 'restart', 'signal:HUP', 'start']),
 )
 interferences = st.lists(
     st.tuples(
@@ -103,6 +110,7 @@ class Watched(Drive):
     def _carry_out(self, member):
         order = member.order.value
         if order in ('stop', 'signal'):
+            assert not (self.operation.options.starts_only and member.observed.seen in UP)
             group = [
                 m
                 for m in self.operation.members + self.operation.neighbours
@@ -155,13 +163,16 @@ class Watched(Drive):
 class Story:
     def __init__(self, processes, sayings, options, interferences, orders_per_turn):
         self.world = World()
-        for number, (group, seen, program, _) in enumerate(processes):
+        for number, (group, seen, program, _, _) in enumerate(processes):
             self.world.add(f'{group}:{number}', seen, program)
         self.touched = set()
         chosen: list[Member] = []
         neighbours: list[Member] = []
-        for number, (group, _, _, outside) in enumerate(processes):
+        for number, (group, _, _, outside, kept) in enumerate(processes):
             member = Member(Match(group, str(number), True, True))
+            member.kept = 'already newer than /srv/app/current' if kept else ''
+            if options.starts_only:
+                member.kept = 'already started'
             (neighbours if outside and number else chosen).append(member)
         for group in {member.group for member in chosen}:
             everyone = [member for member in chosen + neighbours if member.group == group]
@@ -290,6 +301,11 @@ def nothing_is_taken_down_twice(story):
         assert len(names) == len(set(names))
 
 
+def what_is_left_alone_is_not_touched(story):
+    kept = {name_of(m) for m in story.operation.members if m.kept_at is not None}
+    assert kept.isdisjoint(entry.name for entry in story.drive.log)
+
+
 def it_takes_turns_only_for_a_reason(story):
     # supervisord's own turns of a second, and some for each process
     seconds = story.world.now - BEGINNING
@@ -315,3 +331,4 @@ def test_what_holds_for_every_rolling_restart(story):
     nothing_is_taken_down_after_a_timeout_a_cancel_or_an_abort(story)
     nothing_is_taken_down_twice(story)
     it_takes_turns_only_for_a_reason(story)
+    what_is_left_alone_is_not_touched(story)

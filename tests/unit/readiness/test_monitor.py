@@ -55,7 +55,7 @@ class Asked(Question):
 class Monitored:
     """A ReadinessMonitor, a clock that the test advances, and what was asked."""
 
-    def __init__(self, monkeypatch, text=TCP, patient=False, probed=1, min_ready=0.0):
+    def __init__(self, monkeypatch, text=TCP, patient=False, probed=1, min_ready=0.0, kept=False):
         self.now, self.pid, self.process, self.options = BEGINNING, OLD, object(), object()
         self.questions = []
         self.holds = []  # what procfs.holds answers, one after the other; the last one ever after
@@ -73,6 +73,7 @@ class Monitored:
             patient,
             min_ready,
             self.process,
+            kept,
         )
 
     def _connect(self, options, spec, deadline, waits, over):
@@ -536,6 +537,22 @@ def test_right_after_a_signal_it_is_not_asked(one):
     assert one.see().unready == NO_ANSWER
     assert one.answer('connection refused').unready == REFUSED
     assert plain(one.wake())
+
+
+@pytest.mark.parametrize('holds', [True, None])
+def test_what_is_left_alone_has_to_answer_itself(monkeypatch, holds):
+    one = Monitored(monkeypatch, kept=True)
+    one.holds = [False, holds]
+    assert one.see() == Observation(Seen.READY, OLD, confirmed=False)
+    assert one.answer().unready == ANOTHER_ANSWERS
+    assert plain(one.wake())
+
+
+def test_what_is_left_alone_is_trusted_once_its_probe_has_said_no(monkeypatch):
+    one = Monitored(monkeypatch, kept=True)
+    one.see()
+    assert one.answer('connection refused').unready == REFUSED
+    assert plain(one.wake())  # holds() would raise
 
 
 def test_a_patient_monitor_takes_the_old_process_as_ready_and_does_not_ask(monkeypatch):

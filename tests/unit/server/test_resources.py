@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.member import Observation
 from supervisor_restarter.engine.operation import Operation
+from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import Options
 from supervisor_restarter.readiness.spec import parse
@@ -140,6 +142,26 @@ def test_what_a_restart_holds_is_monitored_and_given_back(place):
     assert job.sockets == {'app': socket}
     place.resources.release(job)
     assert (job.handles, job.sockets) == ({}, {})
+
+
+@pytest.mark.parametrize(('method', 'rolling', 'asked'), [
+    ('restart', '100%', set()),
+    ('restart', 1, {'web:0', 'web:1'}),
+    ('start', '100%', {'web:0', 'web:1'}),
+])  # fmt: skip
+def test_what_is_left_alone_is_asked_whether_it_is_ready(place, method, rolling, asked):
+    place.processes.probe = 'tcp://127.0.0.1:80'
+    options = Options(max_unavailable=rolling, method=method)
+    party = place.party('web', max_unavailable=rolling, method=method)
+    job = Job('1', Operation(party.members, options), Selection('all'), 0.0)
+    place.resources.hold(job, party)
+    patient = Observation(Seen.READY, 7)
+    assert {
+        member.namespec
+        for member, handle in job.handles.items()
+        if handle.monitor and handle.monitor.seen(patient, 0.0) != patient
+    } == asked
+    place.resources.release(job)
 
 
 def test_what_is_malformed_is_told_once_for_all_that_have_it(place):

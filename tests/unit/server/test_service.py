@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from supervisor_restarter.server import service as its_module
 from supervisor_restarter.server.driver import EXEC_POLL_SECONDS, SLICE
 from supervisor_restarter.server.jobs import MOST_QUEUED, MOST_WATCHED
 from supervisor_restarter.server.request import Call, Selection, still_there
-from tests.simulated import Defect, Simulation, slow
+from tests.simulated import WALL, Defect, Simulation, slow
 from tests.world import BEGINNING, MOMENT, SECOND, Life, Program
 
 WEB = ('web:0', 'web:1', 'web:2')
@@ -96,6 +98,87 @@ def test_a_stop_is_carried_out_before_its_request_is_answered(web):
     assert set(web.done('stop')) == set(WEB)
     web.end()
     assert web.down() == list(WEB)
+
+
+# -- newer_than ----------------------------------------------------------------------------------
+
+
+class Stamp:
+    """A file in a directory of the test's own."""
+
+    def __init__(self, directory):
+        self.path = directory / 'stamp'
+        self.path.touch()
+        self.at(-1000)
+
+    def at(self, seconds) -> dict[str, Any]:
+        """Have it changed so many seconds after the beginning; an option that names it."""
+        at = WALL + BEGINNING + seconds
+        os.utime(self.path, (at, at))
+        return {'newer_than': (str(self.path),)}
+
+
+@pytest.fixture
+def stamp(tmp_path):
+    return Stamp(tmp_path)
+
+
+def test_what_is_new_enough_is_left_alone(web, stamp):
+    web.world.processes['web:1'].laststart = BEGINNING - 50.0
+    web.world.processes['web:2'].laststart = BEGINNING - 100.0
+    job = web.ask('web', **stamp.at(-50.1))
+    web.end()
+    assert phases(job) == dict.fromkeys('01', 'skipped') | {'2': 'ready'}
+    assert web.lines[0].endswith(f'(scout = 0, newer_than = {stamp.path})')
+    plan = web.service.plan(Selection('web'), Options(**stamp.at(-1.0)))
+    assert [process['name'] for process in plan['batches'][0]['processes']] == ['0', '1']
+    assert web.service.plan(Selection('web'), Options(**stamp.at(-1000)))['total'] == 0
+
+
+def test_a_path_that_is_missing_is_refused_before_anything_is_done(web, stamp):
+    first = web.ask('web')
+    lines = list(web.lines)
+    gone: dict[str, Any] = {'newer_than': (*stamp.at(0)['newer_than'], '/no/where')}
+    for options in (gone, {**gone, 'if_busy': 'queue'}):
+        assert refused(web.ask, 'web', **options).code is Code.BAD_OPTION
+    refusal = refused(web.service.plan, Selection('web'), Options(**gone))
+    assert refusal.text == 'BAD_OPTION: newer_than = /no/where: No such file or directory'
+    assert (web.lines, web.service.restarts()) == (lines, [first])
+
+
+def test_a_queued_restart_looks_at_the_files_again_when_it_begins(web, stamp):
+    web.ask('web', timeout=60.0)
+    again = web.ask('web', if_busy='queue', **stamp.at(-1000))
+    gone = web.ask('web', if_busy='queue', **stamp.at(-1000))
+    web.at(0.5, lambda: stamp.at(0.6))
+    web.to(1.5)
+    assert phases(again) == dict.fromkeys('012', 'starting')
+    stamp.path.unlink()
+    web.end()
+    assert (state(again), state(gone)) == ('succeeded', 'cancelled')
+    assert gone.operation.why.endswith('No such file or directory')
+
+
+def test_a_queued_restart_finds_nothing_to_do_if_the_first_has_done_it(web, stamp):
+    web.ask('web')
+    again = web.ask('web', if_busy='queue', **stamp.at(0.0))
+    web.end()
+    assert phases(again) == dict.fromkeys('012', 'skipped')
+
+
+def test_a_retry_knows_nothing_of_files_unless_it_is_told(web, stamp):
+    web.world.processes['web:0'].program.signal_status = 1
+    web.world.processes['web:0'].laststart = BEGINNING - 5000.0
+    job = web.ask('web:0', method='signal:HUP', **stamp.at(-1000))
+    web.end()
+    assert state(job) == 'failed'
+    retried = web.service.retry(job.id, {'method': 'restart'})
+    assert retried.asked.newer_than == ()
+    web.end()
+    assert phases(retried) == {'0': 'ready'}
+    again = web.service.retry(job.id, stamp.at(-1000))
+    web.end()
+    assert phases(again) == {'0': 'skipped'}
 
 
 def test_what_could_not_be_started_again_is_not_stopped(web):
