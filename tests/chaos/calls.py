@@ -130,11 +130,15 @@ def choice_of_options(random: Random, group: Group | None, rules: Rules) -> dict
         **seldom({'min_ready': random.choice([0.2, 0.5])}),
         **seldom({'only_running': random.random() < 0.7}),
         **seldom({'on_failure': random.choice(['abort', 'continue'])}),
-        **seldom({'method': 'signal:HUP'}),
+        **seldom({'method': random.choice(['signal:HUP', 'start'])}),
+        # the one changes all the time, the other never
+        **seldom({'newer_than': random.choice(['/tmp', '/etc/passwd'])}),
         **seldom({'stop_timeout': round(random.uniform(0, 2), 2)}),
         **seldom({'timeout': round(random.uniform(0.1, 4), 2)}),
         'ready_timeout': round(random.uniform(2, 5), 2),
     }
+    if options.get('method') == 'start':
+        options.pop('only_running', None)  # it would be refused
     if random.random() < 0.25:
         options.update(if_busy='queue', timeout=round(random.uniform(1, 4), 2))
     if group is not None and group.name in rules.guarded:

@@ -155,14 +155,18 @@ NEARLY: dict[str, st.SearchStrategy[str]] = {
         lambda number: scalar('int', number)
     ),
     'max_unavailable': st.sampled_from([0, 1, 2, 10_000]).map(lambda number: scalar('int', number))
-    | strings('50%', '1%', '100%', '0%', '101%', '050%', '\u0665\u0660%', '50%\n', '1'),
+    | strings('50%', '1%', '100%', '0%', '101%', '050%', '\u0665\u0660%', '50%\n', '1', '2', '0'),
     'method': strings(
-        *('restart', 'signal:CONT', 'signal:sigcont', 'signal:', 'signal:0', 'signal:18'),
+        *('restart', 'start', 'signal:CONT', 'signal:sigcont', 'signal:', 'signal:0', 'signal:18'),
         *('signal:RTMIN+1', 'signal:CONT:', 'Restart'),
     ),
     'on_failure': strings('abort', 'continue', 'ABORT', ''),
     'if_busy': strings('fail', 'queue', 'queue '),
     'only_running': flags,
+    'newer_than': (
+        paths := strings('/', '/etc/passwd', '/no/where', '/etc/passwd/', '/\x7f', '', '.')
+    )
+    | st.lists(paths, max_size=3).map(array),
 }
 options = st.lists(
     st.sampled_from(sorted(NEARLY)).flatmap(

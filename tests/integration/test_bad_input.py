@@ -81,7 +81,7 @@ FITTING = {
 FITTING_OPTIONS = {
     **dict.fromkeys(DECLARED, SECONDS),
     **dict.fromkeys(('stagger_factor', 'max_unavailable'), {'int', 'i4'}),
-    **dict.fromkeys(('method', 'on_failure', 'if_busy'), set()),
+    **dict.fromkeys(('method', 'on_failure', 'if_busy', 'newer_than'), set()),
     'only_running': {'true', 'false', 'zero'},
 }
 CODES = {'group': Code.BAD_GROUP, 'names': Code.BAD_GROUP, 'id': Code.NO_SUCH_RESTART}

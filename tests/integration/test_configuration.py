@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 from bench.lab import CONF, script
-from supervisor_restarter.options import CONFIGURATION_ONLY, DECLARED
+from supervisor_restarter.options import CALL_ONLY, CONFIGURATION_ONLY, DECLARED
 from tests.integration.server import program
 
-KNOWN = {**DECLARED, **CONFIGURATION_ONLY}
+KNOWN = [name for name in (*DECLARED, *CONFIGURATION_ONLY) if name not in CALL_ONLY]
 # key -> texts that are right for it, texts that are wrong, a word on what is allowed
 NUMBERS = (['0', '0.25', '3', '1e3'], ['', 'soon', '-1', 'nan', 'inf', '1e9', '2 s'], 'seconds')
 # Left empty, these are not set.
@@ -31,9 +31,9 @@ TEXTS = {
     'min_ready': NUMBERS,
     'ready_timeout': NUMBERS,
     'method': (
-        ['restart', 'signal:HUP', 'signal:sigusr2'],
+        ['restart', 'start', 'signal:HUP', 'signal:sigusr2'],
         ['', 'reload', 'HUP', 'signal:', 'signal:1', 'signal:NONE'],
-        'restart, or signal: and the name of a signal',
+        'restart, start, or signal: and the name of a signal',
     ),
     'stop_timeout': UNSET,
     'on_failure': (['abort', 'continue', 'Abort'], ['', 'ignore', '1'], 'abort or continue'),
@@ -60,7 +60,8 @@ def test_all_valid_values(start):
     server = start(program(), extra='\n'.join(sections))
     server.wait_state()
     for number in range(len(sections)):
-        assert getattr(server.proxy(), f'section{number}').planRestart('web')['total'] == 1
+        plan = getattr(server.proxy(), f'section{number}').planRestart('web')
+        assert plan['total'] + len(plan['left']) == 1
     assert server.restarter.restartProcessGroup('web') is True
 
 

@@ -187,6 +187,11 @@ class Story:
         self.drive = Watched(self.world, self.operation, orders_per_turn)
         for seconds, what, number in interferences:
             self.interfere(seconds, what, list(self.world.processes)[number % len(processes)])
+        self.new_enough = {
+            name_of(m)
+            for m in chosen
+            if m.kept and self.world.processes[name_of(m)].state in (Seen.STARTING, Seen.RUNNING)
+        }
         self.drive.begin()
         self.drive.end()
 
@@ -303,6 +308,7 @@ def nothing_is_taken_down_twice(story):
 
 def what_is_left_alone_is_not_touched(story):
     kept = {name_of(m) for m in story.operation.members if m.kept_at is not None}
+    assert kept >= story.new_enough
     assert kept.isdisjoint(entry.name for entry in story.drive.log)
 
 
