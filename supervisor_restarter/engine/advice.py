@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from supervisor_restarter.engine.member import Member
@@ -28,9 +29,10 @@ def of_freshness(known: Survey) -> Iterator[str]:
     if change is None:
         return
     if change.at > change.seen_at:
+        ahead = math.ceil(change.at - change.seen_at)
         yield (
-            f'newer_than: {brief(change.path)} says that it changed {change.at - change.seen_at:.0f} s '
-            'from now: until then every process counts as older'
+            f'newer_than: {brief(change.path)} says that it changed {ahead} s from now: '
+            'until then every process counts as older'
         )
     if signal:
         yield (

@@ -339,7 +339,7 @@ def test_what_is_new_enough_is_refused_with_its_group_all_the_same():
 
 @pytest.mark.parametrize(('method', 'at', 'said'), [
     ('restart', 160.0, []),
-    ('restart', 190.4, ['newer_than: /srv/app/current says that it changed 30 s from now: until then every '
+    ('restart', 190.4, ['newer_than: /srv/app/current says that it changed 31 s from now: until then every '
                         'process counts as older']),
     ('signal:HUP', 100.0, ['newer_than: a signal starts no process, so every run sends HUP again to '
                            'those that are older']),
