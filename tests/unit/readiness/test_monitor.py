@@ -555,6 +555,12 @@ def test_what_is_left_alone_is_trusted_once_its_probe_has_said_no(monkeypatch):
     assert plain(one.wake())  # holds() would raise
 
 
+def test_what_has_not_said_that_it_is_ready_since_an_earlier_restart_is_not(monkeypatch):
+    one = Monitored(monkeypatch, NOTIFY, kept=True)
+    one.notify.expect(OLD)
+    assert one.see() == Observation(Seen.RUNNING, OLD, unready=NOT_SAID)
+
+
 def test_a_patient_monitor_takes_the_old_process_as_ready_and_does_not_ask(monkeypatch):
     one = Monitored(monkeypatch, patient=True)
     for _ in range(3):
