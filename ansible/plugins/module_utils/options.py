@@ -1,0 +1,72 @@
+# Copyright: supervisor-restarter contributors
+# MIT licence: see LICENSE, or https://opensource.org/license/mit
+"""What the modules can be told: their arguments, which go with which state, and what is sent of them.
+
+The server checks the values; it is the one that knows what is allowed, and says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
+
+CONNECTION: dict[str, dict[str, Any]] = {
+    'config': {'type': 'path'},
+    'serverurl': {'type': 'str'},
+    'username': {'type': 'str'},
+    'password': {'type': 'str', 'no_log': True},
+}
+# An option that is not given is not sent: what the configuration and the programs say holds then.
+RESTART: dict[str, dict[str, Any]] = {
+    'newer_than': {'type': 'list', 'elements': 'path'},
+    'max_unavailable': {'type': 'str'},
+    'stagger_factor': {'type': 'int'},
+    'delay': {'type': 'float'},
+    'timeout': {'type': 'float'},
+    'scout': {'type': 'float'},
+    'min_ready': {'type': 'float'},
+    'ready_timeout': {'type': 'float'},
+    'stop_timeout': {'type': 'float'},
+    'on_failure': {'type': 'str', 'choices': ['abort', 'continue']},
+    'only_running': {'type': 'bool'},
+}
+# Options that have no meaning with a state, as nothing is taken down, or nothing brought up.
+MEANINGLESS = {
+    'started': ('newer_than', 'stop_timeout', 'only_running'),
+    'stopped': tuple(name for name in RESTART if name != 'timeout'),
+    'restarted': (),
+    'signalled': ('stop_timeout',),
+}
+
+
+def refuse_meaningless(params: dict[str, Any]) -> None:
+    """Trouble if an option is given that has no meaning with the state."""
+    state = params['state']
+    if params['signal'] is not None and state != 'signalled':
+        raise Trouble(f'signal has no meaning with state: {state}, only with state: signalled')
+    for name in MEANINGLESS[state]:
+        if params[name] is not None:
+            states = [other for other in MEANINGLESS if name not in MEANINGLESS[other]]
+            raise Trouble(
+                f'{name} has no meaning with state: {state}, only with {" and ".join(states)}'
+            )
+
+
+def method(params: dict[str, Any]) -> dict[str, str]:
+    """The option `method` that the state stands for, if it is not the usual one."""
+    if params['state'] == 'started':
+        return {'method': 'start'}
+    if params['state'] == 'signalled':
+        return {'method': f'signal:{params["signal"]}'}
+    return {}
+
+
+def given(params: dict[str, Any]) -> dict[str, Any]:
+    """The options of a restart that are given, as they are sent."""
+    values = {name: params[name] for name in RESTART if params[name] is not None}
+    # A plugin of version 1.0.0 takes a count only as a number.
+    count = values.get('max_unavailable', '').strip()
+    if count.isascii() and count.isdigit():
+        values['max_unavailable'] = int(count)
+    return values

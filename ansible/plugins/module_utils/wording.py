@@ -1,0 +1,119 @@
+# Copyright: supervisor-restarter contributors
+# MIT licence: see LICENSE, or https://opensource.org/license/mit
+"""What is said of processes, restarts and plans: rows of the results, and one sentence as `msg`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NOT_REACHED = 'not reached'  # how the server's reason begins for what the restart did not come to
+
+
+def namespec(process: dict[str, Any]) -> str:
+    """The name of a process as supervisorctl writes it: web:0, or nginx where both are the same."""
+    group, name = process['group'], process['name']
+    return str(name) if group == name else f'{group}:{name}'
+
+
+def counted(number: int) -> str:
+    return '1 process' if number == 1 else f'{number} processes'
+
+
+def ended(restart: dict[str, Any]) -> bool:
+    """Whether nothing further is taken down. What is down may still be on its way back."""
+    return restart['state'] not in ('queued', 'running')
+
+
+def signalled(restart: dict[str, Any]) -> bool:
+    return str(restart.get('options', {}).get('method', '')).startswith('signal:')
+
+
+def row(process: dict[str, Any]) -> dict[str, Any]:
+    """A process of a restart as the module returns it."""
+    reasons = (process.get('error', ''), process.get('note', ''))
+    return {
+        'name': namespec(process),
+        'group': process['group'],
+        'phase': process['phase'],
+        'old_pid': process['old_pid'],
+        'new_pid': process['new_pid'],
+        'seconds_down': process['down_seconds'],
+        'ready_seconds': process['ready_seconds'],
+        'reason': '; '.join(reason for reason in reasons if reason),
+        'killed': bool(process.get('killed')),
+    }
+
+
+def changed(restart: dict[str, Any]) -> bool:
+    """Whether any process is another one than before, or was sent the signal."""
+    touched = ('ready', 'failed') if signalled(restart) else ()
+    return any(
+        process['old_pid'] != process['new_pid'] or process['phase'] in touched
+        for process in restart['processes']
+    )
+
+
+# -- the sentence --------------------------------------------------------------------------------
+
+
+def summary(restart: dict[str, Any]) -> str:
+    """The sentence for a restart that has succeeded."""
+    processes = restart['processes']
+    done = [process for process in processes if process['phase'] == 'ready']
+    left = len(processes) - len(done)
+    verb = {'restart': 'restarted', 'start': 'started'}.get(_method(restart), 'signalled')
+    if not done:
+        return f'nothing to do: {counted(left)} left alone'
+    text = f'{verb} {counted(len(done))} of {_groups(restart)} in {restart["duration"]:.2f} s'
+    if left:
+        text += f', {left} left alone'
+    return f'{text}, at least {restart["lowest_ready"]} of {restart["total"]} ready throughout'
+
+
+def failure(restart: dict[str, Any]) -> str:
+    """The sentence for a restart that has not succeeded: the reason of what failed first.
+
+    The server lists processes in the order of their turns.
+    """
+    reasons = _reasons(restart)
+    text = reasons[0] if reasons else ''
+    if len(reasons) > 1:
+        text += f' (and {len(reasons) - 1} more)'
+    how = {
+        'timed_out': f'timed out after {restart["duration"]:.2f} s',
+        'cancelled': 'cancelled',
+    }.get(restart['state'], '')
+    return ': '.join(part for part in (how, text) if part) or f'the restart {restart["state"]}'
+
+
+def _reasons(restart: dict[str, Any]) -> list[str]:
+    """Of what failed; without any, of what was not reached."""
+    failed, missed = [], []
+    for process in restart['processes']:
+        text = f'{namespec(process)}: {process["error"]}'
+        if process['phase'] == 'failed':
+            failed.append(text)
+        elif process['error'].startswith(NOT_REACHED):
+            missed.append(text)
+    return failed or missed
+
+
+def of_plan(plan: dict[str, Any]) -> str:
+    """The sentence for what would be done."""
+    left = f'{counted(len(plan["left"]))} left alone'
+    if not plan['total']:
+        return f'nothing to do: {left}'
+    batches = len(plan['batches'])
+    verb = {'restart': 'restart', 'start': 'start'}.get(_method(plan), 'signal')
+    text = f'would {verb} {counted(plan["total"])} of {_groups(plan)}'
+    if batches > 1:
+        text += f' in {batches} batches'
+    return f'{text}, {left}' if plan['left'] else text
+
+
+def _method(struct: dict[str, Any]) -> str:
+    return str(struct.get('options', {}).get('method', 'restart'))
+
+
+def _groups(struct: dict[str, Any]) -> str:
+    return ', '.join(struct['groups'])
