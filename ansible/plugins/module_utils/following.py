@@ -19,7 +19,10 @@ from ansible_collections.supervisor.restarter.plugins.module_utils.errors import
 )
 from ansible_collections.supervisor.restarter.plugins.module_utils.patience import Patience
 from ansible_collections.supervisor.restarter.plugins.module_utils.restarter import Restarter
-from ansible_collections.supervisor.restarter.plugins.module_utils.wording import ended
+from ansible_collections.supervisor.restarter.plugins.module_utils.wording import (
+    ended,
+    planned_processes,
+)
 
 WAIT_SECONDS = 10.0  # one call waits for so long at the most
 # A version that no restart reaches: the server answers when the restart has ended.
@@ -69,8 +72,7 @@ class Follower:
         Of several it is the one that was asked for first, which is the one that runs.
         """
         plan = self._restarter.plan(names, {})
-        concerned = [process for batch in plan['batches'] for process in batch['processes']]
-        groups = {process['group'] for process in [*concerned, *plan['left']]}
+        groups = {process['group'] for process in planned_processes(plan)}
         busy = [
             restart
             for restart in self._restarter.restarts()

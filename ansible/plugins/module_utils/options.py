@@ -49,7 +49,7 @@ def refuse_meaningless(params: dict[str, Any]) -> None:
         if params[name] is not None:
             states = [other for other in MEANINGLESS if name not in MEANINGLESS[other]]
             raise Trouble(
-                f'{name} has no meaning with state: {state}, only with {" and ".join(states)}'
+                f'{name} has no meaning with state: {state}, only with {" or ".join(states)}'
             )
 
 

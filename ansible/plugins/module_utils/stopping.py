@@ -11,7 +11,11 @@ from typing import Any
 
 from ansible_collections.supervisor.restarter.plugins.module_utils.patience import Patience
 from ansible_collections.supervisor.restarter.plugins.module_utils.restarter import Restarter
-from ansible_collections.supervisor.restarter.plugins.module_utils.wording import counted, namespec
+from ansible_collections.supervisor.restarter.plugins.module_utils.wording import (
+    counted,
+    namespec,
+    planned_processes,
+)
 
 # Of the statuses of the answer to a stop.
 SUCCESS = 80
@@ -109,7 +113,6 @@ def planned(plan: dict[str, Any]) -> list[dict[str, Any]]:
     """What a stop would do, out of the plan of a restart, which says what the names mean: each
     process with its group, name, state, pid and `action`: stop, or '' where there is nothing to do.
     """
-    batches = [process for batch in plan['batches'] for process in batch['processes']]
     return [
         {
             'group': process['group'],
@@ -118,5 +121,5 @@ def planned(plan: dict[str, Any]) -> list[dict[str, Any]]:
             'pid': process['pid'],
             'action': '' if process['state'] in DOWN else 'stop',
         }
-        for process in [*batches, *plan['left']]
+        for process in planned_processes(plan)
     ]

@@ -53,6 +53,14 @@ def changed(restart: dict[str, Any]) -> bool:
     )
 
 
+def planned_processes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """All processes of a plan, those to be restarted and those left alone."""
+    return [
+        *(process for batch in plan['batches'] for process in batch['processes']),
+        *plan['left'],
+    ]
+
+
 # -- the sentence --------------------------------------------------------------------------------
 
 

@@ -1,0 +1,72 @@
+# Copyright: supervisor-restarter contributors
+# MIT licence: see LICENSE, or https://opensource.org/license/mit
+"""How a restart is done: options of a restart and of its plan."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  newer_than:
+    description:
+      - Absolute paths on the host of supervisord. Processes that started after the youngest of these changed are left
+        alone, as they are new already. A symlink counts by its own change and by that of what it points to.
+      - This makes a restart idempotent, and it makes the next run right where a handler was lost or a run was aborted.
+      - A process that is left alone but is not ready is waited for, and fails if it does not become ready.
+      - Without it, all processes are restarted.
+    type: list
+    elements: path
+  max_unavailable:
+    description:
+      - How many processes of a group may be not ready at once, as a count such as V(1), or a percentage such as V(25%).
+      - Without it, what the program says holds (C(RESTARTER_MAX_UNAVAILABLE)), then the configuration of supervisord,
+        then 100%, which is all at once.
+    type: str
+  stagger_factor:
+    description:
+      - In how many waves processes are taken down. Without it, what the configuration says holds, then 1.
+    type: int
+  delay:
+    description:
+      - Seconds between two of these waves. Without it, what the configuration says holds, then 0.2.
+    type: float
+  timeout:
+    description:
+      - Seconds after which nothing further is taken down; what is down still comes back, and that is waited for. V(0)
+        means no limit.
+      - Without it, what the configuration says holds, and where that says nothing, there is no limit.
+    type: float
+  scout:
+    description:
+      - With O(max_unavailable), seconds that the first process of a group must be up before the next one is taken down.
+        V(0) means that it does not go alone. Without it, what the configuration says holds, then 5.
+    type: float
+  min_ready:
+    description:
+      - Seconds that a new process must stay ready before it counts.
+      - Without it, what the program says holds (C(RESTARTER_MIN_READY)), then the configuration, then 0.
+    type: float
+  ready_timeout:
+    description:
+      - Seconds from its start in which a process with C(RESTARTER_READY) must become ready. V(0) means no limit.
+      - Without it, what the program says holds (C(RESTARTER_READY_TIMEOUT)), then the configuration, then 30.
+    type: float
+  stop_timeout:
+    description:
+      - Seconds from the stop signal to SIGKILL.
+      - Without it, what the configuration says holds, then C(stopwaitsecs) of the program.
+    type: float
+  on_failure:
+    description:
+      - V(abort) takes no further process down after one has failed, V(continue) carries on.
+      - Without it, what the configuration says holds, then V(abort).
+    type: str
+    choices: [abort, continue]
+  only_running:
+    description:
+      - Leave processes that are not running as they are.
+      - Without it, what the configuration says holds, then V(false), so that what is named outright is started if it is
+        down.
+    type: bool
+"""
