@@ -43,7 +43,7 @@ def of_rows(rows: list[dict[str, Any]]) -> dict[str, str]:
     before, after = [], []
     for one in rows:
         old = _pid(one['old_pid'])
-        told = f', {one["reason"]}' if one['reason'] else ''
+        told = f': {one["reason"]}' if one['reason'] else ''
         if one['phase'] == 'skipped' and one['old_pid'] == one['new_pid']:
             line = f'{one["name"]}  {old}, left alone{told}'
             before.append(line)

@@ -67,8 +67,8 @@ class Restarter:
         return self._checked(list, self._asked('listRestarts'))
 
     def stop(self, names: list[str]) -> list[dict[str, Any]]:
-        """Stops processes, and waits for a while. A struct for each; pending ones say so."""
-        return self._checked(list, self._asked('quickStop', names, True))
+        """Begins to stop processes, and does not wait. Returns a struct for each, with a status."""
+        return self._checked(list, self._asked('quickStop', names, False))
 
     def version(self) -> str:
         """The version of the plugin."""

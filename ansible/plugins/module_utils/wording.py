@@ -28,6 +28,14 @@ def signalled(restart: dict[str, Any]) -> bool:
     return str(restart.get('options', {}).get('method', '')).startswith('signal:')
 
 
+def new_pid(process: dict[str, Any]) -> int:
+    """Its pid afterwards. The server tells none for what was left alone or not reached."""
+    left = not process['error'] or process['error'].startswith(NOT_REACHED)
+    if process['phase'] == 'skipped' and not process['new_pid'] and left:
+        return int(process['old_pid'])
+    return int(process['new_pid'])
+
+
 def row(process: dict[str, Any]) -> dict[str, Any]:
     """A process of a restart as the module returns it."""
     reasons = (process.get('error', ''), process.get('note', ''))
@@ -36,7 +44,7 @@ def row(process: dict[str, Any]) -> dict[str, Any]:
         'group': process['group'],
         'phase': process['phase'],
         'old_pid': process['old_pid'],
-        'new_pid': process['new_pid'],
+        'new_pid': new_pid(process),
         'seconds_down': process['down_seconds'],
         'ready_seconds': process['ready_seconds'],
         'reason': '; '.join(reason for reason in reasons if reason),
@@ -48,7 +56,7 @@ def changed(restart: dict[str, Any]) -> bool:
     """Whether any process is another one than before, or was sent the signal."""
     touched = ('ready', 'failed') if signalled(restart) else ()
     return any(
-        process['old_pid'] != process['new_pid'] or process['phase'] in touched
+        process['old_pid'] != new_pid(process) or process['phase'] in touched
         for process in restart['processes']
     )
 
