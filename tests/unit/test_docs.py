@@ -32,7 +32,7 @@ from tests.pages import DOCS, PAGES, ROOT, TEXTS, anchors, page, table, without_
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 # Options of other programs that the pages name, besides those in recipes.md and CONTRIBUTING.md.
 FOREIGN = {
-    *('--break-system-packages', '--connect-to', '--no-deps', '--port', '--preload'),
+    *('--break-system-packages', '--connect-to', '--diff', '--no-deps', '--port', '--preload'),
     *('--supervised', '--workers'),
 }
 # Supervisor's own spellings, which no page needs to teach.
