@@ -96,7 +96,7 @@ class Controller:
         for name, text in blocks().items():
             (place / name).write_text(text, encoding='utf-8')
         (place / 'ansible.cfg').touch()  # or the user's own would be read
-        self._count = 0
+        self._begun: list[Playing] = []
 
     def environment(self, record: Path) -> dict[str, str]:
         """For ansible-playbook: nothing that a user has set, and output as it is everywhere."""
@@ -121,9 +121,9 @@ class Controller:
 
     def begin(self, name: str, hosts: Iterable[Host], *arguments: str, **variables: Any) -> Playing:
         """Start a playbook of the page. variables: of the group; hosts come in their order."""
-        self._count += 1
-        record = self.place / f'{self._count}.json'
-        inventory = self.place / f'{self._count}.yml'
+        number = len(self._begun)
+        record = self.place / f'{number}.json'
+        inventory = self.place / f'{number}.yml'
         python = os.environ.get('ANSIBLE_PYTHON_INTERPRETER', '{{ ansible_playbook_python }}')
         group = {
             'hosts': {host.name: host.variables() for host in hosts},
@@ -142,7 +142,8 @@ class Controller:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return Playing(process, command, record, output)
+        self._begun.append(Playing(process, command, record, output))
+        return self._begun[-1]
 
     def play(self, name: str, hosts: Iterable[Host], *arguments: str, **variables: Any) -> Play:
         """Play a playbook of the page to its end."""
@@ -150,6 +151,8 @@ class Controller:
 
     def close(self) -> list[int]:
         """Kill what its plays have left behind; the pids of that."""
+        for playing in self._begun:
+            playing.show()
         return kill_marked(f'{MARK}={self.place}/')
 
 
@@ -163,21 +166,30 @@ class Playing:
         self._command = command
         self._record = record
         self._output = output
+        self._shown = False
 
     def end(self) -> Play:
-        """Wait for the end. What the play said is shown if the test fails."""
+        """Wait for the end."""
         try:
             status = self._process.wait(PLAY_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f'no end of this play:\n{self._output.read_text()}') from None
-        output = self._output.read_text(encoding='utf-8')
-        print('$', *self._command, f'\n{output}\nexit status {status}\n')
+            self.show()
+            raise AssertionError(f'no end of {self._command} within {PLAY_SECONDS:g} s') from None
+        output = self.show()
         lines = self._record.read_text(encoding='utf-8') if self._record.exists() else ''
         told = [json.loads(line) for line in lines.splitlines()]
         results = [Result(**one) for one in told if one['event'] != 'stats']
         stats = [one['hosts'] for one in told if one['event'] == 'stats']
         return Play(status, output, results, stats[0] if stats else {})
+
+    def show(self) -> str:
+        """What it has said so far. Once, that is printed as well: pytest shows it if the test fails."""
+        said = self._output.read_text(encoding='utf-8')
+        if not self._shown:
+            print('$', *self._command, f'\n{said}\nexit status {self._process.poll()}\n')
+            self._shown = True
+        return said
 
     def kill(self) -> None:
         """Kill it with all that it has started on this machine, as a crash of the controller would."""
