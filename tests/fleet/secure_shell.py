@@ -16,7 +16,8 @@ from tests.integration.server import SECONDS, free_port
 
 # Debian keeps sshd where an ordinary user's PATH does not lead.
 PATH = os.pathsep.join([os.environ.get('PATH', os.defpath), '/usr/local/sbin', '/usr/sbin'])
-# sshd, started by root, insists on it; Debian's service makes it.
+# sshd, started by root, insists on it; Debian's service makes it, too. It stays, for another run of the
+# tests may be using it.
 PRIVILEGE_SEPARATION = Path('/run/sshd')
 CONF = """\
 ListenAddress 127.0.0.1
@@ -44,7 +45,6 @@ class SshServer:
         self.place = place
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._made = False
 
     def __enter__(self) -> SshServer:
         self.place.mkdir()
@@ -57,9 +57,8 @@ class SshServer:
         host_key = (self.place / 'host.pub').read_text()
         (self.place / 'known_hosts').write_text(f'[127.0.0.1]:{self.port} {host_key}')
         (self.place / 'conf').write_text(CONF.format(port=self.port, place=self.place))
-        if os.getuid() == 0 and not PRIVILEGE_SEPARATION.exists():
-            PRIVILEGE_SEPARATION.mkdir(mode=0o755)
-            self._made = True
+        if os.getuid() == 0:
+            PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
         try:
             self._start()
         except BaseException:
@@ -71,8 +70,6 @@ class SshServer:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(SECONDS)
-        if self._made:
-            PRIVILEGE_SEPARATION.rmdir()
 
     def variables(self) -> dict[str, Any]:
         """What the inventory says of a host behind this server."""
