@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.lab import script
+from tests.fleet import shown
 from tests.fleet.play import blocks
 from tests.integration.server import SECONDS
 
@@ -55,6 +56,7 @@ def test_the_loop_stops_at_the_failing_host_and_goes_on_there(fleet, roll):
     untouched = fleet[2].touched()
     said, status = roll('2', *names)
     assert status == 1
+    assert shown.missing('./roll.sh 2 host1 host2 host3', said, fleet) == []
     assert said.endswith('stopped at host2\n')
     assert [host.serving() for host in fleet] == [['2', '2'], ['2', '1'], ['1', '1']]
     assert fleet[2].touched() == untouched
