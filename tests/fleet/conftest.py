@@ -12,7 +12,7 @@ import pytest
 from tests.fleet.host import Host
 from tests.fleet.play import Controller, ansible_playbook
 
-NOT_TESTED = 'NOT TESTED'
+NOT_TESTED = 'NOT TESTED: '
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,16 +25,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """What was skipped because a program is not installed, once more and last."""
-    for report in terminalreporter.stats.get('skipped', []):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ''
-        if NOT_TESTED in reason:
-            terminalreporter.section('not everything was tested', bold=True, yellow=True)
-            terminalreporter.line(f'{report.nodeid}: {reason.partition("Skipped: ")[2]}')
+    skipped = [
+        f'{report.nodeid}: {report.longrepr[2].partition(NOT_TESTED)[2]}'
+        for report in terminalreporter.stats.get('skipped', [])
+        if isinstance(report.longrepr, tuple) and NOT_TESTED in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.section('not everything was tested', bold=True, yellow=True)
+    for line in skipped:
+        terminalreporter.line(line)
 
 
 def skip_aloud(what: str) -> None:
     """Skip this test, and say so at the end of the run."""
-    pytest.skip(f'{NOT_TESTED}: {what}')
+    pytest.skip(f'{NOT_TESTED}{what}')
 
 
 @pytest.fixture
