@@ -31,9 +31,11 @@ RESTART: dict[str, dict[str, Any]] = {
     'on_failure': {'type': 'str', 'choices': ['abort', 'continue']},
     'only_running': {'type': 'bool'},
 }
+# How processes are taken down.
+TAKING_DOWN = ('max_unavailable', 'stagger_factor', 'delay', 'scout', 'stop_timeout')
 # Options that have no meaning with a state, as nothing is taken down, or nothing brought up.
 MEANINGLESS = {
-    'started': ('newer_than', 'stop_timeout', 'only_running'),
+    'started': ('newer_than', *TAKING_DOWN, 'only_running'),
     'stopped': tuple(name for name in RESTART if name != 'timeout'),
     'restarted': (),
     'signalled': ('stop_timeout',),

@@ -53,7 +53,8 @@ options:
       - V(restarted) restarts each process and waits until all are ready again. Without O(newer_than) it restarts them
         each time.
       - V(started) starts what is down and waits until it is ready. What is up is left alone, and fails if it does not
-        become ready. O(newer_than), O(stop_timeout) and O(only_running) have no meaning with it, and are refused.
+        become ready. What says how processes are taken down has no meaning with it, and is refused, as are
+        O(newer_than) and O(only_running).
       - V(stopped) stops all of them at the same time and waits until they have exited. Of the options of a restart it
         takes O(timeout) alone, which are then the seconds after which the module fails if a process has not exited.
         That process still stops. Without O(timeout) there is no limit but C(stopwaitsecs) of each program.

@@ -14,12 +14,15 @@ NOTHING = dict.fromkeys([*options.RESTART, 'signal'])
     [
         (
             {'state': 'stopped', 'max_unavailable': '1'},
-            'max_unavailable has no meaning with state: stopped, '
-            'only with started or restarted or signalled',
+            'max_unavailable has no meaning with state: stopped, only with restarted or signalled',
         ),
         (
             {'state': 'started', 'newer_than': ['/x']},
             'newer_than has no meaning with state: started, only with restarted or signalled',
+        ),
+        (
+            {'state': 'started', 'max_unavailable': '25%'},
+            'max_unavailable has no meaning with state: started, only with restarted or signalled',
         ),
         (
             {'state': 'signalled', 'signal': 'HUP', 'stop_timeout': 0.0},

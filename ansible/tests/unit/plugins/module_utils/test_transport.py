@@ -98,7 +98,7 @@ def test_a_call_is_never_sent_twice(unix_server, make):
 def test_an_answer_is_not_waited_for_for_ever(unix_server):
     over = threading.Event()
     unix_server.answer = lambda method, arguments: over.wait(30)
-    server = Server(Settings(unix_server.url), answer=0.05)
+    server = Server(Settings(unix_server.url), connect=60.0, answer=0.05)
 
     try:
         with pytest.raises(Unreachable, match='has not answered within 0.05 s') as caught:
