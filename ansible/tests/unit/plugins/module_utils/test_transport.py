@@ -115,7 +115,7 @@ def test_a_connection_is_not_waited_for_for_ever():
         listener.bind(('127.0.0.1', 0))
         listener.listen(0)
         url = f'http://127.0.0.1:{listener.getsockname()[1]}'
-        waiting = [socket.socket() for _ in range(3)]  # they fill the queue of the listener
+        waiting = [socket.socket() for _number in range(3)]  # they fill the queue of the listener
         try:
             for one in waiting:
                 one.setblocking(False)
