@@ -19,8 +19,10 @@ class Server:
 
     def __init__(self, **answers):
         self._answers = answers
+        self.calls = []
 
     def call(self, method, *arguments):
+        self.calls.append((method, *arguments))
         unknown = Refused(errors.UNKNOWN_METHOD, 'UNKNOWN_METHOD')
         answer = self._answers.get(method.partition('.')[2], unknown)
         if isinstance(answer, Exception):
@@ -98,3 +100,11 @@ def test_an_answer_of_another_kind(answer):
     error = trouble(lambda restarter: restarter.wait('7', 0, 10.0), waitRestart=answer)
 
     assert str(error) == 'unix:///sock answered with something unexpected'
+
+
+def test_a_stop_does_not_wait():
+    # The server would wait for as long as its configuration says, which may be for ever.
+    server = Server(quickStop=[])
+
+    assert Restarter(server).stop(['web']) == []
+    assert server.calls == [('restarter.quickStop', ['web'], False)]

@@ -140,15 +140,22 @@ def test_the_diff_of_a_plan(make):
 
 
 def test_the_diff_of_what_was_done(make):
-    processes = [make.process(), make.process('1', **LEFT), make.process('2', **FAILED, old_pid=0)]
+    processes = [
+        make.process(),
+        make.process('1', **LEFT),
+        make.process('2', **FAILED, old_pid=0),
+        make.process('3', **TAKEN),
+    ]
 
     assert diff.of_rows([wording.row(process) for process in processes]) == {
         'before': 'web:0  pid 100\n'
         'web:1  pid 100, left alone: already newer than /srv/app\n'
-        'web:2  not running\n',
+        'web:2  not running\n'
+        'web:3  pid 100\n',
         'after': 'web:0  pid 200, ready\n'
         'web:1  pid 100, left alone: already newer than /srv/app\n'
-        f'web:2  pid 200, failed: {FAILED["error"]}\n',
+        f'web:2  pid 200, failed: {FAILED["error"]}\n'
+        'web:3  not running, skipped: stopped by another client\n',
     }
 
 
