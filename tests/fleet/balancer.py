@@ -9,8 +9,7 @@ from pathlib import Path
 
 from bench.apps.proxy import PATH
 from bench.lab import polls
-from bench.load import ask
-from tests.fleet.host import Host
+from tests.fleet.host import Host, get
 from tests.fleet.play import blocks
 from tests.integration.server import SECONDS, free_port
 
@@ -57,7 +56,7 @@ class Balancer:
                 start_new_session=True,
             )
         try:
-            self.wait_answers()
+            self._wait_answers()
         except BaseException:
             self.__exit__()
             raise
@@ -67,12 +66,12 @@ class Balancer:
         self._process.kill()
         self._process.wait(SECONDS)
 
-    def wait_answers(self) -> None:
-        """Ask until each worker that there is now has answered."""
-        silent = {pid for host in self._fleet for pid in host.pids().values()}
+    def _wait_answers(self) -> None:
+        """Ask until each worker has answered."""
+        silent = {str(pid) for host in self._fleet for pid in host.pids().values()}
         deadline = time.monotonic() + SECONDS
         for pause in polls():
-            silent.discard(ask('127.0.0.1', self.port)[1])
+            silent.discard(get(self.port, '/pid'))
             if not silent:
                 return
             said = self._log.read_text(errors='replace')

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.integration.server import SECONDS, Server, program
+from tests.integration.server import SECONDS, Server, lines_of, program
 
 SERVE = Path(__file__).with_name('serve.py')
 WORKERS = 2
@@ -89,12 +89,17 @@ class Host(Server):
 
     def serving(self) -> list[str]:
         """The release that each worker serves, '' where none answers."""
-        return [self._ask(port, '/release') for port in self.ports]
+        return [get(port, '/release') for port in self.ports]
 
     def restarts(self) -> list[dict[str, Any]]:
         """The restarts that this supervisord knows of, newest first."""
         found: list[dict[str, Any]] = self.rpc().restarter.listRestarts()
         return found
+
+    def wait_met(self) -> None:
+        """Wait until each worker that there is now has answered a client."""
+        pids = {str(pid) for pid in self.pids().values()}
+        self.wait(lambda: pids <= set(lines_of(self.app / 'shared' / 'met')), 'a client')
 
     def touched(self) -> tuple[dict[str, int], int]:
         """The pids, and how many restarts there were: equal before and after where nothing was
@@ -106,16 +111,17 @@ class Host(Server):
         """What the inventory says of it."""
         return {**self.connection, 'app': str(self.app), 'supervisord_conf': str(self.conf)}
 
-    @staticmethod
-    def _ask(port: int, path: str) -> str:
-        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=SECONDS)
-        try:
-            connection.request('GET', path)
-            return connection.getresponse().read().decode().strip()
-        except OSError:
-            return ''
-        finally:
-            connection.close()
+
+def get(port: int, path: str) -> str:
+    """What is answered to GET on this port of 127.0.0.1, '' where nothing is."""
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=SECONDS)
+    try:
+        connection.request('GET', path)
+        return connection.getresponse().read().decode().strip()
+    except OSError:
+        return ''
+    finally:
+        connection.close()
 
 
 _reserved: list[socket.socket] = []  # for as long as this process lives

@@ -2,7 +2,8 @@
 
 It serves the release that APP/current leads to when it starts.
 
-GET /          its pid
+GET /          its pid; a line with it is in the file APP/shared/met from the first time on
+GET /pid       the same, without a trace
 GET /release   the name of its release
 GET /health    200; or 503 while a file is missing below APP/shared that the release needs (its file
                `needs` has the name)
@@ -19,6 +20,7 @@ import socketserver
 import sys
 import threading
 import time
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -34,7 +36,9 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         status, text = 200, f'{os.getpid()}'
-        if self.path == '/release':
+        if self.path == '/':
+            meet()
+        elif self.path == '/release':
             text = RELEASE.name
         elif self.path == '/health' and NEEDS and not (APP / 'shared' / NEEDS).exists():
             status, text = 503, f'{NEEDS} is missing'
@@ -60,15 +64,21 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-def note(number: int, frame: object) -> None:
-    """Tell that the signal has come."""
-    with (APP / 'shared' / 'signalled').open('a') as file:
+def tell(name: str) -> None:
+    """A line with our pid for the file of this name."""
+    with (APP / 'shared' / name).open('a') as file:
         file.write(f'{os.getpid()}\n')
+
+
+@cache
+def meet() -> None:
+    """The first client has come."""
+    tell('met')
 
 
 def main() -> None:
     told = threading.Event()
-    signal.signal(signal.SIGHUP, note)
+    signal.signal(signal.SIGHUP, lambda number, frame: tell('signalled'))
     signal.signal(signal.SIGTERM, lambda number, frame: told.set())
     with Server(('127.0.0.1', int(sys.argv[1])), Answer) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -25,8 +25,9 @@ def test_stop_start_signal_and_ask(start_host, controller):
     assert not set(jobs.values()) & set(host.pids('jobs').values())
     assert played.of(host, 'Have the web workers').result['changed']
     assert host.pids() == web
-    told = lines_of(host.app / 'shared' / 'signalled')
-    assert sorted(map(int, told)) == sorted(web.values())
+    told = host.app / 'shared' / 'signalled'
+    host.wait(lambda: len(lines_of(told)) == len(web), 'a line of each worker')
+    assert {int(line) for line in lines_of(told)} == set(web.values())
     asked = played.of(host, 'Ask what runs').result
     assert {one['name'] for one in asked['processes']} == {'jobs:0', 'jobs:1', 'web:0', 'web:1'}
     assert not asked['changed']
