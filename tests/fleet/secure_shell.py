@@ -71,20 +71,37 @@ class SshServer:
             self._process.terminate()
             self._process.wait(SECONDS)
 
+    def _options(self) -> list[str]:
+        """For ssh: this server's key, and nothing of the user's own."""
+        options = {
+            'UserKnownHostsFile': self.place / 'known_hosts',
+            'GlobalKnownHostsFile': '/dev/null',
+            'StrictHostKeyChecking': 'yes',
+            'IdentitiesOnly': 'yes',
+            'IdentityAgent': 'none',
+        }
+        return [word for key, value in options.items() for word in ('-o', f'{key}={value}')]
+
     def variables(self) -> dict[str, Any]:
         """What the inventory says of a host behind this server."""
-        options = (
-            f'-o UserKnownHostsFile={self.place}/known_hosts -o GlobalKnownHostsFile=/dev/null '
-            '-o StrictHostKeyChecking=yes -o IdentitiesOnly=yes -o IdentityAgent=none'
-        )
         return {
             'ansible_connection': 'ssh',
             'ansible_host': '127.0.0.1',
             'ansible_port': self.port,
             'ansible_user': getpass.getuser(),
             'ansible_ssh_private_key_file': str(self.place / 'user'),
-            'ansible_ssh_common_args': options,
+            'ansible_ssh_common_args': ' '.join(self._options()),
         }
+
+    def locked_out(self) -> bool:
+        """Whether our account has no password that could be right: without PAM, sshd refuses it then."""
+        command = ['ssh', '-F', '/dev/null', '-n', *self._options(), '-i', str(self.place / 'user')]
+        subprocess.run(
+            [*command, '-p', str(self.port), f'{getpass.getuser()}@127.0.0.1', 'true'],
+            capture_output=True,
+            timeout=SECONDS,
+        )
+        return 'account is locked' in self.log()
 
     def log(self) -> str:
         """What sshd has said."""
