@@ -74,32 +74,39 @@ def planned_processes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def summary(restart: dict[str, Any]) -> str:
     """The sentence for a restart that has succeeded."""
-    processes = restart['processes']
-    done = [process for process in processes if process['phase'] == 'ready']
-    left = len(processes) - len(done)
-    verb = {'restart': 'restarted', 'start': 'started'}.get(_method(restart), 'signalled')
+    done, left, taken = [], [], []
+    for process in restart['processes']:
+        skipped = taken if process['error'] else left
+        (done if process['phase'] == 'ready' else skipped).append(process)
+    parts = [f'{counted(len(left))} left alone'] if left else []
+    # What another client has stopped or started meanwhile: its will is the newer one.
+    parts += _first([f'{namespec(process)}: {process["error"]}' for process in taken])
     if not done:
-        return f'nothing to do: {counted(left)} left alone'
+        return f'nothing to do: {", ".join(parts)}'
+    method = _method(restart)
+    verb = {'restart': 'restarted', 'start': 'started'}.get(method, 'signalled')
     text = f'{verb} {counted(len(done))} of {_groups(restart)} in {restart["duration"]:.2f} s'
-    if left:
-        text += f', {left} left alone'
-    return f'{text}, at least {restart["lowest_ready"]} of {restart["total"]} ready throughout'
+    if method != 'start':
+        parts.append(f'at least {restart["lowest_ready"]} of {restart["total"]} ready throughout')
+    return ', '.join([text, *parts])
 
 
 def failure(restart: dict[str, Any]) -> str:
-    """The sentence for a restart that has not succeeded: the reason of what failed first.
-
-    The server lists processes in the order of their turns.
+    """The sentence for a restart that has not succeeded: the reason of the first that failed, in
+    the order of their turns, which is that of the server.
     """
-    reasons = _reasons(restart)
-    text = reasons[0] if reasons else ''
-    if len(reasons) > 1:
-        text += f' (and {len(reasons) - 1} more)'
     how = {
         'timed_out': f'timed out after {restart["duration"]:.2f} s',
         'cancelled': 'cancelled',
     }.get(restart['state'], '')
-    return ': '.join(part for part in (how, text) if part) or f'the restart {restart["state"]}'
+    parts = [*([how] if how else []), *_first(_reasons(restart))]
+    return ': '.join(parts) or f'the restart {restart["state"]}'
+
+
+def _first(reasons: list[str]) -> list[str]:
+    """The first reason, if there is one, and how many more there are."""
+    more = f' (and {len(reasons) - 1} more)' if len(reasons) > 1 else ''
+    return [reasons[0] + more] if reasons else []
 
 
 def _reasons(restart: dict[str, Any]) -> list[str]:

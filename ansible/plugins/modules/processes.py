@@ -14,6 +14,7 @@ description:
     O(newer_than) only what is older than a release.
   - It asks the plugin supervisor-restarter inside supervisord, which carries the restart out by itself. What it has
     taken down comes back, also if the connection is lost or the run is aborted.
+  - The result is changed if a process has another pid than before, or was sent the signal.
   - The configuration is used as supervisord has read it; nothing is reread and no group is added or removed.
 author:
   - supervisor-restarter contributors (!UNKNOWN)
@@ -74,7 +75,8 @@ options:
         as the result, and begins none.
       - With V(wait), the restart that is followed is one of some of the groups, with its own options. Use it where that
         is good enough, as with two runs of the same playbook.
-      - It has no meaning with O(state=stopped). A stop is never refused, as the newer will wins.
+      - It has no meaning with O(state=stopped). A stop is never refused, as the newer will wins. In check mode, other
+        restarts are not looked at.
     type: str
     choices: [fail, queue, wait]
     default: fail
@@ -136,7 +138,7 @@ RETURN = r"""
 msg:
   description:
     - What was done, or would be done in check mode, in one sentence.
-    - On failure the reason of the process that failed first, and how many more failed.
+    - On failure the reason of the first process that failed, in the order of their turns, and how many more failed.
   returned: always
   type: str
   sample: 'web:1: not ready within 30 s: tcp://127.0.0.1:8001: connection refused (and 3 more)'

@@ -65,21 +65,33 @@ def test_changed_comes_from_pids_or_from_the_signal(make, method, more, changed)
 
 
 @pytest.mark.parametrize(
-    ('method', 'done'),
-    [('restart', 'restarted'), ('start', 'started'), ('signal:HUP', 'signalled')],
+    ('method', 'processes', 'text'),
+    [
+        (
+            'restart',
+            [{}, LEFT],
+            'restarted 1 process of web in 4.00 s, 1 process left alone, '
+            'at least 1 of 2 ready throughout',
+        ),
+        (
+            'signal:HUP',
+            [{}, {}],
+            'signalled 2 processes of web in 4.00 s, at least 1 of 2 ready throughout',
+        ),
+        ('start', [{}, LEFT], 'started 1 process of web in 4.00 s, 1 process left alone'),
+        ('restart', [LEFT, LEFT], 'nothing to do: 2 processes left alone'),
+        (
+            'start',
+            [{}, TAKEN],
+            'started 1 process of web in 4.00 s, web:1: stopped by another client',
+        ),
+        ('restart', [TAKEN, TAKEN], 'nothing to do: web:0: stopped by another client (and 1 more)'),
+    ],
 )
-def test_the_sentence_for_a_success(make, method, done):
-    restart = make.restart(make.process(), make.process('1', **LEFT), method=method)
+def test_the_sentence_for_a_success(make, method, processes, text):
+    rows = [make.process(str(number), **more) for number, more in enumerate(processes)]
 
-    assert wording.summary(restart) == (
-        f'{done} 1 process of web in 4.00 s, 1 left alone, at least 1 of 2 ready throughout'
-    )
-
-
-def test_the_sentence_where_nothing_was_done(make):
-    assert wording.summary(make.restart(make.process(**LEFT))) == (
-        'nothing to do: 1 process left alone'
-    )
+    assert wording.summary(make.restart(*rows, method=method)) == text
 
 
 @pytest.mark.parametrize(
