@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from ansible_collections.supervisor.restarter.plugins.module_utils.configuration import (
     Settings,
@@ -15,10 +14,12 @@ from ansible_collections.supervisor.restarter.plugins.module_utils.configuration
 )
 from ansible_collections.supervisor.restarter.plugins.module_utils.restarter import Restarter
 from ansible_collections.supervisor.restarter.plugins.module_utils.transport import Server
+from ansible_collections.supervisor.restarter.plugins.module_utils.urls import user_of
 
 
 def settings(params: dict[str, Any]) -> Settings:
-    """How supervisord is reached: what is given, and the configuration file for the rest.
+    """How supervisord is reached: what is given apart, then what is in the URL, then what is in the
+    configuration file.
 
     The file is not looked for where the URL is given: its user and password are not for any server.
     Trouble if there is no file, or it cannot be read.
@@ -28,8 +29,11 @@ def settings(params: dict[str, Any]) -> Settings:
         taken = Settings(url)
     else:
         taken = read(found(places()) if config is None else config)
-    if url is not None:
-        taken.url = url
+        taken.url = taken.url if url is None else url
+    username, password = user_of(taken.url)
+    # supervisorctl passes over a user in the URL, and takes the one of the file.
+    if username is not None and (url is not None or taken.username is None):
+        taken.username, taken.password = username, password
     if params['username'] is not None:
         taken.username = params['username']
     if params['password'] is not None:
@@ -40,11 +44,3 @@ def settings(params: dict[str, Any]) -> Settings:
 def connected(params: dict[str, Any]) -> Restarter:
     """The plugin in that supervisord. Nothing is sent yet."""
     return Restarter(Server(settings(params)))
-
-
-def secrets(params: dict[str, Any]) -> set[str]:
-    """What Ansible must not show besides `password`: the password in a URL, in either spelling."""
-    url = params['serverurl'] or ''
-    user = url.partition('://')[2].rpartition('@')[0] if not url.startswith('unix:') else ''
-    password = user.partition(':')[2]
-    return {password, unquote(password)} - {''}

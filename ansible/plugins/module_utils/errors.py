@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import re
-
 # The faults of the plugin and of Supervisor that are told apart here; docs/xmlrpc.md lists all.
 UNKNOWN_METHOD = 1
 SHUTDOWN_STATE = 6
@@ -48,12 +46,3 @@ def one_line(text: str) -> str:
     return ''.join(
         c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text
     )
-
-
-def without_password(url: str) -> str:
-    """`url` without its user part: http://user:secret@host becomes http://host.
-
-    The password may be one that breaks the URL, with a `/` in it. The path of a unix socket may
-    contain an @.
-    """
-    return url if url.startswith('unix:') else re.sub('//.*@', '//', url, flags=re.DOTALL)

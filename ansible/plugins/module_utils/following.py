@@ -32,9 +32,9 @@ MOST_ATTEMPTS = 5
 
 
 class Lost(Trouble):
-    """What has become of a restart that began is not known. `restart`: as it was seen last."""
+    """What has become of something that began is not known. `restart`: as it was seen last."""
 
-    def __init__(self, text: str, restart: dict[str, Any] | None) -> None:
+    def __init__(self, text: str, restart: dict[str, Any] | None = None) -> None:
         self.restart = restart
         super().__init__(text)
 
@@ -108,7 +108,7 @@ class Follower:
             if fault.code == NO_SUCH_RESTART:
                 raise _vanished(restart_id, last) from None
             raise
-        except Unreachable as error:
+        except Trouble as error:
             raise _out_of_sight(restart_id, error, last) from None
 
 
@@ -120,8 +120,8 @@ def _vanished(restart_id: str, last: dict[str, Any] | None) -> Lost:
     )
 
 
-def _out_of_sight(restart_id: str, error: Unreachable, last: dict[str, Any] | None) -> Lost:
-    if error.gone:
+def _out_of_sight(restart_id: str, error: Trouble, last: dict[str, Any] | None) -> Lost:
+    if isinstance(error, Unreachable) and error.gone:
         return Lost(f'supervisord went away during restart {restart_id}: {error}', last)
     return Lost(
         f'restart {restart_id} goes on, but cannot be followed any more: {error}; '

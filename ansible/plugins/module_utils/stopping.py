@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
+from ansible_collections.supervisor.restarter.plugins.module_utils.following import Lost
 from ansible_collections.supervisor.restarter.plugins.module_utils.patience import Patience
 from ansible_collections.supervisor.restarter.plugins.module_utils.restarter import Restarter
 from ansible_collections.supervisor.restarter.plugins.module_utils.wording import (
@@ -39,7 +41,8 @@ class Stopper:
         0: without a limit; Supervisor kills each after its stopwaitsecs).
 
         Returns a row for each process that was running or is named by its own name, as a restart
-        has them, with phase stopped, skipped or failed. Refused if a name matches nothing.
+        has them, with phase stopped, skipped or failed. Refused if a name matches nothing, Lost if
+        supervisord does not answer any more.
         """
         before = self._infos()
         answers = {_key(answer): answer for answer in self._restarter.stop(names)}
@@ -52,13 +55,19 @@ class Stopper:
         until = self._patience.clock() + timeout if timeout else None
         pause = FIRST_PAUSE
         while True:
-            infos = self._patience.ask(self._infos)
+            infos = self._look()
             if not any(key in infos and infos[key]['statename'] == STOPPING for key in keys):
                 return infos
             if until is not None and self._patience.clock() >= until:
                 return infos
             self._patience.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _look(self) -> dict[Key, Info]:
+        try:
+            return self._patience.ask(self._infos)
+        except Trouble as error:
+            raise Lost(f'{error}; what was told to stop stops all the same') from None
 
     def _infos(self) -> dict[Key, Info]:
         return {_key(info): info for info in self._restarter.processes()}

@@ -16,7 +16,7 @@ import socket
 import ssl
 import xmlrpc.client
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
 from ansible_collections.supervisor.restarter.plugins.module_utils.configuration import Settings
@@ -24,8 +24,8 @@ from ansible_collections.supervisor.restarter.plugins.module_utils.errors import
     Refused,
     Trouble,
     Unreachable,
-    without_password,
 )
+from ansible_collections.supervisor.restarter.plugins.module_utils.urls import without_password
 
 CONNECT_SECONDS = 10.0
 # supervisord has one thread, which may be busy for a while; no call asks it to wait for longer.
@@ -51,7 +51,6 @@ class Server:
         try:
             parts = urlsplit(settings.url)
             self._scheme, self._host, self._port = parts.scheme, parts.hostname or '', parts.port
-            username, password = parts.username, parts.password
         except ValueError:
             raise self._bad_url() from None
         self._socket_path = settings.url[len('unix://') :] if self._scheme == 'unix' else ''
@@ -64,11 +63,9 @@ class Server:
             raise self._bad_url()
         self._headers = {'Content-Type': 'text/xml', 'Accept': 'text/xml'}
         if settings.username is not None:
-            username, password = settings.username, settings.password
-        elif username is not None:
-            username, password = unquote(username), unquote(password or '')
-        if username is not None:
-            pair = f'{username}:{password or ""}'.encode('utf-8', 'surrogateescape')
+            pair = f'{settings.username}:{settings.password or ""}'.encode(
+                'utf-8', 'surrogateescape'
+            )
             self._headers['Authorization'] = 'Basic ' + base64.b64encode(pair).decode('ascii')
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -99,9 +96,11 @@ class Server:
                 raise self._unreachable(f'has not answered within {self._answer:g} s') from None
             except http.client.RemoteDisconnected:
                 raise self._unreachable('closed the connection without an answer') from None
+            except http.client.IncompleteRead:
+                raise self._unreachable('broke the connection') from None
             except http.client.HTTPException as error:
                 said = f'does not speak HTTP as it should ({type(error).__name__})'
-                raise self._unreachable(said) from None
+                raise self._unreachable(said, sent=False) from None
             except OSError as error:
                 raise self._unreachable(_why(error)) from None
         finally:

@@ -176,6 +176,7 @@ from ansible_collections.supervisor.restarter.plugins.module_utils import (
     connection,
     gathering,
     options,
+    urls,
 )
 from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
 
@@ -195,7 +196,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
-    module.no_log_values.update(connection.secrets(module.params))
+    module.no_log_values.update(urls.secrets(module.params['serverurl']))
     try:
         restarter = connection.connected(module.params)
         result = gathering.gathered(module.params, restarter)

@@ -296,6 +296,7 @@ from ansible_collections.supervisor.restarter.plugins.module_utils import (
     connection,
     options,
     outcomes,
+    urls,
 )
 from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
 from ansible_collections.supervisor.restarter.plugins.module_utils.following import Follower, Lost
@@ -338,7 +339,7 @@ def main() -> None:
     module = AnsibleModule(
         ARGUMENTS, supports_check_mode=True, required_if=[('state', 'signalled', ['signal'])]
     )
-    module.no_log_values.update(connection.secrets(module.params))
+    module.no_log_values.update(urls.secrets(module.params['serverurl']))
     try:
         options.refuse_meaningless(module.params)
         restarter = connection.connected(module.params)

@@ -30,12 +30,6 @@ def test_the_file_is_looked_for(config, monkeypatch):
     assert reached(username='you') == ('unix:///file', 'you', 'mine')
 
 
-def test_what_is_given_comes_before_the_file(config):
-    given = {'serverurl': 'http://a', 'username': 'you', 'password': 'yours'}
-
-    assert reached(config=config, **given) == ('http://a', 'you', 'yours')
-
-
 def test_with_a_url_alone_no_file_is_looked_for(config, monkeypatch):
     monkeypatch.setattr(connection, 'places', lambda: [config])
 
@@ -43,15 +37,26 @@ def test_with_a_url_alone_no_file_is_looked_for(config, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('url', 'hidden'),
+    ('given', 'user'),
     [
-        (None, set()),
-        ('http://localhost', set()),
-        ('http://me@localhost', set()),
-        ('http://me:s%40x@localhost', {'s%40x', 's@x'}),
-        ('http://me:br/ok@en@localhost', {'br/ok@en'}),
-        ('unix:///run/a:b@c', set()),
+        ({}, ('me', 'mine')),
+        ({'serverurl': 'http://a'}, ('me', 'mine')),
+        ({'serverurl': 'http://you:y%40u@a'}, ('you', 'y@u')),
+        ({'serverurl': 'http://you@a'}, ('you', None)),
+        ({'serverurl': 'http://you@a', 'password': 'yours'}, ('you', 'yours')),
+        ({'serverurl': 'http://x:y@a', 'username': 'you', 'password': 'yours'}, ('you', 'yours')),
+        ({'password': 'yours'}, ('me', 'yours')),
     ],
 )
-def test_the_password_of_a_url_is_hidden(url, hidden):
-    assert connection.secrets({**NOTHING, 'serverurl': url}) == hidden
+def test_what_is_given_apart_comes_first_then_the_url_then_the_file(config, given, user):
+    assert reached(config=config, **given)[1:] == user
+
+
+@pytest.mark.parametrize(
+    ('more', 'user'), [('', ('you', 'yours')), ('username=me\n', ('me', None))]
+)
+def test_in_the_file_a_user_beside_the_url_comes_first(tmp_path, more, user):
+    path = tmp_path / 'conf'
+    path.write_text(f'[supervisorctl]\nserverurl=http://you:yours@a\n{more}')
+
+    assert reached(config=str(path))[1:] == user

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.supervisor.restarter.plugins.module_utils import errors, following
 from ansible_collections.supervisor.restarter.plugins.module_utils.errors import (
     Refused,
+    Trouble,
     Unreachable,
 )
 from ansible_collections.supervisor.restarter.plugins.module_utils.following import Follower, Lost
@@ -87,6 +88,13 @@ def test_a_new_supervisord_may_have_a_restart_of_the_same_number(scripted, patie
     restarter = scripted(start=['7'], wait=[running, other])
 
     with pytest.raises(Lost, match='restart 7 ended unfinished'):
+        Follower(restarter, patience).run(['web'], {})
+
+
+def test_a_password_that_is_refused_meanwhile_ends_the_following_alone(scripted, patience, running):
+    restarter = scripted(start=['7'], wait=[running, Trouble('http://a requires authentication')])
+
+    with pytest.raises(Lost, match='restart 7 goes on, but cannot be followed any more: http://a'):
         Follower(restarter, patience).run(['web'], {})
 
 

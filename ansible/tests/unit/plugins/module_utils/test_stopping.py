@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.supervisor.restarter.plugins.module_utils import stopping
 from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Unreachable
+from ansible_collections.supervisor.restarter.plugins.module_utils.following import Lost
 from ansible_collections.supervisor.restarter.plugins.module_utils.stopping import Stopper
 
 BROKEN = Unreachable('unix:///sock broke the connection')
@@ -60,6 +61,11 @@ def test_a_broken_connection_while_it_waits_does_no_harm(scripted, patience):
     )
 
     assert rows[0]['phase'] == 'stopped'
+
+
+def test_a_supervisord_that_stays_silent_stops_them_all_the_same(scripted, patience):
+    with pytest.raises(Lost, match='broke the connection; what was told to stop stops'):
+        stopped(scripted, patience, [answer()], [info('RUNNING', 7)], BROKEN)
 
 
 def test_what_another_client_starts_again_is_not_stopped_again(scripted, patience):

@@ -57,22 +57,6 @@ def test_user_and_password_are_sent(http_server):
     assert authorization(http_server) == 'deploy:pa:ss wörd'
 
 
-def test_user_and_password_of_the_url_are_sent_decoded(http_server):
-    url = http_server.url.replace('//', '//deploy:p%40ss%2Fword@')
-
-    Server(Settings(url)).call('a.b')
-
-    assert authorization(http_server) == 'deploy:p@ss/word'
-
-
-def test_those_that_are_given_apart_come_first(http_server):
-    url = http_server.url.replace('//', '//x:y@')
-
-    Server(Settings(url, 'deploy', 'secret')).call('a.b')
-
-    assert authorization(http_server) == 'deploy:secret'
-
-
 def test_a_path_is_kept(http_server):
     Server(Settings(http_server.url + '/host3/RPC2')).call('a.b')
 
