@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import xmlrpc.client
 
@@ -158,6 +161,52 @@ def test_what_does_not_speak_http():
         with pytest.raises(Unreachable, match='does not speak HTTP as it should'):
             Server(Settings(url)).call('a.b')
         thread.join()
+
+
+@pytest.fixture
+def https_server(http_server, tmp_path):
+    """A server behind TLS; `certificate` is the file with its own."""
+    if not shutil.which('openssl'):
+        pytest.skip('openssl makes the certificate')
+    http_server.certificate = str(tmp_path / 'server.pem')
+    how = [
+        'openssl',
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-days',
+        '2',
+        '-subj',
+        '/CN=x',
+        '-addext',
+    ]
+    files = ['-keyout', http_server.certificate + '.key', '-out', http_server.certificate]
+    subprocess.run([*how, 'subjectAltName=IP:127.0.0.1', *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(http_server.certificate, http_server.certificate + '.key')
+    http_server.socket = context.wrap_socket(http_server.socket, server_side=True)
+    http_server.url = http_server.url.replace('http:', 'https:')
+    return http_server
+
+
+def test_a_call_over_tls(https_server, monkeypatch):
+    monkeypatch.setenv('SSL_CERT_FILE', https_server.certificate)
+
+    assert Server(Settings(https_server.url)).call('a.b') is True
+
+
+def test_a_certificate_is_checked(https_server):
+    with pytest.raises(Unreachable, match='has a certificate that is not trusted'):
+        Server(Settings(https_server.url)).call('a.b')
+
+    assert https_server.requests == []
+
+
+def test_what_does_not_speak_tls(http_server):
+    with pytest.raises(Unreachable, match='does not speak TLS as it should'):
+        Server(Settings(http_server.url.replace('http:', 'https:'))).call('a.b')
 
 
 @pytest.mark.parametrize('kind', ['http', 'unix'])
