@@ -169,21 +169,11 @@ def https_server(http_server, tmp_path):
     if not shutil.which('openssl'):
         pytest.skip('openssl makes the certificate')
     http_server.certificate = str(tmp_path / 'server.pem')
-    how = [
-        'openssl',
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        '/CN=x',
-        '-addext',
-    ]
+    how = 'openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext'
     files = ['-keyout', http_server.certificate + '.key', '-out', http_server.certificate]
-    subprocess.run([*how, 'subjectAltName=IP:127.0.0.1', *files], check=True, capture_output=True)
+    subprocess.run(
+        [*how.split(), 'subjectAltName=IP:127.0.0.1', *files], check=True, capture_output=True
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(http_server.certificate, http_server.certificate + '.key')
     http_server.socket = context.wrap_socket(http_server.socket, server_side=True)
