@@ -47,7 +47,7 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
     made = Controller(tmp_path / 'controller')
     yield made
     left = made.close()
-    assert left == [], 'a play left processes behind'
+    assert left == set(), 'a play left processes behind'
 
 
 @pytest.fixture

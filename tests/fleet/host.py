@@ -55,7 +55,11 @@ class Host(Server):
 
     def __enter__(self) -> Host:
         super().__enter__()
-        self.wait(lambda: self.serving() == ['1'] * WORKERS, f'workers of {self.name}')
+        try:
+            self.wait(lambda: self.serving() == ['1'] * WORKERS, f'workers of {self.name}')
+        except BaseException:
+            self.close()
+            raise
         return self
 
     # -- the application -----------------------------------------------------------------------

@@ -12,10 +12,13 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.lab import polls
 from bench.recipe_page import BLOCK
 from tests.fleet.host import Host
 from tests.integration.server import ROOT, SECONDS
@@ -149,7 +152,7 @@ class Controller:
         """Play a playbook of the page to its end."""
         return self.begin(name, hosts, *arguments, **variables).end()
 
-    def close(self) -> list[int]:
+    def close(self) -> set[int]:
         """Kill what its plays have left behind; the pids of that."""
         for playing in self._begun:
             playing.show()
@@ -197,15 +200,33 @@ class Playing:
         self._process.wait(SECONDS)
 
 
-def kill_marked(mark: str) -> list[int]:
-    """Kill every process whose environment has a variable that begins so; their pids."""
-    found = []
+def kill_marked(mark: str) -> set[int]:
+    """Kill every process whose environment has a variable that begins so, until there is none; their
+    pids.
+    """
+    killed: set[int] = set()
+    deadline = time.monotonic() + SECONDS
+    for pause in polls():
+        found = marked(mark.encode())
+        if not found:
+            break
+        killed |= found
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert time.monotonic() < deadline, f'{found} cannot be killed'
+        time.sleep(pause)
+    return killed
+
+
+def marked(mark: bytes) -> set[int]:
+    """The pids of the processes with such a variable."""
+    found = set()
     for path in Path('/proc').glob('[0-9]*'):
         try:
             variables = (path / 'environ').read_bytes().split(b'\0')
-            if any(one.startswith(mark.encode()) for one in variables):
-                os.kill(int(path.name), signal.SIGKILL)
-                found.append(int(path.name))
         except OSError:
-            pass  # it is gone, or another user's
+            continue  # it is gone, or another user's
+        if any(one.startswith(mark) for one in variables):
+            found.add(int(path.name))
     return found
