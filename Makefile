@@ -6,6 +6,7 @@
 #   make rolling ROUNDS=5          how often each restart is measured
 #   make chaos SECONDS=600 SEED=7  how long, and what every random decision comes from
 #   make chaos RESTARTS=10000      instead: whether memory grows over so many restarts
+#   make ansible ANSIBLE_PYTHON=python3.13    the controller's Python (default: the newest that runs)
 #   make shake ROUNDS=20           all tests under each condition, so often; ONLY=umask-077 for one of them
 
 PYTHON ?= python3
@@ -15,10 +16,13 @@ SECONDS ?= 60
 SEED ?=
 RESTARTS ?=
 ONLY ?=
-ANSIBLE_PYTHON ?= $(PYTHON)
+ANSIBLE_PYTHON ?= $(shell "$(PYTHON)" tests/collection/pythons.py)
 
 OLD := .envs/4.2.5
 NEW := .envs/4.3.0
+# Controllers: the newest ansible-core that ANSIBLE_PYTHON can have, and the oldest that the collection works with.
+CORE := .envs/ansible
+CORE_OLD := .envs/ansible-2.15
 
 # What runs on the older Supervisor: what depends on Supervisor. `make unit ON_OLD=`: everything.
 ON_OLD ?= -m every_release
@@ -29,6 +33,7 @@ REPORT := $(COVERAGE) report --skip-covered --show-missing --data-file=$(COVERED
 # Unit tests compute, one for each processor; most integration tests wait.
 UNIT := $(PYTEST) -n logical tests/unit
 INTEGRATION := $(PYTEST) -n $(JOBS) tests/integration
+MODULE_TESTS := -m pytest -q -c ansible/tests/unit/pytest.ini ansible/tests/unit
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
@@ -38,10 +43,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo bench rolling recipes crashloop chaos shake shake-quick test test-all checks lint types
 .PHONY: unit integration stock coverage dist clean
+.PHONY: ansible ansible-quick ansible-unit ansible-unit-3.8 ansible-sanity ansible-install ansible-fleet ansible-fleet-quick
+.PHONY: ansible-bench
 .PHONY: FORCE
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
 
 demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
 	@$(NEW)/bin/python -m bench.demo
@@ -69,20 +76,29 @@ shake: $(OLD)/.made $(NEW)/.made ## run all tests under strange conditions with 
 shake-quick: $(NEW)/.made ## the part of it that is quick: most conditions at once
 	@$(NEW)/bin/python -m tests.shake --quick --jobs $(JOBS)
 
+# The steps of `make ansible` and of its short form. Most tests of the fleet wait, so two run at once.
+ANSIBLE := ansible-unit ansible-unit-3.8 ansible-sanity ansible-install ansible-fleet
+ANSIBLE_QUICK := ansible-fleet-quick,ansible-unit,ansible-install
+
 test: ## everything: lint, types and all tests; on the older Supervisor what depends on Supervisor
-	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage'
+	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage $(ANSIBLE_QUICK)'
 
 test-all: ## all tests on both Supervisors, many more random examples, and shake-quick; takes an hour
-	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage shake-quick' \
+	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage $(ANSIBLE) shake-quick' \
 	  ON_OLD= BOTH=yes HYPOTHESIS_PROFILE=thorough FUZZ=10
 
 # One after the other, for tests watch the clock; a comma joins two that use one processor each.
 # How long each took comes at the end.
 checks: $(OLD)/.made $(NEW)/.made
-	@took=; for check in $(CHECKS); do \
-	  began=$$(date +%s); $(MAKE) --no-print-directory -j2 $$(echo $$check | tr , ' ') || exit 1; \
-	  took="$$took$$check: $$(($$(date +%s) - began)) s\n"; \
-	done; printf "$$took"
+	@$(call in_turn,$(CHECKS))
+
+# $(call in_turn,CHECKS)
+define in_turn
+took=; for check in $(1); do \
+  began=$$(date +%s); $(MAKE) --no-print-directory -j2 $$(echo $$check | tr , ' ') || exit 1; \
+  took="$$took$$check: $$(($$(date +%s) - began)) s\n"; \
+done; printf "$$took"
+endef
 
 lint: $(NEW)/.made ## check the style with ruff
 	$(NEW)/bin/python -m ruff check .
@@ -107,6 +123,41 @@ coverage: $(NEW)/.made ## branch coverage of the last unit tests: 98 % of the pa
 stock: $(OLD)/.made $(NEW)/.made ## run Supervisor's own tests beside the plugin
 	@$(if $(BOTH),$(OLD)/bin/python -m tests.stock)
 	@$(NEW)/bin/python -m tests.stock
+
+ansible: $(NEW)/.made $(CORE)/.made $(CORE_OLD)/.made ## all of the Ansible collection: unit tests, ansible-test sanity, build and install, a fleet
+	@$(call in_turn,$(ANSIBLE))
+
+ansible-quick: $(NEW)/.made $(CORE)/.made ## the part of it that is quick: unit tests, build and install, a short fleet
+	@$(call in_turn,$(ANSIBLE_QUICK))
+
+# Twice, for some tests need Ansible, and some compare with Supervisor; no environment has both.
+ansible-unit: $(NEW)/.made $(CORE)/.made
+	PYTHONPATH=$(CORE)/collections $(CORE)/bin/python $(MODULE_TESTS)
+	PYTHONPATH=$(CORE)/collections $(NEW)/bin/python $(MODULE_TESTS)
+
+# The oldest Python that a host may have; pip finds the ansible-core for it.
+ansible-unit-3.8:
+	@if python=$$("$(PYTHON)" tests/collection/pythons.py 3.8 3.8 2> /dev/null); then \
+	  $(MAKE) --no-print-directory .envs/ansible-py3.8/.made OLDEST_PYTHON="$$python" && \
+	  PYTHONPATH=.envs/ansible-py3.8/collections .envs/ansible-py3.8/bin/python $(MODULE_TESTS); \
+	else echo 'NOT TESTED: the modules under Python 3.8, which is not here'; fi
+
+ansible-sanity: $(NEW)/.made $(CORE)/.made $(CORE_OLD)/.made
+	@$(NEW)/bin/python -m tests.collection.sanity $(CORE)
+	@$(call with_old,$(NEW)/bin/python -m tests.collection.sanity $(CORE_OLD))
+
+ansible-install: $(NEW)/.made $(CORE)/.made
+	$(NEW)/bin/python $(PYTEST) tests/collection
+
+ansible-fleet: $(NEW)/.made $(CORE)/.made $(CORE_OLD)/.made
+	$(NEW)/bin/python $(PYTEST) -n 2 tests/fleet
+	@$(call with_old,ANSIBLE_PLAYBOOK=$(CURDIR)/$(CORE_OLD)/bin/ansible-playbook $(NEW)/bin/python $(PYTEST) -n 2 tests/collection tests/fleet)
+
+ansible-fleet-quick: $(NEW)/.made $(CORE)/.made
+	$(NEW)/bin/python $(PYTEST) tests/fleet -m quick
+
+ansible-bench: $(NEW)/.made .envs/ansible-community/.made ## restart 32 processes with Ansible: this collection beside community.general
+	@$(NEW)/bin/python -m bench.fleet --rounds $(ROUNDS)
 
 dist: .envs/dist/.made $(NEW)/.made ## build sdist and wheel below dist/, check them, and try the wheel out
 	@rm -rf dist
@@ -141,15 +192,36 @@ $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 	  fi >&2; exit 1; }
 	@touch $@
 
-# The controller of the fleet's tests: the newest ansible-core that ANSIBLE_PYTHON can have. It finds the
-# collection as ansible_collections/supervisor/restarter below .envs/ansible/collections.
-.envs/ansible/.made: .envs/made-with
-	@echo 'making $(@D)' && rm -rf $(@D)
-	@"$(ANSIBLE_PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q ansible-core 'pytest>=8.3,<9' \
-	  > $(@D).log 2>&1 || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
-	@mkdir -p $(@D)/collections/ansible_collections/supervisor
-	@ln -s $(CURDIR)/ansible $(@D)/collections/ansible_collections/supervisor/restarter
-	@touch $@
+# The controllers. They find the collection as ansible_collections/supervisor/restarter below .envs/*/collections.
+$(CORE)/.made: .envs/ansible-made-with
+	@$(call make_controller,$(ANSIBLE_PYTHON),ansible-core)
+# ansible-core 2.15 runs on Python 3.9 to 3.11. Where there is none, what needs it is left out, and says so.
+$(CORE_OLD)/.made: .envs/made-with
+	@if python=$$("$(PYTHON)" tests/collection/pythons.py 3.9 3.11); then $(call make_controller,$$python,'ansible-core==2.15.*'); \
+	else rm -rf $(@D) && mkdir -p $(@D) && touch $@; fi
+.envs/ansible-py3.8/.made: .envs/made-with
+	@$(call make_controller,$(OLDEST_PYTHON),ansible-core)
+# Brings community.general along; `make ansible-bench` runs both modules with its ansible-core.
+.envs/ansible-community/.made: .envs/ansible-made-with
+	@$(call make_controller,$(ANSIBLE_PYTHON),ansible)
+
+# $(call make_controller,PYTHON,PACKAGE)
+define make_controller
+echo 'making $(@D)' && rm -rf $(@D) && \
+"$(1)" -m venv $(@D) > $(@D).log 2>&1 && \
+$(@D)/bin/python -m pip install -q $(2) 'pytest>=8.3,<9' > $(@D).log 2>&1 && \
+mkdir -p $(@D)/collections/ansible_collections/supervisor && \
+ln -s $(CURDIR)/ansible $(@D)/collections/ansible_collections/supervisor/restarter && \
+touch $@ || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
+endef
+
+# $(call with_old,COMMAND): with the oldest ansible-core, if there is one.
+with_old = if [ -e $(CORE_OLD)/bin/python ]; then $(1); else echo 'NOT TESTED: ansible-core 2.15, which needs Python 3.9 to 3.11'; fi
+
+.envs/ansible-made-with: .envs/made-with FORCE
+	@python='$(ANSIBLE_PYTHON)'; "$$python" -c 'import os, sys; print(sys.base_prefix, sys.version, os.getcwd())' > $@.new \
+	  || { echo "ANSIBLE_PYTHON=$$python does not run" >&2; exit 1; }
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # What builds a release and looks at it.
 .envs/dist/.made: .envs/made-with
