@@ -22,6 +22,7 @@ settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'everyday'))
 # other tests run on the newest alone. Folders and files of tests/.
 EVERY_RELEASE = (
     'unit/programs',
+    'unit/configuration',
     'unit/server',
     'unit/client/test_ctlplugin.py',
     'unit/engine/test_world.py',

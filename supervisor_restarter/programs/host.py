@@ -86,6 +86,22 @@ class Reaped(Protocol):
     def finish(self, pid: int, status: int, /) -> object: ...
 
 
+class ServerSection(Protocol):
+    """What [supervisord] says, as an attribute per key; with it the groups, the servers and the
+    interfaces of the whole file. A server has the name of its section under 'section'.
+    """
+
+    process_group_configs: list[ProcessGroupConfig]
+    server_configs: list[dict[str, object]]
+    rpcinterface_factories: list[tuple[str, Callable[..., object], dict[str, str]]]
+
+
+class ConfigurationRoot(Protocol):
+    """Where the parser puts what it reads."""
+
+    supervisord: ServerSection
+
+
 class ServerOptions(Protocol):
     """The configuration of one supervisord, and its system calls.
 
@@ -101,10 +117,15 @@ class ServerOptions(Protocol):
     serverurl: str | None
     configfile: str | None
     here: str | None
+    configroot: ConfigurationRoot
+    environ_expansions: dict[str, str]
     parse_infos: list[str]
+    parse_warnings: list[str]
     process_group_configs: list[ProcessGroupConfig]
     rpcinterface_factories: list[tuple[str, Callable[..., object], dict[str, str]]]
     usage: Callable[[str], None]
+
+    def read_config(self, fp: str) -> ServerSection: ...
 
     def get_socket_map(self) -> MutableMapping[int, object]: ...
 
@@ -120,10 +141,14 @@ class ServerOptions(Protocol):
 class ProcessConfig(Protocol):
     """One process's section, expanded.
 
+    req_param_names, optional_param_names: the attributes that hold its keys, and its name.
     restarter_original: on a copy of ours that stands in for a while: the process's own.
     """
 
     restarter_original: ProcessConfig
+
+    req_param_names: list[str]
+    optional_param_names: list[str]
 
     options: ServerOptions
     name: str
@@ -190,10 +215,11 @@ class FcgiSubprocess(Subprocess, Protocol):
 
 
 class ProcessGroupConfig(Protocol):
-    """A group's part of the configuration."""
+    """A group's part of the configuration. A group of another kind has more."""
 
     name: str
     priority: int
+    process_configs: list[ProcessConfig]
 
 
 class ProcessGroup(Protocol):

@@ -5,15 +5,13 @@ apply that.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from typing import Optional
 
+from supervisor_restarter.configuration.twin import included
 from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.text import listed, printable
 
-# What supervisord notes down, to log it, of each file that [include] names.
-INCLUDED = re.compile('Included extra file "(.*)" during parsing', re.DOTALL)
 MOST_INCLUDED = 20  # included files that are looked at; each costs a system call with each restart
 
 Mark = Optional[tuple[int, int, int]]  # None: there is no such file
@@ -55,10 +53,9 @@ def _files(options: ServerOptions) -> Iterator[str]:
     main, here = getattr(options, 'configfile', None), getattr(options, 'here', None)
     if isinstance(main, str) and isinstance(here, str):
         yield os.path.join(here, os.path.basename(main))  # supervisord may change its directory
-        found = [INCLUDED.fullmatch(note) for note in getattr(options, 'parse_infos', ())]
-        included = [match[1] for match in found if match]
-        if len(included) <= MOST_INCLUDED:
-            yield from included
+        more = included(getattr(options, 'parse_infos', ()))
+        if len(more) <= MOST_INCLUDED:
+            yield from more
 
 
 def _mark(path: str) -> Mark:

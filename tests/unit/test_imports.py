@@ -10,7 +10,7 @@ import pytest
 from tests.unit.source import MODULES, PACKAGE, TOP, parsed
 
 # A room may import from itself and from those before it; '' are the files at the root.
-SERVER_SIDE = ['', 'engine', 'programs', 'readiness', 'server']
+SERVER_SIDE = ['', 'engine', 'programs', 'readiness', 'configuration', 'server']
 CLIENT_SIDE = ['', 'client', 'listener']
 BELOW = {
     room: set(side[: number + 1])
@@ -18,7 +18,10 @@ BELOW = {
     for number, room in enumerate(side)
 }
 PURE_ROOMS = ('', 'engine')
-PURE_MODULES = ('listener.rules', 'listener.rulebook')
+PURE_MODULES = (
+    *('listener.rules', 'listener.rulebook'),
+    *('configuration.keys', 'configuration.diff', 'configuration.plan'),
+)
 # Pure, too, but for Supervisor's own words.
 PURE_BESIDE_SUPERVISOR = ('client.stock_quick', 'client.quick_reports', 'client.waiting')
 # fmt: off

@@ -68,6 +68,8 @@ def real(tmp_path, monkeypatch):
         'FcgiSubprocess': [dog],
         'ProcessGroup': [cats, dogs],
         'ProcessGroupConfig': [cats.config, dogs.config],
+        'ServerSection': [options.configroot.supervisord],
+        'ConfigurationRoot': [options.configroot],
         'ProcessGroupEvent': [events.ProcessGroupAddedEvent('cat')],
         'Logger': [options.logger],
         'ServerOptions': [options],
@@ -194,8 +196,8 @@ CLIENTS_VALUES = {
     for name in (
         'ascii_text', 'intake', 'interface', 'job', 'jobs', 'request', 'rpcinterface', 'service'
     )
-}  # fmt: skip
-TYPED = ('programs/', 'readiness/', 'server/')
+} | {'configuration/plan.py', 'configuration/planner.py'}  # fmt: skip
+TYPED = ('programs/', 'readiness/', 'configuration/', 'server/')
 
 
 def places_of_any(tree):
@@ -229,7 +231,7 @@ def test_the_engine_knows_nothing_of_supervisors_objects():
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == host.__name__
     }
-    assert importers <= {'programs', 'readiness', 'server'}
+    assert importers <= {'programs', 'readiness', 'configuration', 'server'}
 
 
 def test_the_type_of_a_value_is_told():

@@ -1,0 +1,1 @@
+"""A changed configuration: read beside the running one, compared with it key by key."""
