@@ -34,6 +34,7 @@ EVERY_RELEASE = (
     'integration/test_promises.py',
     'integration/test_setups.py',
     'integration/test_signals.py',
+    'integration/test_plan_config.py',
     'integration/test_wake_up.py',
 )
 # Begun first, so that no worker is left alone with one of them at the end. Files with the longest

@@ -9,7 +9,7 @@ from typing import Any, Callable, TypeVar
 
 from supervisor.http import NOT_DONE_YET
 from supervisor.states import SupervisorStates
-from supervisor.xmlrpc import Faults, RPCError
+from supervisor.xmlrpc import Faults, RPCError, getFaultDescription
 
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.programs.host import Supervisor
@@ -29,6 +29,14 @@ class Fault(RPCError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(int(refusal.code))
         self.text = plain(printable(refusal.text))
+
+
+class SupervisorsFault(RPCError):
+    """A fault of Supervisor's own, with a text of ours."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code)
+        self.text = plain(printable(f'{getFaultDescription(code)}: {text}'))
 
 
 def published(method: Method) -> Method:
@@ -66,6 +74,8 @@ class Interface:
             return act()
         except Refusal as refusal:
             raise Fault(refusal) from None
+        except SupervisorsFault:
+            raise
         except Exception as error:
             # A defect of ours. Supervisor would take a TypeError for wrong parameters and anything
             # else for an HTTP 500; the client shall know what happened, and the log where.

@@ -8,6 +8,7 @@ from typing import Any
 from supervisor import events
 from supervisor.states import SupervisorStates
 
+from supervisor_restarter.configuration.planner import Planner
 from supervisor_restarter.options import Settings, from_configuration
 from supervisor_restarter.programs.host import ServerOptions, Supervisor
 from supervisor_restarter.readiness.exec_probe import adopt
@@ -43,7 +44,9 @@ def make_rpcinterface(supervisord: Supervisor, **config: str) -> RestarterNamesp
     if service is None:
         # It lives and dies with this Supervisor object: a reload makes a new one.
         service = supervisord.restarter_service = joined(supervisord, settings)
-    return RestarterNamespaceRPCInterface(supervisord, service, settings.defaults)
+    # Now, for it remembers what the files say at the start.
+    planner = Planner(supervisord, Processes(supervisord).state)
+    return RestarterNamespaceRPCInterface(supervisord, service, settings.defaults, planner)
 
 
 def joined(supervisord: Supervisor, settings: Settings) -> Service:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from supervisor.datatypes import RestartUnconditionally
 from supervisor.states import ProcessStates, getProcessStateDescription
 
+from supervisor_restarter.configuration.plan import ProcessState
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.engine.policy import said_by
@@ -118,6 +119,12 @@ class Processes:
         group = self._supervisord.process_groups[match.group]
         process = group.processes[match.name]
         return Handle(group, process, getattr(process.config, 'restarter_original', process.config))
+
+    def state(self, group: str, name: str) -> ProcessState:
+        """How the process is; KeyError if there is none."""
+        handle = self.hold(Match(group, name, False, False))
+        observed = self.observe(handle)
+        return ProcessState(observed.seen, self.state_name(handle), observed.pid)
 
     # -- how one is --------------------------------------------------------------------------
 

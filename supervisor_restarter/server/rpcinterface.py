@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from supervisor.xmlrpc import Faults
+
 from supervisor_restarter import __version__
+from supervisor_restarter.configuration.planner import Planner, secrets_of
+from supervisor_restarter.configuration.twin import Unreadable
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import State
@@ -17,7 +21,7 @@ from supervisor_restarter.names import group_members
 from supervisor_restarter.option_kinds import FLAG, SECONDS, Kind, checked
 from supervisor_restarter.options import Options, with_call
 from supervisor_restarter.programs.host import Supervisor
-from supervisor_restarter.server.interface import Interface, published
+from supervisor_restarter.server.interface import Interface, SupervisorsFault, published
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.service import Service
@@ -32,10 +36,13 @@ VERSION_NUMBER = Kind(
 class RestarterNamespaceRPCInterface(Interface):
     """Restarts process groups fast and safely."""
 
-    def __init__(self, supervisord: Supervisor, service: Service, defaults: Options) -> None:
+    def __init__(
+        self, supervisord: Supervisor, service: Service, defaults: Options, planner: Planner
+    ) -> None:
         super().__init__(supervisord)
         self._service = service
         self._defaults = defaults
+        self._planner = planner
 
     @published
     def getPluginVersion(self) -> str:
@@ -235,6 +242,34 @@ class RestarterNamespaceRPCInterface(Interface):
                                 configuration or default), and warnings (strings).
         """
         return self._service.plan(Selection(names), with_call(self._defaults, options))
+
+    @published
+    def planConfig(self, groups: Any = '', options: Any = None) -> dict[str, Any]:
+        """Tell what the configuration files would change as they are now; nothing is touched
+
+        Nothing applies such a plan yet: `supervisorctl update` stops and starts each changed group
+        as a whole. Faults: BAD_GROUP, BAD_OPTION, and Supervisor's CANT_REREAD if the files cannot
+        be read or make no sense.
+
+        @param array groups     The name of a process group or an array of them, as they are in the
+                                files or in supervisord; '' or an empty array: all groups.
+        @param struct options   secrets (boolean, default false): show values that look like
+                                secrets; may be left out.
+        @return struct plan     groups: structs {group, action (add, remove, replace or change),
+                                changes, processes, unchanged} of the groups that change, with
+                                changes: structs {key, what (added, removed or changed), old, new,
+                                effect (live, log, restart or socket)}, processes: structs {name,
+                                action (add, start, restart, live, later or remove), state, pid,
+                                follows (the removed process whose place it takes), changes} and
+                                unchanged: how many other processes it has; total (so many processes
+                                change), unchanged (so many do not), reload (strings: what only a
+                                reload of supervisord applies), and warnings (strings).
+        """
+        secrets = secrets_of(options)
+        try:
+            return self._planner.plan(groups, secrets)
+        except Unreadable as error:
+            raise SupervisorsFault(Faults.CANT_REREAD, str(error)) from None
 
     # -- inside ------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ ARGUMENTS = {
     'quickRestart': ['names', 'wait'],
     'startRestart': ['names', 'options'],
     'planRestart': ['names', 'options'],
+    'planConfig': ['group', 'options'],
     'retryRestart': ['id', 'options'],
     'getRestart': ['id'],
     'waitRestart': ['id', 'version', 'seconds'],

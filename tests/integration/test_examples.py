@@ -115,12 +115,17 @@ def test_commands_end_as_the_pages_say(site):
         )
 
 
-def test_the_python_example(site, capsys):
-    [(_, text)] = [one for one in blocks('python') if one[0] == 'docs/xmlrpc.md']
+def test_the_python_examples(site, capsys):
+    of_a_restart, of_a_plan = [text for name, text in blocks('python') if name == 'docs/xmlrpc.md']
     names: dict[str, Any] = {}
-    exec(text.replace('localhost:9001', f'127.0.0.1:{site.port}'), names)
+    exec(of_a_restart.replace('localhost:9001', f'127.0.0.1:{site.port}'), names)
     assert names['restart']['state'] == 'succeeded'
     assert capsys.readouterr().out.endswith('succeeded 6 of 6\n')
+    original = site.server.conf.read_text()
+    site.server.conf.write_text(original.replace('[program:web]', '[program:web]\nstartretries=7'))
+    exec(of_a_plan, names)
+    site.server.conf.write_text(original)
+    assert capsys.readouterr().out.startswith("web 0 live ['startretries']\n")
 
 
 def test_the_keys_of_a_restart_and_a_plan_are_in_the_page(site):

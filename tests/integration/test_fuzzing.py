@@ -87,6 +87,7 @@ def check(server, request, inet=False):
             'getRestart',
             'listRestarts',
             'planRestart',
+            'planConfig',
             'getPluginVersion',
             'getAPIVersion',
             'waitRestart',

@@ -228,8 +228,8 @@ def signature(name: str) -> str:
         if parameter.default is inspect.Parameter.empty:
             parts.append(f', {parameter.name}' if parts else parameter.name)
         else:
-            given = '' if parameter.default is None else f'={parameter.default}'
-            parts.append(f' [, {parameter.name}{given}]')
+            given = f'={parameter.default}' if parameter.default not in (None, '') else ''
+            parts.append(f'{" [, " if parts else "["}{parameter.name}{given}]')
     return f'{name}({"".join(parts)})'
 
 

@@ -24,6 +24,7 @@ from supervisor_restarter.configuration.keys import (
     written_key,
 )
 from supervisor_restarter.configuration.view import group_view
+from tests.pages import page, table
 from tests.unit.configuration.running import changes, effects, only, program
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -98,3 +99,14 @@ def test_a_key_that_nobody_knows_asks_for_a_restart(running, monkeypatch):
 )
 def test_what_a_key_of_a_process_asks_for(key, effect):
     assert effect_of(key) is effect
+
+
+def test_the_table_of_the_documentation_is_this_one():
+    written: dict[str, set[str]] = {}
+    for effect, keys in (row[:2] for row in table(page('xmlrpc'), 'effect')):
+        for key in re.findall('`(.*?)`', keys):
+            written.setdefault(key, set()).add(effect.strip('`'))
+    expected: dict[str, set[str]] = {'RESTARTER_*': {'live'}}
+    for key, effect in [*PROCESS_KEYS.items(), *GROUP_KEYS.items()]:
+        expected.setdefault(written_key(key).replace('stderr_', 'stdout_'), set()).add(effect.value)
+    assert written == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pwd
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from supervisor_restarter.configuration.plan import ProcessState
 from supervisor_restarter.configuration.twin import Unreadable
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Code, Refusal
+from tests.pages import page, table
 from tests.unit.configuration.running import HEAD, actions, changes, effects, only, program
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -342,6 +344,36 @@ def test_an_interface_with_other_keys_needs_a_reload(running):
     assert one.plan()['reload'] == ['[rpcinterface:more]']
     one.write(program(), HEAD)
     assert one.plan()['reload'] == ['[rpcinterface:more]']
+
+
+# -- the page ---------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_key_and_every_action(running):
+    one = running(program(numprocs=2) + program('down') + program('x') + program('gone'))
+    one.states['down', 'down'] = ProcessState(Seen.STOPPED, 'STOPPED', 0)
+    change = {'command': '/bin/cat -u'}
+    planned = one.plan(
+        program(numprocs=3, **change)
+        + program('down', **change)
+        + program('x', startsecs=5)
+        + program('new', autostart='false')
+    )
+    group = planned['groups'][-2]
+    [process] = group['processes']
+
+    def rows(first):
+        return {row[0].strip('`'): row[1] for row in table(page('xmlrpc'), first)}
+
+    def named(first):
+        return {name for cell in rows(first) for name in re.findall('[a-z]+', cell)}
+
+    assert named('of the plan') == set(planned)
+    assert named('of a group') == set(group)
+    assert set(process) == set(re.findall('`([a-z]+)`', rows('of a group')['processes']))
+    assert set(rows('action of a process')) == set(actions(planned).values())
+    [text] = re.findall('(?s)A change is a struct:(.*?)\n\n', page('xmlrpc'))
+    assert set(process['changes'][0]) <= set(re.findall('`([a-z]+)`', text))
 
 
 # -- names ------------------------------------------------------------------------------------

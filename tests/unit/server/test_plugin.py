@@ -26,6 +26,8 @@ class FakeOptions:
         self.logger = SimpleNamespace(
             critical=self.logged.append, warn=self.logged.append, info=self.logged.append
         )
+        section = SimpleNamespace(server_configs=[], rpcinterface_factories=[])
+        self.configroot = SimpleNamespace(supervisord=section)
 
     def usage(self, message):
         raise SystemExit(f'Error: {message}')

@@ -191,6 +191,7 @@ def test_what_its_program_says(environment, kind, malformed):
 
 def test_the_state_has_supervisors_name(one):
     assert one.processes.state_name(one.handle) == 'RUNNING'
+    assert one.processes.state('web', '0') == (Seen.READY, 'RUNNING', PID)
     assert one.processes.is_up(one.handle)
     assert one.processes.stopwaitsecs(one.handle) == 10.0
 

@@ -16,10 +16,13 @@ from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError, SystemNamespaceRPCInterface
 
 from supervisor_restarter import __version__
+from supervisor_restarter.configuration.planner import Planner
+from supervisor_restarter.configuration.twin import Unreadable
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import Options, with_call
+from supervisor_restarter.server.ascii_text import AsciiText
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
@@ -36,6 +39,7 @@ SIGNATURES = {
     'cancelRestart': ['boolean', 'string'],
     'listRestarts': ['array'],
     'planRestart': ['struct', 'array', 'struct'],
+    'planConfig': ['struct', 'array', 'struct'],
     'retryRestart': ['string', 'string', 'struct'],
     'getPluginVersion': ['string'],
     'getAPIVersion': ['string'],
@@ -112,6 +116,18 @@ class FakeService:
         return lambda: self.waited
 
 
+class FakePlanner(Planner):
+    """Cannot read the files if groups called 'größe\\n' are asked for."""
+
+    def __init__(self) -> None:
+        pass
+
+    def plan(self, names, secrets=False):
+        if names == 'größe\n':
+            raise Unreadable(f'nothing for {names}')
+        return {'total': 0, 'warnings': [str(names)], 'secrets': secrets}
+
+
 @pytest.fixture
 def service():
     return FakeService()
@@ -128,7 +144,7 @@ def supervisord():
 
 @pytest.fixture
 def interface(service, supervisord):
-    return RestarterNamespaceRPCInterface(supervisord, service, Options(delay=3.0))
+    return RestarterNamespaceRPCInterface(supervisord, service, Options(delay=3.0), FakePlanner())
 
 
 def fault(call, *args):
@@ -231,6 +247,7 @@ def test_restart_process_group_takes_the_name_of_a_group_alone(interface, name):
         *(('startRestart', odd) for odd in [*ODD[1:], {'delay': None}]),
         ('restartProcessGroup', {'x': 1}),
         ('planRestart', {'x': 1}),
+        *(('planConfig', odd) for odd in [*ODD[1:], {'secrets': None}, {'secrets': 'true'}]),
     ],
 )
 def test_bad_options_are_bad_option(interface, service, supervisord, method, options):
@@ -314,6 +331,19 @@ def test_a_defect_of_ours_is_a_fault_and_a_traceback_in_the_log(interface, servi
     assert refused.code == Faults.FAILED
     assert refused.text == "FAILED: internal error: IndexError('list index out of range')"
     assert 'Traceback' in supervisord.logged[0]
+
+
+def test_files_that_cannot_be_read_are_supervisors_own_fault(interface, supervisord):
+    refused = fault(interface.planConfig, 'größe\n')
+    assert (refused.code, refused.text) == (Faults.CANT_REREAD, 'CANT_REREAD: nothing for größe\\n')
+    assert type(refused.text) is AsciiText
+    assert supervisord.logged == []
+
+
+def test_a_plan_of_the_configuration_is_of_all_groups_without_secrets(interface):
+    assert interface.planConfig() == {'total': 0, 'warnings': [''], 'secrets': False}
+    assert interface.planConfig('', {}) == interface.planConfig('', None) == interface.planConfig()
+    assert interface.planConfig(['web'], {'secrets': 1})['secrets'] is True
 
 
 # -- answers -------------------------------------------------------------------------------------
