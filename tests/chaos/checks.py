@@ -119,16 +119,25 @@ class Checks:
         self._until(lambda: not proc.zombies(pid), lambda: f'zombies {proc.zombies(pid)}')
         if self.arena.pulse.silent:
             self.arena.fail(f'{self.arena.pulse.silent} calls of getState were not answered')
+        used = self._used(pid)
+        if used > MOST_USED:
+            mended: Any = self.arena.quietly('clock.mend')
+            self.arena.counts["Supervisor's own: a descriptor polled for ever"] += len(mended)
+            used = self._used(pid) if mended else used
+        if used > MOST_USED:
+            self.arena.fail(
+                f'supervisord used {used:.2f} s of the processor in {LOOK_SECONDS:g} s; '
+                f'now there is: {self.arena.quietly("clock.busy")}'
+            )
+
+    def _used(self, pid: int) -> float:
+        """Seconds of the processor that supervisord uses in LOOK_SECONDS."""
         before, self.arena.pulse.resting = proc.used(pid), True
         try:
             time.sleep(LOOK_SECONDS)  # not a wait for anything: it is the span that is measured
         finally:
             self.arena.pulse.resting = False
-        if proc.used(pid) - before > MOST_USED:
-            self.arena.fail(
-                f'supervisord used {proc.used(pid) - before:.2f} s of the processor in {LOOK_SECONDS:g} s; '
-                f'now there is: {self.arena.quietly("clock.busy")}'
-            )
+        return proc.used(pid) - before
 
     def _check_guarded(self, rules: Rules, since: float, written: list[Record]) -> None:
         for name, allowed in rules.guarded.items():
