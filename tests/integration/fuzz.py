@@ -29,7 +29,7 @@ ARGUMENTS = {
     'quickRestart': ['names', 'wait'],
     'startRestart': ['names', 'options'],
     'planRestart': ['names', 'options'],
-    'planConfig': ['group', 'options'],
+    'planConfig': ['groups', 'options'],
     'retryRestart': ['id', 'options'],
     'getRestart': ['id'],
     'waitRestart': ['id', 'version', 'seconds'],
@@ -38,6 +38,7 @@ ARGUMENTS = {
     'getPluginVersion': [],
     'getAPIVersion': [],
 }
+OPTIONAL = ('options', 'wait', 'groups')  # arguments that may be left out
 PROGRAMS = program(count=2, stopwaitsecs=1) + program('lone', stopwaitsecs=1)
 
 
@@ -184,6 +185,7 @@ ids = st.integers(0, 30).map(lambda number: scalar('string', number)) | strings(
 )
 nearly: dict[str, st.SearchStrategy[str]] = {
     'group': names,
+    'groups': names | st.lists(names, max_size=4).map(array),
     'names': names | st.lists(names, max_size=4).map(array),
     'options': options,
     'wait': flags,
