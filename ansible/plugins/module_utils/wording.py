@@ -110,15 +110,19 @@ def _first(reasons: list[str]) -> list[str]:
 
 
 def _reasons(restart: dict[str, Any]) -> list[str]:
-    """Of what failed; without any, of what was not reached."""
-    failed, missed = [], []
+    """Of what failed; without any, of what another client has stopped or started meanwhile; without
+    that, of what was not reached.
+    """
+    failed, taken, missed = [], [], []
     for process in restart['processes']:
         text = f'{namespec(process)}: {process["error"]}'
         if process['phase'] == 'failed':
             failed.append(text)
         elif process['error'].startswith(NOT_REACHED):
             missed.append(text)
-    return failed or missed
+        elif process['error']:
+            taken.append(text)
+    return failed or taken or missed
 
 
 def of_plan(plan: dict[str, Any]) -> str:

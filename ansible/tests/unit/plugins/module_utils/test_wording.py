@@ -99,6 +99,8 @@ def test_the_sentence_for_a_success(make, method, processes, text):
     [
         ('failed', [{}, FAILED], f'web:1: {FAILED["error"]}'),
         ('failed', [MISSED, FAILED, FAILED], f'web:1: {FAILED["error"]} (and 1 more)'),
+        ('failed', [TAKEN, FAILED], f'web:1: {FAILED["error"]}'),
+        ('failed', [{}, MISSED, TAKEN], 'web:2: stopped by another client'),
         ('timed_out', [{}, MISSED], f'timed out after 4.00 s: web:1: {MISSED["error"]}'),
         ('timed_out', [{}], 'timed out after 4.00 s'),
         ('cancelled', [FAILED], f'cancelled: web:0: {FAILED["error"]}'),
