@@ -11,7 +11,7 @@ from ansible_collections.supervisor.restarter.plugins.module_utils import diff, 
 
 def of_restart(restart: dict[str, Any], followed: bool) -> dict[str, Any]:
     """For a restart that is over. followed: it is another client's."""
-    rows = [wording.row(process) for process in restart['processes']]
+    rows = wording.rows(restart)
     failed = restart['state'] != 'succeeded'
     text = wording.failure(restart) if failed else wording.summary(restart)
     if followed:
@@ -32,7 +32,7 @@ def of_lost(restart: dict[str, Any] | None) -> dict[str, Any]:
     """For a restart whose end is not known: what was seen of it last."""
     if restart is None:
         return {'changed': True}  # it has begun
-    rows = [wording.row(process) for process in restart['processes']]
+    rows = wording.rows(restart)
     return {'changed': wording.changed(restart), 'processes': rows, **_numbers(restart)}
 
 

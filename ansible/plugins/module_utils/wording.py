@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+ON_PURPOSE = 'stopped on purpose, and not named outright'
 NOT_REACHED = 'not reached'  # how the server's reason begins for what the restart did not come to
 
 
@@ -25,7 +26,7 @@ def ended(restart: dict[str, Any]) -> bool:
 
 
 def signalled(restart: dict[str, Any]) -> bool:
-    return str(restart.get('options', {}).get('method', '')).startswith('signal:')
+    return _method(restart).startswith('signal:')
 
 
 def new_pid(process: dict[str, Any]) -> int:
@@ -36,9 +37,17 @@ def new_pid(process: dict[str, Any]) -> int:
     return int(process['new_pid'])
 
 
-def row(process: dict[str, Any]) -> dict[str, Any]:
-    """A process of a restart as the module returns it."""
+def rows(restart: dict[str, Any]) -> list[dict[str, Any]]:
+    """The processes of a restart as the module returns them."""
+    return [row(process, _options(restart)) for process in restart['processes']]
+
+
+def row(process: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """A process of a restart with these options as the module returns it."""
     reasons = (process.get('error', ''), process.get('note', ''))
+    if process['phase'] == 'skipped' and not any(reasons):
+        # The server says it in the plan alone.
+        reasons = ('not running' if options.get('only_running') else ON_PURPOSE,)
     return {
         'name': namespec(process),
         'group': process['group'],
@@ -74,13 +83,14 @@ def planned_processes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def summary(restart: dict[str, Any]) -> str:
     """The sentence for a restart that has succeeded."""
-    done, left, taken = [], [], []
+    done, left, told = [], [], []
     for process in restart['processes']:
-        skipped = taken if process['error'] else left
+        # What is down, and what another client has stopped or started meanwhile.
+        skipped = told if process['error'] or not process['old_pid'] else left
         (done if process['phase'] == 'ready' else skipped).append(process)
     parts = [f'{counted(len(left))} left alone'] if left else []
-    # What another client has stopped or started meanwhile: its will is the newer one.
-    parts += _first([f'{namespec(process)}: {process["error"]}' for process in taken])
+    reasons = [row(process, _options(restart)) for process in told]
+    parts += _first([f'{one["name"]}: {one["reason"]}' for one in reasons])
     if not done:
         return f'nothing to do: {", ".join(parts)}'
     method = _method(restart)
@@ -139,7 +149,12 @@ def of_plan(plan: dict[str, Any]) -> str:
 
 
 def _method(struct: dict[str, Any]) -> str:
-    return str(struct.get('options', {}).get('method', 'restart'))
+    return str(_options(struct).get('method', 'restart'))
+
+
+def _options(struct: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = struct.get('options', {})
+    return options
 
 
 def _groups(struct: dict[str, Any]) -> str:

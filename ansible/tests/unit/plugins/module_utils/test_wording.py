@@ -12,6 +12,7 @@ from ansible_collections.supervisor.restarter.plugins.module_utils import (
 
 LEFT = {'phase': 'skipped', 'new_pid': 0, 'note': 'already newer than /srv/app'}
 MISSED = {'phase': 'skipped', 'new_pid': 0, 'error': 'not reached: web:0 failed first'}
+DOWN = {'phase': 'skipped', 'old_pid': 0, 'new_pid': 0}
 TAKEN = {'phase': 'skipped', 'new_pid': 0, 'error': 'stopped by another client'}
 FAILED = {'phase': 'failed', 'error': 'not ready within 30 s: tcp://127.0.0.1:80: refused'}
 
@@ -24,7 +25,7 @@ def test_a_name_is_as_supervisorctl_writes_it(make):
 def test_a_row_says_what_became_of_a_process(make):
     process = make.process(killed=True, note='killed after 4 s')
 
-    assert wording.row(process) == {
+    assert wording.row(process, {}) == {
         'name': 'web:0',
         'group': 'web',
         'phase': 'ready',
@@ -38,10 +39,21 @@ def test_a_row_says_what_became_of_a_process(make):
 
 
 @pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        ({'only_running': False}, 'stopped on purpose, and not named outright'),
+        ({'only_running': True}, 'not running'),
+    ],
+)
+def test_what_is_down_and_left_so_has_a_reason(make, options, reason):
+    assert wording.row(make.process(**DOWN), options)['reason'] == reason
+
+
+@pytest.mark.parametrize(
     ('more', 'pid'), [(LEFT, 100), (MISSED, 100), (TAKEN, 0), ({}, 200), (FAILED, 200)]
 )
 def test_what_was_left_alone_still_has_its_pid(make, more, pid):
-    assert wording.row(make.process(**more))['new_pid'] == pid
+    assert wording.row(make.process(**more), {})['new_pid'] == pid
 
 
 @pytest.mark.parametrize(
@@ -84,6 +96,12 @@ def test_changed_comes_from_pids_or_from_the_signal(make, method, more, changed)
             'start',
             [{}, TAKEN],
             'started 1 process of web in 4.00 s, web:1: stopped by another client',
+        ),
+        (
+            'start',
+            [LEFT, DOWN, DOWN],
+            'nothing to do: 1 process left alone, '
+            'web:1: stopped on purpose, and not named outright (and 1 more)',
         ),
         ('restart', [TAKEN, TAKEN], 'nothing to do: web:0: stopped by another client (and 1 more)'),
     ],
@@ -161,7 +179,7 @@ def test_the_diff_of_what_was_done(make):
         make.process('3', **TAKEN),
     ]
 
-    assert diff.of_rows([wording.row(process) for process in processes]) == {
+    assert diff.of_rows(wording.rows(make.restart(*processes))) == {
         'before': 'web:0  pid 100\n'
         'web:1  pid 100, left alone: already newer than /srv/app\n'
         'web:2  not running\n'
