@@ -48,7 +48,10 @@ class Stopper:
         answers = {_key(answer): answer for answer in self._restarter.stop(names)}
         stopping = [key for key, answer in answers.items() if answer['status'] == SUCCESS]
         after = self._wait(stopping, timeout)
-        return [_row(answer, before.get(key), after.get(key)) for key, answer in answers.items()]
+        return [
+            _row(answer, before.get(key), after.get(key), timeout)
+            for key, answer in answers.items()
+        ]
 
     def _wait(self, keys: list[Key], timeout: float | None) -> dict[Key, Info]:
         """All processes, when none of these is stopping any more or the time is over."""
@@ -77,8 +80,10 @@ def _key(struct: dict[str, Any]) -> Key:
     return struct['group'], struct['name']
 
 
-def _row(answer: dict[str, Any], before: Info | None, after: Info | None) -> dict[str, Any]:
-    phase, reason = _outcome(answer, after)
+def _row(
+    answer: dict[str, Any], before: Info | None, after: Info | None, timeout: float | None
+) -> dict[str, Any]:
+    phase, reason = _outcome(answer, after, timeout)
     return {
         'name': namespec(answer),
         'group': answer['group'],
@@ -92,7 +97,7 @@ def _row(answer: dict[str, Any], before: Info | None, after: Info | None) -> dic
     }
 
 
-def _outcome(answer: dict[str, Any], after: Info | None) -> tuple[str, str]:
+def _outcome(answer: dict[str, Any], after: Info | None, timeout: float | None) -> tuple[str, str]:
     """The phase, and the reason if there is one."""
     if answer['status'] == NOT_RUNNING:
         return 'skipped', 'not running'
@@ -101,7 +106,7 @@ def _outcome(answer: dict[str, Any], after: Info | None) -> tuple[str, str]:
     if after is None or after['statename'] in DOWN:
         return 'stopped', ''
     if after['statename'] == STOPPING:
-        return 'failed', 'still stopping when the time was over'
+        return 'failed', f'still stopping after {timeout:g} s, and goes on stopping'
     return 'failed', f'was started again by another client and is {after["statename"]}'
 
 

@@ -105,12 +105,12 @@ def failure(restart: dict[str, Any]) -> str:
     """The sentence for a restart that has not succeeded: the reason of the first that failed, in
     the order of their turns, which is that of the server.
     """
-    how = {
-        'timed_out': f'timed out after {restart["duration"]:.2f} s',
-        'cancelled': 'cancelled',
-    }.get(restart['state'], '')
-    parts = [*([how] if how else []), *_first(_reasons(restart))]
-    return ': '.join(parts) or f'the restart {restart["state"]}'
+    reasons = _first(_reasons(restart))
+    if restart['state'] == 'timed_out':
+        back = f'after {restart["duration"]:.2f} s everything was ready all the same'
+        return f'timed out after {_options(restart)["timeout"]:g} s: {"".join(reasons) or back}'
+    how = ['cancelled'] if restart['state'] == 'cancelled' else []
+    return ': '.join([*how, *reasons]) or f'the restart {restart["state"]}'
 
 
 def _first(reasons: list[str]) -> list[str]:

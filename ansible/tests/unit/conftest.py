@@ -178,7 +178,7 @@ def restart_of(*processes, **more):
         'requested_at': '2026-01-31T12:00:00.000Z',
         'finished_at': '2026-01-31T12:00:04.000Z',
         'duration': 4.0,
-        'options': {'method': method},
+        'options': {'method': method, 'timeout': 0.5},
         'total': len(processes),
         'lowest_ready': 1,
         'warnings': [],

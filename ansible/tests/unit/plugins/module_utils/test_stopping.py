@@ -51,7 +51,7 @@ def test_when_the_time_is_over_what_still_stops_has_failed(scripted, patience, c
     )
 
     assert (rows[0]['phase'], rows[0]['new_pid']) == ('failed', 7)
-    assert stopping.summary(rows) == 'web:0: still stopping when the time was over'
+    assert stopping.summary(rows) == 'web:0: still stopping after 3 s, and goes on stopping'
     assert 3 <= sum(clock.naps) < 5
 
 
