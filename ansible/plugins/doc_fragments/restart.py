@@ -14,7 +14,7 @@ options:
         alone, as they are new already. A symlink counts by its own change and by that of what it points to.
       - This makes a restart idempotent, and it makes the next run right where a handler was lost or a run was aborted.
       - A process that is left alone but is not ready is waited for, and fails if it does not become ready.
-      - Without it, all processes are restarted.
+      - Without it, all processes are restarted. An empty list is refused.
     type: list
     elements: path
   max_unavailable:

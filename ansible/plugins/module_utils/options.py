@@ -7,6 +7,7 @@ The server checks the values; it is the one that knows what is allowed, and says
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
@@ -33,6 +34,7 @@ RESTART: dict[str, dict[str, Any]] = {
 }
 # How processes are taken down.
 TAKING_DOWN = ('max_unavailable', 'stagger_factor', 'delay', 'scout', 'stop_timeout')
+MOST = 2**31 - 1  # XML-RPC has whole numbers of 32 bits
 # Options that have no meaning with a state, as nothing is taken down, or nothing brought up.
 MEANINGLESS = {
     'started': ('newer_than', *TAKING_DOWN, 'only_running'),
@@ -64,11 +66,27 @@ def method(params: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
+def in_own_words(refusal: str) -> str:
+    """The server's refusal of a method, where it is that of a signal: nobody has given a method."""
+    return re.sub(
+        """method = (['"])signal:(.*)\\1 is not allowed: .*such as signal:HUP""",
+        r'signal = \1\2\1 is not allowed: it must be the name of a signal, such as HUP',
+        refusal,
+    )
+
+
 def given(params: dict[str, Any]) -> dict[str, Any]:
-    """The options of a restart that are given, as they are sent."""
+    """The options of a restart that are given, as they are sent. Trouble if newer_than is empty."""
     values = {name: params[name] for name in RESTART if params[name] is not None}
+    if values.get('newer_than') == []:
+        # A list that a template has made: restarting everything is not what was meant by it.
+        raise Trouble('newer_than is empty: give a path, or leave it out to restart everything')
     # A plugin of version 1.0.0 takes a count only as a number.
     count = values.get('max_unavailable', '').strip()
-    if count.isascii() and count.isdigit():
+    if count.isascii() and count.isdigit() and len(count) < len(str(MOST)):
         values['max_unavailable'] = int(count)
+    for name, value in values.items():
+        # XML-RPC cannot carry it, so that the server could not say what is allowed.
+        if isinstance(value, int) and abs(value) > MOST:
+            values[name] = str(value)
     return values

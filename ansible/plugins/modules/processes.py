@@ -347,7 +347,7 @@ def main() -> None:
     except Lost as lost:
         result = {'failed': True, 'msg': str(lost), **outcomes.of_lost(lost.restart)}
     except Trouble as trouble:
-        result = {'failed': True, 'msg': str(trouble)}
+        result = {'failed': True, 'msg': options.in_own_words(str(trouble))}
     for warning in result.pop('warnings', []):
         module.warn(warning)
     if not module._diff:

@@ -74,6 +74,33 @@ def test_only_what_is_given_is_sent():
     }
 
 
+def test_no_path_at_all_does_not_mean_everything():
+    with pytest.raises(Trouble, match='newer_than is empty: give a path, or leave it out'):
+        options.given({**NOTHING, 'newer_than': []})
+
+
+@pytest.mark.parametrize('name', ['NO', "N'O"])
+def test_a_signal_that_is_none_is_refused_as_such(name):
+    refusal = (
+        f'BAD_OPTION: method = {"signal:" + name!r} is not allowed: it must be restart, start, '
+        'or signal: and the name of a signal, such as signal:HUP'
+    )
+
+    assert options.in_own_words(refusal) == (
+        f'BAD_OPTION: signal = {name!r} is not allowed: it must be the name of a signal, such as HUP'
+    )
+
+
+def test_any_other_refusal_keeps_its_words():
+    assert options.in_own_words('BAD_OPTION: delay = -1') == 'BAD_OPTION: delay = -1'
+
+
+def test_a_number_that_cannot_be_sent_as_one_is_sent_as_text():
+    given = {**NOTHING, 'max_unavailable': '9' * 5000, 'stagger_factor': 2**40}
+
+    assert options.given(given) == {'max_unavailable': '9' * 5000, 'stagger_factor': str(2**40)}
+
+
 @pytest.mark.parametrize(('text', 'sent'), [('2', 2), ('25%', '25%'), ('²', '²'), ('x', 'x')])
 def test_a_count_is_sent_as_a_number(text, sent):
     assert options.given({**NOTHING, 'max_unavailable': text}) == {'max_unavailable': sent}
