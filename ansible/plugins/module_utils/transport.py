@@ -130,9 +130,10 @@ class Server:
             else:
                 connection.connect()
         except socket.timeout:
-            raise self._unreachable(
-                f'has not accepted a connection within {self._connect:g} s', sent=False
-            ) from None
+            said = f'has not accepted a connection within {self._connect:g} s'
+            if self._scheme == 'https':  # supervisord waits for the rest of the request
+                said += '; supervisord itself does not speak TLS, is it http://?'
+            raise self._unreachable(said, sent=False) from None
         except FileNotFoundError:
             said = 'no such socket: supervisord does not run, or listens elsewhere'
             raise self._unreachable(said, gone=True, sent=False) from None

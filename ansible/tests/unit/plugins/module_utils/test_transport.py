@@ -199,6 +199,14 @@ def test_what_does_not_speak_tls(http_server):
         Server(Settings(http_server.url.replace('http:', 'https:'))).call('a.b')
 
 
+def test_what_waits_for_the_end_of_a_line_as_supervisord_does():
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        url = f'https://127.0.0.1:{silent.getsockname()[1]}'
+
+        with pytest.raises(Unreachable, match='does not speak TLS, is it http://'):
+            Server(Settings(url), connect=0.1).call('a.b')
+
+
 @pytest.mark.parametrize('kind', ['http', 'unix'])
 def test_where_nothing_listens_supervisord_is_gone(kind, tmp_path):
     urls = {'http': f'http://127.0.0.1:{free_port()}', 'unix': f'unix://{tmp_path}/sock'}
