@@ -86,3 +86,20 @@ def test_a_rerun_never_calls_a_broken_host_good_and_the_old_release_is_a_way_bac
     assert [host.serving() for host in fleet] == [['1', '1']] * 3
     assert third.touched()[0] == before['host3'][0]
     assert first.pids() != pids[0]
+
+
+@pytest.mark.parametrize(
+    ('setting', 'goes_on'), [('max_fail_percentage: 0', True), ('any_errors_fatal: true', False)]
+)
+def test_a_host_that_cannot_be_reached(start_host, controller, setting, goes_on):
+    hosts = [start_host(name) for name in ('host1', 'host2', 'host3', 'host4')]
+    # Ansible cannot put anything there, which it calls unreachable
+    hosts[2].connection.update(ansible_pipelining=False, ansible_remote_tmp='/dev/null/none')
+    playbook = controller.place / 'deploy.yml'
+    text = playbook.read_text()
+    playbook.write_text(text.replace('max_fail_percentage: 0', setting))
+    play = controller.play('deploy.yml', hosts, release=2)
+    assert play.status != 0
+    assert play.stats['host3']['unreachable'] == 1
+    served = [['2', '2'], ['2', '2'], ['1', '1'], ['2', '2'] if goes_on else ['1', '1']]
+    assert [host.serving() for host in hosts] == served
