@@ -37,10 +37,9 @@ options:
     type: str
 notes:
   - The module runs on the host of supervisord, with Python 3.8 or later and nothing besides its standard library. The
-    socket of supervisord mostly belongs to root, so that C(become=true) is needed.
-  - An attempt to connect is given up after 10 seconds, and an answer is waited for for 60 seconds. While a restart is
-    followed, a connection that breaks is opened anew for 30 seconds. The restart goes on meanwhile, as it is
-    supervisord that carries it out.
+    socket of supervisord usually belongs to root, so that C(become=true) is needed.
+  - The module tries to connect for 10 seconds, and waits 60 seconds for an answer. If the connection breaks while it
+    follows a restart, it tries again for 30 seconds. The restart goes on meanwhile, as supervisord carries it out.
 requirements:
   - supervisord with the plugin supervisor-restarter in its configuration (a section C([rpcinterface:restarter]))
 """

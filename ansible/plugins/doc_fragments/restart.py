@@ -10,7 +10,7 @@ class ModuleDocFragment:
 options:
   newer_than:
     description:
-      - Absolute paths on the host of supervisord. Processes that started after the youngest of these changed are left
+      - Absolute paths on the host of supervisord. Processes that started after the last change of any of these are left
         alone, as they are new already. A symlink counts by its own change and by that of what it points to.
       - This makes a restart idempotent, and it makes the next run right where a handler was lost or a run was aborted.
       - A process that is left alone but is not ready is waited for, and fails if it does not become ready.

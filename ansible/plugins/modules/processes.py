@@ -75,8 +75,8 @@ options:
         as the result, and begins none.
       - With V(wait), the restart that is followed is one of some of the groups, with its own options. Use it where that
         is good enough, as with two runs of the same playbook.
-      - It has no meaning with O(state=stopped). A stop is never refused, as the newer will wins. In check mode, other
-        restarts are not looked at.
+      - It has no meaning with O(state=stopped). A stop is never refused, as the newer decision wins. In check mode,
+        other restarts are not looked at.
     type: str
     choices: [fail, queue, wait]
     default: fail
@@ -146,7 +146,7 @@ processes:
   description:
     - What has become of each process. With O(state=stopped), those are left out that a glob or a group matches and that
       were not running.
-  returned: when something was asked of supervisord and it is not check mode
+  returned: when something was done, and what has become of it is known
   type: list
   elements: dict
   contains:
@@ -170,7 +170,9 @@ processes:
       type: int
       sample: 4711
     new_pid:
-      description: Its pid afterwards, 0 if it does not run.
+      description:
+        - Its pid afterwards, 0 if it does not run.
+        - Where it was started and has ended again, by itself or because another client stopped it, the pid that it had.
       type: int
       sample: 4723
     seconds_down:
