@@ -42,7 +42,8 @@ options:
       - Which processes. V(web), V(web:) and V(web:*) mean the group, V(web:3) one process, V(we*) or V(web:1?) is a
         glob over C(group:process), and V(all) means everything.
       - If one of the names matches nothing, nothing is done, and the module fails.
-      - What was stopped on purpose is started only if it or its group is named, not if a glob or V(all) matches it.
+      - What was stopped on purpose, or never started, is started only if it or its group is named, not if a glob or
+        V(all) matches it. So O(state=stopped) of V(all) is not undone by O(state=started) of V(all); name the groups.
       - One string with commas is split. A name that has a comma in it, which Supervisor allows, has to be an item of
         a list.
     type: list
@@ -100,7 +101,7 @@ EXAMPLES = r"""
     username: deploy
     password: "{{ supervisor_password }}"
 
-- name: Everything is up and ready
+- name: All is up and ready that nobody has stopped on purpose
   supervisor.restarter.processes:
     name: all
     state: started
