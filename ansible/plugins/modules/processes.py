@@ -74,8 +74,9 @@ options:
       - What to do if one of the groups is being restarted already.
       - V(fail) refuses, V(queue) waits and restarts afterwards, V(wait) follows that restart to its end and reports it
         as the result, and begins none.
-      - With V(wait), the restart that is followed is one of some of the groups, with its own options. Use it where that
-        is good enough, as with two runs of the same playbook.
+      - With V(wait), the restart that is followed is one of some of the groups, with its own names and options, and may
+        have begun before the last change of O(newer_than). With O(newer_than), V(queue) is exact; it restarts what is
+        still older when its turn comes, which may be nothing.
       - It has no meaning with O(state=stopped). A stop is never refused, as the newer decision wins. In check mode,
         other restarts are not looked at.
     type: str
