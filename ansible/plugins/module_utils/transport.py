@@ -111,7 +111,8 @@ class Server:
             )
         if response.status != 200:
             said = f'answered HTTP {response.status} {response.reason}'
-            raise self._unreachable(said, sent=False)
+            # 502 or 504 of a proxy says nothing about what supervisord has received.
+            raise self._unreachable(said, sent=response.status >= 500)
         return text
 
     def _connection(self) -> http.client.HTTPConnection:

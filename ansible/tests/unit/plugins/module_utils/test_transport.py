@@ -128,6 +128,16 @@ def test_a_wrong_password_is_said_without_it(http_server):
     )
 
 
+@pytest.mark.parametrize(('status', 'sent'), [(404, False), (502, True), (504, True)])
+def test_what_a_proxy_has_passed_on_is_not_known(http_server, status, sent):
+    http_server.answer = lambda method, arguments: (status, 'x')
+
+    with pytest.raises(Unreachable) as caught:
+        Server(Settings(http_server.url)).call('restarter.startRestart')
+
+    assert caught.value.sent is sent
+
+
 @pytest.mark.parametrize(
     ('answer', 'said'),
     [
