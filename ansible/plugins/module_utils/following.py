@@ -25,8 +25,9 @@ from ansible_collections.supervisor.restarter.plugins.module_utils.wording impor
 )
 
 WAIT_SECONDS = 10.0  # one call waits for so long at the most
-# A version that no restart reaches: the server answers when the restart has ended.
-AT_THE_END = 2**31 - 1
+# Versions that every restart exceeds, and that none reaches: the server answers at once, and when
+# the restart has ended.
+AT_ONCE, AT_THE_END = -1, 2**31 - 1
 # How often a restart is begun anew where each time another one was quicker and over at once.
 MOST_ATTEMPTS = 5
 
@@ -85,7 +86,9 @@ class Follower:
 
         Lost if it ends with its supervisord, or if that does not answer any more.
         """
-        version = AT_THE_END
+        # Looked at before it is waited for, it is known from others of its number, and if it is lost,
+        # what it consisted of.
+        version = AT_THE_END if seen else AT_ONCE
         requested_at = seen['requested_at'] if seen else ''
         last: dict[str, Any] | None = None
         while True:

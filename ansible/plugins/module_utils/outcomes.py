@@ -29,11 +29,11 @@ def of_restart(restart: dict[str, Any], followed: bool) -> dict[str, Any]:
 
 
 def of_lost(restart: dict[str, Any] | None) -> dict[str, Any]:
-    """For a restart whose end is not known: what was seen of it last."""
-    if restart is None:
-        return {'changed': True}  # it has begun
-    rows = wording.rows(restart)
-    return {'changed': wording.changed(restart), 'processes': rows, **_numbers(restart)}
+    """For a restart whose end is not known: what was seen of it last. It has gone on since, so that
+    it counts as changed.
+    """
+    seen = {'processes': wording.rows(restart), **_numbers(restart)} if restart else {}
+    return {'changed': True, **seen}
 
 
 def _numbers(restart: dict[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,7 @@ processes:
   description:
     - What has become of each process. With O(state=stopped), those are left out that a glob or a group matches and that
       were not running.
-  returned: when something was done, and what has become of it is known
+  returned: when something was done; where its end could not be seen, as far as it was
   type: list
   elements: dict
   contains:

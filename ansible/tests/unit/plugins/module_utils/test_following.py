@@ -33,7 +33,8 @@ def test_it_follows_to_the_end(scripted, patience, running, over):
     assert Follower(restarter, patience).run(['web'], {'scout': 1.0}) is over
     assert restarter.calls == [
         ('start', ['web'], {'scout': 1.0}),
-        *[('wait', '7', following.AT_THE_END, following.WAIT_SECONDS)] * 3,
+        ('wait', '7', following.AT_ONCE, following.WAIT_SECONDS),
+        *[('wait', '7', following.AT_THE_END, following.WAIT_SECONDS)] * 2,
     ]
 
 
@@ -130,7 +131,7 @@ def test_the_restart_that_runs_is_followed(scripted, patience, plan, make, runni
     )
 
     assert Follower(restarter, patience).run_or_join(['web'], {}) == (theirs, True)
-    assert restarter.calls[-1][:2] == ('wait', '7')
+    assert restarter.calls[-1][:3] == ('wait', '7', following.AT_THE_END)
 
 
 def test_it_may_be_one_of_a_group_that_is_left_alone(scripted, patience, plan, running, over):

@@ -221,7 +221,7 @@ def test_a_restart_of_another_client_is_named(make):
 def test_what_is_lost_is_told_as_it_was_seen_last(make):
     running = make.restart(make.process(phase='waiting', new_pid=100), finished_at='')
 
-    assert outcomes.of_lost(running)['changed'] is False
+    assert outcomes.of_lost(running)['changed'] is True
     assert outcomes.of_lost(running)['processes'][0]['phase'] == 'waiting'
     assert outcomes.of_lost(None) == {'changed': True}
 
