@@ -124,6 +124,7 @@ class SimulatedProcesses:
         member.observed = self.observe(handle)
         said = self.said.get(member.group, {})
         started_at = handle.process.laststart + WALL if dated else 0.0
+        member.up_since = handle.process.laststart if dated else 0.0
         malformed = self.malformed(handle)
         return Candidate(member, malformed=malformed, said=said, started_at=started_at)
 

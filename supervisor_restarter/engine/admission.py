@@ -10,6 +10,7 @@ from enum import Enum
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import DOWN, UP, Phase, Seen
+from supervisor_restarter.engine.scout import scouting
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
@@ -60,6 +61,20 @@ def spread(members: Iterable[Member], options: Options, now: float) -> None:
     waiting = [member for member in members if member.phase is Phase.WAITING]
     for member, wave in zip(waiting, waves(len(waiting), options.stagger_factor)):
         member.turn_at = now + wave * options.delay
+
+
+def put_on_trial(members: list[Member], options: Options) -> None:
+    """Set the time (monotonic) until which each member that is kept must have stayed up, counted from
+    its start: as long as a new process, and as long as a scout where others of its group wait. Else
+    what dies again and again would be called good whenever it is just up.
+    """
+    waited_for = {member.group for member in members if member.phase is Phase.WAITING}
+    for member in members:
+        if member.phase is Phase.KEPT:
+            policy = member.policy or options
+            first = policy.rolling and scouting(options) and member.group in waited_for
+            seconds = max(policy.min_ready, options.scout if first else 0.0)
+            member.kept_until = member.up_since + seconds
 
 
 def waves(count: int, factor: int) -> Iterable[int]:

@@ -52,8 +52,9 @@ class Member:
 
     policy: what holds for it, None: what the options of the operation say. refused: why its group
     is not restarted. kept: why it is left alone although it is up, '' if it is not; it has to prove
-    that it is ready all the same, from kept_at on. followed: what was seen when `phase` was last
-    decided, and that phase.
+    that it is ready all the same, from kept_at on, and to stay up until kept_until. up_since: when
+    it was started, if it may be kept. followed: what was seen when `phase` was last decided, and
+    that phase.
     """
 
     match: Match
@@ -61,6 +62,8 @@ class Member:
     refused: str = ''
     kept: str = ''
     kept_at: float | None = None
+    kept_until: float = 0.0
+    up_since: float = 0.0
     phase: Phase = Phase.WAITING
     order: Order | None = None
     observed: Observation = Observation(Seen.UNKNOWN)
@@ -109,12 +112,15 @@ class Member:
 
     def take_in(self, observation: Observation, now: float, min_ready: float) -> None:
         """Note what is seen now. A new process is seen as READY only when it has been so for
-        min_ready seconds, and its end before that is a failure whatever its exit status is.
+        min_ready seconds, and its end before that is a failure whatever its exit status is. One
+        that is kept is taken as ready, and not confirmed, until it has been up for long enough.
         """
         seen = observation.seen
         unknown = self.unready or not self.observed.confirmed
         if self.phase is Phase.KEPT and seen is Seen.EXITED and unknown:
             seen = Seen.EXITED_BADLY
+        elif self.phase is Phase.KEPT and seen is Seen.READY and now < self.kept_until:
+            observation = observation._replace(confirmed=False)
         if seen in UP or observation.unready:
             self.unready = observation.unready
         if self.phase in UNPROVEN:

@@ -49,7 +49,7 @@ from functools import cached_property
 from typing import Callable, Optional
 
 from supervisor_restarter.engine import judging, waking
-from supervisor_restarter.engine.admission import Goal, admit, spread
+from supervisor_restarter.engine.admission import Goal, admit, put_on_trial, spread
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State, is_over, is_settled
 from supervisor_restarter.engine.member import Failure, Member, Observation
@@ -106,6 +106,7 @@ class Operation:
             if member.phase is Phase.WAITING:  # else it is gone already
                 admit(member, self.goal, self.options, now)
         spread(self.members, self.options, now)
+        put_on_trial(self.members, self.options)
         self.lowest_ready = sum(member.serving for member in self.members)
         self._changed()
 
@@ -185,7 +186,10 @@ class Operation:
             for member in self.members:
                 if member.phase is Phase.WAITING:
                     times.append(member.turn_at if member.turn_at > self.stepped_at else None)
-                elif not is_settled(member, self.goal):
+                    continue
+                if member.phase is Phase.KEPT:
+                    times.append(member.kept_until if member.kept_until > self.stepped_at else None)
+                if not is_settled(member, self.goal):
                     times += waking.times(
                         member, self._min_ready(member), self._ready_timeout(member)
                     )
@@ -309,6 +313,7 @@ class Operation:
         elif self.options.starts_only and member.observed.seen in UP:
             # Supervisor has started it anew since.
             member.keep_an_eye_on(ALREADY_STARTED, now)
+            member.kept_until = now + self._min_ready(member)
         else:
             return False
         return True

@@ -14,8 +14,9 @@ from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import IN_FLIGHT, Phase
 from supervisor_restarter.options import Options
 
-# A process in one of these phases may turn out to be the scout.
-SCOUTING = IN_FLIGHT | {Phase.READY}
+# A process in one of these phases may turn out to be the scout: also one that is new already, of a
+# restart that broke off, and has yet to prove that it is ready.
+SCOUTING = IN_FLIGHT | {Phase.READY, Phase.KEPT}
 
 
 def hold_back(

@@ -26,7 +26,8 @@ def steady_at(member: Member, min_ready: float) -> float | None:
 def ready_by(member: Member, ready_timeout: float) -> float | None:
     """When it has failed, if its probe still does not call it ready then."""
     if member.phase is Phase.KEPT and member.kept_at is not None and ready_timeout:
-        return member.kept_at + ready_timeout if _unproven(member) else None
+        at = max(member.kept_at + ready_timeout, member.kept_until)
+        return at if _unproven(member) else None
     if member.start_at is None or not member.unready or not ready_timeout:
         return None
     if member.phase not in UNPROVEN or member.observed.seen not in UP:

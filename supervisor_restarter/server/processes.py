@@ -248,11 +248,15 @@ class Processes:
         dated: bool = False,
     ) -> Candidate:
         """The process as a plan wants to know it, which the member tells from then on; without
-        `obstacles`, what only the disk knows is left out. dated: with the time of its start.
+        `obstacles`, what only the disk knows is left out. dated: with the time of its start, which
+        the member is told, too.
         """
         member.observed = self.observe(handle)
         config, process = handle.config, handle.process
         malformed = self.malformed(handle)
+        started = started_at(process.pid, process.laststart) if dated else 0.0
+        if dated:
+            member.up_since = time.monotonic() - (time.time() - started)
         return Candidate(
             member,
             self.state_name(handle),
@@ -263,7 +267,7 @@ class Processes:
             restarts=config.autorestart is not False,
             startsecs=config.startsecs,
             stopwaitsecs=config.stopwaitsecs,
-            started_at=started_at(process.pid, process.laststart) if dated else 0.0,
+            started_at=started,
         )
 
     @staticmethod

@@ -101,7 +101,7 @@ class Resources:
         handles = {member: self._processes.hold(member.match) for member in [*members, *others]}
         if goal is not Goal.RESTART:
             return Party(members, others, handles, survey([], [], options), {})
-        candidate, dated = self._processes.candidate, change is not None
+        candidate, dated = self._processes.candidate, change is not None or options.starts_only
         known = survey(
             [candidate(member, handles[member], None, dated) for member in members],
             [candidate(member, handles[member]) for member in others],

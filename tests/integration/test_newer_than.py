@@ -15,7 +15,7 @@ import pytest
 from bench.lab import script
 from supervisor_restarter.engine.freshness import LATER_THAN_TOLD
 from supervisor_restarter.faults import Code
-from tests.integration.server import HELD, SECONDS, program, shared
+from tests.integration.server import HELD, SECONDS, program, shared, worker
 
 # Ready as long as there is a file of its number.
 TEST = shutil.which('test')
@@ -28,6 +28,7 @@ def server():
         program(count=3),
         program('probed', count=2, environment=PROBE),
         program('held', HELD, stopwaitsecs=600),
+        program('dying', worker('--die', '2', '--exit', '1'), autorestart='true'),
     ]
     with shared(''.join(sections)) as server:
         for number in range(2):
@@ -44,6 +45,15 @@ def stamp(server):
     path = server.dir / 'stamp'
     yield touch(server, path)
     path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def old(server):
+    """A file that has not changed since anything was started."""
+    path = server.dir / 'old'
+    path.touch()
+    os.utime(path, (1.0, 1.0))
+    return path
 
 
 def touch(server, path):
@@ -182,6 +192,29 @@ def test_what_is_newer_and_not_ready_has_failed_until_it_is(server, stamp):
     again = server.wait_finished(server.restarter.retryRestart(second['id'], options))
     assert (again['options']['newer_than'], phases(again)) == ([], {'0': 'ready'})
     assert renewed(server, pids, 'probed') == ['0']
+
+
+def test_what_dies_again_and_again_is_not_called_good_whenever_it_is_up(server, old):
+    for options in ({'newer_than': str(old)}, {'method': 'start'}):
+        server.wait_state('dying')
+        id = server.restarter.startRestart('dying', {**options, 'min_ready': SECONDS})
+        struct = server.wait_finished(id)
+        assert (struct['state'], phases(struct)) == ('failed', {'dying': 'failed'})
+        assert 'already' in struct['processes'][0]['error']
+
+
+def test_what_has_been_up_for_as_long_as_a_new_process_must_is_left_alone_at_once(server, old):
+    server.wait(lambda: min_uptime(server) > 2, 'two seconds of the three')
+    pids = server.pids()
+    for options in ({'newer_than': str(old)}, {'method': 'start'}):
+        id = server.restarter.startRestart('web', {**options, 'min_ready': 2, 'timeout': 1e6})
+        assert server.restarter.getRestart(id)['state'] == 'succeeded'
+    assert server.pids() == pids
+
+
+def min_uptime(server, group='web'):
+    infos = server.rpc().supervisor.getAllProcessInfo()
+    return min(info['now'] - info['start'] for info in infos if info['group'] == group)
 
 
 def test_the_command(server, stamp):

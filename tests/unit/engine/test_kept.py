@@ -29,11 +29,13 @@ def world_of(*programs):
     return world
 
 
-def leaving(world, *numbers, timeout=None, **options):
-    """A restart of everything that leaves these processes alone, begun."""
+def leaving(world, *numbers, timeout=None, up_for=100.0, **options):
+    """A restart of everything that leaves these processes alone, which have been up for so many
+    seconds, begun.
+    """
     members = world.members()
     for number in numbers:
-        members[number].kept = NEWER
+        members[number].kept, members[number].up_since = NEWER, world.now - up_for
     taken = Options(**{'scout': 0.0, **options})
     deadline = None if timeout is None else world.now + timeout
     return Drive(world, Operation(members, taken, deadline=deadline)).begin()
@@ -82,10 +84,35 @@ def test_what_is_starting_is_waited_for_until_it_runs():
     assert (drive.end().state, drive.log) == (State.SUCCEEDED, [])
 
 
-def test_min_ready_is_not_for_what_is_left_alone():
-    drive = leaving(world_of(None), 0, min_ready=5.0)
+@pytest.mark.parametrize(('up_for', 'waited'), [(5.0, 0.0), (60.0, 0.0), (2.3, 2.7)])
+def test_what_is_left_alone_must_have_been_up_for_as_long_as_a_new_process(up_for, waited):
+    drive = leaving(world_of(None), 0, min_ready=5.0, ready_timeout=1.0, up_for=up_for)
     assert drive.end().state is State.SUCCEEDED
-    assert drive.world.now - BEGINNING < 0.1
+    assert drive.world.now - BEGINNING == pytest.approx(waited, abs=0.01)
+    assert drive.operation.lowest_ready == 1
+
+
+@pytest.mark.parametrize('status', [0, 1])
+def test_what_dies_again_and_again_is_not_called_good_because_it_is_just_up(status):
+    world = world_of(Program([Life(2.0, status)]))
+    drive = leaving(world, 0, min_ready=5.0, up_for=1.0)
+    assert drive.end().state is State.FAILED
+    assert struct(drive)['error'].startswith(f'{NEWER}, but state EXITED')
+
+
+@pytest.mark.parametrize(('up_for', 'stopped_at'), [(10.0, 0.0), (1.3, 3.7)])
+def test_what_is_young_is_the_scout_of_those_that_are_older(up_for, stopped_at):
+    drive = leaving(world_of(None, None), 0, max_unavailable=1, scout=5.0, up_for=up_for)
+    drive.end()
+    assert drive.entries('stop')['web:1'] == pytest.approx(stopped_at, abs=0.01)
+
+
+def test_a_bad_release_costs_no_further_process_with_each_run():
+    dying, unready = Program([Life(2.0, 1)]), Program([Life(ready_after=None)])
+    for bad in (dying, unready):
+        world = world_of(bad, None, None)
+        drive = leaving(world, 0, max_unavailable=2, scout=5.0, up_for=1.0)
+        assert (drive.end().state, drive.log) == (State.FAILED, [])
 
 
 def test_what_has_yet_to_answer_is_taken_as_ready_and_not_called_so():
@@ -248,10 +275,14 @@ def test_a_start_starts_what_is_down_and_leaves_the_rest():
     assert struct(drive)['note'] == struct(drive, 1)['note'] == 'already started'
 
 
-def test_what_supervisord_has_started_anew_by_itself_is_not_stopped():
+@pytest.mark.parametrize(('life', 'state'), [
+    (Life(), State.SUCCEEDED),
+    (Life(4.0, 1), State.FAILED),
+])  # fmt: skip
+def test_what_supervisord_has_started_anew_by_itself_is_not_stopped(life, state):
     world = World()
-    world.add('web:0', Seen.BACKOFF)
+    world.add('web:0', Seen.BACKOFF, Program([life]))
     world.processes['web:0'].delay = BEGINNING - 1  # its next attempt is due
-    drive = starting(world)
-    assert drive.end().state is State.SUCCEEDED
-    assert (drive.log, struct(drive)['note']) == ([], 'already started')
+    drive = starting(world, min_ready=5.0)
+    assert drive.end().state is state
+    assert (drive.log, drive.operation.members[0].kept) == ([], 'already started')
