@@ -55,8 +55,9 @@ def read_aside(options: ServerOptions) -> Reading:
     twin.environ_expansions = dict(options.environ_expansions)
     try:
         section = twin.read_config(path)
-    except Exception as error:
-        # Not only what the parser raises: it imports what the files name, which may raise anything.
+    except (Exception, SystemExit) as error:
+        # Not only what the parser raises: it imports what the files name, which may raise anything,
+        # and be a script that exits.
         raise Unreadable(_told(error, path)) from None
     # The groups refer to the twin: without this, only the garbage collector would free them.
     del twin.configroot
@@ -99,7 +100,7 @@ def _not_there(infos: Iterable[str]) -> Iterator[str]:
             raise Unreadable(f'could not read config file {path}: {os.strerror(errno.EACCES)}')
 
 
-def _told(error: Exception, path: str) -> str:
+def _told(error: BaseException, path: str) -> str:
     """The error in one line, with the place where it was met."""
     text = ' '.join(line.strip() for line in str(error).splitlines())
     text = AVAILABLE.sub('', text)
@@ -111,7 +112,7 @@ def _told(error: Exception, path: str) -> str:
     return text if file in text else f'{text} (file: {file!r})'
 
 
-def _place(error: Exception, path: str) -> tuple[str, str]:
+def _place(error: BaseException, path: str) -> tuple[str, str]:
     """The section ('' if it is in none) and the file that Supervisor's parser was at.
 
     It tells them for some errors only, but they are in the variables of its functions. Where these
