@@ -20,8 +20,12 @@ WORD = re.compile(r"""[^\s"']+""")
 # The name is looked at from its beginning alone: a long one costs no time.
 SECRETLY_NAMED = rf'(?<![\w.-])(?=[\w.-]*(?:{PART}))'
 VALUE = r"""(?:"[^"]*"|'[^']*'|["']?[^\s,;"']+)"""
+# What stands before the secret in 'Authorization: Bearer x'.
+SCHEME = r'(?:(?:basic|bearer|digest|negotiate|token|apikey)\s+)?'
 # DB_PASSWORD="x", ?token=x, --api-key=x, "secret": "x"
-ASSIGNED = re.compile(rf"""({SECRETLY_NAMED}[\w.-]+["']?\s*[=:]\s*){VALUE}""", re.IGNORECASE)
+ASSIGNED = re.compile(
+    rf"""({SECRETLY_NAMED}[\w.-]+["']?\s*[=:]\s*{SCHEME}){VALUE}""", re.IGNORECASE
+)
 # --password x; and 'password x', a line of the file that Supervisor's parser does not understand
 SPOKEN = re.compile(rf"""({SECRETLY_NAMED}(?:(?=-)|(?<=["']))[\w.-]+\s+){VALUE}""", re.IGNORECASE)
 # What Supervisor says of a value with a % that it cannot expand: which value, and of which key.
