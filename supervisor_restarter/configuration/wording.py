@@ -33,6 +33,10 @@ FORMAT = re.compile(
     rf"""(?<=Format string )('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?= for '[^']*(?:{PART}))""",
     re.IGNORECASE,
 )
+# ... and of an environment that it cannot take apart: where a secret ends in there is not to be told.
+UNPARSED = re.compile(
+    rf"(?<=key/value pairs in value )'(?=.*(?:{PART})).*'(?= in section )", re.IGNORECASE
+)
 
 # What holds where nothing is set.
 UNSET = {'stdout_logfile': 'NONE', 'stderr_logfile': 'NONE', 'serverurl': 'AUTO'}
@@ -62,7 +66,7 @@ def masked(text: str) -> str:
     if '://' in text:
         text = WORD.sub(lambda found: _without_user(found[0]), text)
     if SECRET.search(text):
-        text = FORMAT.sub(HIDDEN, text)
+        text = UNPARSED.sub(HIDDEN, FORMAT.sub(HIDDEN, text))
         text = SPOKEN.sub(rf'\1{HIDDEN}', ASSIGNED.sub(rf'\1{HIDDEN}', text))
     return text
 

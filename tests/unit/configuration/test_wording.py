@@ -102,7 +102,10 @@ def test_what_is_not_is_shown(name):
         ('run -token hunter2', 'run -token (hidden)'),
         ('tokenizer hunter.txt', 'tokenizer hunter.txt'),
         ('Server=x;Password=hunter2;Port=1', 'Server=x;Password=(hidden);Port=1'),
-        ('curl -H "Authorization: Bearer hunter2" -v', 'curl -H "Authorization: Bearer (hidden)" -v'),
+        (
+            'curl -H "Authorization: Bearer hunter2" -v',
+            'curl -H "Authorization: Bearer (hidden)" -v',
+        ),
         ("--header='X-Auth: basic hunter2='", "--header='X-Auth: basic (hidden)'"),
         ('AUTH=basic', 'AUTH=(hidden)'),
         ('{"secret": "hunter2", "a": 1}', '{"secret": (hidden), "a": 1}'),
@@ -111,6 +114,14 @@ def test_what_is_not_is_shown(name):
         (
             "value 'A=1,DB_PASSWORD=\"hunter2' in section",
             "value 'A=1,DB_PASSWORD=(hidden)' in section",
+        ),
+        (
+            "end of key/value pairs in value 'A=1,PASSWORD=hun ter,2' in section 'x' (file: 'y')",
+            "end of key/value pairs in value (hidden) in section 'x' (file: 'y')",
+        ),
+        (
+            "end of key/value pairs in value 'A=1 2' in section 'x'",
+            "end of key/value pairs in value 'A=1 2' in section 'x'",
         ),
         (r"[line 3]: 'password hunter2\n'", "[line 3]: 'password (hidden)'"),
         (
