@@ -19,7 +19,8 @@ SECRET = re.compile(PART, re.IGNORECASE)
 WORD = re.compile(r"""[^\s"']+""")
 # The name is looked at from its beginning alone: a long one costs no time.
 SECRETLY_NAMED = rf'(?<![\w.-])(?=[\w.-]*(?:{PART}))'
-VALUE = r"""(?:"[^"]*"|'[^']*'|["']?[^\s,;"']+)"""
+# A comma or semicolon ends it only where a further name and value follow.
+VALUE = r"""(?:"[^"]*"|'[^']*'|["']?(?:[^\s,;"']|[,;](?![\w.-]+["']?\s*[=:]))+)"""
 # What stands before the secret in 'Authorization: Bearer x'.
 SCHEME = r'(?:(?:basic|bearer|digest|negotiate|token|apikey)\s+)?'
 # DB_PASSWORD="x", ?token=x, --api-key=x, "secret": "x"

@@ -108,6 +108,8 @@ def test_what_is_not_is_shown(name):
         ),
         ("--header='X-Auth: basic hunter2='", "--header='X-Auth: basic (hidden)'"),
         ('AUTH=basic', 'AUTH=(hidden)'),
+        ('Password=hun;ter,2;Port=1', 'Password=(hidden);Port=1'),
+        ('run --password hun,ter2;x -v', 'run --password (hidden) -v'),
         ('{"secret": "hunter2", "a": 1}', '{"secret": (hidden), "a": 1}'),
         ('http://h/?a=1&token=hunter2&b', 'http://h/?a=1&token=(hidden)'),
         ('--set opts=api-key=hunter2', '--set opts=api-key=(hidden)'),
@@ -160,5 +162,7 @@ def test_a_long_value_costs_no_time():
         '-' * 200_000 + 'pass',
         'pass' * 50_000,
         'x://@:' * 50_000,
+        'key=' + ',;' * 100_000,
+        'key=' + 100_000 * ',a',
     ):
         masked(text)
