@@ -32,10 +32,24 @@ def _changed_at(path: str) -> float:
 
 
 def _times(path: str) -> Iterator[float]:
-    """When (by the wall clock) the path's target was changed, and each link on the way to it."""
+    """When (by the wall clock) the path's target was changed, and each link on the way to it, also
+    one that is a directory of the path.
+    """
     yield os.stat(path).st_mtime
-    link, links = path.rstrip('/') or '/', 0  # 'current/' would be the link's target already
-    while stat.S_ISLNK((status := os.lstat(link)).st_mode) and links < LONGEST_CHAIN:
+    place, names, links = '/', _names(path), 0
+    while names and links <= LONGEST_CHAIN:
+        name = names.pop(0)
+        at = os.path.normpath(os.path.join(place, name))  # `place` has no links: '..' is above it
+        status = os.lstat(at)
+        if not stat.S_ISLNK(status.st_mode):
+            place = at
+            continue
         yield status.st_mtime
-        link = os.path.join(os.path.dirname(link), os.readlink(link).rstrip('/') or '/')
+        target = os.readlink(at)
+        names = _names(target) + names
+        place = '/' if target.startswith('/') else place
         links += 1  # there is an end, or stat() would have failed; but the disk changes meanwhile
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in path.split('/') if name not in ('', '.')]

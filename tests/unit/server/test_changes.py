@@ -84,6 +84,25 @@ def test_links_on_the_way_count_too(file, link, tmp_path):
     assert found(link('first', tmp_path / 'second', 100.0)) == ('first', 200.0)
 
 
+def test_a_link_to_a_directory_of_the_path_counts_too(file, link, tmp_path):
+    (tmp_path / 'release').mkdir()
+    file('release/file', 100.0)
+    for name in ('a', 'b'):
+        link(name, 'release', 50.0)
+    assert found(str(tmp_path / 'a' / 'file')) == ('file', 100.0)
+    link('current', tmp_path / 'b', 200.0)
+    assert found(str(tmp_path / 'current' / 'file')) == ('file', 200.0)
+    assert found(str(tmp_path / 'a' / '..' / 'current' / '.' / 'file')) == ('file', 200.0)
+
+
+def test_as_many_links_as_linux_follows(file, link):
+    at = file('target', 100.0)
+    for number in range(40):
+        at = link(str(number), at, 200.0 if number == 39 else 50.0)
+    assert found(at) == ('39', 200.0)
+    assert refusal(link('one more', at, 50.0)).endswith(': Too many levels of symbolic links')
+
+
 def test_a_slash_at_the_end_does_not_hide_the_link(link, tmp_path):
     (tmp_path / 'release').mkdir()
     os.utime(tmp_path / 'release', (100.0, 100.0))
