@@ -79,17 +79,12 @@ def outcome(operation: Operation) -> list[dict[str, Any]]:
     timeout.
     """
     pending = {id(member) for member, _ in operation.pending}
+    late = 'it was ready only after the timeout'
     return [
-        _entry(member, member.code or Code.TIMEOUT, member.error or _late(member))
+        _entry(member, member.code or Code.TIMEOUT, member.error or late)
         for member in operation.members
         if member.code is not None or id(member) in pending
     ]
-
-
-def _late(member: Member) -> str:
-    if member.phase is Phase.SKIPPED:
-        return 'it was left alone, and not ready before the timeout'
-    return 'it was ready only after the timeout'
 
 
 def unfinished(operation: Operation) -> list[Member]:

@@ -366,7 +366,9 @@ class Operation:
             to_stop = member.phase is Phase.DUE and member.order is Order.STOP
             if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or to_stop:
                 member.leave(why)
-            elif member.phase is Phase.KEPT and self.decided:
+            elif member.phase is Phase.KEPT and state is State.TIMED_OUT:
+                member.leave(f'{why}; {member.kept}, and not ready yet')
+            elif member.phase is Phase.KEPT and state is State.CANCELLED:
                 member.keep()
         self._changed()
 

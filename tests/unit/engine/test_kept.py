@@ -225,15 +225,20 @@ def test_a_cancel_leaves_it_without_an_error():
     assert struct(drive)['note'] == NEWER
 
 
-def test_a_timeout_names_it_and_leaves_it():
+def test_a_timeout_names_it_and_leaves_it_to_a_retry():
     drive = leaving(world_of(NEVER), 0, timeout=1.0)
     assert drive.end().state is State.TIMED_OUT
-    assert struct(drive)['error'] == ''
+    error = f'not reached before the timeout; {NEWER}, and not ready yet'
+    assert (struct(drive)['phase'], struct(drive)['error']) == ('skipped', error)
+    assert (drive.operation.done, answers.unfinished(drive.operation)) == (
+        0,
+        drive.operation.members,
+    )
     assert [entry['text'] for entry in answers.failures(drive.operation)] == [
         'TIMEOUT: it is left alone and is not ready yet'
     ]
     assert [(entry['code'], entry['text']) for entry in answers.outcome(drive.operation)] == [
-        (Code.TIMEOUT, 'TIMEOUT: it was left alone, and not ready before the timeout')
+        (Code.TIMEOUT, f'TIMEOUT: {error}')
     ]
 
 
