@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.phases import DOWN, IN_FLIGHT, UP, Seen
+from supervisor_restarter.engine.phases import DOWN, IN_FLIGHT, UP, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.options import Options
 from supervisor_restarter.text import listed
@@ -21,10 +21,14 @@ STAYS_DOWN = DOWN | {Seen.WANTED_DOWN}
 
 @dataclass
 class Room:
-    """What of one group is ready at this moment, and how much more may be taken down."""
+    """What of one group is ready at this moment, and how much more may be taken down.
+
+    coming: whether one that is left alone is STARTING; it has its startsecs, however many.
+    """
 
     allowed: int = 0
     in_flight: int = 0
+    coming: bool = False
     confirmed: bool = True  # whether the readiness of every process is
     not_ready: list[Member] = field(default_factory=list)  # those in flight among them
 
@@ -87,6 +91,8 @@ def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
             room.not_ready.append(member)
         elif not member.serving:
             room.not_ready.append(member)
+            starting = member.observed.seen is Seen.STARTING
+            room.coming = room.coming or (starting and member.phase is Phase.KEPT)
         elif not member.observed.confirmed:
             room.confirmed = False
     for group, room in found.items():
@@ -116,8 +122,8 @@ class Availability:
     """max_unavailable over the course of a restart: who may be taken down now, and who never will
     be.
 
-    A group is full when nothing that the restart has in hand could make room. until: the monotonic
-    time at which one of them is given up, None for never.
+    A group is full when nothing that the restart has in hand or waits for could make room. until:
+    the monotonic time at which one of them is given up, None for never.
     """
 
     full: dict[str, Full] = field(default_factory=dict)
@@ -144,7 +150,7 @@ class Availability:
         self.full = {
             group: _full(self.full.get(group), room[group], options, now)
             for group in refused
-            if room[group].confirmed and not room[group].in_flight
+            if room[group].confirmed and not room[group].in_flight and not room[group].coming
         }
         for group, full in self.full.items():
             if full.until is None:

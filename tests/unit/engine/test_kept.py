@@ -211,6 +211,15 @@ def test_what_is_not_ready_counts_against_max_unavailable():
     assert drive.operation.lowest_ready == 2
 
 
+def test_what_is_starting_is_waited_for_however_long_it_takes():
+    world = World()
+    world.add('web:0', Seen.STARTING, Program(startsecs=60.0))
+    world.add('web:1')
+    drive = leaving(world, 0, max_unavailable=1, ready_timeout=5.0)
+    assert drive.end().state is State.SUCCEEDED
+    assert drive.entries('stop')['web:1'] >= 60.0
+
+
 def test_nothing_is_taken_down_before_its_probe_has_answered():
     drive = leaving(world_of(Program(answers_after=2.0), None), 0, max_unavailable=1)
     drive.end()
