@@ -54,7 +54,7 @@ class Member:
     is not restarted. kept: why it is left alone although it is up, '' if it is not; it has to prove
     that it is ready all the same, from kept_at on, and to stay up until kept_until. up_since: when
     it was started, if it may be kept. followed: what was seen when `phase` was last decided, and
-    that phase.
+    that phase, None: that is to be decided anew.
     """
 
     match: Match

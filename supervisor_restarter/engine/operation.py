@@ -264,7 +264,6 @@ class Operation:
             observation, timed = look(member), (member.policy or self.options).min_ready > 0
             # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
             # it ends.
-            timed = timed or member.phase is Phase.KEPT
             if timed or member.unready or (observation, member.phase) != member.followed:
                 self._observe(member, observation, now)
                 if observation is not None and not is_over(member, self.goal):
@@ -272,7 +271,8 @@ class Operation:
                     why = waking.overdue(member, self._ready_timeout(member), now)
                     if why:
                         self._fail(member, Code.START_FAILED, why)
-                member.followed = observation, member.phase
+                kept = member.phase is Phase.KEPT  # its times run on, whatever is seen
+                member.followed = None if kept else (observation, member.phase)
         ready = sum(member.serving for member in self.members)
         if ready < self.lowest_ready:
             self.lowest_ready = ready
