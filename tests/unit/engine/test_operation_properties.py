@@ -101,7 +101,9 @@ def told(
     deadline = None if options.timeout is None else BEGINNING + options.timeout
     operation = Operation(world.members(outright), options, deadline=deadline, goal=goal)
     for number in kept & set(range(len(processes))):
-        operation.members[number].kept = 'already newer than /srv/app/current'
+        member = operation.members[number]
+        member.kept = 'already newer than /srv/app/current'
+        member.up_since = world.processes[name_of(member)].laststart
     drive = Drive(world, operation, orders_per_turn)
     story = Story(
         drive,

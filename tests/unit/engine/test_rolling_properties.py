@@ -173,6 +173,7 @@ class Story:
             member.kept = 'already newer than /srv/app/current' if kept else ''
             if options.starts_only:
                 member.kept = 'already started'
+            member.up_since = self.world.processes[name_of(member)].laststart
             (neighbours if outside and number else chosen).append(member)
         for group in {member.group for member in chosen}:
             everyone = [member for member in chosen + neighbours if member.group == group]
