@@ -26,6 +26,7 @@ def steady_at(member: Member, min_ready: float) -> float | None:
 def ready_by(member: Member, ready_timeout: float) -> float | None:
     """When it has failed, if its probe still does not call it ready then."""
     if member.phase is Phase.KEPT and member.kept_at is not None and ready_timeout:
+        # It cannot be proven before kept_until, however soon it is ready.
         at = max(member.kept_at + ready_timeout, member.kept_until)
         return at if _unproven(member) else None
     if member.start_at is None or not member.unready or not ready_timeout:
