@@ -20,11 +20,8 @@ from supervisor_restarter.readiness.spec import Spec
 MOST_ANCESTORS = 32  # how far up a lineage is followed
 # So many are looked at, which takes supervisord some 20 ms; then it cannot be told.
 MOST_DESCRIPTORS = 4000
-STATE, PPID, STARTTIME = (
-    3,
-    4,
-    22,
-)  # fields of /proc/PID/stat; the third is the first after the command
+# Fields of /proc/PID/stat; the third is the first after the command.
+STATE, PPID, STARTTIME = 3, 4, 22
 LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
 ACCEPTING = 0x10000  # the flag SO_ACCEPTCON in /proc/net/unix
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
