@@ -112,10 +112,10 @@ class RestartOptions(ClientOptions):
         if not word:
             raise ValueError('must be a path')
         try:
-            path = os.path.join(os.getcwd(), sendable(word))
+            path = os.path.join(os.getcwd(), word)
         except OSError as exc:
             raise ValueError(f'is relative to a directory that is gone ({exc.strerror})') from None
-        self.newer_than = [*(self.newer_than or []), path]
+        self.newer_than = [*(self.newer_than or []), sendable(path)]
 
     def realize(self, args: Sequence[str]) -> None:
         ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=COMMAND_NAME)

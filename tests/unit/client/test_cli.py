@@ -287,6 +287,19 @@ def test_a_relative_path_is_one_below_the_current_directory(run, tmp_path):
     assert call[2] == {'newer_than': [f'{tmp_path}/current', f'{tmp_path}/../x']}
 
 
+def test_a_directory_may_have_a_name_that_an_ascii_locale_does_not_decode(run, monkeypatch):
+    monkeypatch.setattr(os, 'getcwd', lambda: '/d\udcc3\udca9')
+    (call, *_) = run('--newer-than', 'x', 'web', script=OK).calls
+    assert call[2] == {'newer_than': ['/dé/x']}
+
+
+def test_a_path_below_a_directory_that_cannot_be_sent_is_refused(run, monkeypatch):
+    monkeypatch.setattr(os, 'getcwd', lambda: '/d\udcff')
+    ran = run('--newer-than', 'x', 'web')
+    assert (ran.status, ran.calls) == (2, [])
+    assert 'is not valid UTF-8' in ran.err[0]
+
+
 def test_a_path_that_is_relative_to_nothing_is_refused(run, tmp_path, monkeypatch):
     gone = tmp_path / 'gone'
     gone.mkdir()
