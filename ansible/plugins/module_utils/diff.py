@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.supervisor.restarter.plugins.module_utils.wording import namespec
-
-DONE = {'restart': 'restarted', 'start': 'started', 'signal': 'signalled'}
+from ansible_collections.supervisor.restarter.plugins.module_utils.wording import DONE, namespec
 
 
 def of_plan(plan: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 ON_PURPOSE = 'stopped on purpose, and not named outright'
+# What is done to a process, and what it is then.
+DONE = {'restart': 'restarted', 'start': 'started', 'signal': 'signalled'}
 NOT_REACHED = 'not reached'  # how the server's reason begins for what the restart did not come to
 
 
@@ -26,7 +28,7 @@ def ended(restart: dict[str, Any]) -> bool:
 
 
 def signalled(restart: dict[str, Any]) -> bool:
-    return _method(restart).startswith('signal:')
+    return _method(restart) == 'signal'
 
 
 def new_pid(process: dict[str, Any]) -> int:
@@ -94,8 +96,7 @@ def summary(restart: dict[str, Any]) -> str:
     if not done:
         return f'nothing to do: {", ".join(parts)}'
     method = _method(restart)
-    verb = {'restart': 'restarted', 'start': 'started'}.get(method, 'signalled')
-    text = f'{verb} {counted(len(done))} of {_groups(restart)} in {restart["duration"]:.2f} s'
+    text = f'{DONE.get(method, method)} {counted(len(done))} of {_groups(restart)} in {restart["duration"]:.2f} s'
     if method != 'start':
         parts.append(f'at least {restart["lowest_ready"]} of {restart["total"]} ready throughout')
     return ', '.join([text, *parts])
@@ -141,15 +142,15 @@ def of_plan(plan: dict[str, Any]) -> str:
     if not plan['total']:
         return f'nothing to do: {left}'
     batches = len(plan['batches'])
-    verb = {'restart': 'restart', 'start': 'start'}.get(_method(plan), 'signal')
-    text = f'would {verb} {counted(plan["total"])} of {_groups(plan)}'
+    text = f'would {_method(plan)} {counted(plan["total"])} of {_groups(plan)}'
     if batches > 1:
         text += f' in {batches} batches'
     return f'{text}, {left}' if plan['left'] else text
 
 
 def _method(struct: dict[str, Any]) -> str:
-    return str(_options(struct).get('method', 'restart'))
+    """A key of DONE."""
+    return str(_options(struct).get('method', 'restart')).partition(':')[0]
 
 
 def _options(struct: dict[str, Any]) -> dict[str, Any]:
