@@ -69,7 +69,7 @@ def main_file(options: ServerOptions) -> str:
 
     It may have been given relative to a directory that supervisord has left since.
     """
-    main, here = options.configfile, options.here
+    main, here = getattr(options, 'configfile', None), getattr(options, 'here', None)
     if not isinstance(main, str) or not isinstance(here, str):
         raise Unreadable('supervisord has no configuration file')
     return os.path.join(here, os.path.basename(main))

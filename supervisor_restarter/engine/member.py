@@ -23,10 +23,10 @@ class Observation(NamedTuple):
     itself, as from STARTING to RUNNING. ended_at: when (monotonic) its last process was reaped.
     unready: why its probe does not call it ready, '' if it does or there is none. confirmed: False
     while a process that was running before has not been probed yet, or is kept and has not been up
-    for long enough, and while the probe of a ready one is not answered for long; it is seen as READY
-    meanwhile. asked_at: when (monotonic) the
-    probe was asked whose answer says that it is ready, None without one. killed: its last process
-    did not heed the stop signal in time, and Supervisor has sent SIGKILL.
+    for long enough, and while the probe of a ready one is not answered for long; it is seen as
+    READY meanwhile. asked_at: when (monotonic) the probe was asked whose answer says that it is
+    ready, None without one. killed: its last process did not heed the stop signal in time, and
+    Supervisor has sent SIGKILL.
     """
 
     seen: Seen

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from supervisor_restarter.engine.freshness import Change
 from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.programs.access import MOST_LINKS
 from supervisor_restarter.text import brief
-
-LONGEST_CHAIN = 40  # as many as Linux follows
 
 
 def youngest(paths: Iterable[str], now: float) -> Change | None:
@@ -37,7 +36,7 @@ def _times(path: str) -> Iterator[float]:
     """
     yield os.stat(path).st_mtime
     place, names, links = '/', _names(path), 0
-    while names and links <= LONGEST_CHAIN:
+    while names and links <= MOST_LINKS:
         name = names.pop(0)
         at = os.path.normpath(os.path.join(place, name))  # `place` has no links: '..' is above it
         status = os.lstat(at)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import Optional
 
-from supervisor_restarter.configuration.twin import included
+from supervisor_restarter.configuration.twin import Unreadable, included, main_file
 from supervisor_restarter.programs.host import ServerOptions
 from supervisor_restarter.text import listed, printable
 
@@ -50,12 +50,14 @@ class ConfigurationFiles:
 
 
 def _files(options: ServerOptions) -> Iterator[str]:
-    main, here = getattr(options, 'configfile', None), getattr(options, 'here', None)
-    if isinstance(main, str) and isinstance(here, str):
-        yield os.path.join(here, os.path.basename(main))  # supervisord may change its directory
-        more = included(getattr(options, 'parse_infos', ()))
-        if len(more) <= MOST_INCLUDED:
-            yield from more
+    try:
+        main = main_file(options)
+    except Unreadable:  # there is none
+        return
+    yield main
+    more = included(getattr(options, 'parse_infos', ()))
+    if len(more) <= MOST_INCLUDED:
+        yield from more
 
 
 def _mark(path: str) -> Mark:
