@@ -9,13 +9,13 @@ until the operation's wake_at, a child's exit or supervisord's own second, which
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
-from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.answers import process_struct
-from supervisor_restarter.engine.member import Failure, Member, Observation
+from supervisor_restarter.engine.member import Failure, Goal, Member, Observation
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen
 from supervisor_restarter.faults import Code
@@ -28,6 +28,7 @@ JUST_AFTER = 0.001  # Supervisor waits until *more* than startsecs have passed
 SETTLED = 0.2  # seconds that a process has to die of a signal
 SECOND = 1.0  # supervisord's loop sleeps no longer
 LONGEST = 600.0  # simulated seconds after which an operation is taken to hang
+MOST_TURNS = 10_000  # after which an operation is taken to keep the loop from sleeping
 EXITCODES = (0,)
 
 
@@ -55,6 +56,7 @@ class Program:
     startretries: int = 3
     autorestart: bool = False
     obstacle: str = ''  # why the command cannot be executed
+    unforeseen: str = ''  # the same, and it shows only when that is tried
     kill_error: str = ''  # why it cannot be signalled
     signal_status: int | None = None  # exits with it when it is signalled; None: lives on
     ready_again: float = 0.0  # seconds from a signal until its probe calls it ready
@@ -92,6 +94,10 @@ class Process:
         elif state is Seen.BACKOFF:
             self.backoff, self.delay = 1, now + 1
 
+    def become(self, program: Program) -> None:
+        """Have it, which is down, run this from its next spawn on."""
+        self.program, self.lives = program, iter(program.lives)
+
     def spawn(self, now: float) -> str:
         """As Subprocess.spawn(); a complaint or ''."""
         if self.pid:
@@ -101,9 +107,10 @@ class Process:
         self.killing = self.killed = False
         self.laststart = self.settled_at = self.answers_at = now
         self.ended_at = None
-        if self.program.obstacle:
+        obstacle = self.program.obstacle or self.program.unforeseen
+        if obstacle:
             self._back_off(now)
-            return self.program.obstacle
+            return obstacle
         self.state = Seen.STARTING
         self._live(next(self.lives, LASTING), now)
         return ''
@@ -209,12 +216,17 @@ class Process:
 
 
 class World:
-    """Processes by name ('group:process'), and what other clients do with them."""
+    """Processes by name ('group:process'), and what other clients do with them.
+
+    next: the programs that processes in the hands of an operation run from their next start on.
+    """
 
     def __init__(self) -> None:
         self.now = BEGINNING
         self.processes: dict[str, Process] = {}
         self.removed: set[str] = set()
+        self.dropped: set[str] = set()
+        self.next: dict[str, Program] = {}
         self.wanted_down: set[str] = set()
 
     def add(self, name: str, state: Seen = Seen.RUNNING, program: Program | None = None) -> None:
@@ -226,9 +238,10 @@ class World:
 
     def turn(self) -> None:
         """What supervisord does in each turn after serving its clients."""
-        for process in self.processes.values():
+        there = [one for name, one in self.processes.items() if name not in self.dropped]
+        for process in there:
             process.transition(self.now)
-        for process in self.processes.values():
+        for process in there:
             process.reap(self.now)
 
     # -- what the service does for an operation
@@ -237,16 +250,17 @@ class World:
         if member.group in self.removed:
             return None
         seen = self.processes[name_of(member)].observe(self.now)
-        return seen._replace(seen=Seen.WANTED_DOWN) if name_of(member) in self.wanted_down else seen
+        wanted_down = name_of(member) in self.wanted_down and not member.leaving
+        return seen._replace(seen=Seen.WANTED_DOWN) if wanted_down else seen
 
-    def carry_out(self, member: Member, goal: Goal) -> Failure | None:
+    def carry_out(self, member: Member) -> Failure | None:
         process = self.processes[name_of(member)]
         if member.order is Order.START:
             process.backoff = 0
             trouble = process.spawn(self.now)
             return Failure(Code.START_FAILED, trouble) if trouble else None
         obstacle = self.obstacle(member)
-        if obstacle is not None and goal is not Goal.STOP:
+        if obstacle is not None and member.goal is not Goal.STOP:
             return obstacle
         if member.order is Order.SIGNAL:
             trouble = process.signal(self.now)
@@ -255,8 +269,17 @@ class World:
         return Failure(Code.STOP_FAILED, trouble) if trouble else None
 
     def obstacle(self, member: Member) -> Failure | None:
-        obstacle = self.processes[name_of(member)].program.obstacle
+        name = name_of(member)
+        obstacle = self.next.get(name, self.processes[name].program).obstacle
         return Failure(Code.START_FAILED, f'left as it is: {obstacle}') if obstacle else None
+
+    def put(self, member: Member) -> None:
+        """Have it run another program, as soon as it is down and before anybody can start it."""
+        process, program = self.processes[name_of(member)], self.next.get(name_of(member))
+        in_hand = member.phase in (Phase.DUE, Phase.STOPPING, Phase.STOPPED)
+        down = process.state in DOWN and not process.pid
+        if in_hand and down and program is not None and program is not process.program:
+            process.become(program)
 
     # -- what other clients do
 
@@ -287,16 +310,29 @@ class Entry(NamedTuple):
 
 
 class Drive:
-    """supervisord's loop with one operation on it. At every change it checks what always holds."""
+    """supervisord's loop with one operation on it. At every change it checks what always holds.
+
+    new: the program that a process is to run from its start on, by its name; on the way back it is
+    the one that it had before. added: the processes that were not there before.
+    """
 
     def __init__(
-        self, world: World, operation: Operation, orders_per_turn: int | None = None
+        self,
+        world: World,
+        operation: Operation,
+        orders_per_turn: int | None = None,
+        new: Mapping[str, Program] | None = None,
+        added: Sequence[str] = (),
     ) -> None:
         self.world, self.operation, self.orders_per_turn = world, operation, orders_per_turn
+        self.added = added
+        self.old = {name: world.processes[name].program for name in new or {}}
+        world.next = dict(new or {})
         self.log: list[Entry] = []
         self.turns = 0
         self._actions: list[tuple[float, Callable[[], object]]] = []
         self._next = world.now
+        self._promise: tuple[float, list[Observation | None]] | None = None
 
     def at(self, seconds: float, action: Callable[[], object]) -> Drive:
         """Have something done so many seconds after the beginning of the test."""
@@ -310,6 +346,7 @@ class Drive:
             failure = self.world.obstacle(member)
             if failure is not None:
                 self._checked(functools.partial(self.operation.foreseen, member, failure))
+        self._put()
         return self
 
     def to(self, seconds: float) -> Drive:
@@ -324,7 +361,7 @@ class Drive:
     def end(self) -> Operation:
         """Run until the operation has finished."""
         while not self.operation.finished:
-            if self._next > BEGINNING + LONGEST:
+            if self._next > BEGINNING + LONGEST or self.turns > MOST_TURNS:
                 raise AssertionError(f'hangs: {phases(self.operation)}')
             self.world.now = self._next
             self._turn()
@@ -348,9 +385,17 @@ class Drive:
         self.turns += 1
         for action in [action for at, action in self._actions if at <= world.now]:
             self._checked(action)
+            self._promise = None
         self._actions = [(at, action) for at, action in self._actions if at > world.now]
         world.turn()
-        self._checked(lambda: operation.step(world.now, world.look))
+        if self._promise is None or self._promise[0] <= world.now:
+            self._checked(lambda: operation.step(world.now, world.look))
+        else:
+            self._check_the_promise(self._promise[1])
+        if operation.turning:
+            self._turn_back()
+        self._put()
+        self._drop()
         rest = False
         for number, member in enumerate(operation.orders()):
             rest = number == self.orders_per_turn
@@ -358,15 +403,40 @@ class Drive:
                 break
             self._carry_out(member)
         soon = rest or operation.version != before
+        wake_at = operation.wake_at()
+        self._promise = None if soon else (wake_at or math.inf, self._looks())
         self._next = self._wake_at(world.now + MOMENT if soon else world.now + SECOND)
+
+    def _turn_back(self) -> None:
+        """Have run as before what was stopped or started, and have gone what was not there."""
+        operation, touched = self.operation, {entry.name for entry in self.log}
+        undone = [member for member in operation.members if name_of(member) in self.added]
+        restored = [member for member in operation.members if name_of(member) in touched]
+        restored = [member for member in restored if member not in undone]
+        self.world.next = self.old
+        act = functools.partial(operation.turn_back, restored, undone)
+        self._checked(lambda: act(self.world.now, self.world.look))
+        assert not list(operation.orders()), 'an order of the way there'
+
+    def _put(self) -> None:
+        for member in self.operation.members if self.world.next else ():
+            self.world.put(member)
+
+    def _drop(self) -> None:
+        """Take out of their groups the processes that are to be gone, and are down."""
+        for member in self.operation.members:
+            to_go = member.leaving and (self.operation.committed or member.reverted)
+            if to_go and member.settled and not self.world.processes[name_of(member)].pid:
+                self.world.dropped.add(name_of(member))
 
     def _carry_out(self, member: Member) -> None:
         assert member.order is not None
         seconds = self.world.now - BEGINNING
         self.log.append(Entry(seconds, member.order.value, name_of(member), self.halted))
-        failure = self.world.carry_out(member, self.operation.goal)
+        failure = self.world.carry_out(member)
         pid = self.world.processes[name_of(member)].pid
         self._checked(lambda: self.operation.performed(member, self.world.now, failure, pid))
+        self._put()
 
     def _wake_at(self, latest: float) -> float:
         exits = [
@@ -393,6 +463,7 @@ class Drive:
     def _checked(self, act: Callable[[], object]) -> None:
         operation = self.operation
         before, version, finished = visible(operation), operation.version, operation.finished
+        back = operation.back
         kept = [member for member in operation.members if member.phase is Phase.KEPT]
         act()
         assert operation.version >= version
@@ -402,7 +473,9 @@ class Drive:
         assert not finished or (operation.finished and visible(operation) == before), (
             'a change after the end'
         )
-        assert operation.finished or operation.state is not State.SUCCEEDED
+        assert operation.finished or operation.state not in (State.SUCCEEDED, State.ROLLED_BACK)
+        assert not operation.turning or (operation.why and not list(operation.orders()))
+        assert operation.back == back or not back, 'turned back twice'
         for member in kept:
             self._check_what_is_left_alone(member)
         if operation.finished and not finished:
@@ -410,7 +483,7 @@ class Drive:
         assert operation.done + len(operation.failures) <= len(operation.members)
         assert not operation.finished or all(member.order is None for member in operation.members)
         for member in operation.members:
-            assert (member.phase is not Phase.FAILED) or (member.code is not None and member.error)
+            assert member.phase is not Phase.FAILED or (member.failed and member.errors)
 
     def _check_what_is_left_alone(self, member: Member) -> None:
         """One that is left alone is not called good before its probe has called it ready."""
@@ -420,12 +493,26 @@ class Drive:
             assert seen.seen in (Seen.READY, Seen.EXITED)
             assert seen.confirmed
 
+    def _looks(self) -> list[Observation | None]:
+        operation = self.operation
+        return [self.world.look(member) for member in operation.members + operation.neighbours]
+
+    def _check_the_promise(self, looks: list[Observation | None]) -> None:
+        """A step does nothing before wake_at(), unless something has happened to a process."""
+        version, same = self.operation.version, self._looks() == looks
+        self._checked(lambda: self.operation.step(self.world.now, self.world.look))
+        assert not same or self.operation.version == version, 'wake_at() came too late'
+
     def _check_the_word(self) -> None:
         """What is said at the end is true at the end."""
         for member in self.operation.members:
-            if member.group in self.world.removed or self.operation.goal is Goal.STOP:
-                continue
             seen = member.observed.seen
+            if member.group in self.world.removed:
+                continue
+            if member.goal is Goal.STOP:
+                gone = member.leaving and member.settled and not member.error
+                assert not gone or seen in DOWN
+                continue
             assert member.phase is not Phase.READY or seen is Seen.READY, seen
             assert member.phase is not Phase.ENDED or seen not in UP, seen
             if self.operation.state is State.SUCCEEDED and member.phase not in (
@@ -442,7 +529,8 @@ def visible(operation: Operation) -> list[object]:
         operation.finished,
         operation.done,
         len(operation.failures),
-        [process_struct(member, operation.begun_at) for member in operation.members],
+        operation.why,
+        [process_struct(operation, member) for member in operation.members],
     ]
 
 
@@ -471,3 +559,34 @@ def group(
         goal=goal,
     )
     return Drive(world, operation).begin()
+
+
+def applied(
+    world: World,
+    new: Mapping[str, Program],
+    added: Sequence[str] = (),
+    leaving: Sequence[str] = (),
+    timeout: float | None = None,
+    reversible: bool = True,
+    refused: Mapping[str, str] | None = None,
+    **options: object,
+) -> Drive:
+    """An operation that gives processes another program, begun.
+
+    new: what each runs from its start on; the others of the world do not take part, but those that
+    are `leaving`. added: those that were not there before.
+    """
+    options = {'scout': 0.0, 'max_unavailable': 1, 'ready_timeout': 5.0, **options}
+    members = [member for member in world.members() if name_of(member) in {*new, *leaving}]
+    for member in members:
+        member.leaving = name_of(member) in leaving
+        member.refused = (refused or {}).get(name_of(member), '')
+    operation = Operation(
+        members,
+        Options(timeout=timeout, **options),  # type: ignore[arg-type]
+        [member for member in world.members() if name_of(member) not in {*new, *leaving}],
+        deadline=None if timeout is None else world.now + timeout,
+        reversible=reversible,
+        discounting=True,
+    )
+    return Drive(world, operation, new=new, added=added).begin()

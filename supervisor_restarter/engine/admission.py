@@ -5,27 +5,20 @@ which wave the others have their turn. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
-from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.member import Goal, Member
 from supervisor_restarter.engine.phases import DOWN, UP, Phase, Seen
 from supervisor_restarter.engine.scout import scouting
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
-
-class Goal(Enum):
-    """What an operation is to achieve; restarts are the ones users see listed."""
-
-    RESTART = 'restart'
-    START = 'start'  # quickStart: only what is down is started
-    STOP = 'stop'  # quickStop: a process is done when it has exited
+__all__ = ['Goal', 'admit', 'left_alone', 'put_on_trial', 'spread', 'waves']
 
 
-def left_alone(goal: Goal, options: Options, member: Member) -> str:
+def left_alone(options: Options, member: Member) -> str:
     """Why a process is left alone from the beginning, '' if it is not."""
-    seen = member.observed.seen
+    seen, goal = member.observed.seen, member.goal
     if goal is Goal.START:
         return ALREADY_STARTED if seen in UP or seen is Seen.BACKOFF else ''
     if goal is Goal.STOP:
@@ -38,10 +31,12 @@ def left_alone(goal: Goal, options: Options, member: Member) -> str:
     return '' if member.refused or seen not in UP else member.kept
 
 
-def admit(member: Member, goal: Goal, options: Options, now: float) -> None:
+def admit(member: Member, options: Options, now: float) -> None:
     """Give the member, as it is seen now, the phase in which it enters the operation."""
-    seen = member.observed.seen
-    if left_alone(goal, options, member):
+    seen, goal = member.observed.seen, member.goal
+    if member.leaving:
+        return  # it waits for all others, however it is: until then it may still be wanted
+    if left_alone(options, member):
         if goal is Goal.RESTART and seen in UP:
             member.keep_an_eye_on(member.kept, now)
         else:

@@ -6,10 +6,9 @@ from datetime import datetime, timezone
 from enum import IntEnum
 from typing import Any
 
-from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.judging import NOT_REACHED
-from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.operation import Operation, State
+from supervisor_restarter.engine.judging import NOT_REACHED, State, prospect
+from supervisor_restarter.engine.member import Goal, Member
+from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
 from supervisor_restarter.faults import Code, text_of
 from supervisor_restarter.text import listed
@@ -40,24 +39,37 @@ def between(start: float | None, end: float | None) -> float:
     return 0.0 if start is None or end is None else round(max(0.0, end - start), 6)
 
 
-def process_struct(member: Member, begun_at: float) -> dict[str, Any]:
+def process_struct(operation: Operation, member: Member) -> dict[str, Any]:
     """A process of an operation as a struct; client/structs.py is what the other side expects."""
     # One that was down from the beginning has been down at least since then.
-    down_since = member.exit_at if member.old_pid else begun_at
+    down_since = member.exit_at if member.old_pid else operation.begun_at
     return {
         'group': member.group,
         'name': member.name,
+        'action': action_on(operation, member),
         'phase': SHOWN.get(member.phase, member.phase).value,
         'old_pid': member.old_pid,
         'new_pid': member.new_pid,
         'stop_seconds': between(member.stop_at, member.exit_at),
         'down_seconds': between(down_since, member.start_at),
         'ready_seconds': between(member.start_at, member.ready_at),
-        'error': member.error,
+        'error': member.errors,
         'stop_limit': member.stop_limit,
         'killed': member.killed,
         'note': member.note,
     }
+
+
+def action_on(operation: Operation, member: Member) -> str:
+    """What the operation does to a process when its turn comes: 'restart', 'start', 'signal' or
+    'remove'.
+    """
+    if member.leaving and not member.reverted:
+        return 'remove'
+    # Before it begins, what was seen last.
+    if not (member.old_pid if operation.begun_at else member.observed.pid):
+        return 'start'
+    return 'signal' if operation.options.signal else 'restart'
 
 
 def failures(operation: Operation) -> list[dict[str, Any]]:
@@ -69,8 +81,9 @@ def failures(operation: Operation) -> list[dict[str, Any]]:
     for member in operation.members:
         if id(member) in pending:
             entries.append((member, Code.TIMEOUT, pending[id(member)]))
-        elif member.code is not None:
-            entries.append((member, member.code, member.error))
+        else:
+            code = member.first_code or member.code
+            entries += [(member, code, member.errors)] if code is not None else []
     return [_entry(*entry) for entry in entries]
 
 
@@ -81,9 +94,9 @@ def outcome(operation: Operation) -> list[dict[str, Any]]:
     pending = {id(member) for member, _ in operation.pending}
     late = 'it was ready only after the timeout'
     return [
-        _entry(member, member.code or Code.TIMEOUT, member.error or late)
+        _entry(member, member.first_code or member.code or Code.TIMEOUT, member.errors or late)
         for member in operation.members
-        if member.code is not None or id(member) in pending
+        if member.failed or id(member) in pending
     ]
 
 
@@ -139,7 +152,7 @@ def _status_of(operation: Operation, member: Member) -> tuple[int, str] | None:
         return _of_failure(member.code, member.error)
     coming_back = not operation.finished and member.phase not in SETTLED
     if operation.state is State.CANCELLED and coming_back:
-        return _of_code(Code.CANCELLED, operation.prospect(member))
+        return _of_code(Code.CANCELLED, prospect(member))
     if member.phase not in (Phase.SKIPPED, Phase.TAKEN) or member.ready_at is not None:
         return Status.SUCCESS, 'OK'
     if member.error:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.phases import ENDS, SETTLED, Phase
+from supervisor_restarter.engine.member import Goal, Member
+from supervisor_restarter.engine.phases import SETTLED, Phase
 
 
 class State(str, Enum):
@@ -21,6 +20,7 @@ class State(str, Enum):
     FAILED = 'failed'
     CANCELLED = 'cancelled'
     TIMED_OUT = 'timed_out'
+    ROLLED_BACK = 'rolled_back'
 
 
 PENDING = {
@@ -41,33 +41,49 @@ GROUP_GONE = 'its process group was removed or replaced meanwhile'
 ORDERED = SETTLED | {Phase.KEPT, Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
 
 
-def is_over(member: Member, goal: Goal) -> bool:
-    """Whether the process is at its end: whatever it does now changes nothing any more."""
-    return member.phase in ENDS or (goal is Goal.STOP and member.phase is Phase.STOPPED)
-
-
-def is_settled(member: Member, goal: Goal) -> bool:
-    """Whether nothing is to be waited for. One that is settled and not over can still fail."""
-    return member.phase in SETTLED or (goal is Goal.STOP and member.phase is Phase.STOPPED)
-
-
-def is_ordered(members: Iterable[Member], goal: Goal) -> bool:
+def is_ordered(members: Iterable[Member]) -> bool:
     """Whether each process is started or, if that is the goal, being stopped."""
-    if goal is Goal.STOP:
-        return all(member.phase not in (Phase.WAITING, Phase.DUE) for member in members)
-    return all(member.phase in ORDERED for member in members)
+    return all(
+        member.phase not in (Phase.WAITING, Phase.DUE)
+        if member.goal is Goal.STOP
+        else member.phase in ORDERED
+        for member in members
+    )
 
 
-def prospect(member: Member, goal: Goal) -> str:
+def prospect(member: Member) -> str:
     """What is still to come for a process that is not settled."""
-    if goal is Goal.STOP and member.phase is Phase.STOPPING:
+    if member.goal is Goal.STOP and member.phase is Phase.STOPPING:
         return 'it is still stopping'
     return PENDING[member.phase]
 
 
-def final_state(members: list[Member]) -> tuple[State, str]:
-    """The state of an operation that has come to its end by itself, and why it is cancelled."""
+def final_state(members: list[Member], back: str) -> tuple[State, str]:
+    """The state of an operation that has come to its end by itself, and why it is cancelled or
+    rolled back. back: why it has turned back, '' if it has not.
+    """
     if any(member.error == GROUP_GONE for member in members):
-        return State.CANCELLED, GROUP_GONE
-    failed = any(member.code is not None for member in members)
-    return State.FAILED if failed else State.SUCCEEDED, ''
+        return State.CANCELLED, and_then(back, GROUP_GONE)
+    failed = [member for member in members if member.code is not None]
+    if not back:
+        return State.FAILED if failed else State.SUCCEEDED, ''
+    # What another client has stopped is left alone, and is no failure of the way back.
+    failed = [m for m in failed if m.phase is not Phase.TAKEN and not is_as_before(m)]
+    if not failed:
+        return State.ROLLED_BACK, back
+    return State.FAILED, and_then(back, said_of(failed[0]))
+
+
+def is_as_before(member: Member) -> bool:
+    """Whether it has failed on the way back, and had not run before the way there either."""
+    return member.phase is Phase.FAILED and not member.leaving and not member.old_pid
+
+
+def said_of(member: Member) -> str:
+    """Why a process has failed, with its name."""
+    return f'{member.namespec}: {member.error}'
+
+
+def and_then(back: str, why: str) -> str:
+    """Why an operation has ended that had turned back, or had not."""
+    return f'{back}; then: {why}' if back else why

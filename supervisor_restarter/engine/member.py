@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import Enum
+from typing import Callable, NamedTuple, Optional
 
-from supervisor_restarter.engine.phases import IN_FLIGHT, UNPROVEN, UP, Order, Phase, Seen
+from supervisor_restarter.engine.phases import (
+    ENDS,
+    IN_FLIGHT,
+    SETTLED,
+    UNPROVEN,
+    UP,
+    Order,
+    Phase,
+    Seen,
+)
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
@@ -40,6 +50,14 @@ class Observation(NamedTuple):
     killed: bool = False
 
 
+class Goal(Enum):
+    """What an operation is to achieve; restarts are the ones users see listed."""
+
+    RESTART = 'restart'
+    START = 'start'  # quickStart: only what is down is started
+    STOP = 'stop'  # quickStop: a process is done when it has exited
+
+
 class Failure(NamedTuple):
     """Why an order could not be carried out."""
 
@@ -51,6 +69,11 @@ class Failure(NamedTuple):
 class Member:
     """One process in an operation, with what was measured of it (monotonic times).
 
+    goal: what is to become of it, from the beginning of the operation on. leaving: it is to be gone
+    at the end, so it is stopped and not started; that another client stops it is no reason to leave
+    it alone, and look() does not say so. reverted: the operation has turned back for it, and it is
+    to be as it was before; first_code, first_error: why it had failed until then.
+
     policy: what holds for it, None: what the options of the operation say. refused: why its group
     is not restarted. kept: why it is left alone although it is up, '' if it is not; it has to prove
     that it is ready all the same, from kept_at on, and to stay up until kept_until. up_since: when
@@ -59,6 +82,9 @@ class Member:
     """
 
     match: Match
+    goal: Goal = Goal.RESTART
+    leaving: bool = False
+    reverted: bool = False
     policy: Policy | None = None
     refused: str = ''
     kept: str = ''
@@ -71,6 +97,8 @@ class Member:
     followed: tuple[Observation | None, Phase] | None = None
     code: Code | None = None  # set: this process counts as failed
     error: str = ''
+    first_code: Code | None = None
+    first_error: str = ''
     note: str = ''  # something to be said that is no error
     unready: str = ''  # why it was not ready when it was last seen running
     stop_limit: float = 0.0  # seconds from the stop signal to SIGKILL
@@ -108,6 +136,26 @@ class Member:
         if self.observed.seen is not Seen.READY:
             return False
         return self.phase not in IN_FLIGHT or self.phase in (Phase.DUE, Phase.TO_SIGNAL)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is at its end: whatever it does now changes nothing any more."""
+        return self.phase in ENDS or (self.goal is Goal.STOP and self.phase is Phase.STOPPED)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is to be waited for. One that is settled and not over can still fail."""
+        return self.phase in SETTLED or (self.goal is Goal.STOP and self.phase is Phase.STOPPED)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it counts as failed, now or before the operation has turned back."""
+        return self.code is not None or self.first_code is not None
+
+    @property
+    def errors(self) -> str:
+        """Why it has failed, before the operation has turned back and since."""
+        return '; then: '.join(filter(None, [self.first_error, self.error]))
 
     # -- what is seen of it ------------------------------------------------------------------
 
@@ -211,3 +259,6 @@ class Member:
         """Another client that has stopped it has started it again."""
         self.code, self.error = None, ''
         self.remark(RESTARTED_BY_OTHERS)
+
+
+Look = Callable[[Member], Optional[Observation]]  # None: the process is no longer there

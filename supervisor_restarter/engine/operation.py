@@ -22,11 +22,20 @@ One process goes from left to right. What happens to it otherwise stands in the 
     WAITING --turn--> DUE --stop--> STOPPING --exit--> STOPPED --start--> STARTING --probe--> READY
     |<- nothing was done to it ->|  |<------------ it is in hand, and comes back ----------->|
 
+A process that is *leaving* is to be gone at the end: it waits until all others are settled, and is
+done when it has exited.
+
 The operation as a whole:
 
     QUEUED --begin--> RUNNING --every process is settled------> SUCCEEDED or FAILED: finished
        |                 |
        +--cancel, deadline--> CANCELLED or TIMED_OUT: decided --what is down is back--> finished
+
+One that is reversible turns back instead of ending early (reversal.py), at most once:
+
+    RUNNING --failure, cancel, deadline--> turning --turn_back()--> back --> ROLLED_BACK or FAILED
+       |                                   nothing is ordered       RUNNING still
+       +--only what is leaving is left--> committed --> SUCCEEDED or FAILED
 
 * *taking_down* is True as long as further processes may get a turn. A timeout, a cancel and, with
   on_failure = abort, the first failure end it, and never the bringing back: those that wait are
@@ -35,35 +44,36 @@ The operation as a whole:
   From then on min_ready is not waited for, and no probe has longer than LONGEST_RETURN seconds.
 * *settled* is a process that is not waited for any more: READY, ENDED, TAKEN, SKIPPED, FAILED.
   The first three are still looked at, for what is said at the end has to be true at the end.
+* *committed*: what is leaving has its turn. Nothing ends the taking down any more.
 * *finished*: all are settled. Only now it is judged: SUCCEEDED without failures, else FAILED;
-  CANCELLED if a process group was removed. Nothing changes after that.
+  CANCELLED if a process group was removed; ROLLED_BACK if nothing failed on the way back. Nothing
+  changes after that.
 
 `version` grows with every change that clients can see, so that they can wait for the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Callable, Optional
 
-from supervisor_restarter.engine import judging, waking
-from supervisor_restarter.engine.admission import Goal, admit, put_on_trial, spread
+from supervisor_restarter.engine import judging, reversal, waking
+from supervisor_restarter.engine.admission import admit, put_on_trial, spread
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
-from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State, is_over, is_settled
-from supervisor_restarter.engine.member import Failure, Member, Observation
+from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State
+from supervisor_restarter.engine.member import Failure, Goal, Look, Member, Observation
 from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen, after, follow
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.transitions import enter, started
-from supervisor_restarter.engine.turns import Turns
+from supervisor_restarter.engine.turns import Turns, no_more_turns
 from supervisor_restarter.engine.waking import LONGEST_RETURN
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
 __all__ = ['Look', 'Operation', 'State']
 
-Look = Callable[[Member], Optional[Observation]]  # None: the process is no longer there
+AS_TOLD = (Seen.STOPPING, Seen.STOPPED, Seen.WANTED_DOWN)
 
 
 @dataclass(eq=False)
@@ -72,7 +82,11 @@ class Operation:
 
     neighbours: the other processes of the same groups, which count for max_unavailable. deadline:
     the monotonic time at which the taking down ends, None for no limit. until_ordered: the deadline
-    is over when every process is started; their readiness is not waited for.
+    is over when every process is started; their readiness is not waited for. reversible: it turns
+    back instead of ending early; turning: why, as long as the caller has not turned it back; back:
+    why, from then on. discounting: what other clients have stopped, or was down anyway, does not
+    count for max_unavailable. why: why it was cancelled, or is being or was rolled back. staying:
+    the members that are not leaving.
     """
 
     members: list[Member]
@@ -81,9 +95,15 @@ class Operation:
     deadline: float | None = None
     goal: Goal = Goal.RESTART
     until_ordered: bool = False
+    reversible: bool = False
+    discounting: bool = False
     state: State = State.QUEUED
     version: int = 1
-    why: str = ''  # why it was cancelled
+    why: str = ''
+    turning: str = ''
+    back: str = ''
+    committed: bool = False
+    staying: list[Member] = field(default_factory=list)
     finished: bool = False
     begun_at: float = 0.0
     taking_down: bool = True
@@ -101,13 +121,18 @@ class Operation:
         """
         self.state, self.begun_at = State.RUNNING, now
         for member in self.members:
+            member.goal = Goal.STOP if member.leaving else self.goal
             self._observe(member, look(member), now)
             member.old_pid = member.observed.pid
             if member.phase is Phase.WAITING:  # else it is gone already
-                admit(member, self.goal, self.options, now)
-        spread(self.members, self.options, now)
-        put_on_trial(self.members, self.options)
-        self.lowest_ready = sum(member.serving for member in self.members)
+                admit(member, self.options, now)
+        self.staying = [member for member in self.members if not member.leaving]
+        spread(self.staying, self.options, now)
+        put_on_trial(self.staying, self.options)
+        self.lowest_ready = sum(member.serving for member in self.staying)
+        refused = [member for member in self.members if member.phase is Phase.FAILED]
+        if refused and self.reversible:
+            self._turn(judging.said_of(refused[0]))
         self._changed()
 
     def to_be_stopped(self) -> Iterator[Member]:
@@ -115,9 +140,11 @@ class Operation:
         for: a failure of one may have ended the taking down of the rest.
         """
         if self.goal is Goal.RESTART and not self.options.signal:
-            for member in self.members:
+            for member in self.staying:
                 in_backoff = member.phase is Phase.DUE and member.observed.seen is Seen.BACKOFF
-                if self.taking_down and (member.phase is Phase.WAITING or in_backoff):
+                # One that turns back tells of all failures, for nothing is touched yet.
+                going = self.taking_down or self.turning
+                if going and (member.phase is Phase.WAITING or in_backoff):
                     yield member
 
     def foreseen(self, member: Member, failure: Failure) -> None:
@@ -133,6 +160,7 @@ class Operation:
         self.stepped_at = now
         if self.state is not State.QUEUED:
             self._take_in(now, look)
+            self._let_go(now)
         self._finish_if_settled()  # what is ready at the deadline is in time
         deadline = self._deadline()
         if deadline is not None and now >= deadline:
@@ -149,6 +177,8 @@ class Operation:
         for starting in (True, False):
             for member in self.members:
                 if member.order is not None and (member.order is Order.START) is starting:
+                    if self.turning:
+                        return
                     yield member
 
     def performed(
@@ -170,48 +200,84 @@ class Operation:
             why = f'{member.observed.why}, after the signal; it was started again'
             self._fail(member, Code.START_FAILED, why)
         else:
-            started(member, self.goal, now, pid)
+            member.unready = ''  # that of the one before
+            started(member, now, pid)
         self._changed()
-        if is_settled(member, self.goal):
+        if member.settled:
             self._finish_if_settled()
+
+    def once_more(self, member: Member) -> None:
+        """Another client has started the member, which was down, with what it is not to run with:
+        its turn comes again. Where no turn comes any more, it was not reached.
+        """
+        if member.phase is Phase.TAKEN:
+            member.give_back()
+        member.phase, member.order, member.start_at = Phase.WAITING, None, None
+        if not self.taking_down and not self.turning:
+            member.leave(self.not_reached)
+        self._changed()
 
     def wake_at(self) -> float | None:
         """The monotonic time of what comes next without a child's exit; None: nothing does."""
         if self.finished:
             return None
+        if self.turning:
+            return self.stepped_at  # at once: nothing goes on before it is turned back
         times = [self._deadline(), *(self.turns.until if self.taking_down else ())]
         if self.state is not State.QUEUED:
             if self.limited:  # also what is not ours, or done, decides about the room
                 times += [member.observed.due for member in self.members + self.neighbours]
-            for member in self.members:
-                if member.phase is Phase.WAITING:
-                    times.append(member.turn_at if member.turn_at > self.stepped_at else None)
-                    continue
-                if member.phase is Phase.KEPT:
-                    times.append(member.kept_until if member.kept_until > self.stepped_at else None)
-                if not is_settled(member, self.goal):
-                    times += waking.times(
-                        member, self._min_ready(member), self._ready_timeout(member)
-                    )
+            times += waking.times(
+                self.members, self.stepped_at, self._min_ready, self._ready_timeout
+            )
         return min((at for at in times if at is not None), default=None)
 
     # -- ending ------------------------------------------------------------------------------
 
     def cancel(self, why: str) -> None:
-        """Take nothing further down; what is down comes back."""
-        if not self.decided:
-            self._halt(State.CANCELLED, f'{NOT_REACHED}: {why}')
-            self.why = why
-            self._finish_if_settled()
+        """Take nothing further down; what is down comes back. One that is reversible turns back.
+        Nothing, if it is decided, committed, or turns back already.
+        """
+        if self.decided or self.committed or self.turning or self.back:
+            return
+        if self.reversible and self.state is State.RUNNING:
+            self._turn(why)
+            return
+        self._halt(State.CANCELLED, f'{NOT_REACHED}: {why}')
+        self.why = why
+        self._finish_if_settled()
+
+    def turn_back(
+        self, restored: Iterable[Member], undone: Iterable[Member], now: float, look: Look
+    ) -> None:
+        """Begin the way back of one that is `turning`; ValueError if it is not.
+
+        restored: the members that are to run with the old thing again, with the policies that hold
+        for them then. undone: those that had not been there, and are to be gone. TAKEN ones stay
+        so; all others are left as they are. look: of now, not of before the last order.
+        """
+        if not self.turning:
+            raise ValueError('there is nothing to turn back')
+        self._take_in(now, look)
+        self.back, self.turning = self.turning, ''
+        self.deadline, self.taking_down, self.turns = None, True, Turns(scouts=False)
+        reversal.limit_the_return(self.members + self.neighbours, self.options)
+        reversal.turn(self.members, set(restored), set(undone), look)
+        self.staying = [member for member in self.members if not member.leaving]
+        self.__dict__.pop('limited', None)  # with other policies
+        self._changed()
+        self._finish_if_settled()
 
     def abandon(self, why: str) -> None:
         """End at once and touch nothing any more: supervisord is going away."""
         if self.finished:
             return
         if not self.decided:
-            self.state, self.why = State.CANCELLED, why
+            self.state = State.CANCELLED
+            self.why = judging.and_then(self.turning or self.back, why)
+            self.turning = ''
         for member in self.members:
-            if not is_settled(member, self.goal):
+            if not member.settled:
                 member.leave(why, Code.CANCELLED)
         self._finish_if_settled()
 
@@ -221,11 +287,11 @@ class Operation:
     def limited(self) -> bool:
         """Whether max_unavailable keeps some processes of a group ready while others are restarted.
 
-        Asked in each turn, and for the first time when it begins: the members do not change any
-        more then.
+        Asked in each turn, and for the first time when it begins: the members and their policies do
+        not change any more then, unless it turns back.
         """
         return self.goal is Goal.RESTART and any(
-            self._policy(member).rolling for member in self.members
+            self._policy(member).rolling for member in self.members if not member.leaving
         )
 
     @property
@@ -238,21 +304,17 @@ class Operation:
         """Whether everything is ordered: each process is started or, if that is the goal, being
         stopped.
         """
-        return judging.is_ordered(self.members, self.goal)
+        return judging.is_ordered(self.members)
 
     @property
     def failures(self) -> list[Member]:
         """The processes that count as failed, in order."""
-        return [member for member in self.members if member.code is not None]
+        return [member for member in self.members if member.failed]
 
     @property
     def done(self) -> int:
         """How many processes are as they should be: ready, or left alone on purpose."""
-        return sum(is_settled(member, self.goal) and not member.error for member in self.members)
-
-    def prospect(self, member: Member) -> str:
-        """What is still to come for a process that is not at its end."""
-        return judging.prospect(member, self.goal)
+        return sum(member.settled and not member.errors for member in self.members)
 
     # -- inside: each process ----------------------------------------------------------------
 
@@ -266,14 +328,14 @@ class Operation:
             # it ends.
             if timed or member.unready or (observation, member.phase) != member.followed:
                 self._observe(member, observation, now)
-                if observation is not None and not is_over(member, self.goal):
+                if observation is not None and not member.over:
                     self._follow(member, now)
                     why = waking.overdue(member, self._ready_timeout(member), now)
                     if why:
                         self._fail(member, Code.START_FAILED, why)
                 kept = member.phase is Phase.KEPT  # its times run on, whatever is seen
                 member.followed = None if kept else (observation, member.phase)
-        ready = sum(member.serving for member in self.members)
+        ready = sum(member.serving for member in self.staying)
         if ready < self.lowest_ready:
             self.lowest_ready = ready
             self._changed()
@@ -283,22 +345,24 @@ class Operation:
             member.take_in(observation, now, self._min_ready(member))
             return
         member.observed = Observation(Seen.UNKNOWN)
-        if not is_settled(member, self.goal):
+        if not member.settled:
             member.leave(GROUP_GONE, Code.CANCELLED)
             self._changed()
 
     def _follow(self, member: Member, now: float) -> None:
         before = member.phase
+        if before is Phase.WAITING and member.leaving:
+            return  # until all others are done, it does not matter how it is
         phase, member.order = follow(before, member.observed.seen)
         if before in (Phase.DUE, Phase.TO_SIGNAL) and self._no_longer_due(member, now):
             self._changed()
             return
         if before is Phase.KEPT and phase is Phase.SKIPPED and not member.observed.confirmed:
             return  # taken as ready, which it has yet to prove
-        if self.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
+        if member.goal is Goal.STOP and phase in (Phase.STOPPED, Phase.STARTING):
             member.order = None
         if phase is not before:
-            failure = enter(member, phase, self.goal, self.options, now)
+            failure = enter(member, phase, self.options, now)
             if failure is not None:
                 self._fail(member, failure.code, failure.why)
             self._changed()
@@ -306,8 +370,10 @@ class Operation:
     def _no_longer_due(self, member: Member, now: float) -> bool:
         # Between the admission of a process and its order, its state and the operation's may have
         # changed.
-        if self.goal is Goal.STOP and member.observed.seen in DOWN:
+        if member.goal is Goal.STOP and member.observed.seen in DOWN:
             member.leave()
+        elif member.leaving:
+            return False  # nothing takes its turn back
         elif member.order in (Order.STOP, Order.SIGNAL) and not self.taking_down:
             member.leave(self.not_reached)
         elif self.options.starts_only and member.observed.seen in UP:
@@ -320,9 +386,15 @@ class Operation:
 
     def _fail(self, member: Member, code: Code, why: str) -> None:
         member.fail(code, why)
-        if self.options.on_failure == 'abort' and self.goal is Goal.RESTART and self.taking_down:
-            first = f'{member.namespec} failed first (on_failure = abort)'
-            self._halt(self.state, f'{NOT_REACHED}: {first}')
+        aborting = self.reversible or self.options.on_failure == 'abort'
+        if self.back and judging.is_as_before(member):
+            pass  # it did not run before either
+        elif aborting and self.goal is Goal.RESTART and self.taking_down and not self.committed:
+            if self.reversible and not self.back:
+                self._turn(judging.said_of(member))
+            else:
+                first = f'{member.namespec} failed first (on_failure = abort)'
+                self._halt(self.state, f'{NOT_REACHED}: {first}')
         self._changed()
 
     # -- inside: the whole -------------------------------------------------------------------
@@ -340,43 +412,61 @@ class Operation:
 
     def _deadline(self) -> float | None:
         """When the taking down ends, unless it is too late for a timeout."""
-        in_time = self.decided or (self.until_ordered and self.ordered)
-        return None if in_time else self.deadline
+        in_time = self.decided or self.committed or (self.until_ordered and self.ordered)
+        return None if in_time or self.turning else self.deadline
 
     def _call_turns(self, now: float) -> None:
-        called, hopeless = self.turns.call(
-            self.members, self.neighbours, self.options, self.limited, now
-        )
+        counting, neighbours = self.staying, self.neighbours
+        if self.discounting:
+            counting = [member for member in counting if reversal.counts(member)]
+            neighbours = [one for one in neighbours if one.observed.seen not in AS_TOLD]
+        called, hopeless = self.turns.call(counting, neighbours, self.options, self.limited, now)
         for member in called:
             member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE
             self._follow(member, now)
         for member, why in hopeless:
-            if member.phase is Phase.WAITING:  # the first may have ended the taking down for all
+            # The first may have ended the taking down for all.
+            if member.phase is Phase.WAITING and self.taking_down:
                 self._fail(member, Code.BAD_STATE, why)
 
+    def _let_go(self, now: float) -> None:
+        # Once all others are settled, all that is leaving has its turn.
+        if not self.taking_down or len(self.staying) == len(self.members):
+            return
+        if all(member.settled for member in self.staying):
+            for member in self.members:
+                if member.leaving and member.phase is Phase.WAITING:
+                    self.committed, member.phase = True, Phase.DUE
+                    self._follow(member, now)
+                    self._changed()
+
     def _time_out(self) -> None:
-        unsettled = [member for member in self.members if not is_settled(member, self.goal)]
-        self.pending = [(member, self.prospect(member)) for member in unsettled]
+        if self.reversible and self.state is State.RUNNING:
+            self._turn(f'its timeout of {self.options.timeout or 0.0:g} s was over')
+            return
+        unsettled = [member for member in self.members if not member.settled]
+        self.pending = [(member, judging.prospect(member)) for member in unsettled]
         self._halt(State.TIMED_OUT, f'{NOT_REACHED} before the timeout')
+
+    def _turn(self, why: str) -> None:
+        self.turning = self.why = why
+        self.taking_down, self.not_reached = False, NOT_REACHED
+        self._changed()
 
     def _halt(self, state: State, why: str) -> None:
         # Only the taking down ends here: members that are down, or being stopped, go on.
         self.state, self.taking_down, self.not_reached = state, False, why
-        for member in self.members:
-            to_stop = member.phase is Phase.DUE and member.order is Order.STOP
-            if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or to_stop:
-                member.leave(why)
-            elif member.phase is Phase.KEPT and state is State.TIMED_OUT:
-                member.leave(f'{why}; {member.kept}, and not ready yet')
-            elif member.phase is Phase.KEPT and state is State.CANCELLED:
-                member.keep()
+        no_more_turns(self.members, state, why)
         self._changed()
 
     def _finish_if_settled(self) -> None:
-        if self.finished or not all(is_settled(member, self.goal) for member in self.members):
+        if self.finished or self.turning or self.state is State.QUEUED:
+            return  # it may get other members when it begins
+        if not all(member.settled for member in self.members):
             return
         if self.state is State.RUNNING:
-            self.state, self.why = judging.final_state(self.members)
+            self.state, self.why = judging.final_state(self.members, self.back)
+            reversal.note_the_return(self.members)
         self.finished = True
         self._changed()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from supervisor_restarter.engine import advice
-from supervisor_restarter.engine.admission import Goal, left_alone
+from supervisor_restarter.engine.admission import left_alone
 from supervisor_restarter.engine.batches import Batch, action, batches, longest
 from supervisor_restarter.engine.freshness import Change
 from supervisor_restarter.engine.phases import UP, Seen
@@ -83,7 +83,7 @@ def _choose(known: Survey) -> Choice:
     left, admitted, full = {}, [], []
     hopeless = known.hopeless
     for c in known.candidates:
-        reason = left_alone(Goal.RESTART, known.options, c.member)
+        reason = left_alone(known.options, c.member)
         if reason or (c.member.refused and not hopeless):
             left[id(c)] = reason or c.member.refused
         else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.member import Failure, Member
+from supervisor_restarter.engine.member import Failure, Goal, Member
 from supervisor_restarter.engine.phases import RENEWED, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
 
-def enter(member: Member, phase: Phase, goal: Goal, options: Options, now: float) -> Failure | None:
+def enter(member: Member, phase: Phase, options: Options, now: float) -> Failure | None:
     """Take the member to the phase that follows from what is seen of it; if that is FAILED, leave
     it where it is and say why.
     """
@@ -21,8 +20,8 @@ def enter(member: Member, phase: Phase, goal: Goal, options: Options, now: float
     if phase is Phase.FAILED:
         return Failure(failure_code(before, seen), member.reason(before, now))
     if phase in (Phase.STARTING, Phase.READY, Phase.ENDED) and before not in RENEWED:
-        started(member, goal, now, member.observed.pid)  # by another client
-        if goal is Goal.STOP:
+        started(member, now, member.observed.pid)  # by another client
+        if member.goal is Goal.STOP:
             return None
     if phase is Phase.TAKEN:
         member.take()
@@ -46,9 +45,9 @@ def failure_code(before: Phase, seen: Seen) -> Code:
     return Code.STOP_FAILED if before is Phase.STOPPING else Code.BAD_STATE
 
 
-def started(member: Member, goal: Goal, now: float, pid: int) -> None:
+def started(member: Member, now: float, pid: int) -> None:
     """The member has been started. pid: of the process now running."""
-    if goal is Goal.STOP:
+    if member.goal is Goal.STOP:
         member.leave('somebody else started it again', Code.CANCELLED)
     else:
         member.started(now, pid)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from supervisor_restarter.engine.availability import Availability
+from supervisor_restarter.engine.judging import State
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 from supervisor_restarter.engine.scout import hold_back
@@ -19,11 +20,12 @@ from supervisor_restarter.options import Options
 
 @dataclass
 class Turns:
-    """The turns of one operation. scout_until: when (monotonic) the first process of a group will
-    have been up for long enough, None: none waits for that.
+    """The turns of one operation. scouts: whether groups have scouts. scout_until: when (monotonic)
+    the first process of a group will have been up for long enough, None: none waits for that.
     """
 
     availability: Availability = field(default_factory=Availability)
+    scouts: bool = True
     scout_until: float | None = None
 
     @property
@@ -53,8 +55,24 @@ class Turns:
             return [], []
         if not limited:
             return waiting, []
-        waiting, self.scout_until = hold_back(waiting, members, options, now)
+        if self.scouts:
+            waiting, self.scout_until = hold_back(waiting, members, options, now)
         return self.availability.choose(waiting, members + neighbours, options, now)
+
+
+def no_more_turns(members: Iterable[Member], state: State, why: str) -> None:
+    """Leave the members as they are to which nothing was done, for this reason; what is leaving and
+    has its turn keeps it. state: that of the operation from now on.
+    """
+    for member in members:
+        due = member.phase is Phase.DUE and not member.leaving
+        to_stop = due and member.order is Order.STOP
+        if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or to_stop:
+            member.leave(why)
+        elif member.phase is Phase.KEPT and state is State.TIMED_OUT:
+            member.leave(f'{why}; {member.kept}, and not ready yet')
+        elif member.phase is Phase.KEPT and state is State.CANCELLED:
+            member.keep()
 
 
 def unready_first(members: Iterable[Member]) -> list[Member]:

@@ -4,6 +4,9 @@ operation must be looked at again though nothing has happened. All are monotonic
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Callable
+
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import UNPROVEN, UP, Phase
 
@@ -57,11 +60,20 @@ def overdue(member: Member, ready_timeout: float, now: float) -> str:
     return ''
 
 
-def times(member: Member, min_ready: float, ready_timeout: float) -> list[float | None]:
-    """When a process that is not settled must be looked at again; None: not by that."""
-    return [
-        member.observed.due,
-        steady_at(member, min_ready),
-        ready_by(member, ready_timeout),
-        back_by(member),
-    ]
+def times(
+    members: Iterable[Member],
+    looked_at: float,
+    min_ready: Callable[[Member], float],
+    ready_timeout: Callable[[Member], float],
+) -> Iterator[float | None]:
+    """When the processes, which were looked at then, must be looked at again; None: not by that."""
+    for member in members:
+        if member.phase is Phase.WAITING:
+            yield member.turn_at if member.turn_at > looked_at else None
+        elif not member.settled:
+            if member.phase is Phase.KEPT:
+                yield member.kept_until if member.kept_until > looked_at else None
+            yield member.observed.due
+            yield steady_at(member, min_ready(member))
+            yield ready_by(member, ready_timeout(member))
+            yield back_by(member)

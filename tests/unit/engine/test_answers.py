@@ -9,9 +9,8 @@ from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.client.structs import Process
 from supervisor_restarter.engine import answers
-from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.judging import NOT_REACHED
-from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.member import Goal, Member, Observation
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
 from supervisor_restarter.faults import Code
@@ -28,6 +27,8 @@ def member(name='0', phase=Phase.READY, code=None, error='', single=False, group
 
 
 def operation(*members, goal=Goal.RESTART, pending=(), state=State.RUNNING):
+    for one in members:
+        one.goal = goal
     return Operation(list(members), Options(), goal=goal, pending=list(pending), state=state)
 
 
@@ -81,10 +82,11 @@ def test_the_struct_of_a_process():
     world.add('web:0', program=Program(stop_seconds=0.5, startsecs=2.0))
     old = world.processes['web:0'].pid
     done = group(world).end()
-    struct = answers.process_struct(done.members[0], done.begun_at)
+    struct = answers.process_struct(done, done.members[0])
     assert struct == {
         'group': 'web',
         'name': '0',
+        'action': 'restart',
         'phase': 'ready',
         'old_pid': old,
         'new_pid': world.processes['web:0'].pid,
@@ -98,16 +100,32 @@ def test_the_struct_of_a_process():
     }
 
 
+@pytest.mark.parametrize(('pid', 'options', 'what'), [
+    (0,  {},                       {'leaving': False, 'action': 'start'}),
+    (10, {},                       {'leaving': False, 'action': 'restart'}),
+    (10, {'method': 'signal:HUP'}, {'leaving': False, 'action': 'signal'}),
+    (0,  {'method': 'signal:HUP'}, {'leaving': False, 'action': 'start'}),
+    (10, {},                       {'leaving': True, 'action': 'remove'}),
+])  # fmt: skip
+@pytest.mark.parametrize('begun', [True, False])
+def test_what_is_done_to_a_process_is_known_before_it_begins(pid, options, what, begun):
+    one = member(old_pid=pid * begun, leaving=what['leaving'])
+    one.observed = Observation(Seen.READY, 20 if begun else pid)
+    asked = Operation([one], Options(**options), begun_at=BEGINNING * begun)
+    assert answers.process_struct(asked, one)['action'] == what['action']
+
+
 def test_the_struct_of_a_process_has_what_clients_know_and_nothing_else():
-    assert set(answers.process_struct(member(), BEGINNING)) == set(Process.__annotations__)
+    struct = answers.process_struct(operation(), member())
+    assert set(struct) == set(Process.__annotations__)
 
 
 def test_a_process_that_was_down_has_been_down_since_the_beginning():
     world = World()
     world.add('web:0', Seen.STOPPED)
-    done = group(world)
-    done.to(0.0)
-    struct = answers.process_struct(done.operation.members[0], BEGINNING - 3.0)
+    done = group(world).to(3.0).operation
+    done.begun_at -= 3.0
+    struct = answers.process_struct(done, done.members[0])
     assert (struct['old_pid'], struct['down_seconds']) == (0, 3.0)
 
 
@@ -122,7 +140,7 @@ def test_phases_are_shown_as_documented_and_without_null():
         Phase.TAKEN: 'skipped',
     }
     for phase in Phase:
-        struct = answers.process_struct(member(phase=phase), BEGINNING)
+        struct = answers.process_struct(operation(), member(phase=phase))
         assert struct['phase'] == other.get(phase, phase.value)
         assert struct['phase'] in PHASES_SHOWN
         assert dumps((struct,))  # no None, which XML-RPC cannot carry

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.judging import PENDING, is_over, is_settled, prospect
-from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.judging import PENDING, prospect
+from supervisor_restarter.engine.member import Goal, Member
 from supervisor_restarter.engine.phases import ENDS, SETTLED, Phase, Seen
 from supervisor_restarter.engine.transitions import failure_code
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 
 
-def member(phase):
-    return Member(Match('web', '0', True, False), phase=phase)
+def member(phase, goal=Goal.RESTART):
+    return Member(Match('web', '0', True, False), goal, phase=phase)
 
 
 @pytest.mark.parametrize(('before', 'seen', 'code'), [
@@ -36,13 +35,11 @@ def test_what_kind_of_failure_it_is(before, seen, code):
     [(Goal.RESTART, ENDS), (Goal.START, ENDS), (Goal.STOP, ENDS | {Phase.STOPPED})],
 )
 def test_when_a_process_is_over_and_when_settled(goal, over):
-    assert {phase for phase in Phase if is_over(member(phase), goal)} == over
-    assert {phase for phase in Phase if is_settled(member(phase), goal)} == SETTLED | over
+    assert {phase for phase in Phase if member(phase, goal).over} == over
+    assert {phase for phase in Phase if member(phase, goal).settled} == SETTLED | over
 
 
 def test_something_is_still_to_come_for_every_process_that_is_not_settled():
     assert set(PENDING) == set(Phase) - SETTLED
-    assert prospect(member(Phase.STOPPING), Goal.STOP) == 'it is still stopping'
-    assert prospect(member(Phase.STOPPING), Goal.RESTART).startswith(
-        'it is still stopping and will'
-    )
+    assert prospect(member(Phase.STOPPING, Goal.STOP)) == 'it is still stopping'
+    assert prospect(member(Phase.STOPPING)).startswith('it is still stopping and will')

@@ -42,7 +42,7 @@ def leaving(world, *numbers, timeout=None, up_for=100.0, **options):
 
 
 def struct(drive, number=0):
-    return answers.process_struct(drive.operation.members[number], drive.operation.begun_at)
+    return answers.process_struct(drive.operation, drive.operation.members[number])
 
 
 def ready_in(world, seconds, name='web:0'):

@@ -126,6 +126,15 @@ def test_a_timeout_in_the_queue_touches_nothing():
     assert phases(operation) == {'0': 'skipped', '1': 'skipped'}
 
 
+def test_in_the_queue_an_operation_of_nobody_is_not_over():
+    """It gets its members when it begins."""
+    drive = unbegun(World(), timeout=3.0)
+    drive.operation.members = []
+    drive.to(2.9)
+    assert (drive.operation.state, drive.operation.finished) == (State.QUEUED, False)
+    assert drive.end().state is State.TIMED_OUT
+
+
 def test_a_timeout_between_the_order_and_its_doing_takes_the_order_back():
     world = World()
     for name in ('web:0', 'web:1', 'web:2'):
