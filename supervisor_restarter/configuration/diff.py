@@ -63,6 +63,13 @@ class GroupChange(NamedTuple):
         """Whether it becomes something else, as a program an eventlistener."""
         return self.old is not None and self.new is not None and self.old.kind != self.new.kind
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether the group and all of its processes stay as they are."""
+        if self.old is None or self.new is None or self.changes:
+            return False
+        return not any(one.changes or one.old is None or one.new is None for one in self.processes)
+
 
 def differences(old: Sequence[GroupView], new: Sequence[GroupView]) -> list[GroupChange]:
     """The groups of both, those of `new` first and in its order, then the removed ones."""

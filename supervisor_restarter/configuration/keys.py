@@ -16,7 +16,7 @@ class Effect(str, Enum):
     LIVE = 'live'  # nothing is restarted: it is looked up when it is needed, or put in place
     LOG = 'log'  # the log is opened anew; the process does not notice
     RESTART = 'restart'  # the process is started anew
-    SOCKET = 'socket'  # of an fcgi-program: a new socket, and each process is started anew
+    SOCKET = 'socket'  # of an fcgi-program: another socket, and each process is started anew
 
 
 # What holds only for a process that is started with it.
@@ -50,13 +50,14 @@ PROCESS_KEYS: dict[str, Effect] = {
 }
 
 OF_LISTENERS = ('buffer_size', 'pool_events', 'result_handler')
-OF_SOCKETS = ('socket', 'socket_mode', 'socket_owner', 'socket_backlog')
+SOCKET = 'socket'  # where an fcgi-program listens
+OF_SOCKETS = ('socket_mode', 'socket_owner', 'socket_backlog')  # can change while it is open
 TYPE = 'type'  # program, fcgi-program or eventlistener: no key, but the section's kind
 ORDER = 'programs'  # the order of the processes, which is that of this key of a [group:x]
 GROUP_KEYS: dict[str, Effect] = {
     TYPE: Effect.RESTART,
-    **dict.fromkeys(('priority', ORDER, *OF_LISTENERS), Effect.LIVE),
-    **dict.fromkeys(OF_SOCKETS, Effect.SOCKET),
+    SOCKET: Effect.SOCKET,
+    **dict.fromkeys(('priority', ORDER, *OF_LISTENERS, *OF_SOCKETS), Effect.LIVE),
 }
 
 # Where the configuration file has another name for it.

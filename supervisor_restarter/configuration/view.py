@@ -25,12 +25,19 @@ NO_KEYS = {'options', 'name', 'process_configs', 'socket_config'}
 OF_URL = {'url', 'path', 'host', 'port'}
 
 
-def group_views(configs: Iterable[ProcessGroupConfig]) -> list[GroupView]:
-    """The groups as they are configured. Of two with the same name Supervisor runs the first."""
+def by_name(configs: Iterable[ProcessGroupConfig]) -> dict[str, ProcessGroupConfig]:
+    """The groups by their names. Of two with the same name Supervisor runs the first."""
     first: dict[str, ProcessGroupConfig] = {}
     for config in configs:
         first.setdefault(config.name, config)
-    return [group_view(config) for config in first.values()]
+    return first
+
+
+def processes_by_name(config: ProcessGroupConfig) -> dict[str, ProcessConfig]:
+    """The processes of the group by their names. Of two with the same name Supervisor runs the
+    last.
+    """
+    return {process.name: process for process in config.process_configs}
 
 
 def group_view(config: ProcessGroupConfig) -> GroupView:
@@ -50,9 +57,8 @@ def group_view(config: ProcessGroupConfig) -> GroupView:
         kind = 'eventlistener'
         # Supervisor has them in the order of a set, which is none.
         values['pool_events'] = tuple(sorted(map(_event_name, values['pool_events'])))
-    # Of two with the same name Supervisor runs the last.
-    processes = {process.name: process_view(process) for process in config.process_configs}
-    return GroupView(config.name, kind, values, list(processes.values()))
+    processes = [process_view(process) for process in processes_by_name(config).values()]
+    return GroupView(config.name, kind, values, processes)
 
 
 def process_view(config: ProcessConfig) -> ProcessView:
@@ -63,12 +69,12 @@ def process_view(config: ProcessConfig) -> ProcessView:
     for variable, value in (values.pop('environment') or {}).items():
         values[f'environment.{variable}'] = value
     for channel, key in LOG_FILES.items():
-        if values[key] is Automatic or _is_made_up(values[key], config.name, channel):
+        if values[key] is Automatic or is_made_up(values[key], config.name, channel):
             values[key] = AUTO
     return ProcessView(config.name, values)
 
 
-def _is_made_up(path: object, name: str, channel: str) -> bool:
+def is_made_up(path: object, name: str, channel: str) -> bool:
     """Whether Supervisor has made up the name of this log, as it does once for AUTO."""
     if not isinstance(path, str):
         return False

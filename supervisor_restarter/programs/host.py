@@ -33,6 +33,16 @@ class Logger(Protocol):
     def critical(self, msg: str) -> None: ...
 
 
+class ChildLog(Protocol):
+    """What the output of a process is written to: a file, syslog, both, or memory."""
+
+    def info(self, msg: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+    def getvalue(self) -> bytes: ...
+
+
 class Poller(Protocol):
     """What supervisord's loop sleeps in. It remembers descriptors from turn to turn.
 
@@ -71,6 +81,37 @@ class Dispatcher(Protocol):
     def handle_error(self) -> None: ...
 
 
+class LoggingDispatcher(Dispatcher, Protocol):
+    """What reads one pipe of a process ('stdout', 'stderr'). childlog: where that goes now."""
+
+    channel: str
+    fd: int
+    childlog: ChildLog | None
+
+
+class OutputDispatcher(LoggingDispatcher, Protocol):
+    """Supervisor's POutputDispatcher: all but the stdout of a listener.
+
+    normallog: childlog but for what stands between the tokens of event_type while capturemode is
+    on, which goes to capturelog. log(): as if the pipe had said it.
+    """
+
+    event_type: type[CommunicationEvent]
+    normallog: ChildLog | None
+    capturelog: ChildLog | None
+    capturemode: bool
+    stdout_events_enabled: bool
+    stderr_events_enabled: bool
+
+    def _log(self, data: bytes) -> None: ...
+
+
+class CommunicationEvent(Protocol):
+    """The type of what a process says between two tokens."""
+
+    BEGIN_TOKEN: bytes
+
+
 class HttpChannel(Protocol):
     """An HTTP connection (deferring_http_channel).
 
@@ -102,6 +143,25 @@ class ConfigurationRoot(Protocol):
     supervisord: ServerSection
 
 
+class Parser(Protocol):
+    """The files as Supervisor's parser has read them. saneget: the value, expanded."""
+
+    def sections(self) -> list[str]: ...
+
+    def items(self, section: str) -> list[tuple[str, str]]: ...
+
+    def saneget(
+        self,
+        section: str,
+        option: str,
+        default: object,
+        do_expand: bool = True,
+        expansions: dict[str, object] = ...,
+    ) -> object: ...
+
+    def set(self, section: str, option: str, value: str | None = None) -> None: ...
+
+
 class ServerOptions(Protocol):
     """The configuration of one supervisord, and its system calls.
 
@@ -119,6 +179,7 @@ class ServerOptions(Protocol):
     here: str | None
     configroot: ConfigurationRoot
     environ_expansions: dict[str, str]
+    process_groups_from_parser: Callable[[Parser], list[ProcessGroupConfig]]
     parse_infos: list[str]
     parse_warnings: list[str]
     process_group_configs: list[ProcessGroupConfig]
@@ -159,6 +220,7 @@ class ProcessConfig(Protocol):
     environment: dict[str, str] | None
     serverurl: str | None
     priority: int
+    autostart: bool
     autorestart: object
     startsecs: int
     stopwaitsecs: float
@@ -166,6 +228,10 @@ class ProcessConfig(Protocol):
     redirect_stderr: bool
     stdout_logfile: object  # a path, None, or a class of Supervisor's that means AUTO
     stderr_logfile: object
+
+    def create_autochildlogs(self) -> None: ...
+
+    def make_process(self, group: ProcessGroup) -> Subprocess: ...
 
 
 class Subprocess(Reaped, Protocol):
@@ -217,9 +283,14 @@ class FcgiSubprocess(Subprocess, Protocol):
 class ProcessGroupConfig(Protocol):
     """A group's part of the configuration. A group of another kind has more."""
 
+    options: ServerOptions
     name: str
     priority: int
     process_configs: list[ProcessConfig]
+
+    def after_setuid(self) -> None: ...
+
+    def make_group(self) -> ProcessGroup: ...
 
 
 class ProcessGroup(Protocol):
@@ -228,18 +299,58 @@ class ProcessGroup(Protocol):
     config: ProcessGroupConfig
     processes: dict[str, Subprocess]
 
+    def before_remove(self) -> None: ...
+
+
+class EventListenerPool(ProcessGroup, Protocol):
+    """The group of an [eventlistener:x]. before_remove(): it is told of no events any more."""
+
+    def _subscribe(self) -> None: ...
+
+
+class SocketConfig(Protocol):
+    """What an [fcgi-program:x] says of its socket: a path, or a host and a port."""
+
+    url: str
+
+    def get_backlog(self) -> int | None: ...
+
+
+class UnixSocketConfig(SocketConfig, Protocol):
+    """owner: its uid and gid; None: those of supervisord."""
+
+    path: str
+    mode: int | None
+    owner: tuple[int, int] | None
+
+
+class FcgiGroupConfig(ProcessGroupConfig, Protocol):
+    """Of an [fcgi-program:x]."""
+
+    socket_config: SocketConfig
+
 
 class SocketManager(Protocol):
-    """What hands out references to the socket of a group."""
+    """What hands out references to the socket of a group. socket: as it is open, if it is."""
+
+    socket_config: SocketConfig
+    socket: ListeningSocket | None
 
     def is_prepared(self) -> bool: ...
 
     def get_socket(self) -> SharedSocket: ...
 
 
+class ListeningSocket(Protocol):
+    """Python's own."""
+
+    def listen(self, backlog: int) -> None: ...
+
+
 class FcgiProcessGroup(ProcessGroup, Protocol):
     """Supervisor's FastCGIProcessGroup: the group of an [fcgi-program:x]."""
 
+    config: FcgiGroupConfig
     socket_manager: SocketManager
 
 
@@ -255,6 +366,10 @@ class Supervisor(Protocol):
     process_groups: dict[str, ProcessGroup]
 
     def get_process_map(self) -> dict[int, object]: ...
+
+    def add_process_group(self, config: ProcessGroupConfig) -> bool: ...
+
+    def remove_process_group(self, name: str) -> bool: ...
 
 
 class ProcessGroupEvent(Protocol):

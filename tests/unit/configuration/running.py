@@ -76,7 +76,7 @@ class Running:
         """What the files change, or would with `text` as the main one."""
         if text is not None:
             self.write(text)
-        return self.planner.plan(names, secrets)
+        return self.planner.plan(self.planner.compare(names, secrets), secrets)
 
     def reread(self) -> list[list[str]]:
         """Supervisor's own: the names of groups added, changed and removed."""

@@ -101,9 +101,10 @@ def test_what_a_key_of_a_process_asks_for(key, effect):
     assert effect_of(key) is effect
 
 
-def test_the_table_of_the_documentation_is_this_one():
+@pytest.mark.parametrize('name', ['xmlrpc', 'apply'])
+def test_the_table_of_the_documentation_is_this_one(name):
     written: dict[str, set[str]] = {}
-    for effect, keys in (row[:2] for row in table(page('xmlrpc'), 'effect')):
+    for effect, keys in (row[:2] for row in table(page(name), 'effect')):
         for key in re.findall('`(.*?)`', keys):
             written.setdefault(key, set()).add(effect.strip('`'))
     expected: dict[str, set[str]] = {'RESTARTER_*': {'live'}}

@@ -226,21 +226,29 @@ def test_a_group_that_becomes_something_else_is_replaced(running, old, new):
 # -- fcgi programs and listeners --------------------------------------------------------------
 
 
+def test_another_socket_restarts_every_process(running):
+    one = running(program(numprocs=2, **FCGI))
+    plan = one.plan(program(numprocs=2, **{**FCGI, 'socket': 'unix:///tmp/other'}))
+    group = only(plan)
+    assert changes(group) == {'socket': ('unix:///tmp/none', 'unix:///tmp/other')}
+    assert effects(group) == {'socket': 'socket'}
+    assert (group['action'], set(actions(plan).values())) == ('change', {'restart'})
+
+
 @pytest.mark.parametrize(
     ('key', 'value', 'shown'),
     [
-        ('socket', 'unix:///tmp/other', ('unix:///tmp/none', 'unix:///tmp/other')),
         ('socket_mode', '0770', ('700', '770')),
         ('socket_owner', ME, ('', ME)),
         ('socket_backlog', '99', ('', '99')),
     ],
 )
-def test_another_socket_restarts_every_process(running, key, value, shown):
+def test_mode_owner_and_backlog_of_a_socket_change_without_a_restart(running, key, value, shown):
     one = running(program(numprocs=2, **FCGI))
     plan = one.plan(program(numprocs=2, **{**FCGI, key: value}))
     group = only(plan)
-    assert (changes(group), effects(group)) == ({key: shown}, {key: 'socket'})
-    assert (group['action'], set(actions(plan).values())) == ('change', {'restart'})
+    assert (changes(group), effects(group)) == ({key: shown}, {key: 'live'})
+    assert (group['action'], plan['total']) == ('change', 0)
 
 
 def test_a_socket_of_tcp(running):

@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 from supervisor import events, loggers
 from supervisor.http import deferring_http_channel
-from supervisor.options import ServerOptions
+from supervisor.options import ServerOptions, UnhosedConfigParser
 from supervisor.supervisord import Supervisor
 
 import supervisor_restarter
@@ -31,9 +31,16 @@ command=/bin/cat
 directory=/tmp
 environment=A="b"
 umask=027
+stdout_capture_maxbytes=9
 [fcgi-program:dog]
 command=/bin/cat
 socket=unix://%(here)s/fcgi
+[fcgi-program:cow]
+command=/bin/cat
+socket=tcp://localhost:1
+[eventlistener:ear]
+command=/bin/cat
+events=TICK_5
 """
 PROTOCOLS = {
     name: kind
@@ -53,21 +60,39 @@ def real(tmp_path, monkeypatch):
     options.realize(['-c', str(tmp_path / 'conf'), '-n'], doc='')
     options.logger = loggers.Logger()
     supervisord = Supervisor(options)
+    [cow] = [config for config in options.process_group_configs if config.name == 'cow']
     for config in options.process_group_configs:
-        supervisord.add_process_group(config)
+        if config is not cow:
+            supervisord.add_process_group(config)
+    ears = supervisord.process_groups['ear']
+    ear = ears.processes['ear']
     cats, dogs = (supervisord.process_groups[name] for name in ('cat', 'dog'))
     cat, dog = cats.processes['cat'], dogs.processes['dog']
     dog.fcgi_sock = dogs.socket_manager.get_socket()
+    of_cat, its_pipes = cat.config.make_dispatchers(cat)
+    of_ear, other_pipes = ear.config.make_dispatchers(ear)
+    stdout, stderr = (of_cat[its_pipes[name]] for name in ('stdout', 'stderr'))
+    listening = of_ear[other_pipes['stdout']]
     channel = deferring_http_channel.__new__(deferring_http_channel)
     yield {
         'HttpChannel': [channel],
         'Reaped': [cat, dog],
-        'ProcessConfig': [cat.config, dog.config],
-        'Dispatcher': [channel, *cat.config.make_dispatchers(cat)[0].values()],
+        'ProcessConfig': [cat.config, dog.config, ear.config],
+        'Dispatcher': [channel, *of_cat.values(), *of_ear.values()],
+        'LoggingDispatcher': [stdout, stderr, listening],
+        'OutputDispatcher': [stdout, stderr],
+        'ChildLog': [stdout.capturelog],
+        'CommunicationEvent': [stdout.event_type, stderr.event_type],
+        'EventListenerPool': [ears],
+        'FcgiGroupConfig': [dogs.config],
+        'SocketConfig': [dogs.config.socket_config, cow.socket_config],
+        'UnixSocketConfig': [dogs.config.socket_config],
+        'ListeningSocket': [dogs.socket_manager.socket],
+        'Parser': [UnhosedConfigParser()],
         'FcgiProcessGroup': [dogs],
         'FcgiSubprocess': [dog],
-        'ProcessGroup': [cats, dogs],
-        'ProcessGroupConfig': [cats.config, dogs.config],
+        'ProcessGroup': [cats, dogs, ears],
+        'ProcessGroupConfig': [cats.config, dogs.config, ears.config],
         'ServerSection': [options.configroot.supervisord],
         'ConfigurationRoot': [options.configroot],
         'ProcessGroupEvent': [events.ProcessGroupAddedEvent('cat')],
@@ -79,7 +104,9 @@ def real(tmp_path, monkeypatch):
         'SocketManager': [dogs.socket_manager],
         'Supervisor': [supervisord],
     }
-    options.close_parent_pipes(cat.pipes)
+    for ends in (its_pipes, other_pipes):
+        options.close_parent_pipes(ends)
+        options.close_child_pipes(ends)
 
 
 def attributes(kind):
@@ -93,7 +120,7 @@ def methods(kind):
         for base in kind.__mro__[:-1]
         if base in PROTOCOLS.values()
         for name, function in vars(base).items()
-        if inspect.isfunction(function) and not name.startswith('_')
+        if inspect.isfunction(function) and not name.startswith(('__', '_no_init'))
     }
 
 
@@ -173,6 +200,7 @@ def test_nothing_is_listed_that_is_not_used():
 
 # Where values of any type come in: what passes through a function of others, and what Popen takes.
 ANY = {
+    ('configuration/parsing.py', 'saneget'),
     ('programs/fast_spawn.py', '__getattr__'),
     ('programs/fast_spawn.py', 'popen_arguments'),
     ('server/hooks.py', ''),
