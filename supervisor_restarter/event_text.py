@@ -2,6 +2,7 @@
 it.
 
     id:7 groupname:web total:32 done:31 failed:1 lowest_ready:28 duration:0.412 killed:0
+        kind:restart state:failed
     web:07 START_FAILED: exit status 3; ...
 
 All of it is printable ASCII: Supervisor announces a payload's length in characters and sends it as
@@ -34,7 +35,8 @@ def header(struct: Mapping[str, Any]) -> str:
         f'id:{struct["id"]} groupname:{",".join(map(word, struct["groups"]))} '
         f'total:{struct["total"]} done:{struct["done"]} failed:{struct["failed"]} '
         f'lowest_ready:{struct["lowest_ready"]} '
-        f'duration:{struct["duration"]:.3f} killed:{struct["killed"]}'
+        f'duration:{struct["duration"]:.3f} killed:{struct["killed"]} '
+        f'kind:{struct["kind"]} state:{struct["state"]}'
     )
 
 

@@ -2,14 +2,14 @@
 
 An option is declared once, in DECLARED, with the kind of value that it takes (option_kinds.py). It
 comes from the configuration of supervisord or from a call; what is set in neither has the default
-of Options.
+of Options. An apply takes those that make sense for it, and two of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.option_kinds import (
@@ -33,6 +33,8 @@ from supervisor_restarter.text import plainly, shown
 CALL_TIMEOUT = 5.0  # seconds; holds for restartProcessGroup and quick* where no timeout is set
 CONTRADICTION = 'only_running = true contradicts method = start: it leaves alone what is down'
 EVERYTHING = '100%'  # max_unavailable: no limit
+# ... of an apply, where nobody says anything: it is not to take a service down.
+MOST_OF_AN_APPLY = '25%'
 CALL, CONFIGURATION, DEFAULT = 'call', 'configuration', 'default'  # where an option can come from
 
 
@@ -120,6 +122,16 @@ class Options:
 DEFAULTS = Options()
 
 
+class ApplyOptions(NamedTuple):
+    """What an apply does: the options of its restarts, whether it is rolled back when it fails, and
+    whether groups are removed that are no longer in the files.
+    """
+
+    options: Options = DEFAULTS
+    rollback: bool = True
+    prune: bool = True
+
+
 @dataclass(frozen=True)
 class Settings:
     """What is set for the interface as a whole, in the configuration only."""
@@ -147,6 +159,8 @@ DECLARED: dict[str, Kind] = {
 }
 OPTIONAL = ('timeout', 'stop_timeout')
 CALL_ONLY = ('newer_than',)
+OF_APPLIES = ('rollback', 'prune')
+NOT_OF_APPLIES = ('method', 'only_running', 'newer_than')
 CONFIGURATION_ONLY: dict[str, Kind] = {
     'history': count(0, 10_000),
     'heed_stops': FLAG,
@@ -181,6 +195,30 @@ def with_call(defaults: Options, given: Any) -> Options:
         values[name] = checked(name, DECLARED[name], value)
     origin = {**defaults.origin, **dict.fromkeys(values, CALL)}
     return _without_contradiction(replace(defaults, **values, origin=origin))
+
+
+def for_apply(defaults: Options, given: Any) -> ApplyOptions:
+    """As with_call(), for an apply: what its struct may have, and what holds where it has nothing.
+
+    With rollback a failure ends it, whatever the configuration says of on_failure; Refusal
+    BAD_OPTION if the call wants both.
+    """
+    struct = given if isinstance(given, Mapping) else {}
+    for name in NOT_OF_APPLIES:
+        if name in struct:
+            raise Refusal(Code.BAD_OPTION, f'{name} is no option of an apply')
+    flags = {name: checked(name, FLAG, struct[name]) for name in OF_APPLIES if name in struct}
+    rest = {name: value for name, value in struct.items() if name not in flags}
+    defaults = replace(defaults, method=RESTART, only_running=False)
+    options = with_call(defaults, rest if flags else given)
+    taken = ApplyOptions(**flags)
+    if 'max_unavailable' not in options.origin:
+        options = replace(options, max_unavailable=MOST_OF_AN_APPLY)
+    if taken.rollback and options.on_failure != 'abort':
+        if options.origin.get('on_failure') == CALL:
+            raise Refusal(Code.BAD_OPTION, 'on_failure = continue needs rollback = false')
+        options = replace(options, on_failure='abort')
+    return taken._replace(options=options)
 
 
 def _without_contradiction(options: Options) -> Options:

@@ -20,6 +20,7 @@ from supervisor_restarter.engine.survey import Candidate
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
+from supervisor_restarter.server.changeover import Means
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.driver import Driver
 from supervisor_restarter.server.intake import Intake
@@ -92,7 +93,8 @@ class SimulatedProcesses:
 
     def hold(self, match: Any) -> Handle:
         process: Any = self.world.processes[f'{match.group}:{match.name}']
-        return Handle(match, process, process.program)
+        config: Any = SimpleNamespace(of_group=match.group)
+        return Handle(match, process, config)
 
     def is_there(self, handle: Any) -> bool:
         match = handle.group
@@ -114,18 +116,18 @@ class SimulatedProcesses:
     def stopwaitsecs(self, handle: Any) -> float:
         return handle.process.program.stopwaitsecs
 
-    def readiness(self, handle: Any) -> None:
+    def readiness(self, config: Any) -> None:
         return None
 
-    def malformed(self, handle: Any) -> str:
-        return self.malformed_groups.get(handle.group.group, '')
+    def malformed(self, config: Any) -> str:
+        return self.malformed_groups.get(config.of_group, '')
 
     def candidate(self, member, handle, obstacles=None, dated=False) -> Candidate:
         member.observed = self.observe(handle)
         said = self.said.get(member.group, {})
         started_at = handle.process.laststart + WALL if dated else 0.0
         member.up_since = handle.process.laststart if dated else 0.0
-        malformed = self.malformed(handle)
+        malformed = self.malformed(handle.config)
         return Candidate(member, malformed=malformed, said=said, started_at=started_at)
 
     def shared_socket(self, handle: Any) -> Any:
@@ -248,16 +250,23 @@ class Simulation:
         resources: Any = Breakable(Resources(options, processes, actions, notify))
         stop_calls = SimpleNamespace(install=lambda: None, remove=lambda: None)
         files: Any = SimpleNamespace(warning=lambda: self.warning)
+        jobs = Jobs(history)
         parts: dict[str, Any] = {
-            'jobs': Jobs(history),
+            'jobs': jobs,
             'intake': Intake(processes, resources, files, clock),
-            'driver': Driver(processes, actions, resources, reactor, journal, clock),
+            'driver': Driver(
+                *(processes, actions, resources, reactor, journal, clock),
+                Means(processes, actions, resources, jobs, journal),
+            ),
             'resources': resources,
             'reactor': reactor,
             'stop_requests': stop_calls if heed_stops else None,
             'journal': journal,
             'leaving': lambda: self.leaving,
             'clock': clock,
+            'planner': None,
+            'files': files,
+            'rollout': None,
         }
         self.resources = resources
         return Service(Parts(**parts))

@@ -15,20 +15,29 @@ from supervisor_restarter.text import listed, printable
 MOST_INCLUDED = 20  # included files that are looked at; each costs a system call with each restart
 
 Mark = Optional[tuple[int, int, int]]  # None: there is no such file
+Marks = dict[str, Mark]
 
 
 class ConfigurationFiles:
     """The files of one supervisord, as they were when this was made, which is when supervisord
-    starts.
+    starts, or when all that they said was applied.
 
-    Only their times and sizes are looked at. Of included files those count that were there then; if
+    Only their times and sizes are looked at. Of included files those count that were there at the start; if
     there are more than MOST_INCLUDED, only the main file does.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._groups = getattr(options, 'process_group_configs', None)
-        self._marks = {path: _mark(path) for path in _files(options)}
+        self._marks = self.marks()
+
+    def marks(self) -> Marks:
+        """What the files look like now."""
+        return {path: _mark(path) for path in _files(self._options)}
+
+    def applied(self, marks: Marks) -> None:
+        """All that the files said when they looked like this is applied."""
+        self._marks = marks
 
     def warning(self) -> str:
         """That a restart does not apply what was changed; '' if nothing is known to be."""
@@ -45,7 +54,7 @@ class ConfigurationFiles:
         have = f'file {names} has' if len(changed) == 1 else f'files {names} have'
         return (
             f'the configuration {have} changed since supervisord read {they}; '
-            'a restart does not apply that (supervisorctl update does)'
+            'a restart does not apply that (supervisorctl apply does)'
         )
 
 

@@ -10,6 +10,7 @@ from supervisor_restarter.engine.operation import Look
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.changeover import Changeover, Means
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.journal import Journal
@@ -20,6 +21,7 @@ from supervisor_restarter.server.resources import Party, Resources
 SLICE = 0.01  # seconds of work in one turn of the loop; other clients are served in between
 # Seconds after which a process that cannot be signalled yet is looked at again.
 EXEC_POLL_SECONDS = 0.005
+TO_COME = Observation(Seen.STOPPED)  # a process that is not there yet
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 
 
@@ -34,6 +36,7 @@ class Driver:
         reactor: Reactor,
         journal: Journal,
         clock: Clock,
+        means: Means,
     ) -> None:
         self._processes = processes
         self._actions = actions
@@ -41,9 +44,15 @@ class Driver:
         self._reactor = reactor
         self._journal = journal
         self._clock = clock
+        self._means = means
 
     def begin(self, job: Job, party: Party) -> None:
-        """The job leaves the queue: take hold of its processes, and decide what becomes of each."""
+        """The job leaves the queue: take hold of its processes, and decide what becomes of each.
+
+        Refusal BAD_STATE if what an apply changes at once cannot be put in place.
+        """
+        if job.apply is not None:
+            party = Changeover(self._means, job, job.apply).begin(party)
         self._resources.hold(job, party)
         # A stop that was asked for while the job was queued, and a start since: the start is the
         # newer will.
@@ -56,12 +65,18 @@ class Driver:
         self._attend(job, now)
         job.operation.begin(now, look(job))
         self._foresee(job)
+        if job.apply is not None and not job.operation.turning:
+            Changeover(self._means, job, job.apply).renew(now)
         job.expect_witnesses()
 
     def _foresee(self, job: Job) -> None:
         """Before the first stop: a process that would be stopped and could not be started again has
         failed already.
         """
+        if job.apply is not None:
+            for member, foreseen in job.apply.foreseen.items():
+                job.operation.foreseen(member, foreseen)
+            return
         obstacles = Obstacles()
         for member in job.operation.to_be_stopped():
             failure = self._processes.obstacle(job.handles[member], obstacles)
@@ -73,7 +88,12 @@ class Driver:
         orders that are left over can be carried out; None: none are left.
         """
         self._attend(job, now)
+        changeover = None if job.apply is None else Changeover(self._means, job, job.apply)
+        if changeover is not None:
+            changeover.mind_others(look(job))
         job.operation.step(now, look(job))
+        if changeover is not None:
+            changeover.advance(now, look(job))
         self._resources.let_sockets_go(job)
         deferred = job.defer_starts()
         if deferred:
@@ -81,18 +101,23 @@ class Driver:
             # loop from sleeping.
             self._reactor.poke()
         # The looking does not count, or a large group would never get on.
-        return self._carry_out_all(job, deferred, self._clock.monotonic() + at_most)
+        again = self._carry_out_all(job, deferred, self._clock.monotonic() + at_most)
+        if changeover is not None and job.operation.finished:  # also by an order that failed
+            changeover.end(now)
+        return again
 
     def _carry_out_all(self, job: Job, deferred: set[Member], until: float) -> float | None:
         again = 0.0 if deferred else None
         forgotten, obstacles = False, Obstacles()
+        held = job.apply.held if job.apply is not None else ()
         for member in job.operation.orders():
             starts, handle = member.order is Order.START, job.handles[member]
             if deferred and not starts:
                 break  # nothing is taken down before what is down was tried
-            if member.match.key in job.wanted_down or not self._processes.is_as_seen(handle):
+            wanted_down = member.match.key in job.wanted_down and not member.leaving
+            if wanted_down or not self._processes.is_as_seen(handle):
                 return 0.0  # others were told of the orders before, and have changed things
-            if member in deferred:
+            if member in deferred or member in held:
                 continue
             if not starts and not self._processes.has_execed(handle):
                 again = EXEC_POLL_SECONDS if again is None else again
@@ -114,10 +139,16 @@ class Driver:
             failure = self._actions.start(handle)
         elif member.order is Order.SIGNAL:
             failure = self._actions.signal(handle, options.signal)
-        elif job.operation.goal is Goal.STOP:
+        elif job.operation.goal is Goal.STOP or member.leaving:
             failure = self._actions.signal_stop(handle, options.stop_timeout)
+        elif job.apply is not None:
+            failure = Changeover(self._means, job, job.apply).obstacle(
+                member, obstacles
+            ) or self._actions.signal_stop(handle, options.stop_timeout)
         else:
             failure = self._actions.stop(handle, options.stop_timeout, obstacles)
+        if job.apply is not None and failure is None:
+            failure = job.apply.kept.pop(member, None)
         job.acting = False
         job.operation.performed(member, self._clock.monotonic(), failure, handle.process.pid)
         if job.to_cancel:
@@ -131,9 +162,10 @@ class Driver:
             return
         job.to_cancel = False
         if not job.operation.decided:
-            job.operation.cancel('the restart was cancelled')
+            job.operation.cancel(f'the {job.kind} was cancelled')
             self._reactor.poke()
-            self._journal.note(job, 'cancelled; what is down comes back')
+            also = '' if job.apply is not None else '; what is down comes back'
+            self._journal.note(job, f'cancelled{also}')
 
     def rescue(self, job: Job) -> None:
         """An internal error, a defect of ours: what is down must come back all the same.
@@ -149,7 +181,7 @@ class Driver:
             return
         self._reactor.forget_closed()
         for member in job.operation.members:
-            if member.phase is Phase.STOPPED and job.operation.goal is not Goal.STOP:
+            if member.phase is Phase.STOPPED and member.goal is not Goal.STOP:
                 self._actions.start(job.handles[member])
         job.operation.abandon(INTERNAL_ERROR)
 
@@ -167,10 +199,17 @@ def look(job: Job) -> Look:
     def seen(member: Member) -> Observation | None:
         return handles[member].seen
 
+    def seen_or_to_come(member: Member) -> Observation | None:
+        # Of an apply that is given up before anything is touched.
+        return handles[member].seen if member in handles else TO_COME
+
     def seen_or_wanted_down(member: Member) -> Observation | None:
         observation = handles[member].seen
-        if observation is not None and member.match.key in wanted_down:
+        # That somebody stops what is to be gone is no reason to leave it alone.
+        if observation is not None and member.match.key in wanted_down and not member.leaving:
             return observation._replace(seen=Seen.WANTED_DOWN)
         return observation
 
+    if job.apply is not None and not job.apply.begun:
+        return seen_or_to_come
     return seen_or_wanted_down if wanted_down else seen

@@ -57,6 +57,7 @@ EVENT_OF = {
     State.SUCCEEDED: GroupRestartSucceededEvent,
     State.FAILED: GroupRestartFailedEvent,
     State.TIMED_OUT: GroupRestartFailedEvent,
+    State.ROLLED_BACK: GroupRestartFailedEvent,
     State.CANCELLED: GroupRestartCancelledEvent,
 }
 

@@ -12,6 +12,8 @@ from supervisor_restarter.engine.phases import SETTLED, UP, Order, Phase, Seen
 from supervisor_restarter.engine.policy import GroupPolicy
 from supervisor_restarter.options import DEFAULTS, Options
 from supervisor_restarter.programs.host import SharedSocket
+from supervisor_restarter.readiness.monitor import Probing
+from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Selection
@@ -30,7 +32,8 @@ class Job:
     the listening sockets of fcgi programs open. wanted_down: the processes that a client has had
     stopped since. unseen: in how many turns of the loop a process is still to be seen stopped by
     the client that stopped it. broken: an internal error has been met. acting: an order is being
-    carried out; to_cancel: it is to be the last that takes something down.
+    carried out; to_cancel: it is to be the last that takes something down. apply: what makes it an
+    apply; None: it is a restart, a start or a stop. probing: what the probes of a group share.
     """
 
     id: str
@@ -51,11 +54,25 @@ class Job:
     broken: bool = False
     acting: bool = False
     to_cancel: bool = False
+    apply: Apply | None = None
+    probing: dict[str, Probing] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What clients see it as."""
+        return 'restart' if self.apply is None else 'apply'
 
     @property
     def groups(self) -> list[str]:
         """The names of the process groups concerned."""
+        if self.apply is not None:
+            return self.apply.groups
         return list(dict.fromkeys(member.group for member in self.operation.members))
+
+    @property
+    def compared(self) -> set[str]:
+        """The names of the groups that an apply has looked at, also where nothing changes."""
+        return self.apply.compared if self.apply is not None else set()
 
     def expect_witnesses(self) -> None:
         """Note which processes were stopped by others, or are being stopped, as the job begins.
@@ -109,16 +126,19 @@ class Job:
         """The job as XML-RPC clients see it."""
         operation = self.operation
         ended = self.ended_at or self.clock.monotonic()
+        own = self.apply.struct() if self.apply is not None else {}
         struct = {
             'id': self.id,
+            'kind': self.kind,
             'groups': self.groups,
             'state': operation.state.value,
+            'why': operation.why,
             'version': operation.version,
             'requested_at': answers.iso(self.requested),
             'started_at': answers.iso(self.started),
             'finished_at': answers.iso(self.finished),
             'duration': answers.between(operation.begun_at or None, ended),
-            'options': operation.options.struct(),
+            'options': {**operation.options.struct(), **own},
             'total': len(operation.members),
             'done': operation.done,
             'failed': len(operation.failures),
@@ -129,6 +149,8 @@ class Job:
             struct['policies'] = [policy.struct() for policy in self.policies.values()]
             struct['warnings'] = self.warnings
             struct['processes'] = [
-                answers.process_struct(member, operation.begun_at) for member in operation.members
+                answers.process_struct(operation, member) for member in operation.members
             ]
+            if self.apply is not None:
+                struct['at_once'] = self.apply.at_once
         return struct

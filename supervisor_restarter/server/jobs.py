@@ -50,28 +50,38 @@ class Jobs:
 
     # -- who is busy -------------------------------------------------------------------------
 
-    def busy_with(self, groups: set[str], before: Job | None = None) -> Job | None:
-        """The first restart that concerns one of the groups; of those that were asked for earlier
-        than the queued job `before`, if one is given.
+    def busy_with(
+        self, groups: set[str], compared: set[str], before: Job | None = None
+    ) -> Job | None:
+        """The first restart that concerns one of the groups, or apply that changes one of those
+        that were compared: what is true of it now need not last. before: a queued job; of those
+        alone that were asked for earlier.
         """
         jobs = self.active if before is None else self.running + self._ahead_of(before)
-        return next(
-            (j for j in jobs if j.operation.goal is Goal.RESTART and groups & set(j.groups)), None
-        )
+        for job in jobs:
+            concerned = groups if job.apply is None else groups | compared
+            if job.operation.goal is Goal.RESTART and concerned & set(job.groups):
+                return job
+        return None
+
+    def is_changing(self, group: str) -> bool:
+        """Whether an apply that has begun changes the group."""
+        return any(job.apply is not None and group in job.groups for job in self.running)
 
     def _ahead_of(self, job: Job) -> list[Job]:
         return self.queue[: self.queue.index(job)]
 
-    def may_begin(self, groups: set[str], if_busy: str) -> Job | None:
-        """None if a restart of these groups may begin now, else the one that it has to wait for.
-        Refusal BUSY if it may not wait either.
+    def may_begin(self, groups: set[str], if_busy: str, compared: Iterable[str] = ()) -> Job | None:
+        """None if a restart of these groups, or an apply for which also others were compared, may
+        begin now, else the one that it has to wait for. Refusal BUSY if it may not wait either.
         """
-        busy = self.busy_with(groups)
+        busy = self.busy_with(groups, {*compared})
         if busy is not None and if_busy == 'fail':
-            group = next(group for group in busy.groups if group in groups)
+            group = next(group for group in busy.groups if group in {*groups, *compared})
+            doing = 'restarted' if busy.apply is None else 'changed'
             raise Refusal(
                 Code.BUSY,
-                f'process group {shown(group)} is being restarted already (restart {busy.id})',
+                f'process group {shown(group)} is being {doing} already ({busy.kind} {busy.id})',
             )
         if busy is not None and len(self.queue) >= MOST_QUEUED:
             raise Refusal(

@@ -35,7 +35,7 @@ class Journal:
         seconds = answers.between(operation.begun_at or None, job.ended_at)
         text = f'{operation.state.value} after {seconds:.3f} s: '
         text += f'{operation.done} of {len(operation.members)} done'
-        failed = listed(f'{member.namespec} ({member.error})' for member in operation.failures)
+        failed = listed(f'{member.namespec} ({member.errors})' for member in operation.failures)
         killed = listed(f'{m.namespec} ({m.note})' for m in operation.members if m.killed)
         text += f'; failed: {failed}' if failed else ''
         text += f'; killed: {killed}' if killed else ''
@@ -45,7 +45,8 @@ class Journal:
     def note(self, job: Job, text: str) -> None:
         """A line about the job."""
         if job.operation.goal is Goal.RESTART:
-            line = f'restarter: restart {job.id} of {listed(job.groups)} {text}'
+            groups = listed(job.groups) or 'nothing'
+            line = f'restarter: {job.kind} {job.id} of {groups} {text}'
             self._options.logger.info(printable(line))
 
     def warn(self, lines: Iterable[str]) -> None:

@@ -9,11 +9,13 @@ from supervisor import events
 from supervisor.states import SupervisorStates
 
 from supervisor_restarter.configuration.planner import Planner
+from supervisor_restarter.configuration.rollout import Rollout
 from supervisor_restarter.options import Settings, from_configuration
 from supervisor_restarter.programs.host import ServerOptions, Supervisor
 from supervisor_restarter.readiness.exec_probe import adopt
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.changeover import Means
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.configfile import ConfigurationFiles
 from supervisor_restarter.server.driver import Driver
@@ -44,9 +46,7 @@ def make_rpcinterface(supervisord: Supervisor, **config: str) -> RestarterNamesp
     if service is None:
         # It lives and dies with this Supervisor object: a reload makes a new one.
         service = supervisord.restarter_service = joined(supervisord, settings)
-    # Now, for it remembers what the files say at the start.
-    planner = Planner(supervisord, Processes(supervisord).state)
-    return RestarterNamespaceRPCInterface(supervisord, service, settings.defaults, planner)
+    return RestarterNamespaceRPCInterface(supervisord, service, settings.defaults)
 
 
 def joined(supervisord: Supervisor, settings: Settings) -> Service:
@@ -58,18 +58,24 @@ def joined(supervisord: Supervisor, settings: Settings) -> Service:
     adopt(options)
     resources = Resources(options, processes, actions, NotifySocket(options))
     reactor = Reactor(supervisord, lambda: service.step())  # of which the service is made
+    files = ConfigurationFiles(options)
     jobs = Jobs(settings.history)
+    means = Means(processes, actions, resources, jobs, journal)
     service = Service(
         Parts(
             jobs=jobs,
-            intake=Intake(processes, resources, ConfigurationFiles(options), clock),
-            driver=Driver(processes, actions, resources, reactor, journal, clock),
+            intake=Intake(processes, resources, files, clock),
+            driver=Driver(processes, actions, resources, reactor, journal, clock, means),
             resources=resources,
             reactor=reactor,
             stop_requests=StopRequests(supervisord, jobs.heed) if settings.heed_stops else None,
             journal=journal,
             leaving=lambda: options.mood < SupervisorStates.RUNNING,
             clock=clock,
+            # Now, for it remembers what the files say at the start.
+            files=files,
+            planner=Planner(supervisord, processes.state),
+            rollout=lambda compared, prune: Rollout(supervisord, compared, processes.state, prune),
         )
     )
     # What is wrong with RESTARTER_READY and its kin is logged before the first restart meets it.

@@ -75,6 +75,10 @@ class Handle:
     looks: tuple[object, ...] = ()
     observation: Observation = Observation(Seen.UNKNOWN)
 
+    def differs(self, process: Subprocess) -> bool:
+        """Whether the process, or its group, is another one by now."""
+        return self.process is not process or self.group is not process.group
+
 
 def looks_of(process: Subprocess) -> tuple[object, ...]:
     """What changes whenever something happens to a Subprocess."""
@@ -118,7 +122,22 @@ class Processes:
         """A handle on the process; KeyError if there is none."""
         group = self._supervisord.process_groups[match.group]
         process = group.processes[match.name]
+        return self._handle(group, process)
+
+    @staticmethod
+    def hold_this(process: Subprocess) -> Handle:
+        """A handle on a process that is in its group."""
+        assert process.group is not None
+        return Processes._handle(process.group, process)
+
+    @staticmethod
+    def _handle(group: ProcessGroup, process: Subprocess) -> Handle:
         return Handle(group, process, getattr(process.config, 'restarter_original', process.config))
+
+    def find(self, group: str, name: str) -> Subprocess | None:
+        """The process of that name, None if there is none."""
+        there = self._supervisord.process_groups.get(group)
+        return there.processes.get(name) if there is not None else None
 
     def state(self, group: str, name: str) -> ProcessState:
         """How the process is; KeyError if there is none."""
@@ -129,9 +148,11 @@ class Processes:
     # -- how one is --------------------------------------------------------------------------
 
     def is_there(self, handle: Handle) -> bool:
-        """Whether the process's group was neither removed nor replaced."""
-        groups = self._supervisord.process_groups
-        return groups.get(handle.group.config.name) is handle.group
+        """Whether neither the process nor its group was removed or replaced."""
+        group, process = handle.group, handle.process
+        if self._supervisord.process_groups.get(group.config.name) is not group:
+            return False
+        return group.processes.get(process.config.name) is process
 
     def is_as_seen(self, handle: Handle) -> bool:
         """Whether nothing has happened to the process since it was attended to."""
@@ -210,13 +231,13 @@ class Processes:
         return float(handle.config.stopwaitsecs)
 
     @staticmethod
-    def readiness(handle: Handle) -> Spec | None:
-        """What makes the process ready, as RESTARTER_READY in its environment says; None: that it
-        is RUNNING.
+    def readiness(config: ProcessConfig) -> Spec | None:
+        """What makes a process ready, as RESTARTER_READY in its environment says; None: that it is
+        RUNNING.
 
         ValueError with one line if it says nothing that makes sense.
         """
-        text = (handle.config.environment or {}).get('RESTARTER_READY')
+        text = (config.environment or {}).get('RESTARTER_READY')
         if text is None:
             return None
         try:
@@ -224,21 +245,22 @@ class Processes:
         except ValueError as error:
             raise ValueError(f'RESTARTER_READY = {error}') from None
 
-    def malformed(self, handle: Handle) -> str:
-        """What is wrong with what the program says of its restarts in its environment, '' if
-        nothing is.
+    @staticmethod
+    def malformed(config: ProcessConfig) -> str:
+        """What is wrong with what a program says of its restarts in its environment, '' if nothing
+        is.
         """
         try:
-            self.readiness(handle)
-            said_by(handle.config.environment)
+            Processes.readiness(config)
+            said_by(config.environment)
         except ValueError as error:
             return str(error)
         return ''
 
     @staticmethod
-    def is_of_another_user(handle: Handle) -> bool:
+    def is_of_another_user(config: ProcessConfig) -> bool:
         """Whether the process runs, or will run, as another user than supervisord."""
-        return handle.config.uid not in (None, os.getuid())
+        return config.uid not in (None, os.getuid())
 
     def candidate(
         self,
@@ -252,22 +274,37 @@ class Processes:
         the member is told, too.
         """
         member.observed = self.observe(handle)
-        config, process = handle.config, handle.process
-        malformed = self.malformed(handle)
+        process = handle.process
         started = started_at(process.pid, process.laststart) if dated else 0.0
         if dated:
             member.up_since = time.monotonic() - (time.time() - started)
-        return Candidate(
-            member,
-            self.state_name(handle),
-            obstacles.of(process) if obstacles is not None else '',
-            malformed,
-            probed=not malformed and self.readiness(handle) is not None,
+        return self._described(handle.config, Candidate(member))._replace(
+            state=self.state_name(handle),
+            obstacle=obstacles.of(process) if obstacles is not None else '',
+            started_at=started,
+        )
+
+    def prospect(
+        self, member: Member, config: ProcessConfig, process: Subprocess | None
+    ) -> Candidate:
+        """The process as it will be with this configuration. process: as it is now, None if it is
+        not there yet.
+        """
+        member.observed = Observation(Seen.STOPPED)
+        if process is not None:
+            member.observed = self.observe(self.hold_this(process))
+        return self._described(config, Candidate(member))
+
+    def _described(self, config: ProcessConfig, candidate: Candidate) -> Candidate:
+        """... with what its configuration says."""
+        malformed = self.malformed(config)
+        return candidate._replace(
+            malformed=malformed,
+            probed=not malformed and self.readiness(config) is not None,
             said={} if malformed else said_by(config.environment),
             restarts=config.autorestart is not False,
             startsecs=config.startsecs,
             stopwaitsecs=config.stopwaitsecs,
-            started_at=started,
         )
 
     @staticmethod

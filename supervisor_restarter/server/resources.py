@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from supervisor_restarter.configuration.plan import LEFT_DOWN
+from supervisor_restarter.configuration.rollout import Rollout
+from supervisor_restarter.configuration.slots import Slot
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.advice import gathered
 from supervisor_restarter.engine.freshness import Change
@@ -13,8 +16,8 @@ from supervisor_restarter.engine.phases import SETTLED
 from supervisor_restarter.engine.survey import Candidate, Survey, survey
 from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.names import Match, natural
-from supervisor_restarter.options import Options
-from supervisor_restarter.programs.host import ServerOptions
+from supervisor_restarter.options import EVERYTHING, Options
+from supervisor_restarter.programs.host import ProcessConfig, ServerOptions
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.readiness.monitor import Probing, ReadinessMonitor
 from supervisor_restarter.readiness.notify import NotifySocket
@@ -27,6 +30,7 @@ from supervisor_restarter.readiness.shares import (
 )
 from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.processes import Handle, Processes
 
@@ -42,7 +46,7 @@ class Party(NamedTuple):
     others: list[Member]
     handles: dict[Member, Handle]
     known: Survey
-    specs: dict[tuple[str, str], Spec]
+    specs: dict[Member, Spec | None]
 
 
 class Resources:
@@ -109,18 +113,88 @@ class Resources:
             change,
         )
         known.refuse()
-        return Party(members, others, handles, known, self._specs(known, handles))
+        configs = {member: handle.config for member, handle in handles.items()}
+        return Party(members, others, handles, known, self._specs(known, configs))
 
-    def _specs(self, known: Survey, handles: dict[Member, Handle]) -> dict[tuple[str, str], Spec]:
-        specs, notified = {}, []
+    @staticmethod
+    def slots_in_turn(rollout: Rollout) -> list[Slot]:
+        """What an apply stops or starts in the order of its turns: by priority, then by name, what
+        is to be gone last.
+        """
+        place = {group: number for number, group in enumerate(rollout.groups)}
+
+        def turn(slot: Slot) -> tuple[object, ...]:
+            config = slot.new or slot.old
+            assert config is not None
+            return slot.new is None, place[slot.group], config.priority, natural(config.name)
+
+        return sorted(rollout.slots, key=turn)
+
+    def party_of(self, apply: Apply, options: Options) -> Party:
+        """Who takes part in an apply, as they will be when it is done; nothing is held yet. Refusal
+        as party(), and BAD_OPTION if what a program is to say makes no sense.
+
+        What stays down does not count for max_unavailable, and a group that becomes another one
+        goes down as a whole.
+        """
+        places = {
+            (slot.group, slot.new.name): member
+            for member, slot in apply.slots.items()
+            if slot.new is not None
+        }
+        candidates, neighbours, configs = [], [], {}
+        for group in apply.rollout.configured:
+            for config in group.process_configs:
+                member = places.get((group.name, config.name))
+                process = self._processes.find(group.name, config.name)
+                if member is not None:
+                    slot = apply.slots[member]
+                    process = slot.process if slot.old is not None else None
+                    candidates.append(self._processes.prospect(member, config, process))
+                elif process is not None:
+                    member = Member(Match(group.name, config.name, False, False))
+                    one = self._processes.prospect(member, config, process)
+                    neighbours += [] if one.seen in LEFT_DOWN else [one]
+                if member is not None:
+                    configs[member] = config
+        known = survey(candidates, neighbours, options)
+        for why in known.refused.values():
+            raise Refusal(Code.BAD_OPTION, why)
+        for member, slot in apply.slots.items():
+            if slot.group in apply.rollout.replaced and member.policy is not None:
+                member.policy = member.policy._replace(max_unavailable=EVERYTHING)
+        specs = self._specs(known, configs)
+        apply.specs = {member: specs.get(member) for member in apply.slots}
+        apply.present = self._present_specs(apply)
+        specs.update(apply.present)
+        others = [candidate.member for candidate in neighbours]
+        return Party(apply.members, others, {}, known, specs)
+
+    def _present_specs(self, apply: Apply) -> dict[Member, Spec | None]:
+        """What calls the processes ready that run now, where that makes sense. Added ones are the new
+        ones from the beginning.
+        """
+        present: dict[Member, Spec | None] = dict.fromkeys(apply.slots)
+        for member, slot in apply.slots.items():
+            if slot.old is None:
+                present[member] = apply.specs[member]
+            elif not self._processes.malformed(slot.old):
+                present[member] = self._processes.readiness(slot.old)
+        return present
+
+    def _specs(
+        self, known: Survey, configs: dict[Member, ProcessConfig]
+    ) -> dict[Member, Spec | None]:
+        specs: dict[Member, Spec | None] = {}
+        notified = []
         for candidate in [*known.candidates, *known.neighbours]:
             member = candidate.member
             asked = candidate.probed and member.group in known.policies
-            spec = self._processes.readiness(handles[member]) if asked else None
+            spec = self._processes.readiness(configs[member]) if asked else None
             if spec is not None:
-                specs[member.match.key] = spec
+                specs[member] = spec
                 if spec.kind == 'notify':
-                    notified.append(handles[member])
+                    notified.append(configs[member])
         if notified:
             self._notify.forget_others(self._processes.pids())
             try:
@@ -135,7 +209,7 @@ class Resources:
         """
         malformed, hold = self._processes.malformed, self._processes.hold
         everyone = self.members(self._processes.others(groups, []))
-        troubles = ((malformed(hold(member.match)), member) for member in everyone)
+        troubles = ((malformed(hold(member.match).config), member) for member in everyone)
         for text, names in gathered((text, member) for text, member in troubles if text):
             yield f'{names}: {text}'
 
@@ -151,34 +225,44 @@ class Resources:
             member: party.handles[member] for member in party.members + operation.neighbours
         }
         stop_timeout = operation.options.stop_timeout
-        for member in operation.members:
+        for member in party.members:
             stopwaitsecs = self._processes.stopwaitsecs(job.handles[member])
             member.stop_limit = stopwaitsecs if stop_timeout is None else stop_timeout
         if operation.goal is Goal.RESTART:
             self._monitor(job, party.specs)
             self._keep_sockets(job)
 
-    def _monitor(self, job: Job, specs: dict[tuple[str, str], Spec]) -> None:
+    def _monitor(self, job: Job, specs: dict[Member, Spec | None]) -> None:
         self._connections.most = connections(self._connections.taken)
-        probing = {
+        job.probing = {
             group: Probing(
                 self._options, len(specs), Share(self._connections), Share(self._commands)
             )
             for group in job.groups
         }
-        for member, handle in job.handles.items():
-            spec = specs.get(member.match.key)
-            if spec is not None:
-                policy = member.policy or job.operation.options
-                handle.monitor = ReadinessMonitor(
-                    spec,
-                    probing[member.group],
-                    self._notify,
-                    not policy.rolling and not member.kept,
-                    policy.min_ready,
-                    handle.process,
-                    kept=bool(member.kept),
-                )
+        for member in job.handles:
+            self.monitor(job, member, specs.get(member))
+
+    def monitor(self, job: Job, member: Member, spec: Spec | None) -> None:
+        """Have the process asked whether it is ready as the spec says, and in no other way; None: it
+        is not asked.
+        """
+        handle = job.handles[member]
+        if handle.monitor is not None:
+            handle.monitor.close()
+            handle.monitor = None
+        if spec is None:
+            return
+        policy = member.policy or job.operation.options
+        handle.monitor = ReadinessMonitor(
+            spec,
+            job.probing[member.group],
+            self._notify,
+            not policy.rolling and not member.kept,
+            policy.min_ready,
+            handle.process,
+            kept=bool(member.kept),
+        )
 
     def _keep_sockets(self, job: Job) -> None:
         one_of_each = {member.group: handle for member, handle in job.handles.items()}

@@ -6,12 +6,12 @@ itself runs on supervisord's loop, whether the client is still there or not.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter import __version__
-from supervisor_restarter.configuration.planner import Planner, secrets_of
+from supervisor_restarter.configuration.planner import secrets_of
 from supervisor_restarter.configuration.twin import Unreadable
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
@@ -19,7 +19,7 @@ from supervisor_restarter.engine.operation import State
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import group_members
 from supervisor_restarter.option_kinds import FLAG, SECONDS, Kind, checked
-from supervisor_restarter.options import Options, with_call
+from supervisor_restarter.options import Options, for_apply, with_call
 from supervisor_restarter.programs.host import Supervisor
 from supervisor_restarter.server.interface import Interface, SupervisorsFault, published
 from supervisor_restarter.server.job import Job
@@ -28,6 +28,7 @@ from supervisor_restarter.server.service import Service
 
 API_VERSION = '1.0'
 
+Returned = TypeVar('Returned')
 VERSION_NUMBER = Kind(
     'a whole number', int, lambda value: isinstance(value, int) and not isinstance(value, bool)
 )
@@ -36,13 +37,10 @@ VERSION_NUMBER = Kind(
 class RestarterNamespaceRPCInterface(Interface):
     """Restarts process groups fast and safely."""
 
-    def __init__(
-        self, supervisord: Supervisor, service: Service, defaults: Options, planner: Planner
-    ) -> None:
+    def __init__(self, supervisord: Supervisor, service: Service, defaults: Options) -> None:
         super().__init__(supervisord)
         self._service = service
         self._defaults = defaults
-        self._planner = planner
 
     @published
     def getPluginVersion(self) -> str:
@@ -148,14 +146,18 @@ class RestarterNamespaceRPCInterface(Interface):
         Fault: NO_SUCH_RESTART.
 
         @param string id        The id of the restart.
-        @return struct restart  id, groups, state (queued, running, succeeded, failed, cancelled,
-                                timed_out), version, requested_at, started_at, finished_at,
-                                duration, options, total, done, failed, killed, lowest_ready,
-                                policies (as in a plan), warnings (strings: those of its plan, when
-                                it was asked for), and processes: structs {group, name, phase,
-                                old_pid, new_pid, stop_seconds, stop_limit (seconds until SIGKILL),
-                                down_seconds, ready_seconds, error, killed (it ran into that limit),
-                                note (what is to be said of it and is no error)}.
+        @return struct restart  id, kind (restart or apply), groups, state (queued, running,
+                                succeeded, failed, cancelled, timed_out; of an apply also
+                                rolled_back), why (it was cancelled or rolled back), version,
+                                requested_at, started_at, finished_at, duration, options, total,
+                                done, failed, killed, lowest_ready, policies (as in a plan),
+                                warnings (strings: those of its plan, when it was asked for),
+                                processes: structs {group, name, action (restart, start, signal or
+                                remove), phase, old_pid, new_pid, stop_seconds, stop_limit (seconds
+                                until SIGKILL), down_seconds, ready_seconds, error, killed (it ran
+                                into that limit), note (what is to be said of it and is no error)},
+                                and of an apply at_once: structs {group, name, action (live, later,
+                                add or drop)} of what is changed without a stop and a start.
         """
         return self._service.get(id).struct()
 
@@ -247,9 +249,8 @@ class RestarterNamespaceRPCInterface(Interface):
     def planConfig(self, groups: Any = '', options: Any = None) -> dict[str, Any]:
         """Tell what the configuration files would change as they are now; nothing is touched
 
-        Nothing applies such a plan yet: `supervisorctl update` stops and starts each changed group
-        as a whole. Faults: BAD_GROUP, BAD_OPTION, and Supervisor's CANT_REREAD if the files cannot
-        be read or make no sense.
+        This is what startApply would do with all its options left out. Faults: BAD_GROUP,
+        BAD_OPTION, and Supervisor's CANT_REREAD if the files cannot be read or make no sense.
 
         @param array groups     The name of a process group or an array of them, as they are in the
                                 files or in supervisord; '' or an empty array: all groups.
@@ -266,10 +267,47 @@ class RestarterNamespaceRPCInterface(Interface):
                                 reload of supervisord applies), and warnings (strings).
         """
         secrets = secrets_of(options)
-        try:
-            return self._planner.plan(groups, secrets)
-        except Unreadable as error:
-            raise SupervisorsFault(Faults.CANT_REREAD, str(error)) from None
+        return _of_files(lambda: self._service.plan_config(groups, secrets))
+
+    @published
+    def startApply(self, groups: Any = '', options: Any = None) -> str:
+        """Begin to apply the configuration files as they are, and return at once
+
+        Only what has changed is touched: keys that need no restart at once, the other processes one
+        after the other, as a restart does. If one of them fails, and if it is cancelled or times
+        out, the old configuration goes back, unless rollback is false. It is looked at, waited for
+        and cancelled like a restart. Faults: BAD_GROUP, BAD_OPTION, BUSY, BAD_STATE, and
+        Supervisor's CANT_REREAD if the files cannot be read or make no sense; nothing is touched
+        then.
+
+        @param array groups     The name of a process group or an array of them, as for planConfig.
+        @param struct options   Options as for startRestart, without method, only_running and
+                                newer_than, and with 25% for a max_unavailable that is set nowhere;
+                                rollback (boolean, default true), and prune (boolean, default true):
+                                remove groups that are no longer in the files; may be left out.
+        @return string id       The id of the apply, for getRestart and the methods beside it.
+        """
+        taken = for_apply(self._defaults, options)
+        return _of_files(lambda: self._service.apply(groups, taken)).id
+
+    @published
+    def setNumprocs(self, program: Any, n: Any, options: Any = None) -> str:
+        """Begin to make it so many processes of a program, and return at once
+
+        The files are not written: the number holds until the program's numprocs changes in them, or
+        supervisord is reloaded; Supervisor's own reread and update know nothing of it. Processes
+        whose command or environment has %(numprocs)d in it are restarted. Faults: as for
+        startApply, and BAD_STATE if the program has been changed in the files and that is not
+        applied.
+
+        @param string program   The name of the program, as in [program:x], [fcgi-program:x] or
+                                [eventlistener:x].
+        @param int n            How many processes, at least 1.
+        @param struct options   Options as for startApply; may be left out.
+        @return string id       The id of the apply, for getRestart and the methods beside it.
+        """
+        taken = for_apply(self._defaults, options)
+        return _of_files(lambda: self._service.scale(program, n, taken)).id
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -285,6 +323,14 @@ class RestarterNamespaceRPCInterface(Interface):
             return answers.statuses(operation) if over else None
 
         return self._deferred(ask)
+
+
+def _of_files(ask: Callable[[], Returned]) -> Returned:
+    """What `ask` returns; Supervisor's own fault if the configuration files cannot be read."""
+    try:
+        return ask()
+    except Unreadable as error:
+        raise SupervisorsFault(Faults.CANT_REREAD, str(error)) from None
 
 
 def _group_result(job: Job) -> Any:

@@ -45,11 +45,16 @@ import math
 from dataclasses import replace
 from typing import Any, Callable, NamedTuple
 
+from supervisor_restarter.configuration.planner import ALL, Comparison, Planner
+from supervisor_restarter.configuration.rollout import Rollout
+from supervisor_restarter.configuration.scales import Scale
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.faults import Code, Refusal, shortage
-from supervisor_restarter.options import Options, with_call
+from supervisor_restarter.options import ApplyOptions, Options, with_call
+from supervisor_restarter.server.apply import ApplyRequest
 from supervisor_restarter.server.clock import Clock
+from supervisor_restarter.server.configfile import ConfigurationFiles, Marks
 from supervisor_restarter.server.driver import INTERNAL_ERROR, Driver, look
 from supervisor_restarter.server.intake import Intake
 from supervisor_restarter.server.job import Job
@@ -67,7 +72,8 @@ class Parts(NamedTuple):
     """What a service is made of; plugin.py joins it.
 
     stop_requests: None if stop calls of others are not heeded. leaving: whether supervisord is
-    shutting down or restarting.
+    shutting down or restarting. rollout: carries out a comparison; whether groups are removed that
+    are no longer in the files.
     """
 
     jobs: Jobs
@@ -79,6 +85,9 @@ class Parts(NamedTuple):
     journal: Journal
     leaving: Callable[[], bool]
     clock: Clock
+    planner: Planner
+    files: ConfigurationFiles
+    rollout: Callable[[Comparison, bool], Rollout]
 
 
 class Service:
@@ -89,6 +98,8 @@ class Service:
         self._resources, self._reactor = parts.resources, parts.reactor
         self._stop_requests, self._leaving = parts.stop_requests, parts.leaving
         self._journal, self._clock = parts.journal, parts.clock
+        self._planner, self._rollout = parts.planner, parts.rollout
+        self._files = parts.files
 
     # -- what clients ask --------------------------------------------------------------------
 
@@ -105,21 +116,81 @@ class Service:
         busy = None
         if goal is Goal.RESTART:
             busy = self._jobs.may_begin({member.group for member in members}, options.if_busy)
-        try:
-            self._attach()
-        except OSError as error:
-            raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
+        self._attach_or_refuse()
         job, party = self._intake.job(request, members, change)
         if goal is Goal.STOP:
             self._jobs.heed([member.match.key for member in members])
         if busy is not None:
             self._jobs.queue.append(job)
-            self._journal.note(job, f'waits for restart {busy.id}')
+            self._journal.note(job, f'waits for {busy.kind} {busy.id}')
             return job
         self._begin(job, party)
         if goal is Goal.STOP:
             # All of it at once: a start or restart that comes in the same turn is the newer will.
             self._driver.advance(job, self._clock.monotonic(), math.inf)
+        return job
+
+    def apply(self, groups: Any, options: ApplyOptions) -> Job:
+        """Begin to apply the configuration files as they are, or queue that.
+
+        Unreadable; Refusal BAD_GROUP for names that are nowhere, BUSY, BAD_OPTION for a
+        max_unavailable that is too large, and BAD_STATE if it cannot be begun.
+        """
+        planner = self._planner
+        files, everything = self._files, not groups or groups == ALL
+        marks: Marks = {}
+
+        def rollout() -> Rollout:
+            marks.update(files.marks())
+            return self._rollout(planner.compare(groups), options.prune)
+
+        def applied() -> None:
+            planner.applied()
+            if everything:
+                files.applied(marks)
+
+        return self._apply(ApplyRequest(rollout, options, applied))
+
+    def scale(self, program: Any, number: Any, options: ApplyOptions) -> Job:
+        """Begin to make it so many processes of the program, or queue that; as apply().
+
+        Refusal BAD_OPTION for a number that is none, BAD_STATE if the program cannot have so many,
+        or has been changed in the files and that is not applied.
+        """
+        planner = self._planner
+        wanted: tuple[str, Scale] | None = None
+
+        def rollout() -> Rollout:
+            nonlocal wanted
+            compared = planner.scale(program, number, self._jobs.is_changing)
+            assert compared.scale is not None, 'it was asked for'
+            wanted = compared.changes[0].name, compared.scale
+            return self._rollout(compared, True)
+
+        def applied() -> None:
+            if wanted is not None:
+                planner.keep(program, *wanted)
+
+        return self._apply(ApplyRequest(rollout, options, applied))
+
+    def plan_config(self, groups: Any, secrets: bool) -> dict[str, Any]:
+        """What the files would change; nothing is touched. Unreadable, Refusal BAD_GROUP."""
+        compared = self._planner.compare(groups, secrets)
+        planned = self._planner.plan(compared, secrets)
+        planned['warnings'] += self._intake.in_vain(self._rollout(compared, True), secrets)
+        return planned
+
+    def _apply(self, request: ApplyRequest) -> Job:
+        apply = self._intake.apply(request)
+        if_busy = request.options.options.if_busy
+        busy = self._jobs.may_begin(set(apply.groups), if_busy, apply.compared)
+        job, party = self._intake.job_of(apply)
+        self._attach_or_refuse()
+        if busy is None:
+            self._begin(job, party)
+        else:
+            self._jobs.queue.append(job)
+            self._journal.note(job, f'waits for {busy.kind} {busy.id}')
         return job
 
     def get(self, wanted: Any) -> Job:
@@ -133,10 +204,15 @@ class Service:
     def cancel(self, wanted: Any) -> None:
         """Cancel the restart; Refusal NO_SUCH_RESTART, or BAD_STATE if it has ended."""
         job = self.get(wanted)
-        if job.operation.finished:
-            raise Refusal(
-                Code.BAD_STATE, f'restart {job.id} has ended already: {job.operation.state.value}'
-            )
+        operation, why = job.operation, ''
+        if operation.finished:
+            why = f'has ended already: {operation.state.value}'
+        elif operation.back:
+            why = f'is being rolled back already: {operation.back}'
+        elif operation.committed:
+            why = 'cannot be cancelled any more: only what it removes is still stopping'
+        if why:
+            raise Refusal(Code.BAD_STATE, f'{job.kind} {job.id} {why}')
         self._driver.cancel(job)
 
     def retry(self, wanted: Any, given: Any) -> Job:
@@ -149,6 +225,8 @@ class Service:
         and as for request().
         """
         job = self.get(wanted)
+        if job.apply is not None:
+            raise Refusal(Code.BAD_STATE, f'apply {job.id} cannot be retried: apply again')
         asked = replace(job.asked, only_running=False, newer_than=())
         options = with_call(asked, given)
         state, again = job.operation.state.value, answers.unfinished(job.operation)
@@ -245,16 +323,19 @@ class Service:
         job.operation.step(now, look(job))
         party = None
         if not job.operation.finished:
-            if self._jobs.busy_with(set(job.groups), before=job) is not None:
+            if self._jobs.busy_with(set(job.groups), job.compared, before=job) is not None:
                 return False
             party = self._intake.renewed(job)
             # What is named may lie in other groups by now.
-            if self._jobs.busy_with(set(job.groups), before=job) is not None:
+            if self._jobs.busy_with(set(job.groups), job.compared, before=job) is not None:
                 return False
-        if party is None:
-            self._retire(job)
-        else:
-            self._begin(job, party)
+            if party is not None:
+                try:
+                    self._begin(job, party)
+                    return True
+                except Refusal as refusal:
+                    job.operation.cancel(refusal.text)
+        self._retire(job)
         return True
 
     def _begin(self, job: Job, party: Party) -> None:
@@ -262,6 +343,8 @@ class Service:
             self._driver.begin(job, party)
         except Exception:
             self._resources.release(job)  # nothing was taken down yet
+            if job.apply is not None and job.apply.begun:
+                job.apply.rollout.undo()
             raise
         self._jobs.run(job)
         self._journal.begins(job)
@@ -277,6 +360,8 @@ class Service:
             self._resources.release(job)
         except Exception:
             self._journal.error()  # it is over all the same, and the others are to go on
+        if job.apply is not None:
+            job.apply.forget()
 
     def _let_some_go(self) -> None:
         for job in self._jobs.surplus():
@@ -295,6 +380,12 @@ class Service:
         self._reactor.poke()
         if not self._jobs.active:
             self._detach()
+
+    def _attach_or_refuse(self) -> None:
+        try:
+            self._attach()
+        except OSError as error:
+            raise Refusal(Code.BAD_STATE, shortage(error) or str(error)) from None
 
     def _attach(self) -> None:
         self._reactor.attach()

@@ -30,6 +30,8 @@ ARGUMENTS = {
     'startRestart': ['names', 'options'],
     'planRestart': ['names', 'options'],
     'planConfig': ['groups', 'options'],
+    'startApply': ['groups', 'options'],
+    'setNumprocs': ['program', 'n', 'options'],
     'retryRestart': ['id', 'options'],
     'getRestart': ['id'],
     'waitRestart': ['id', 'version', 'seconds'],
@@ -188,6 +190,12 @@ nearly: dict[str, st.SearchStrategy[str]] = {
     'groups': names | st.lists(names, max_size=4).map(array),
     'names': names | st.lists(names, max_size=4).map(array),
     'options': options,
+    'program': names,
+    # No random ones: so many processes would be started.
+    'n': st.sampled_from([-1, 0, 1, 2, 3, 10_001, 2**70, True]).map(
+        lambda number: scalar('int', number)
+    )
+    | strings('2', '', 'x'),
     'wait': flags,
     'id': ids,
     'version': st.sampled_from([0, 1, -1, 2**31 - 1, 2**70]).map(
@@ -217,7 +225,7 @@ def requests(draw: Any) -> Request:
     """A call of a published method whose parameters are nearly right, or anything."""
     method = draw(st.sampled_from(sorted(ARGUMENTS)))
     given = [
-        draw(st.one_of(nearly[argument], nearly[argument], values))
+        draw(nearly['n'] if argument == 'n' else st.one_of(*[nearly[argument]] * 2, values))
         for argument in ARGUMENTS[method]
     ]
     extra = draw(st.sampled_from([0, 0, 0, 0, 1, -1, -2]))

@@ -71,7 +71,8 @@ VALUES = {
 # fmt: on
 FEW = ('int', 'empty string', 'array', 'struct', 'dateTime', 'deep struct')
 GOOD = {
-    **dict.fromkeys(('group', 'groups', 'names'), scalar('string', 'web')),
+    **dict.fromkeys(('group', 'groups', 'names', 'program'), scalar('string', 'web')),
+    'n': scalar('int', 2),  # as many as there are
     'options': EMPTY,
     'wait': scalar('boolean', 1),
     **dict.fromkeys(('version', 'seconds'), scalar('int', 0)),
@@ -80,7 +81,8 @@ GOOD = {
 COUNTS = {'zero', 'int', 'negative', 'huge', 'enormous', 'i4'}
 SECONDS = {'zero', 'int', 'i4', 'double'}
 FITTING = {
-    **dict.fromkeys(('group', 'names'), {'base64'}),
+    **dict.fromkeys(('group', 'names', 'program'), {'base64'}),
+    'n': {'int'},  # 7
     'groups': {'base64', 'empty string', 'empty array'},  # of which the last two mean all
     'options': {'empty struct', 'nil'},
     'wait': {'true', 'false', 'zero'},
@@ -94,7 +96,10 @@ FITTING_OPTIONS = {
     **dict.fromkeys(('method', 'on_failure', 'if_busy', 'newer_than'), set()),
     'only_running': {'true', 'false', 'zero'},
 }
-CODES = {**dict.fromkeys(('group', 'groups', 'names'), Code.BAD_GROUP), 'id': Code.NO_SUCH_RESTART}
+CODES = {
+    **dict.fromkeys(('group', 'groups', 'names', 'program'), Code.BAD_GROUP),
+    'id': Code.NO_SUCH_RESTART,
+}
 UNREADABLE_VALUES = ('too long', 'bad dateTime', 'not UTF-8')
 REFUSALS = {Code.BAD_GROUP, Code.BAD_OPTION, Code.NO_SUCH_RESTART, INCORRECT_PARAMETERS}
 

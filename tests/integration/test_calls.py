@@ -24,6 +24,8 @@ STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
 PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
 RESTART = {
     'id': str,
+    'kind': str,
+    'why': str,
     'groups': list,
     'state': str,
     'version': int,
@@ -42,6 +44,7 @@ IN_FULL = {'processes': list, 'policies': list, 'warnings': list}  # not in a li
 PROCESS = {
     'group': str,
     'name': str,
+    'action': str,
     'phase': str,
     'old_pid': int,
     'new_pid': int,

@@ -57,12 +57,14 @@ def test_a_restart_is_two_events(start):
     server.wait_state()
     id = server.restarter.startRestart('web', {'max_unavailable': 2})
     began, ended = wait_events(server, 'GROUP_RESTART_STARTED', 'GROUP_RESTART_SUCCEEDED')
-    duration = r'duration:\d+\.\d{3} killed:0'
+    duration = r'duration:\d+\.\d{3} killed:0 kind:restart'
     assert re.fullmatch(
-        rf'id:{id} groupname:web total:4 done:0 failed:0 lowest_ready:4 {duration}', began
+        rf'id:{id} groupname:web total:4 done:0 failed:0 lowest_ready:4 {duration} state:running',
+        began,
     )
     assert re.fullmatch(
-        rf'id:{id} groupname:web total:4 done:4 failed:0 lowest_ready:2 {duration}', ended
+        rf'id:{id} groupname:web total:4 done:4 failed:0 lowest_ready:2 {duration} state:succeeded',
+        ended,
     )
     assert (
         childutils.get_headers(ended)['duration']

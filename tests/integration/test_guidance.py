@@ -49,7 +49,7 @@ def test_a_configuration_file_that_has_changed_is_told(start):
     server.conf.write_text(server.conf.read_text() + program('more'))
     told = [
         f'the configuration file {server.conf} has changed since supervisord read it; a restart does not apply '
-        'that (supervisorctl update does)'
+        'that (supervisorctl apply does)'
     ]
     assert file_warnings(restarted(server)) == told
     assert file_warnings(server.restarter.planRestart('web')) == told
@@ -77,7 +77,7 @@ def test_included_files_are_looked_at(start, tmp_path):
     (tmp_path / 'b.conf').unlink()
     assert file_warnings(restarted(server)) == [
         f'the configuration files {tmp_path}/a.conf, {tmp_path}/b.conf have changed since supervisord read them; a '
-        'restart does not apply that (supervisorctl update does)'
+        'restart does not apply that (supervisorctl apply does)'
     ]
 
 

@@ -18,6 +18,8 @@ STRUCT = {
     'lowest_ready': 28,
     'duration': 0.4123,
     'killed': 0,
+    'kind': 'restart',
+    'state': 'succeeded',
 }
 NAMES = st.text(st.characters(), min_size=1, max_size=20)
 
@@ -29,7 +31,8 @@ def failures(count):
 
 def test_the_header_is_that_of_the_contract():
     assert event_text.header(STRUCT) == (
-        'id:7 groupname:web total:32 done:32 failed:0 lowest_ready:28 duration:0.412 killed:0'
+        'id:7 groupname:web total:32 done:32 failed:0 lowest_ready:28 duration:0.412 killed:0 '
+        'kind:restart state:succeeded'
     )
 
 

@@ -17,8 +17,10 @@ from supervisor_restarter.options import (
     CALL_TIMEOUT,
     CONFIGURATION_ONLY,
     DECLARED,
+    ApplyOptions,
     Options,
     Settings,
+    for_apply,
     from_configuration,
     with_call,
 )
@@ -389,3 +391,47 @@ def test_of_a_start_and_a_configured_only_running_the_call_comes_first():
 def test_options_cannot_be_changed():
     with pytest.raises(AttributeError):
         Options().delay = 1.0  # type: ignore[misc]
+
+
+# -- of an apply --------------------------------------------------------------------------------
+
+
+def test_an_apply_leaves_three_of_four_processes_up_unless_somebody_says_something_else():
+    assert for_apply(Options(), None) == ApplyOptions(Options(max_unavailable='25%'), True, True)
+    configured = from_configuration(SECTION, {'max_unavailable': '100%'}).defaults
+    assert for_apply(configured, {}).options.max_unavailable == '100%'
+    assert for_apply(Options(), {'max_unavailable': 1}).options.max_unavailable == 1
+
+
+def test_what_the_configuration_says_of_restarts_alone_does_not_hold_for_an_apply():
+    texts = {'method': 'signal:HUP', 'only_running': 'true', 'on_failure': 'continue', 'delay': '3'}
+    configured = from_configuration(SECTION, texts).defaults
+    taken = for_apply(configured, {'rollback': False, 'prune': 0})
+    assert taken[1:] == (False, False)
+    options = taken.options
+    assert (options.method, options.only_running, options.on_failure) == (
+        'restart',
+        False,
+        'continue',
+    )
+    assert options.delay == 3
+    assert for_apply(configured, None).options.on_failure == 'abort'  # it is rolled back
+
+
+@pytest.mark.parametrize(
+    ('given', 'text'),
+    [
+        ({'method': 'restart'}, 'method is no option of an apply'),
+        ({'only_running': False}, 'only_running is no option of an apply'),
+        ({'newer_than': '/x'}, 'newer_than is no option of an apply'),
+        ({'rollback': 'yes'}, "rollback = 'yes' is not allowed: it must be true or false"),
+        ({'on_failure': 'continue'}, 'on_failure = continue needs rollback = false'),
+        ({'rollback': True, 'on_failure': 'continue'}, 'on_failure = continue needs rollback'),
+        ({'roll': True}, "unknown option 'roll'"),
+        ([1], 'options must be a struct, not [1]'),
+    ],
+)
+def test_what_an_apply_does_not_take(given, text):
+    with pytest.raises(Refusal, match='BAD_OPTION') as info:
+        for_apply(Options(), given)
+    assert text in info.value.text

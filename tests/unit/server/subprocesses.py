@@ -22,6 +22,9 @@ class Options:
     """As much of ServerOptions as a Subprocess needs. kill_error: what kill() raises."""
 
     mood = SupervisorStates.RUNNING
+    configroot = SimpleNamespace(
+        supervisord=SimpleNamespace(server_configs=[], rpcinterface_factories=[])
+    )
 
     def __init__(self) -> None:
         self.pidhistory: dict[int, Any] = {}

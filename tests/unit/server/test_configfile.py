@@ -40,12 +40,12 @@ def test_what_has_changed_is_named(options, tmp_path):
     (tmp_path / 'a.conf').write_text('[supervisord]\n')
     assert files.warning() == (
         f'the configuration file {tmp_path}/a.conf has changed since supervisord read it; a restart '
-        'does not apply that (supervisorctl update does)'
+        'does not apply that (supervisorctl apply does)'
     )
     os.unlink(tmp_path / 'c.conf')
     assert files.warning() == (
         f'the configuration files {tmp_path}/a.conf, {tmp_path}/c.conf have changed since '
-        'supervisord read them; a restart does not apply that (supervisorctl update does)'
+        'supervisord read them; a restart does not apply that (supervisorctl apply does)'
     )
 
 

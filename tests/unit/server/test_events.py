@@ -92,7 +92,11 @@ def test_the_package_has_no_other_surprises():
 def test_a_restart_is_one_line(received, state, name):
     announce(run(state))
     assert received == [
-        (name, 'id:7 groupname:web total:2 done:2 failed:0 lowest_ready:0 duration:0.000 killed:0')
+        (
+            name,
+            'id:7 groupname:web total:2 done:2 failed:0 lowest_ready:0 duration:0.000 killed:0 '
+            f'kind:restart state:{state.value}',
+        )
     ]
 
 
@@ -101,7 +105,8 @@ def test_a_failed_restart_names_each_failed_process(received):
     assert received == [
         (
             event_text.FAILED,
-            'id:7 groupname:web total:2 done:1 failed:1 lowest_ready:0 duration:0.000 killed:0\n'
+            'id:7 groupname:web total:2 done:1 failed:1 lowest_ready:0 duration:0.000 killed:0 '
+            'kind:restart state:failed\n'
             'web:1 START_FAILED: exit status 3\\n\\x1b[2Jgroupname:x \\xfc\n',
         )
     ]

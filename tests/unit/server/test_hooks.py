@@ -244,6 +244,7 @@ HOOKED = {
 # The state of one process, as its own spawn() would set it, and settings of a copy that is ours.
 STATE = {
     'backoff': 'a new start has all of its startretries',
+    'state': 'FATAL again, after an apply that was rolled back',
     'spawnerr': 'the reason why there is no child',
     'dispatchers': 'closed with the pipes where there is no child',
     'pipes': 'the same',
@@ -253,6 +254,15 @@ STATE = {
     'restarter_original': 'the same; the name is ours',
     'exitstatus': "supervisorctl's own",
 }
+# What an apply changes for good, as Supervisor's own update would; and what a file is read with.
+APPLIED = {
+    *('config', 'restarter_original', 'laststart'),  # of a process
+    *('group', 'processes', 'process_groups', 'process_configs', 'options'),
+    *('socket_config', 'socket_manager'),  # of an fcgi group
+    *('childlog', 'capturemode'),  # of what reads a process's output
+    'process_group_configs',  # of Supervisor's options: what `add` means
+}
+OF_THE_TWIN = {'configroot', 'environ_expansions', 'process_groups_from_parser', 'supervisord'}
 CALLS = ('set_wakeup_fd', 'register_at_fork', 'subscribe', 'register', 'setattr', 'delattr')
 # Attributes of our own objects that are called like one of Supervisor's.
 OWN = {'handle', 'obituary', 'child', 'member', 'job', 'self', 'answer', 'both'}
@@ -268,11 +278,11 @@ def host_attributes():
 
 
 @functools.cache
-def trees():
+def trees(rooms=('programs', 'readiness', 'server')):
     return [
         (path, ast.parse(path.read_text(encoding='utf-8')))
         for path in sorted(PACKAGE.rglob('*.py'))
-        if path.parent.name in ('programs', 'readiness', 'server') or path.name == 'ctlplugin.py'
+        if path.parent.name in rooms or path.name == 'ctlplugin.py'
     ]
 
 
@@ -307,6 +317,22 @@ def test_what_is_assigned_to_supervisors_objects_is_hooked_or_state_of_one_proce
         if name in host_attributes() | tables and receiver not in OWN
     }
     assert found == HOOKED | set(STATE)
+
+
+def test_what_an_apply_changes_is_what_the_page_says():
+    found = {
+        (name, receiver.partition('.')[0] == 'twin')
+        for path, tree in trees(('configuration',))
+        if path.parent.name == 'configuration'
+        for receiver, name in stored(tree)
+        if name in host_attributes() and receiver not in OWN
+    }
+    assert {name for name, of_twin in found if not of_twin} == APPLIED
+    assert {name for name, of_twin in found if of_twin} == OF_THE_TWIN
+    page = (ROOT / 'docs' / 'hooks.md').read_text(encoding='utf-8')
+    said = page.partition('## What an apply changes')[2]
+    own = {'restarter_original', 'childlog', 'capturemode', 'options', 'group'}
+    assert {name for name in APPLIED - own if f'{name}`' not in said} == set()
 
 
 def test_what_is_hooked_is_in_the_table():

@@ -180,12 +180,12 @@ def test_what_is_asked_of_all_processes(one):
 )
 def test_what_its_program_says(environment, kind, malformed):
     one = One(environment=environment)
-    assert one.processes.malformed(one.handle).startswith(malformed)
+    assert one.processes.malformed(one.handle.config).startswith(malformed)
     candidate = one.processes.candidate(Member(Match('web', '0', True, True)), one.handle)
     assert candidate.malformed.startswith(malformed)
     assert (candidate.probed, bool(candidate.malformed)) == (kind is not None, bool(malformed))
     if not malformed:
-        spec = one.processes.readiness(one.handle)
+        spec = one.processes.readiness(one.handle.config)
         assert (spec and spec.kind) == kind
 
 
@@ -197,9 +197,9 @@ def test_the_state_has_supervisors_name(one):
 
 
 def test_whose_the_process_is(one):
-    assert not one.processes.is_of_another_user(one.handle)
+    assert not one.processes.is_of_another_user(one.handle.config)
     one.config.uid = os.getuid() + 1
-    assert one.processes.is_of_another_user(one.handle)
+    assert one.processes.is_of_another_user(one.handle.config)
 
 
 @pytest.mark.parametrize(('age', 'pid', 'execed'), [

@@ -30,10 +30,10 @@ class Processes(SimulatedProcesses):
         probed = member.group == 'web'
         return super().candidate(member, handle, obstacles, dated)._replace(probed=probed)
 
-    def readiness(self, handle):
-        return parse(self.probe) if handle.group.group == 'web' else None
+    def readiness(self, config):
+        return parse(self.probe) if config.of_group == 'web' else None
 
-    def is_of_another_user(self, handle):
+    def is_of_another_user(self, config):
         return self.foreign
 
 
@@ -85,7 +85,7 @@ def test_the_others_of_the_groups_are_held_too(place):
     party = place.party('web:1')
     assert [member.namespec for member in party.others] == ['web:0']
     assert set(party.handles) == {*party.members, *party.others}
-    assert set(party.specs) == {('web', '0'), ('web', '1')}
+    assert set(party.specs) == {*party.members, *party.others}
 
 
 @pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])

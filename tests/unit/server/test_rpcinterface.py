@@ -16,12 +16,11 @@ from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError, SystemNamespaceRPCInterface
 
 from supervisor_restarter import __version__
-from supervisor_restarter.configuration.planner import Planner
 from supervisor_restarter.configuration.twin import Unreadable
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.options import Options, with_call
+from supervisor_restarter.options import ApplyOptions, Options, with_call
 from supervisor_restarter.server.ascii_text import AsciiText
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Call, Request, Selection
@@ -40,6 +39,8 @@ SIGNATURES = {
     'listRestarts': ['array'],
     'planRestart': ['struct', 'array', 'struct'],
     'planConfig': ['struct', 'array', 'struct'],
+    'startApply': ['string', 'array', 'struct'],
+    'setNumprocs': ['string', 'string', 'int', 'struct'],
     'retryRestart': ['string', 'string', 'struct'],
     'getPluginVersion': ['string'],
     'getAPIVersion': ['string'],
@@ -55,6 +56,7 @@ LEAST = {
     'cancelRestart': 1,
     'planRestart': 1,
     'retryRestart': 1,
+    'setNumprocs': 2,
 }
 # fmt: off
 ODD: list[Any] = [
@@ -111,21 +113,26 @@ class FakeService:
     def restarts(self):
         return list(self.runs.values())
 
+    # The files cannot be read if groups called 'größe\n' are asked for.
+
+    def plan_config(self, groups, secrets):
+        if groups == 'größe\n':
+            raise Unreadable(f'nothing for {groups}')
+        return {'total': 0, 'warnings': [str(groups)], 'secrets': secrets}
+
+    def apply(self, groups, options):
+        self.plan_config(groups, False)
+        self.calls.append(('apply', groups, options))
+        return SimpleNamespace(id='7')
+
+    def scale(self, program, number, options):
+        self.plan_config(program, False)
+        self.calls.append(('scale', program, number, options))
+        return SimpleNamespace(id='8')
+
     def timer(self, seconds):
         self.calls.append(('timer', seconds))
         return lambda: self.waited
-
-
-class FakePlanner(Planner):
-    """Cannot read the files if groups called 'größe\\n' are asked for."""
-
-    def __init__(self) -> None:
-        pass
-
-    def plan(self, names, secrets=False):
-        if names == 'größe\n':
-            raise Unreadable(f'nothing for {names}')
-        return {'total': 0, 'warnings': [str(names)], 'secrets': secrets}
 
 
 @pytest.fixture
@@ -144,7 +151,7 @@ def supervisord():
 
 @pytest.fixture
 def interface(service, supervisord):
-    return RestarterNamespaceRPCInterface(supervisord, service, Options(delay=3.0), FakePlanner())
+    return RestarterNamespaceRPCInterface(supervisord, service, Options(delay=3.0))
 
 
 def fault(call, *args):
@@ -248,6 +255,7 @@ def test_restart_process_group_takes_the_name_of_a_group_alone(interface, name):
         ('restartProcessGroup', {'x': 1}),
         ('planRestart', {'x': 1}),
         *(('planConfig', odd) for odd in [*ODD[1:], {'secrets': None}, {'secrets': 'true'}]),
+        *(('startApply', odd) for odd in [*ODD[1:], {'rollback': None}, {'only_running': True}]),
     ],
 )
 def test_bad_options_are_bad_option(interface, service, supervisord, method, options):
@@ -333,8 +341,22 @@ def test_a_defect_of_ours_is_a_fault_and_a_traceback_in_the_log(interface, servi
     assert 'Traceback' in supervisord.logged[0]
 
 
-def test_files_that_cannot_be_read_are_supervisors_own_fault(interface, supervisord):
-    refused = fault(interface.planConfig, 'größe\n')
+def test_what_an_apply_asks_the_service_for(interface, service):
+    assert interface.startApply() == interface.startApply(['web'], {'prune': 0}) == '7'
+    assert interface.setNumprocs('web', '6') == '8'
+    careful = Options(delay=3.0, max_unavailable='25%')
+    assert service.calls == [
+        ('apply', '', ApplyOptions(careful)),
+        ('apply', ['web'], ApplyOptions(careful, prune=False)),
+        ('scale', 'web', '6', ApplyOptions(careful)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('method', 'args'), [('planConfig', []), ('startApply', []), ('setNumprocs', [3])]
+)
+def test_files_that_cannot_be_read_are_supervisors_own_fault(interface, supervisord, method, args):
+    refused = fault(getattr(interface, method), 'größe\n', *args)
     assert (refused.code, refused.text) == (Faults.CANT_REREAD, 'CANT_REREAD: nothing for größe\\n')
     assert type(refused.text) is AsciiText
     assert supervisord.logged == []
@@ -475,8 +497,8 @@ def test_every_struct_can_be_sent_as_xml(interface, service):
     for value in (interface.getRestart(id), interface.listRestarts(), queued):
         assert loads(dumps((value,)))[0][0] == value
     assert ' '.join(queued) == (
-        'id groups state version requested_at started_at finished_at duration options total done '
-        'failed killed lowest_ready policies warnings processes'
+        'id kind groups state why version requested_at started_at finished_at duration options '
+        'total done failed killed lowest_ready policies warnings processes'
     )
     assert queued['state'] == State.QUEUED.value
 
