@@ -1,4 +1,5 @@
-"""supervisorctl_restart_group: restarts process groups and shows how that goes.
+"""supervisorctl_restart_group: restarts process groups, or applies a changed configuration, and
+shows how that goes.
 
 What only some commands need is imported when they do: most restarts take less time than a start of
 Python.
@@ -11,18 +12,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from supervisor_restarter.client import results
+from supervisor_restarter.client.applies import (
+    at_once_lines,
+    last_error,
+    last_line,
+    one_of,
+    why_lines,
+)
 from supervisor_restarter.client.cli_options import RestartOptions
-from supervisor_restarter.client.client import ClientError, Exit, exit_status
+from supervisor_restarter.client.client import exit_status
+from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.client.progress import Reporter, make_reporter
 from supervisor_restarter.client.screen import Colour, Screen
 from supervisor_restarter.client.structs import Restart, ended
-from supervisor_restarter.client.wording import failure, process_lines, summary, warning_lines
+from supervisor_restarter.client.wording import process_lines, warning_lines
 
 
 class Command:
     """What the command line asks for. The methods return the exit status and raise ClientError.
 
-    restart_id: that of the restart that is begun or waited for, as soon as it is known.
+    restart_id: that of the restart or apply that is begun or waited for, as soon as it is known.
     """
 
     def __init__(self, options: RestartOptions, screen: Screen) -> None:
@@ -37,13 +46,13 @@ class Command:
         if self._options.status:
             return self._status()
         if self._options.plan:
-            return self._plan()
+            return self._plan_config() if self._options.apply else self._plan()
         return self._restart()
 
     # -- restarts ----------------------------------------------------------------------------
 
     def _restart(self) -> int:
-        """Begin a restart, or take up one that has begun, and wait for its end."""
+        """Begin a restart or an apply, or take up one that has begun, and wait for its end."""
         try:
             self.restart_id = self._begin()
             if self._options.detach:
@@ -63,7 +72,8 @@ class Command:
             return self._options.wait
         if self._options.retry is not None:
             return self._client.retry(self._options.retry, self._options.restart_options())
-        return self._client.start(self._options.args, self._options.restart_options())
+        begin = self._client.apply if self._options.apply else self._client.start
+        return begin(self._options.args, self._options.restart_options())
 
     def _detach(self) -> int:
         status = self._show({'id': self.restart_id}, [self.restart_id])
@@ -89,7 +99,7 @@ class Command:
         if status != Exit.OK:
             # What was on the terminal a line above need not be said again.
             silent = self._options.quiet or self._options.json or self._screen.terminal is None
-            self._screen.error(failure(restart, reasons=silent))
+            self._screen.error(last_error(restart, reasons=silent))
         if self._options.json:
             return self._print(self._result(restart, status))
         return status
@@ -100,7 +110,7 @@ class Command:
         for line in reporter.leftovers(restart):
             self._screen.out(line, Colour.PLAIN if good else Colour.ODD)
         if good:
-            self._screen.out(summary(restart), Colour.GOOD)
+            self._screen.out(last_line(restart), Colour.GOOD)
             return
         from supervisor_restarter.client.failures import in_full
         from supervisor_restarter.client.logtails import Logs
@@ -116,18 +126,18 @@ class Command:
             return results.result(restart, status)
         return {
             **results.result(restart, status),
-            **results.failed(restart['id'], failure(restart), status),
+            **results.failed(restart['id'], last_error(restart), status),
         }
 
     def _interrupted(self) -> str:
-        command = self._options.command
+        command, begun = self._options.command, self._client.begun
         if self.restart_id:
             return (
-                f'detached: restart {self.restart_id} goes on; '
+                f'detached: {begun} {self.restart_id} goes on; '
                 f'to wait for it: {command("--wait", self.restart_id)}; '
                 f'to cancel it: {command("--cancel", self.restart_id)}'
             )
-        return f'interrupted: a restart may have begun; to see: {command("--status")}'
+        return f'interrupted: {one_of(begun)} may have begun; to see: {command("--status")}'
 
     # -- other questions ---------------------------------------------------------------------
 
@@ -136,6 +146,14 @@ class Command:
 
         plan = self._client.plan(self._options.args, self._options.restart_options())
         return self._show(plan, plan_lines(plan))
+
+    def _plan_config(self) -> int:
+        from supervisor_restarter.client.config_plans import config_plan_lines, without_removals
+
+        plan = self._client.plan_config(self._options.args, bool(self._options.secrets))
+        if self._options.no_prune:
+            plan = without_removals(plan)
+        return self._show(plan, config_plan_lines(plan))
 
     def _status(self) -> int:
         from supervisor_restarter.client.tables import newer_than_lines, policy_lines, table
@@ -155,6 +173,8 @@ class Command:
                 *table([restart]),
                 *newer_than_lines(restart),
                 *policy_lines(restart),
+                *why_lines(restart),
+                *at_once_lines(restart),
                 *process_lines(restart),
             ],
             status,

@@ -14,8 +14,9 @@ from typing import Any, Callable, NoReturn
 from supervisor.options import ClientOptions
 
 from supervisor_restarter import __version__
-from supervisor_restarter.client.client import Client, ClientError, Exit, sendable, without_password
+from supervisor_restarter.client.client import Client
 from supervisor_restarter.client.durations import read_seconds
+from supervisor_restarter.client.errors import ClientError, Exit, sendable, without_password
 from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Refusal
@@ -40,12 +41,20 @@ RESTART_OPTIONS = {
     'queue': 'if_busy',
     'newer_than': 'newer_than',
 }
+# Options of an apply alone: attribute -> key of the server's options struct, and its value.
+APPLY_OPTIONS: dict[str, tuple[str, bool]] = {
+    'no_rollback': ('rollback', False),
+    'no_prune': ('prune', False),
+}
+# Those of a restart that an apply does not take.
+NOT_OF_APPLY = ('method', 'only_running', 'newer_than')
 # Those that take no value: what they stand for.
 FLAGS = {'rolling': 1, 'only_running': True, 'queue': 'queue'}
 # Those that may be given several times.
 REPEATED = ('newer_than',)
-# Each of these says what to do; one at most, except that a retry may be detached.
-MODES = ('detach', 'plan', 'status', 'cancel', 'wait', 'retry')
+# Each of these says what to do; one at most, except for these pairs.
+MODES = ('apply', 'detach', 'plan', 'status', 'cancel', 'wait', 'retry')
+TOGETHER = (['--detach', '--retry'], ['--apply', '--detach'], ['--apply', '--plan'])
 # Those that take a restart's ID and no names.
 OF_ONE = ('cancel', 'wait', 'retry')
 
@@ -99,8 +108,8 @@ class RestartOptions(ClientOptions):
                 self.add(name, None, None, long_name(name), flag=FLAGS[name])
             else:
                 self.add(name, None, None, f'{long_name(name)}=', reader(key))
-        for mode in ('detach', 'plan', 'status'):
-            self.add(mode, None, None, mode, flag=True)
+        for flag in ('apply', 'detach', 'plan', 'status', *APPLY_OPTIONS, 'secrets'):
+            self.add(flag, None, None, long_name(flag), flag=True)
         for mode in OF_ONE:
             self.add(mode, None, None, f'{mode}=')
         self.add(None, None, None, 'version', self.version)
@@ -176,31 +185,48 @@ class RestartOptions(ClientOptions):
             f'--{long_name(name)}' for name in RESTART_OPTIONS if getattr(self, name) is not None
         ]
         rolling_twice = self.rolling and self.max_unavailable is not None
-        silent = self.quiet and modes and modes[0] in ('--plan', '--status')
+        silent = [mode for mode in modes if self.quiet and mode in ('--plan', '--status')]
         for clash in (
-            modes if modes != ['--detach', '--retry'] else [],
+            modes if modes not in TOGETHER else [],
             ['--rolling', '--max-unavailable'] if rolling_twice else [],
             ['--json', '-i'] if self.json and self.shell else [],
-            [modes[0], '--quiet'] if silent else [],
+            [*silent, '--quiet'] if silent else [],
         ):
             if len(clash) > 1:
                 self.usage(f'{clash[0]} and {clash[1]} exclude each other')
         if modes and modes[0] in ('--status', '--cancel', '--wait') and others:
             self.usage(f'{others[0]} has no meaning with {modes[0]}')
+        self._check_apply()
         if self.status and len(self.args) > 1:
             self.usage('--status takes one restart ID at most')
         of_one = [mode for mode in OF_ONE if getattr(self, mode) is not None]
         if of_one and self.args:
             self.usage(f'--{of_one[0]} takes one restart ID and no names: {self.args[0]!r}')
-        if not self.args and not self.status and not of_one:
+        if not (self.args or self.status or self.apply or of_one):
             self.usage('name a process group to restart, or several, or all')
         for mode in of_one:
             setattr(self, mode, sendable(getattr(self, mode)))
 
+    def _check_apply(self) -> None:
+        """Refuses options that only an apply has, or does not have."""
+        for name in (*APPLY_OPTIONS, 'secrets'):
+            if getattr(self, name) and not self.apply:
+                self.usage(f'--{long_name(name)} has no meaning without --apply')
+        if self.secrets and not self.plan:
+            self.usage('--secrets has no meaning without --plan')
+        if self.apply and self.on_failure == 'continue' and not self.no_rollback:
+            self.usage('--on-failure continue needs --no-rollback, with --apply')
+        for name in NOT_OF_APPLY:
+            if getattr(self, name) is not None and self.apply:
+                self.usage(f'--{long_name(name)} has no meaning with --apply')
+
     def restart_options(self) -> dict[str, Any]:
         """The options struct for the server: what the user gave, and nothing else."""
         given = ((key, getattr(self, name)) for name, key in RESTART_OPTIONS.items())
-        return {key: value for key, value in given if value is not None}
+        of_apply = {
+            key: value for name, (key, value) in APPLY_OPTIONS.items() if getattr(self, name)
+        }
+        return {**{key: value for key, value in given if value is not None}, **of_apply}
 
     def command(self, *words: str, program: str = '') -> str:
         """This command (or another program of the same options) with other words, for the same

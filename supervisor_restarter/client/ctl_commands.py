@@ -14,8 +14,18 @@ from supervisor.supervisorctl import LSBInitExitStatuses
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.client import quick_reports
-from supervisor_restarter.client.client import Client, ClientError, Exit, exit_status
+from supervisor_restarter.client.applies import (
+    Headlines,
+    at_once_lines,
+    last_error,
+    last_line,
+    one_of,
+    why_lines,
+)
+from supervisor_restarter.client.client import Client, exit_status
+from supervisor_restarter.client.config_plans import config_plan_lines
 from supervisor_restarter.client.ctl_display import Display
+from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.client.gauge import Title
 from supervisor_restarter.client.progress import Titles, done
 from supervisor_restarter.client.quick_reports import Report
@@ -23,14 +33,7 @@ from supervisor_restarter.client.stock_calls import GOES_ON, Interrupted, Reques
 from supervisor_restarter.client.stock_quick import Quick, Verb
 from supervisor_restarter.client.structs import Restart, conforms
 from supervisor_restarter.client.tables import policy_lines, table
-from supervisor_restarter.client.wording import (
-    failure,
-    groups,
-    not_reached,
-    process_lines,
-    summary,
-    warning_lines,
-)
+from supervisor_restarter.client.wording import failure, not_reached, process_lines, warning_lines
 from supervisor_restarter.faults import Code
 
 # A row of what quickStart and quickStop answer.
@@ -91,7 +94,7 @@ class CtlCommands:
         ignored = Faults.NOT_RUNNING if quick.verb is Verb.STOP else Faults.ALREADY_STARTED
 
         def show(quick: Quick) -> None:
-            display.progress(lambda: title, quick.done)
+            display.progress(lambda: title, quick.done, quick.total)
             for report in quick.fresh():
                 self._report(display, report, ignored)
 
@@ -112,6 +115,22 @@ class CtlCommands:
     def rolling(self, names: list[str], options: dict[str, Any]) -> None:
         self._show_to_the_end('rolling', lambda client: client.start(names, options))
 
+    def apply(self, plan: bool, names: list[str]) -> None:
+        if plan:
+            display = Display(self._ctl)
+            for line in config_plan_lines(self.client().plan_config(names)):
+                display.line(line)
+            return
+        self._show_to_the_end('apply', lambda client: client.apply(names, {}))
+
+    def scale(self, program: str, number: int) -> None:
+        restart = self._follow('scale', lambda client: client.scale(program, number), warn=True)
+        nothing = f'{program}: nothing to do: its number of processes is {number}'
+        succeeded = exit_status(restart) == Exit.OK
+        Display(self._ctl).line(
+            last_line(restart, nothing) if succeeded else last_error(restart, of_files=False)
+        )
+
     def waitrestart(self, ids: Sequence[str]) -> None:
         restart_id = _only('waitrestart', ids)
         self._show_to_the_end('waitrestart', lambda client: client.get(restart_id)['id'])
@@ -126,7 +145,12 @@ class CtlCommands:
         for line in table(found) if found else ['no restarts']:
             display.line(line)
         for restart in found if ids else []:
-            for line in (*policy_lines(restart), *process_lines(restart)):
+            for line in (
+                *policy_lines(restart),
+                *why_lines(restart),
+                *at_once_lines(restart),
+                *process_lines(restart),
+            ):
                 display.line(line)
 
     def cancelrestart(self, ids: Sequence[str]) -> None:
@@ -140,24 +164,27 @@ class CtlCommands:
         # A user who restarts in this way wants to know what has stayed ready, and which processes
         # are still the old ones.
         succeeded = exit_status(restart) == Exit.OK
-        Display(self._ctl).line(summary(restart) if succeeded else failure(restart))
+        Display(self._ctl).line(last_line(restart) if succeeded else last_error(restart))
 
     def _follow(self, title: str, begin: Callable[[Client], str], warn: bool = False) -> Restart:
-        """A restart by the server: shows how it goes, returns how it ended. Ctrl-C ends the
-        waiting only.
+        """A restart or an apply by the server: shows how it goes, returns how it ended. Ctrl-C ends
+        the waiting only.
 
         begin: begins it, or finds it, and returns its id. warn: show the warnings of its plan.
         """
         client, display, restart_id = self.client(), Display(self._ctl), ''
-        titles = Titles(title)
+        titles, headlines = Titles(title), Headlines()
         told: set[Report] = set()
         try:
             restart_id = begin(client)
             for look, restart in enumerate(client.follow(restart_id)):
-                if look == 0:
-                    _open(display, restart, warn)
+                for line in warning_lines(restart) if warn and look == 0 else []:
+                    display.line(line)
+                for line in headlines.fresh(restart):
+                    display.line(line)
+                display.open_bar(restart['total'])  # an apply is planned anew after the queue
                 titles.update(restart)
-                display.progress(titles.now, done(restart))
+                display.progress(titles.now, done(restart), restart['total'])
                 for report in quick_reports.of_restart(restart):
                     if report not in told:
                         told.add(report)
@@ -165,7 +192,7 @@ class CtlCommands:
             self._set_status(restart)
             return restart
         except KeyboardInterrupt:
-            raise Interrupted(_restart_goes_on(restart_id)) from None
+            raise Interrupted(_still_runs(client.begun, restart_id)) from None
         finally:
             display.close()
 
@@ -192,20 +219,11 @@ def _only(command: str, ids: Sequence[str]) -> str:
     return ids[0]
 
 
-def _open(display: Display, restart: Restart, warn: bool) -> None:
-    """What is shown after the first look at a restart."""
-    for line in warning_lines(restart) if warn else []:
-        display.line(line)
-    display.open_bar(restart['total'])
-    if restart['state'] == 'queued':
-        display.line(f'{groups(restart)}: queued behind another restart')
-
-
-def _restart_goes_on(restart_id: str) -> str:
-    """What Ctrl-C means for a restart; '': it is not known whether it has begun."""
+def _still_runs(begun: str, restart_id: str) -> str:
+    """What Ctrl-C means for a restart or an apply; '': it is not known whether it has begun."""
     if not restart_id:
-        return 'a restart may have begun; to see: restarts'
+        return f'{one_of(begun)} may have begun; to see: restarts'
     return (
-        f'restart {restart_id} goes on; to wait for it: waitrestart {restart_id}; '
+        f'{begun} {restart_id} goes on; to wait for it: waitrestart {restart_id}; '
         f'to cancel it: cancelrestart {restart_id}'
     )

@@ -24,12 +24,12 @@ class Display:
         self._lost = ctl.stdout is None  # as after >&-
 
     def open_bar(self, total: int) -> None:
-        """A bar for `total` processes, if there is a terminal.
+        """A bar for `total` processes, if there is a terminal and no bar yet.
 
         To import tqdm takes longer than many a restart: to be called after what the user waits for
         has been sent, and at no moment when processes are down and wait for us.
         """
-        if self._lost or total < 2 or not self._ctl.stdout.isatty():
+        if self._lost or self._gauge or total < 2 or not self._ctl.stdout.isatty():
             return
         try:
             from tqdm import tqdm
@@ -55,10 +55,10 @@ class Display:
         except OSError:
             self._lose()
 
-    def progress(self, title: Callable[[], Title], done: int) -> None:
+    def progress(self, title: Callable[[], Title], done: int, total: int) -> None:
         """How many processes are done, and what stands before the bar."""
         if self._gauge:
-            self._gauge.show(title, done)
+            self._gauge.show(title, done, total)
 
     def close(self) -> None:
         if self._gauge:

@@ -46,9 +46,24 @@ Ex:
 rolling web:\t\t\tRestart web, one process at a time
 rolling 25% web: app:\t\tRestart web and app, a quarter of each at a time
 rolling --min-ready 3 web:\tThe same one by one, each to stay ready for 3 seconds""",
+    'apply': """\
+apply\t\t\t\tApply the configuration files as they are now
+apply <gname> [...]\t\tThe same for these groups alone
+apply --plan [<gname> ...]\tShow what that would change; nothing is touched
+Only what has changed is touched, process by process; what has no need of a
+restart is not restarted. If a new process does not become ready, or Ctrl-C is
+followed by cancelrestart, the old configuration is put back.
+Needs the restarter interface.""",
+    'scale': """\
+scale <program> <number>\tChange how many processes a program has
+The files stay as they are: the number holds until theirs changes. Processes
+that stay are not restarted.
+Needs the restarter interface.
+Ex:
+scale web 6\t\t\tHave 6 processes of [program:web]""",
     'restarts': """\
-restarts\t\t\tList running and past restarts
-restarts <id>\t\t\tShow a restart and each of its processes
+restarts\t\t\tList running and past restarts and applies
+restarts <id>\t\t\tShow one of them and each of its processes
 Needs the restarter interface.""",
     'waitrestart': """\
 waitrestart <id>\t\tShow a running restart until its end, or how a past one
@@ -60,7 +75,7 @@ retryrestart <id>\t\tRestart only what failed or was not reached in an earlier
 Needs the restarter interface.""",
     'cancelrestart': """\
 cancelrestart <id> [...]\tCancel a restart: nothing further is taken down, what is
-\t\t\t\tdown comes back
+\t\t\t\tdown comes back; an apply is rolled back
 Needs the restarter interface.
 Ex:
 cancelrestart 7\t\t\tCancel the restart that `restarts` shows with ID 7""",

@@ -9,6 +9,7 @@ from typing import Any
 
 from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.option_kinds import MOST_PROCESSES, count, of_text
 from supervisor_restarter.options import of_word
 from supervisor_restarter.spelling import closest, did_you_mean
 
@@ -16,6 +17,8 @@ from supervisor_restarter.spelling import closest, did_you_mean
 LIKE_A_NUMBER = re.compile(r'-?[0-9.]+%?')
 # What `rolling` takes besides -> key of the server's options struct.
 TIME_OPTIONS = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
+PLAN_OPTION = '--plan'
+MANY_PROCESSES = count(1, MOST_PROCESSES)
 
 
 def words_of(arg: str) -> list[str]:
@@ -50,6 +53,42 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
             names.append(word)
     limit = names.pop(0) if names and LIKE_A_NUMBER.fullmatch(names[0]) else '1'
     return names, {'max_unavailable': of_word('max_unavailable', limit), **options}
+
+
+def apply_words(words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether only the plan is wanted, and the names, in the words after `apply`. Refusal BAD_OPTION
+    for any other option.
+    """
+    plan = False
+    names: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == '--':
+            names += rest
+        elif word == PLAN_OPTION:
+            plan = True
+        elif word.startswith('--'):
+            raise Refusal(
+                Code.BAD_OPTION,
+                f"apply has no option '{word}': it takes {PLAN_OPTION}; "
+                'supervisorctl_restart_group --apply takes more',
+            )
+        else:
+            names.append(word)
+    return plan, names
+
+
+def scale_words(words: Sequence[str]) -> tuple[str, int]:
+    """The program and the number in the words after `scale`. Refusal BAD_OPTION for anything else."""
+    if len(words) != 2:
+        raise Refusal(
+            Code.BAD_OPTION, 'scale takes a program and its number of processes (scale web 6)'
+        )
+    program, number = words
+    try:
+        return program, int(of_text('the number of processes', MANY_PROCESSES, number))
+    except ValueError as exc:
+        raise Refusal(Code.BAD_OPTION, str(exc)) from None
 
 
 def _time(option: str) -> str:

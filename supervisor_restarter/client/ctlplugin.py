@@ -1,4 +1,5 @@
-"""supervisorctl's commands quickstart, quickstop, quickrestart, rolling, and those about restarts.
+"""supervisorctl's commands quickstart, quickstop, quickrestart, rolling, apply, scale, and those
+about restarts.
 
     [ctlplugin:restarter]
     supervisor.ctl_factory = supervisor_restarter:make_ctlplugin
@@ -17,17 +18,25 @@ from typing import Any, Callable
 from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client.client import ClientError, Exit, sendable
 from supervisor_restarter.client.ctl_commands import CtlCommands
 from supervisor_restarter.client.ctl_display import Display
 from supervisor_restarter.client.ctl_help import COMMANDS
-from supervisor_restarter.client.ctl_words import rolling, without_code, words_of
+from supervisor_restarter.client.ctl_words import (
+    PLAN_OPTION,
+    apply_words,
+    rolling,
+    scale_words,
+    without_code,
+    words_of,
+)
+from supervisor_restarter.client.errors import ClientError, Exit, sendable
 from supervisor_restarter.client.stock_calls import Interrupted
 from supervisor_restarter.client.stock_quick import Verb
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.spelling import closest
 
 # Commands whose words are IDs of restarts.
+OF_GROUPS = ('apply', 'scale')  # groups: mostly one per program
 OF_RESTARTS = ('restarts', 'cancelrestart', 'waitrestart', 'retryrestart')
 
 
@@ -78,6 +87,17 @@ class RestarterControllerPlugin(ControllerPluginBase):
             return
         self._run(
             'rolling', shlex.join(names), lambda names: self._commands.rolling(names, options)
+        )
+
+    def do_apply(self, arg: str) -> None:
+        self._run('apply', arg, lambda words: self._commands.apply(*apply_words(words)), needs='')
+
+    def do_scale(self, arg: str) -> None:
+        self._run(
+            'scale',
+            arg,
+            lambda words: self._commands.scale(*scale_words(words)),
+            needs='a program and a number',
         )
 
     def do_restarts(self, arg: str) -> None:
@@ -149,6 +169,8 @@ class RestarterControllerPlugin(ControllerPluginBase):
     help_quickstop = partialmethod(help, 'quickstop')
     help_quickrestart = partialmethod(help, 'quickrestart')
     help_rolling = partialmethod(help, 'rolling')
+    help_apply = partialmethod(help, 'apply')
+    help_scale = partialmethod(help, 'scale')
     help_restarts = partialmethod(help, 'restarts')
     help_waitrestart = partialmethod(help, 'waitrestart')
     help_retryrestart = partialmethod(help, 'retryrestart')
@@ -189,6 +211,9 @@ class RestarterControllerPlugin(ControllerPluginBase):
                 for restart in self._commands.client().restarts()
                 if command != 'cancelrestart' or restart['state'] in ('queued', 'running')
             ]
+        if command in OF_GROUPS:
+            names = dict.fromkeys(info['group'] for info in self.ctl._get_complete_info())
+            return [*names, *([PLAN_OPTION] if command == 'apply' else [])]
         words: dict[str, None] = {}
         for info in self.ctl._get_complete_info():
             group, name = info['group'], info['name']
@@ -212,6 +237,8 @@ def _status(exc: ClientError) -> int:
     """supervisorctl's exit status: it has none for what is refused, nor for a server that goes away
     in the middle of a command.
     """
+    if exc.code == Faults.CANT_REREAD:
+        return int(LSBInitExitStatuses.GENERIC)  # as `reread`
     if exc.status in (Exit.USAGE, Exit.NO_INTERFACE):
         return int(exc.status)
     return int(LSBInitExitStatuses.GENERIC)

@@ -1,5 +1,5 @@
-"""What is shown last of a restart that went wrong: each process that failed, in full, with what it
-wrote.
+"""What is shown last of a restart or an apply that went wrong: each process that failed, in full,
+with what it wrote.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Callable
 from supervisor_restarter.client.logtails import Logs
 from supervisor_restarter.client.screen import Colour
 from supervisor_restarter.client.structs import Restart
-from supervisor_restarter.client.wording import namespec, process_line, together
+from supervisor_restarter.client.wording import namespec, process_line, together, went_wrong
 
 # So many logs are looked into: where many fail, they mostly do for the same reason.
 MOST_LOGS = 3
@@ -24,7 +24,7 @@ def in_full(
 
     command: the command line of supervisorctl, for the same server, with the words given.
     """
-    failed = [process for process in restart['processes'] if process['phase'] == 'failed']
+    failed = [process for process in restart['processes'] if went_wrong(process)]
     # One that was never started has written nothing: its log is the old one's.
     first = [process for process in failed if process['new_pid']][:MOST_LOGS]
     for process in first:

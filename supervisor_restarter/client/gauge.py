@@ -78,11 +78,12 @@ class Gauge:
         with self._lock:
             self._guarded(lambda: self._bar.write(text, file=self._stream))
 
-    def show(self, title: Callable[[], Title], done: int) -> None:
+    def show(self, title: Callable[[], Title], done: int, total: int) -> None:
         """title: asked for whenever the bar is drawn."""
         with self._lock:
             self._title = title
             self._bar.n = done
+            self._bar.total = self._total = total
             self._guarded(self._draw)
 
     def close(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 COMMAND_NAME = 'supervisorctl_restart_group'
 
 HELP = f"""\
-{COMMAND_NAME} -- restart process groups of a supervisord that has the restarter interface.
+{COMMAND_NAME} -- restart process groups of a supervisord that has the restarter interface, or
+apply a changed configuration to it.
 
 Usage: {COMMAND_NAME} [options] name [name ...]
+       {COMMAND_NAME} [options] --apply [group ...]
        {COMMAND_NAME} [options] --retry ID
        {COMMAND_NAME} [options] --wait ID
        {COMMAND_NAME} [options] --status [ID]
@@ -53,14 +55,25 @@ if it says nothing, the value in parentheses; SECONDS may have a unit, as 90s,
      down, or carry on (abort)
 --queue -- if a group is being restarted already, restart it afterwards (refuse)
 
+To apply the configuration files as they are now, to the groups named or to all:
+--apply -- touch only what has changed, process by process; if a new process
+     does not become ready, put the old configuration back. Takes the options
+     above but --method, --only-running and --newer-than; --max-unavailable is
+     25% where nothing else is said
+--apply --plan -- print what would change, key by key; nothing is touched
+--no-rollback -- after a failure leave everything as it is then
+--no-prune -- leave groups that are no longer in the files
+--secrets -- with --plan: print values that look like secrets, too
+
 What to do instead of restarting and waiting for the end:
 --detach -- start the restart, print its ID and return
 --retry ID -- restart only what failed or was not reached in an earlier restart
 --wait ID -- show a running restart until its end, or how a past one ended
 --plan -- print what would be done, in which order; nothing is touched
---status [ID] -- print a table of running and past restarts, or one restart and
-     each of its processes
---cancel ID -- take nothing further down; what is down comes back
+--status [ID] -- print a table of running and past restarts and applies, or one
+     of them and each of its processes
+--cancel ID -- take nothing further down; what is down comes back, and an apply
+     is rolled back
 
 What to print (default: a progress bar on a terminal, elsewhere a line per
 process, and last a summary):
@@ -74,13 +87,14 @@ name [name ...] -- a group ("web"), a process ("web:03"), several of them
 Ctrl-C ends the waiting only: the restart goes on.
 
 Exit status:
-  0 -- every process restarted (or what was asked instead is done; with
-       --status ID also: that restart has not ended yet)
-  1 -- a process failed, or the restart was cancelled or timed out
-  2 -- bad usage, no such group or process, bad option
+  0 -- every process restarted, or all that has changed applied (or what was
+       asked instead is done; with --status ID also: that restart has not ended
+       yet)
+  1 -- a process failed, or it was cancelled, rolled back or timed out
+  2 -- bad usage, no such group or process, bad option, unreadable configuration
   3 -- supervisord runs without the restarter interface
   4 -- authentication refused
-  5 -- refused: that group is being restarted already
+  5 -- refused: that group is being restarted, or applied, already
   7 -- supervisord cannot be reached
 130 -- detached by Ctrl-C
 """

@@ -10,7 +10,7 @@ import socket
 from typing import Any, Callable
 from urllib.parse import quote
 
-from supervisor_restarter.client.client import CALL_ERRORS
+from supervisor_restarter.client.errors import CALL_ERRORS
 from supervisor_restarter.text import printable
 
 LAST_LINES = 8

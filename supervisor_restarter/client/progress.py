@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol, TextIO
 
+from supervisor_restarter.client.applies import Headlines, is_rolling_back
 from supervisor_restarter.client.gauge import Gauge, Title
 from supervisor_restarter.client.screen import Colour, Screen
 from supervisor_restarter.client.structs import Process, Restart, ended
@@ -22,6 +23,7 @@ from supervisor_restarter.client.wording import (
     process_line,
     settled,
     together,
+    went_wrong,
 )
 
 
@@ -53,7 +55,7 @@ class News:
         for process in restart['processes']:
             key = (process['group'], process['name'])
             lot = (process['phase'], process['error'], process.get('note', ''))
-            last = process['phase'] == 'failed' and ended(restart)
+            last = went_wrong(process) and ended(restart)
             if (
                 self._told.get(key) != lot
                 and settled(process)
@@ -70,7 +72,7 @@ class News:
         return together(
             p
             for p in restart['processes']
-            if (p['group'], p['name']) not in self._told and p['phase'] != 'failed'
+            if (p['group'], p['name']) not in self._told and not went_wrong(p)
         )
 
 
@@ -80,12 +82,11 @@ class Lines:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._news = News()
-        self._queued = False
+        self._headlines = Headlines()
 
     def update(self, restart: Restart) -> None:
-        if restart['state'] == 'queued' and not self._queued:
-            self._queued = True
-            self._screen.out(f'{groups(restart)}: queued behind another restart')
+        for line in self._headlines.fresh(restart):
+            self._screen.out(line)
         for process in self._news.fresh(restart):
             self._screen.out(process_line(process), colour(process))
 
@@ -103,6 +104,7 @@ class Bar:
 
     def __init__(self, screen: Screen, terminal: TextIO, tqdm: Any) -> None:
         self._news = News()
+        self._headlines = Headlines(on_bar=True)
         self._screen = screen
         self._terminal = terminal
         self._tqdm = tqdm
@@ -110,13 +112,24 @@ class Bar:
         self._titles = Titles()
 
     def update(self, restart: Restart) -> None:
-        if self._gauge is None:
+        # An apply may turn out to have nothing to do, also while it waits in the queue.
+        if self._gauge is None and restart['total']:
             self._gauge = Gauge(self._tqdm, self._terminal, restart['total'])
+        for line in self._headlines.fresh(restart):
+            self._line(line, Colour.ODD if is_rolling_back(restart) else Colour.PLAIN)
         for process in self._news.fresh(restart):
             if colour(process) in (Colour.BAD, Colour.ODD):
-                self._gauge.line(self._screen.painted(process_line(process), colour(process)))
-        self._titles.update(restart)
-        self._gauge.show(self._titles.now, done(restart))
+                self._line(process_line(process), colour(process))
+        if self._gauge is not None:
+            self._titles.update(restart)
+            self._gauge.show(self._titles.now, done(restart), restart['total'])
+
+    def _line(self, line: str, colour: Colour) -> None:
+        """A line above the bar, or where it will be."""
+        if self._gauge is not None:
+            self._gauge.line(self._screen.painted(line, colour))
+        else:
+            self._screen.out(line, colour)
 
     def close(self) -> None:
         if self._gauge is not None:
@@ -139,7 +152,9 @@ class Titles:
     def update(self, restart: Restart) -> None:
         queued = ' (queued)' if restart['state'] == 'queued' else ''
         failed = f' ({restart["failed"]} failed)' if restart['failed'] else ''
-        self._head = (self._word or groups(restart)) + queued + failed
+        back = ' (rolling back)' if is_rolling_back(restart) else ''
+        back = ' (rolled back)' if restart['state'] == 'rolled_back' else back
+        self._head = (self._word or groups(restart)) + queued + (back or failed)
         self._waiting.update(restart, time.monotonic())
 
     def now(self) -> Title:
@@ -148,9 +163,7 @@ class Titles:
 
 def done(restart: Restart) -> int:
     """How far a bar is to be filled: not by those that failed, or were not reached."""
-    return sum(
-        settled(process) and process['phase'] != 'failed' for process in restart['processes']
-    )
+    return sum(settled(process) and not went_wrong(process) for process in restart['processes'])
 
 
 def make_reporter(screen: Screen) -> Reporter:

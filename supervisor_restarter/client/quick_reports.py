@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from supervisor.options import make_namespec
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client.structs import Process, Restart, ended, signalled
-from supervisor_restarter.client.wording import fate, may_change, not_reached, remark
+from supervisor_restarter.client.structs import Process, Restart, ended, is_apply, signalled
+from supervisor_restarter.client.wording import fate, may_change, not_reached, remark, settled
 from supervisor_restarter.faults import Code
 from supervisor_restarter.text import printable
 
@@ -100,12 +100,20 @@ def of_restart(restart: Restart) -> list[Report]:
     There is none for those that are left alone on purpose, nor for those that were not reached: one
     line at the end names them.
     """
+    of_process = _of_applied if is_apply(restart) else _of_process
     found = (
-        _of_process(process, restart)
+        of_process(process, restart)
         for process in restart['processes']
         if not not_reached(process) and not may_change(process, restart)
     )
     return [report for report in found if report is not None]
+
+
+def _of_applied(process: Process, restart: Restart) -> Report | None:
+    """As the command tells of it. The exit status is that of the apply as a whole."""
+    if not settled(process) and not ended(restart):
+        return None
+    return Report(process['group'], process['name'], fate(process))
 
 
 def _of_process(process: Process, restart: Restart) -> Report | None:

@@ -10,14 +10,8 @@ from typing import Any, Callable
 
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client.client import (
-    TEXT_OF_FAULT,
-    Client,
-    ClientError,
-    Exit,
-    once_more,
-    process_infos,
-)
+from supervisor_restarter.client.client import Client, once_more, process_infos
+from supervisor_restarter.client.errors import TEXT_OF_FAULT, ClientError, Exit
 from supervisor_restarter.client.stock_quick import Quick, Verb
 
 # Seconds between two looks. A stock supervisord cannot be asked to answer when something has

@@ -1,4 +1,4 @@
-"""What the server answers: restarts, their processes and plans, in structs of a checked shape."""
+"""What the server answers: restarts and applies, their processes, and plans, in structs of a checked shape."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ class Process(TypedDict, total=False):
     """One process in a restart. phase: waiting, stopping, stopped, starting, ready, skipped or
     failed.
 
-    The last three are not known to older servers.
+    `action` and the last three are not known to older servers.
     """
 
     group: str
     name: str
+    action: str  # restart, start, signal or remove
     phase: str
     old_pid: int  # 0: it was not running
     new_pid: int
     stop_seconds: float
     down_seconds: float
     ready_seconds: float
-    error: str  # '' with phase skipped: left alone on purpose
+    error: str  # '' with phase skipped: left alone on purpose; with ready: it failed, and is back
     killed: bool  # it ran into its stop limit, and was ended by SIGKILL
     note: str  # what is to be said of it and is no error; mostly ''
     stop_limit: float  # seconds from the stop signal to SIGKILL
 
 
 class Restart(TypedDict, total=False):
-    """A restart as getRestart and waitRestart answer it; listRestarts leaves `processes` out."""
+    """A restart or an apply as getRestart and waitRestart answer it; listRestarts leaves
+    `processes` out.
+    """
 
     id: str
     groups: list[str]
-    state: str  # queued, running, succeeded, failed, cancelled or timed_out
+    state: str  # queued, running, succeeded, failed, cancelled, timed_out or rolled_back
     version: int  # grows with every change
     requested_at: str  # the times are ISO 8601 in UTC, '' for not yet
     started_at: str
@@ -46,6 +49,11 @@ class Restart(TypedDict, total=False):
     killed: int  # this and what follows are not known to older servers
     policies: list[dict[str, Any]]
     warnings: list[str]  # of its plan
+    kind: str  # restart or apply
+    why: str  # why it was cancelled or rolled back, or is being so; '' if it is not
+    at_once: list[
+        dict[str, str]
+    ]  # of an apply: {group, name, action} of what needs no stop or start
 
 
 class Plan(TypedDict):
@@ -56,6 +64,16 @@ class Plan(TypedDict):
     total: int
     batches: list[dict[str, Any]]
     left: list[dict[str, Any]]
+    warnings: list[str]
+
+
+class ConfigPlan(TypedDict):
+    """What the configuration files would change, as planConfig answers it. total: of processes."""
+
+    groups: list[dict[str, Any]]
+    total: int
+    unchanged: int
+    reload: list[str]
     warnings: list[str]
 
 
@@ -94,6 +112,29 @@ PLAN_SHAPE: dict[str, Any] = {
     'batches': [{'number': int, 'after': NUMBER, 'longest': NUMBER, 'processes': [PLANNED_SHAPE]}],
     'left': [{'group': str, 'name': str, 'state': str, 'reason': str}],
 }
+CHANGE_SHAPE: dict[str, Any] = {'key': str, 'what': str, 'old': str, 'new': str, 'effect': str}
+CONFIG_PLAN_SHAPE: dict[str, Any] = {
+    'groups': [
+        {
+            'group': str,
+            'action': str,
+            'changes': [CHANGE_SHAPE],
+            'processes': [
+                {
+                    'name': str,
+                    'action': str,
+                    'state': str,
+                    'follows': str,
+                    'changes': [CHANGE_SHAPE],
+                }
+            ],
+        }
+    ],
+    'total': int,
+    'unchanged': int,
+    'reload': [str],
+    'warnings': [str],
+}
 
 # What getAllProcessInfo, a call of Supervisor's own, answers for each process.
 INFO_SHAPE: dict[str, Any] = {
@@ -125,6 +166,11 @@ def ended(restart: Restart) -> bool:
     come back.
     """
     return restart['state'] not in ('queued', 'running')
+
+
+def is_apply(restart: Restart) -> bool:
+    """Whether it applies a configuration. Older servers know restarts alone."""
+    return restart.get('kind') == 'apply'
 
 
 def signalled(process: Process) -> bool:

@@ -26,7 +26,7 @@ def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
     time.time().
     """
     now = time.time() if now is None else now
-    rows = [('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', 'DURATION', 'WHEN', 'GROUPS')]
+    rows = [('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', 'DURATION', 'WHEN', 'KIND', 'GROUPS')]
     for r in restarts:
         # '-': it was not looked at yet.
         lowest = f'{r["lowest_ready"]}/{r["total"]}' if r['started_at'] else '-'
@@ -39,6 +39,7 @@ def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
                 lowest,
                 f'{r["duration"]:.2f}s',
                 when(r['started_at'] or r['requested_at'], now),
+                r.get('kind', 'restart'),
                 groups(r),
             )
         )

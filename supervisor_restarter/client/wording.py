@@ -11,7 +11,7 @@ from typing import Any
 from supervisor.options import make_namespec
 
 from supervisor_restarter.client.screen import Colour
-from supervisor_restarter.client.structs import Process, Restart, ended, signalled
+from supervisor_restarter.client.structs import Process, Restart, ended, is_apply, signalled
 
 FINAL_PHASES = ('ready', 'skipped', 'failed')
 # How many processes a line of errors names; all of them have a line of their own elsewhere.
@@ -19,7 +19,9 @@ NAMED = 5
 # How the server begins its reason for a process to which nothing was done, because the restart
 # ended before.
 NOT_REACHED_PREFIX = 'not reached'
-# ... and its remark on one that it has left alone on purpose, for a reason of its own.
+# ... its remark on one that an apply has brought back to what it was
+ROLLED_BACK_NOTE = 'rolled back'
+# ... and on one that it has left alone on purpose, for a reason of its own.
 LEFT_PREFIX = 'already '
 # What is done to processes, and has been, by the method of a restart (its first word).
 METHOD_VERBS = {
@@ -60,7 +62,22 @@ def is_left_alone(process: Process) -> bool:
 
 def settled(process: Process) -> bool:
     """Whether it is done with; one that was not reached has been left, and is not done with."""
-    return process['phase'] in FINAL_PHASES and not not_reached(process)
+    return is_gone(process) or (process['phase'] in FINAL_PHASES and not not_reached(process))
+
+
+def is_gone(process: Process) -> bool:
+    """Whether an apply has removed it: it was to be, or had been added and is rolled back."""
+    to_be_removed = process.get('action') == 'remove'
+    if process['phase'] == 'skipped':
+        return to_be_removed and not process['error']  # it was down already
+    undone = ROLLED_BACK_NOTE in process.get('note', '')
+    return process['phase'] == 'stopped' and (to_be_removed or undone)
+
+
+def went_wrong(process: Process) -> bool:
+    """Whether it has failed. After a rollback it is ready again, or gone, all the same."""
+    back = process['phase'] == 'ready' or is_gone(process)
+    return process['phase'] == 'failed' or (back and bool(process['error']))
 
 
 def may_change(process: Process, restart: Restart) -> bool:
@@ -91,11 +108,14 @@ def process_line(process: Process) -> str:
 def fate(process: Process) -> str:
     """What has become of a process."""
     phase, error = process['phase'], process['error']
-    if phase == 'ready':
+    if is_gone(process) and not error:
+        said = remark(process)
+        return f'removed ({said})' if said else 'removed'
+    if phase == 'ready' and not error:
         return _ready(process)
     # An error says how long a stop took, if that matters.
     said = '; '.join(filter(None, [error, process.get('note', '')]))
-    if phase == 'failed':
+    if went_wrong(process):
         return f'ERROR ({said or "no reason given"})'
     if phase == 'skipped':
         return f'skipped ({said or "not running"})'
@@ -113,14 +133,15 @@ def _ready(process: Process) -> str:
 
 
 def colour(process: Process) -> Colour:
-    if process['phase'] == 'failed':
+    if went_wrong(process):
         return Colour.BAD
     if is_left_alone(process):
         return Colour.PLAIN
     left = process['phase'] == 'skipped' and process['error']
     if process.get('killed') or process.get('note') or left:
         return Colour.ODD
-    return Colour.GOOD if process['phase'] == 'ready' else Colour.PLAIN
+    good = process['phase'] == 'ready' or is_gone(process)
+    return Colour.GOOD if good else Colour.PLAIN
 
 
 def process_lines(restart: Restart) -> list[str]:
@@ -168,12 +189,14 @@ def failure(restart: Restart, reasons: bool = True) -> str:
 
     reasons: False where they, and the names of those that were not reached, have just been shown.
     """
+    why = restart.get('why', '') if is_apply(restart) else ''
     parts = {
         'timed_out': [f'timed out after {restart["duration"]:.2f}s'],
-        'cancelled': ['cancelled'],
+        'cancelled': [f'cancelled ({why})' if why else 'cancelled'],
+        'failed': ['rolling back failed'] if why else [],
     }.get(restart['state'], [])
     failed = [p for p in restart['processes'] if p['phase'] == 'failed']
-    pending = [p for p in restart['processes'] if p['phase'] not in FINAL_PHASES]
+    pending = [p for p in restart['processes'] if p['phase'] not in FINAL_PHASES and not is_gone(p)]
     left = [p for p in restart['processes'] if p['phase'] == 'skipped' and p['error']]
     # The reason of those that were not reached is the failure, the timeout or the cancel that
     # stands before them.
@@ -187,7 +210,8 @@ def failure(restart: Restart, reasons: bool = True) -> str:
         names = named(pending, phase)
         parts.append(f'{len(pending)} pending: {names}; what is down still comes back')
     if others:
-        parts.append(f'{len(others)} not restarted: {named(others, error)}')
+        left_out = 'left alone' if is_apply(restart) else 'not restarted'
+        parts.append(f'{len(others)} {left_out}: {named(others, error)}')
     if untouched:
         names = f': {named(untouched)}' if reasons else ''
         parts.append(f'{len(untouched)} not reached, still as before{names}')

@@ -8,7 +8,7 @@ import argparse
 from functools import partial
 from typing import Any, Callable, NoReturn
 
-from supervisor_restarter.client.client import ClientError, Exit, sendable
+from supervisor_restarter.client.errors import ClientError, Exit, sendable
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.listener import rules
 from supervisor_restarter.options import of_word

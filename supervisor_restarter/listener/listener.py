@@ -13,7 +13,8 @@ from typing import Any, Callable
 
 from supervisor import childutils
 
-from supervisor_restarter.client.client import Client, ClientError, Exit, process_infos
+from supervisor_restarter.client.client import Client, process_infos
+from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.event_text import groups_of
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.listener import rulebook

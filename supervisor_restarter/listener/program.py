@@ -19,7 +19,7 @@ from typing import TextIO
 from supervisor import childutils
 from supervisor.events import EventTypes
 
-from supervisor_restarter.client.client import Exit
+from supervisor_restarter.client.errors import Exit
 from supervisor_restarter.event_text import EVENT_NAMES
 from supervisor_restarter.listener.cli_options import parser
 from supervisor_restarter.listener.listener import Listener, Measure, Supervisord

@@ -113,10 +113,12 @@ def test_commands_end_as_the_pages_say(site):
             lambda: all(one['finished_at'] for one in site.server.rpc().restarter.listRestarts()),
             'an end of what runs on by itself',
         )
+    assert site.run('supervisorctl scale app 12')[0] == 0  # as the other tests know it
 
 
 def test_the_python_examples(site, capsys):
-    of_a_restart, of_a_plan = [text for name, text in blocks('python') if name == 'docs/xmlrpc.md']
+    examples_of_page = [text for name, text in blocks('python') if name == 'docs/xmlrpc.md']
+    of_a_restart, of_a_plan, of_a_scale = examples_of_page
     names: dict[str, Any] = {}
     exec(of_a_restart.replace('localhost:9001', f'127.0.0.1:{site.port}'), names)
     assert names['restart']['state'] == 'succeeded'
@@ -126,14 +128,20 @@ def test_the_python_examples(site, capsys):
     exec(of_a_plan, names)
     site.server.conf.write_text(original)
     assert capsys.readouterr().out.startswith("web 0 live ['startretries']\n")
+    exec(of_a_scale, names)
+    site.server.wait(lambda: len(site.server.pids()) == 6, 'six processes')
 
 
 def test_the_keys_of_a_restart_and_a_plan_are_in_the_page(site):
     restarter = site.server.rpc().restarter
     plan = restarter.planRestart('web:0')
     restart = restarter.getRestart(restarter.startRestart('web:0'))
+    site.server.wait_finished(restart['id'])
+    apply = restarter.getRestart(restarter.startApply('web'))
+    options = set(apply['options']) - set(restart['options'])
     written = {key for row in table(page('xmlrpc'), 'key') for key in re.findall('`(.*?)`', row[0])}
-    assert written == set(restart) | set(restart['processes'][0]) | set(plan)
+    assert written == set(apply) | set(restart['processes'][0]) | set(plan) | options
+    assert set(restart) < set(apply)
     [nested] = [row[1] for row in table(page('xmlrpc'), 'key') if row[0] == '`batches`']
     [batch] = plan['batches']
     assert {*batch, *batch['processes'][0]} <= set(re.findall('`(.*?)`', nested))

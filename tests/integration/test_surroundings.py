@@ -16,7 +16,7 @@ import pytest
 
 import bench.lab
 from bench.lab import CTLPLUGIN, script
-from supervisor_restarter.client.client import Exit
+from supervisor_restarter.client.errors import Exit
 from tests.conditions import BY_NAME, ROOT
 from tests.integration.server import program, shared, worker
 from tests.integration.service import marks, service

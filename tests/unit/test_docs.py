@@ -15,8 +15,8 @@ import pytest
 from bench.recipe_page import BLOCK
 from supervisor_restarter import __version__
 from supervisor_restarter.client.cli_options import RESTART_OPTIONS, RestartOptions, long_name
-from supervisor_restarter.client.client import Exit
 from supervisor_restarter.client.ctl_help import COMMANDS
+from supervisor_restarter.client.errors import Exit
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.engine import policy
 from supervisor_restarter.engine.operation import State

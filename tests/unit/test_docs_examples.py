@@ -14,9 +14,9 @@ from supervisor.options import ServerOptions
 
 from bench.recipe_page import BLOCK
 from supervisor_restarter.client.cli_options import RestartOptions
-from supervisor_restarter.client.client import ClientError
 from supervisor_restarter.client.ctl_help import COMMANDS
-from supervisor_restarter.client.ctl_words import rolling
+from supervisor_restarter.client.ctl_words import apply_words, rolling, scale_words
+from supervisor_restarter.client.errors import ClientError
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.listener.cli_options import parser
 from supervisor_restarter.option_kinds import of_text
@@ -72,8 +72,9 @@ def understand(line: str, conf: Path) -> bool:
         parser().parse_args(words)
     elif program == 'supervisorctl':
         assert words[0] in {*COMMANDS, *STOCK}, line
-        if words[0] == 'rolling':
-            rolling(words[1:])
+        of_words = {'rolling': rolling, 'apply': apply_words, 'scale': scale_words}
+        if words[0] in of_words:
+            of_words[words[0]](words[1:])
     else:
         return False
     return True

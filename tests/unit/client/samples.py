@@ -34,6 +34,53 @@ def restart(state, *processes, version=1, groups=('web',), **others):
     }
 
 
+def change(key='command', old='/bin/a', new='/bin/b', effect='restart', what='changed'):
+    return {'key': key, 'what': what, 'old': old, 'new': new, 'effect': effect}
+
+
+def planned_change(name, action='restart', *changes, state='RUNNING', follows=''):
+    """A process of a plan of the configuration."""
+    pid = 7 if state == 'RUNNING' else 0
+    return {
+        'name': name,
+        'action': action,
+        'state': state,
+        'pid': pid,
+        'follows': follows,
+        'changes': list(changes),
+    }
+
+
+def changed_group(*processes, name='web', action='change', changes=(), unchanged=0):
+    return {
+        'group': name,
+        'action': action,
+        'changes': list(changes),
+        'processes': list(processes),
+        'unchanged': unchanged,
+    }
+
+
+def config_plan(*groups, unchanged=0, reload=(), warnings=()):
+    """As planConfig answers."""
+    return {
+        'groups': list(groups),
+        'total': sum(len(group['processes']) for group in groups),
+        'unchanged': unchanged,
+        'reload': list(reload),
+        'warnings': list(warnings),
+    }
+
+
+def applied(state, *processes, why='', at_once=(), **others):
+    """An apply. at_once: 'web:0 live', or 'web live' for the group."""
+    entries = []
+    for spec, action in (one.split() for one in at_once):
+        group, _, name = spec.partition(':')
+        entries.append({'group': group, 'name': name, 'action': action})
+    return restart(state, *processes, kind='apply', why=why, at_once=entries, **others)
+
+
 def listed(state='running', **others):
     """A restart of one process, as listRestarts answers it."""
     struct = restart(state, process('0'), **others)

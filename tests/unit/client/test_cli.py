@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import io
 import itertools
-import json
 import os
 import re
 import subprocess
@@ -21,82 +20,16 @@ from xmlrpc.client import Fault, ProtocolError
 import pytest
 
 from supervisor_restarter import __version__
-from supervisor_restarter.client import cli, cli_options, progress
+from supervisor_restarter.client import cli_options, progress
 from supervisor_restarter.client.client import AT_THE_END, LONGEST_WAIT, LOOK_PAUSE
 from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Code
 from tests.unit.client.samples import PLAN, RESTARTED, STARTED, FakeTqdm, listed, process, restart
+from tests.unit.client.scripted import Terminal, printed
 
 ROOT = Path(__file__).parents[3]
-
-
-class Script:
-    """The proxy's restarter namespace: plays (method, answer, exception or function of none) in
-    order.
-    """
-
-    def __init__(self, *steps: tuple[str, Any]) -> None:
-        self.steps = list(steps)
-        self.calls: list[tuple[Any, ...]] = []
-
-    def __getattr__(self, method):
-        def play(*args):
-            self.calls.append((method, *args))
-            expected, answer = self.steps.pop(0)
-            assert method == expected
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer() if callable(answer) else answer
-
-        return play
-
-
-class Ran:
-    """What a run of the command left: status, out, err (as lines), calls."""
-
-    def __init__(self, status: int, out: str, err: str, calls: list[tuple[Any, ...]]) -> None:
-        self.status = status
-        self.stdout = out
-        self.out = out.splitlines()
-        self.err = err.splitlines()
-        self.calls = calls
-
-    def json(self) -> Any:
-        """The one object on standard output."""
-        return json.loads(self.stdout)
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """A directory without a configuration file, and none of the machine's own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', [COMMAND_NAME])
-    monkeypatch.setenv('TERM', 'dumb')
-    monkeypatch.setattr(cli_options.RestartOptions, 'default_configfile', lambda self: None)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    supervisors = cli_options.RestartOptions.getServerProxy
-
-    def run(*args, script=(), stdout=None):
-        proxy = Script(*script)
-
-        def connect(options):
-            supervisors(options)  # it refuses bad URLs, and does not connect yet
-            return types.SimpleNamespace(restarter=proxy)
-
-        monkeypatch.setattr(cli_options.RestartOptions, 'getServerProxy', connect)
-        with monkeypatch.context() as patch:
-            if stdout is not None:
-                patch.setattr(sys, 'stdout', stdout)
-            status = cli.main(args)
-        captured = capsys.readouterr()
-        assert proxy.steps == [], 'less was asked than expected'
-        return Ran(status, captured.out, captured.err, proxy.calls)
-
-    return run
+pytestmark = pytest.mark.usefixtures('elsewhere')
 
 
 def played(*looks):
@@ -123,7 +56,7 @@ BAD_USAGE = [
     '--rolling=2 web', '--max-unavailable 1 --rolling web',
     '--status --cancel 7', '--plan --detach web', '--wait 7 --retry 7', '--cancel 7 --detach',
     '--retry 7 --plan', '--status 7 8', '--status --quiet', '--status --only-running',
-    '--plan --quiet web', '--cancel 7 --queue', '--wait 7 --timeout 5', '--cancel 7 web',
+    '--plan --quiet web', '--apply --status', '--cancel 7 --queue', '--wait 7 --timeout 5', '--cancel 7 web',
     '--wait 7 web', '--wait', '--retry a\x01',
     '--newer-than', '--newer-than a\udcff web', '--json -i web', '--json --roling web', 'we\x1bb', 'a\udcff',
     '-s host web', '-s http://host:99999 web', '-c none.conf web',
@@ -632,13 +565,13 @@ def test_plan_as_json(run):
 def test_status_of_all(run):
     local = datetime(2024, 1, 2, 3, 4, tzinfo=timezone.utc).astimezone().strftime('%Y-%m-%d %H:%M')
     began = '2024-01-02T03:04:06Z'
-    old = listed('succeeded', groups=('web', 'api'), id='12', started_at=began)
+    old = listed('succeeded', groups=('web', 'api'), id='12', started_at=began, kind='apply')
     ran = run('--status', script=[('listRestarts', [old, listed('queued')])])
     assert ran.status == 0
     assert ran.out == [
-        'ID  STATE      DONE  FAILED  LOWEST  DURATION  WHEN              GROUPS',
-        f'12  succeeded  1/1   0       1/1     0.41s     {local}  web, api',
-        f'7   queued     1/1   0       -       0.41s     {local}  web',
+        'ID  STATE      DONE  FAILED  LOWEST  DURATION  WHEN              KIND     GROUPS',
+        f'12  succeeded  1/1   0       1/1     0.41s     {local}  apply    web, api',
+        f'7   queued     1/1   0       -       0.41s     {local}  restart  web',
     ]
     assert run('--status', '--json', script=[('listRestarts', [old])]).json() == {
         'restarts': [{**old, 'finished_at': None}],
@@ -768,38 +701,9 @@ def test_cancel(run):
 # -- the terminal --------------------------------------------------------------------------------
 
 
-class Terminal(io.TextIOWrapper):
-    def isatty(self):
-        return True
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """A terminal for standard output, and a tqdm that cannot be imported before startRestart is
-    sent.
-    """
-    stream = Terminal(io.BytesIO(), encoding='utf-8')
-    monkeypatch.setattr(FakeTqdm, 'bars', [])
-    module = types.ModuleType('tqdm')
-    module.tqdm = FakeTqdm  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, 'tqdm', None)
-
-    def started():
-        monkeypatch.setitem(sys.modules, 'tqdm', module)
-        return '7'
-
-    stream.started = started  # type: ignore[attr-defined]
-    return stream
-
-
 def shown_on(terminal, *looks):
     """The script of a restart that is shown on a terminal."""
     return [('startRestart', terminal.started), *(('waitRestart', look) for look in looks)]
-
-
-def printed(stream):
-    stream.flush()
-    return stream.buffer.getvalue().decode().splitlines()
 
 
 def test_bar_on_a_terminal(run, terminal):

@@ -15,11 +15,8 @@ from xmlrpc.client import Fault, ProtocolError, ServerProxy, dumps
 import pytest
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from supervisor_restarter.client.client import (
-    AT_THE_END,
-    LONGEST_WAIT,
-    LOOK_PAUSE,
-    Client,
+from supervisor_restarter.client.client import AT_THE_END, LONGEST_WAIT, LOOK_PAUSE, Client
+from supervisor_restarter.client.errors import (
     ClientError,
     Exit,
     explain,
@@ -377,6 +374,44 @@ def test_a_retry_that_is_refused_is_told_as_it_is():
     script = Script(('retryRestart', Fault(int(Code.BUSY), 'BUSY: web')))
     with pytest.raises(ClientError, match='^BUSY: web$'):
         client_of(script).retry('7', {})
+
+
+@pytest.mark.parametrize(
+    ('call', 'sent'),
+    [
+        (lambda client: client.apply(['web'], {'prune': False}), ('startApply', ['web'], {'prune': False})),
+        (lambda client: client.scale('web', 6), ('setNumprocs', 'web', 6)),
+        (lambda client: client.plan_config([]), ('planConfig', [])),
+        (lambda client: client.retry('7', {}), ('retryRestart', '7')),
+    ],
+)  # fmt: skip
+def test_what_an_older_server_does_not_know(call, sent):
+    unknown = Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')
+    script = Script((sent[0], unknown), ('getPluginVersion', '1.0.0'))
+    with pytest.raises(ClientError, match=rf'\(1.0.0\) knows no {sent[0]}') as caught:
+        call(client_of(script))
+    assert caught.value.status is Exit.NO_INTERFACE
+    assert script.calls[0] == sent
+    with pytest.raises(ClientError, match=r'section \[rpcinterface:restarter\]'):
+        call(client_of(Script((sent[0], unknown), ('getPluginVersion', unknown))))
+
+
+def test_what_has_begun_is_a_restart_unless_the_server_says_otherwise():
+    apply = {**restart(), 'kind': 'apply'}
+    client = client_of(Script(('getRestart', apply), ('getRestart', restart())))
+    assert client.begun == 'restart'
+    client.get('7')
+    assert client.begun == 'apply'
+    client.get('8')
+    assert client.begun == 'restart'
+
+
+def test_a_plan_of_the_configuration_of_another_shape_is_an_error():
+    plan = samples.config_plan(samples.changed_group(samples.planned_change('0')))
+    assert client_of(Script(('planConfig', plan))).plan_config([]) == plan
+    del plan['groups'][0]['processes'][0]['follows']
+    with pytest.raises(ClientError, match='something unexpected'):
+        client_of(Script(('planConfig', plan))).plan_config([])
 
 
 # -- words ---------------------------------------------------------------------------------------

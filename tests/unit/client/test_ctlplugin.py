@@ -19,12 +19,26 @@ from supervisor_restarter import make_ctlplugin
 from supervisor_restarter.client import ctlplugin
 from supervisor_restarter.client.client import AT_THE_END, LOOK_PAUSE
 from supervisor_restarter.faults import Code
-from tests.unit.client.samples import FakeTqdm, info, process, restart
+from tests.unit.client.samples import (
+    RESTARTED,
+    FakeTqdm,
+    applied,
+    change,
+    changed_group,
+    config_plan,
+    info,
+    planned_change,
+    process,
+    restart,
+)
 
 SECONDS = 'must be a number of seconds from 0 to 10000000, or with a unit as in 90s, 5m, 2h, 1d'
 UNKNOWN = Fault(Faults.UNKNOWN_METHOD, 'UNKNOWN_METHOD')
 QUICK = ['quickstart', 'quickstop', 'quickrestart']
-COMMANDS = [*QUICK, 'rolling', 'restarts', 'cancelrestart', 'waitrestart', 'retryrestart']
+COMMANDS = [
+    *(*QUICK, 'rolling', 'apply', 'scale'),
+    *('restarts', 'cancelrestart', 'waitrestart', 'retryrestart'),
+]
 
 
 class Server:
@@ -390,6 +404,159 @@ def test_only_one_restart_is_waited_for(command):
     assert ctl.exitstatus == 2
 
 
+def applying(*looks):
+    return Server(restarter_startApply=['7'], restarter_waitRestart=list(looks))
+
+
+def test_apply():
+    gone = process('1', 'stopped', action='remove', new_pid=0)
+    at_once = ['off:off later', 'api live']
+    looks = [
+        applied('queued'),
+        applied('running', process('0', 'stopping', action='restart'), gone, at_once=at_once),
+        applied('succeeded', process('0', action='restart'), gone, at_once=at_once),
+    ]
+    server = applying(*looks)
+    ctl = Ctl(server)
+    assert ctl.run('apply web api') == [
+        'web: queued behind another restart',
+        'off: changed, holds from its next start',
+        'api: changed live',
+        'web:1: removed',
+        f'web:0: {RESTARTED}',
+        'web: applied in 0.41s: 1 restarted, 1 removed, 1 changed for the next start; '
+        'at least 1 of 1 ready throughout',
+    ]
+    assert server.calls[0] == ('restarter.startApply', ['web', 'api'], {})
+    assert ctl.exitstatus == 0
+
+
+def test_apply_with_nothing_to_do():
+    server = applying(applied('succeeded', groups=()))
+    ctl = Ctl(server)
+    assert ctl.run('apply') == ['nothing to apply: what runs is what the files say']
+    assert server.calls[0] == ('restarter.startApply', [], {})
+    assert ctl.exitstatus == 0
+
+
+def test_apply_that_is_rolled_back():
+    why = 'web:1: exit status 1; state BACKOFF'
+    going_back = process('1', 'starting', action='restart', error=why[7:])
+    looks = [
+        applied('running', process('0', action='restart'), going_back, why=why),
+        applied(
+            'rolled_back',
+            process('0', action='restart', note='rolled back'),
+            process('1', action='restart', error=why[7:], note='rolled back'),
+            process('2', 'skipped', 'not reached', action='restart'),
+            why=why,
+        ),
+    ]
+    ctl = Ctl(applying(*looks))
+    assert ctl.run('apply') == [
+        f'web: rolling back: {why}',
+        f'web:0: {RESTARTED}',
+        f'web:0: {RESTARTED}'.replace('(', '(rolled back, '),
+        f'web:1: ERROR ({why[7:]}; rolled back)',
+        f'web: rolled back after 0.41s: {why}; the old configuration runs again, and the files '
+        'still hold the new one',
+    ]
+    assert ctl.exitstatus == 1
+
+
+def test_plan_of_an_apply():
+    plan = config_plan(changed_group(planned_change('0', 'restart', change())))
+    server = Server(restarter_planConfig=[plan, config_plan()])
+    ctl = Ctl(server)
+    assert ctl.run('apply --plan -- --odd') == [
+        'would change 1 process: restart 1',
+        'web:',
+        '  web:0: restart',
+        '    ~ command: /bin/a -> /bin/b (restart)',
+    ]
+    assert ctl.run('apply --plan') == ['nothing to apply: what runs is what the files say']
+    assert server.calls == [('restarter.planConfig', ['--odd']), ('restarter.planConfig', [])]
+    assert ctl.exitstatus == 0
+
+
+def test_apply_with_an_option_that_it_does_not_have():
+    server = Server()
+    ctl = Ctl(server)
+    assert ctl.run('apply --rolling web') == [
+        "Error: apply has no option '--rolling': it takes --plan; "
+        'supervisorctl_restart_group --apply takes more'
+    ]
+    assert (ctl.exitstatus, server.calls) == (2, [])
+
+
+def test_files_that_make_no_sense_end_as_reread_does():
+    text = 'CANT_REREAD: bad'
+    ctl = Ctl(Server(restarter_startApply=[Fault(int(Faults.CANT_REREAD), text)]))
+    assert ctl.run('apply') == [f'Error: {text}']
+    assert ctl.exitstatus == 1
+
+
+def test_scale():
+    end = applied('succeeded', process('4', old_pid=0, action='start'))
+    failed = process('4', action='remove', error='exit status 1')
+    back = applied('rolled_back', failed, why='web:4: exit status 1')
+    server = Server(
+        restarter_setNumprocs=['7', '8', '9'],
+        restarter_waitRestart=[end, applied('succeeded'), back],
+    )
+    ctl = Ctl(server)
+    assert ctl.run('scale web 5') == [
+        'web:4: started (ready after 1.03s)',
+        'web: applied in 0.41s: 1 started',
+    ]
+    assert ctl.run('scale web 5') == ['web: nothing to do: its number of processes is 5']
+    assert server.calls[0] == ('restarter.setNumprocs', 'web', 5)
+    assert ctl.exitstatus == 0
+    assert ctl.run('scale web 5')[-1] == (
+        'web: rolled back after 0.41s: web:4: exit status 1; the old configuration runs again'
+    )
+    assert ctl.exitstatus == 1
+
+
+@pytest.mark.parametrize(
+    ('line', 'said'),
+    [
+        ('scale web', 'scale takes a program and its number of processes (scale web 6)'),
+        ('scale web 6 7', 'scale takes a program and its number of processes (scale web 6)'),
+        (
+            'scale web six',
+            "the number of processes = 'six' is not allowed: it must be a whole number from 1 to 10000",
+        ),
+        (
+            'scale web 0',
+            "the number of processes = '0' is not allowed: it must be a whole number from 1 to 10000",
+        ),
+    ],
+)
+def test_scale_with_words_that_it_does_not_take(line, said):
+    server = Server()
+    ctl = Ctl(server)
+    assert ctl.run(line) == [f'Error: {said}']
+    assert (ctl.exitstatus, server.calls) == (2, [])
+
+
+def test_a_program_that_cannot_be_scaled():
+    text = 'BAD_STATE: the names of web do not hold %(process_num)'
+    ctl = Ctl(Server(restarter_setNumprocs=[Fault(int(Code.BAD_STATE), text)]))
+    assert ctl.run('scale web 5') == [f'Error: {text[11:]}']
+    assert ctl.exitstatus == 1
+
+
+@pytest.mark.parametrize(
+    ('line', 'method'), [('apply', 'startApply'), ('apply --plan', 'planConfig'), ('scale web 2', 'setNumprocs')]
+)  # fmt: skip
+def test_a_server_that_is_too_old_for_it(line, method):
+    ctl = Ctl(Server(restarter_getPluginVersion=['1.0.0']))
+    [said] = ctl.run(line)
+    assert said.startswith(f'Error: the restarter there (1.0.0) knows no {method}: it is older')
+    assert ctl.exitstatus == 3
+
+
 def test_warnings_and_what_was_killed_are_told():
     note = 'killed after 3.0 s: did not stop within stopwaitsecs'
     end = restart(
@@ -493,7 +660,9 @@ def test_names_that_match_nothing_without_the_interface(command):
     assert server.calls[-1] == ('supervisor.getAllProcessInfo',)
 
 
-@pytest.mark.parametrize('line', ['rolling web', 'restarts', 'cancelrestart 7', 'retryrestart 7'])
+@pytest.mark.parametrize(
+    'line', ['rolling web', 'apply', 'scale web 2', 'restarts', 'cancelrestart 7', 'retryrestart 7']
+)
 def test_what_needs_the_interface(line):
     ctl = Ctl(Server())
     assert ctl.run(line) == [
@@ -511,6 +680,7 @@ def test_what_needs_the_interface(line):
     [
         ('quickstop', 'a process name'),
         ('rolling 3', 'a process name'),
+        ('scale', 'a program and a number'),
         ('cancelrestart', 'a restart ID'),
     ],
 )
@@ -577,6 +747,16 @@ def test_names_that_cannot_be_sent(line):
             'rolling web',
             {'restarter_startRestart': ['7'], 'restarter_waitRestart': [KeyboardInterrupt()]},
             'Error: interrupted; restart 7 goes on; to wait for it: waitrestart 7; to cancel it: cancelrestart 7',
+        ),
+        (
+            'apply',
+            {'restarter_startApply': ['7'], 'restarter_waitRestart': [KeyboardInterrupt()]},
+            'Error: interrupted; apply 7 goes on; to wait for it: waitrestart 7; to cancel it: cancelrestart 7',
+        ),
+        (
+            'scale web 2',
+            {'restarter_setNumprocs': [KeyboardInterrupt()]},
+            'Error: interrupted; an apply may have begun; to see: restarts',
         ),
         (
             'quickstart web',
@@ -690,6 +870,13 @@ def test_tab_completes_processes_and_groups(command):
     assert completions(ctl, f'{command} x') == []
 
 
+def test_tab_completes_groups():
+    ctl = Ctl(Server(supervisor_getAllProcessInfo=[INFOS]))
+    assert completions(ctl, 'apply ') == ['app ', 'lone ', '--plan ']
+    assert completions(ctl, 'apply --plan l') == ['lone ']
+    assert completions(ctl, 'scale ') == ['app ', 'lone ']
+
+
 def test_tab_completes_ids():
     listed = [restart('running', id='9'), restart('queued', id='8'), restart('failed', id='7')]
     ctl = Ctl(Server(restarter_listRestarts=[listed] * 5))
@@ -749,6 +936,18 @@ def test_a_bar_on_a_terminal_with_all_lines_above_it(monkeypatch):
     [bar] = FakeTqdm.bars
     assert bar.seen == [('quickrestart', 1), ('quickrestart', 2)]
     assert (bar.total, bar.closed) == (2, True)
+
+
+def test_the_bar_of_an_apply_comes_when_it_is_known_what_is_to_be_done(monkeypatch):
+    module = types.ModuleType('tqdm')
+    module.tqdm = FakeTqdm  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, 'tqdm', module)
+    monkeypatch.setattr(FakeTqdm, 'bars', [])
+    processes = [process(name, action='restart') for name in '012']
+    looks = [applied('queued'), applied('running', *processes), applied('succeeded', *processes)]
+    Ctl(applying(*looks), Terminal()).run('apply')
+    [bar] = FakeTqdm.bars
+    assert (bar.total, bar.seen) == (3, [('apply', 3), ('apply', 3)])
 
 
 def test_lines_on_a_terminal_without_tqdm(monkeypatch):

@@ -72,7 +72,7 @@ def test_it_is_drawn_while_nothing_is_heard(monkeypatch):
     monkeypatch.setattr(gauge, 'TICK', 0.01)
     found, bar = make()
     times = iter(range(1000))
-    found.show(lambda: Title(f'web:2 stopping for {next(times)} s'), 7)
+    found.show(lambda: Title(f'web:2 stopping for {next(times)} s'), 7, 40)
     assert bar.twice.wait(20)
     found.close()
     # where this thread was slow, the other one has drawn before there was anything to show
@@ -89,7 +89,7 @@ def test_without_threads_it_is_drawn_with_each_look(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, 'start', refuse)
     found, bar = make()
-    found.show(lambda: Title('web'), 7)
+    found.show(lambda: Title('web'), 7, 40)
     found.close()
     assert bar.drawn == [('web', 7)]
 
@@ -98,7 +98,7 @@ def test_a_terminal_that_goes_away_ends_nothing(tmp_path):
     with open(tmp_path / 'out', 'w') as stream:
         found, bar = make(stream)
         bar.broken = True
-        found.show(lambda: Title('web'), 1)
+        found.show(lambda: Title('web'), 1, 40)
         found.line('lost')
         found.close()
         print('also lost', file=stream)
@@ -111,7 +111,7 @@ def test_the_bar_is_left_room_in_a_line(monkeypatch, columns, room):
         os, 'get_terminal_size', lambda *descriptor: os.terminal_size((columns, 24))
     )
     found, bar = make(types.SimpleNamespace(fileno=lambda: 1))
-    found.show(lambda: Title('x' * 500), 200)
+    found.show(lambda: Title('x' * 500), 200, 200)
     found.close()
     [(title, _)] = bar.drawn
     assert len(title) == room

@@ -8,7 +8,8 @@ from xmlrpc.client import Fault
 import pytest
 from supervisor.xmlrpc import Faults
 
-from supervisor_restarter.client.client import Client, ClientError, Exit
+from supervisor_restarter.client.client import Client
+from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.client.stock_calls import (
     LONGEST_PAUSE,
     Interrupted,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from supervisor import childutils
 
-from supervisor_restarter.client.client import ClientError, Exit
+from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.faults import Code
 from supervisor_restarter.listener import rules
 from supervisor_restarter.listener.listener import RETRY_SECONDS, Listener, Supervisord

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from supervisor_restarter.client.client import Exit
+from supervisor_restarter.client.errors import Exit
 from supervisor_restarter.listener import program
 from tests.unit.listener.test_listener import TICK, FakeServer, make
 from tests.unit.listener.test_protocol import HEADER
