@@ -19,7 +19,7 @@ from tests.pages import ROOT
 SECONDS = 60.0
 USUAL = ROOT / '.envs' / 'ansible' / 'bin' / 'ansible-playbook'
 TOOLS = Path(os.environ.get('ANSIBLE_PLAYBOOK', USUAL)).absolute().parent
-MODULES = ['info', 'processes']
+MODULES = ['config', 'info', 'processes']
 
 
 class Home:
@@ -86,7 +86,7 @@ def test_the_archive_has_the_licence_and_nothing_that_tools_leave_behind(archive
     assert {part for part in parts if part == '__pycache__' or part.startswith('.')} == set()
 
 
-def test_the_documentation_of_both_modules_is_found(installed):
+def test_the_documentation_of_each_module_is_found(installed):
     names = [f'supervisor.restarter.{name}' for name in MODULES]
     told = json.loads(installed.run('ansible-doc', '--json', *names))
     assert [told[name]['doc']['module'] for name in names] == MODULES

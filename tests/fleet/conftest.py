@@ -56,8 +56,8 @@ def start_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
     hosts: list[Host] = []
     with ExitStack() as stack:
 
-        def start(name: str, **settings: Any) -> Host:
-            host = stack.enter_context(Host(name, tmp_path, **settings))
+        def start(name: str, kind: type[Host] = Host, **settings: Any) -> Host:
+            host = stack.enter_context(kind(name, tmp_path, **settings))
             hosts.append(host)
             return host
 

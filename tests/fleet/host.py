@@ -45,7 +45,7 @@ class Host(Server):
             self._text = self._text.replace('nodaemon=true', 'nodaemon=true\nloglevel=trace')
 
     def _workers(self) -> str:
-        port = f'{self.ports[0] // 10}%(process_num)d'
+        port = f'{self.port}%(process_num)d'
         return program(
             command=f'{sys.executable} -S -E {SERVE} {port} {self.app}',
             count=WORKERS,
@@ -82,6 +82,16 @@ class Host(Server):
         (self.app / 'shared' / 'database').touch()
 
     @property
+    def port(self) -> str:
+        """What the ports of the workers begin with; the number of the worker follows."""
+        return str(self.ports[0] // 10)
+
+    @property
+    def conf_d(self) -> Path:
+        """The directory of further configuration files; see ConfiguredHost."""
+        return self.app / 'conf.d'
+
+    @property
     def hold(self) -> Path:
         """While this file exists, no worker ends."""
         return self.app / 'shared' / 'hold'
@@ -113,7 +123,13 @@ class Host(Server):
 
     def variables(self) -> dict[str, Any]:
         """What the inventory says of it."""
-        return {**self.connection, 'app': str(self.app), 'supervisord_conf': str(self.conf)}
+        return {
+            **self.connection,
+            'app': str(self.app),
+            'ports': self.port,
+            'supervisord_conf': str(self.conf),
+            'conf_d': str(self.conf_d),
+        }
 
 
 def get(port: int, path: str) -> str:

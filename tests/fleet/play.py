@@ -34,7 +34,7 @@ def blocks() -> dict[str, str]:
     """The blocks of docs/fleet.md that begin with a comment naming a file, by that name."""
     found: dict[str, str] = {}
     for block in BLOCK.finditer(page('fleet')):
-        named = re.match(r'(?:#!.*\n)?# ([\w-]+\.\w+)\b', block['text'])
+        named = re.match(r'(?:#!.*\n)?# ([\w-]+(?:\.\w+)+)\b', block['text'])
         if named:
             assert named[1] not in found, f'two blocks of docs/fleet.md are called {named[1]}'
             found[named[1]] = block['text']

@@ -1,6 +1,6 @@
-"""A worker of the fleet's tests: serve.py PORT APP
+"""A worker of the fleet's tests: serve.py PORT APP [RELEASE]
 
-It serves the release that APP/current leads to when it starts.
+It serves the release in that directory, or the one that APP/current leads to when it starts.
 
 GET /          its pid; a line with it is in the file APP/shared/met from the first time on
 GET /pid       the same, without a trace
@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 APP = Path(sys.argv[2])
-RELEASE = (APP / 'current').resolve()
+RELEASE = Path(sys.argv[3]) if len(sys.argv) > 3 else (APP / 'current').resolve()
 NEEDS = (RELEASE / 'needs').read_text().strip()
 
 
@@ -83,7 +83,8 @@ def main() -> None:
     with Server(('127.0.0.1', int(sys.argv[1])), Answer) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.02,))
         serving.start()
-        told.wait()
+        while not told.wait(0.05):
+            pass  # a signal that comes in another thread does not wake this one
         while (APP / 'shared' / 'hold').exists():
             time.sleep(0.01)
         server.shutdown()

@@ -1,6 +1,6 @@
 # Copyright: supervisor-restarter contributors
 # MIT licence: see LICENSE, or https://opensource.org/license/mit
-"""How a restart is done: options of a restart and of its plan."""
+"""Which processes a restart takes down, and when it gives up."""
 
 from __future__ import annotations
 
@@ -23,39 +23,11 @@ options:
       - Without it, what the program says holds (C(RESTARTER_MAX_UNAVAILABLE)), then the configuration of supervisord,
         then 100%, which is all at once.
     type: str
-  stagger_factor:
-    description:
-      - In how many waves processes are taken down. Without it, what the configuration says holds, then 1.
-    type: int
-  delay:
-    description:
-      - Seconds between two of these waves. Without it, what the configuration says holds, then 0.2.
-    type: float
   timeout:
     description:
       - Seconds after which nothing further is taken down; what is down still comes back, and that is waited for. V(0)
         means no limit.
       - Without it, what the configuration says holds, and where that says nothing, there is no limit.
-    type: float
-  scout:
-    description:
-      - With O(max_unavailable), seconds that the first process of a group must be up before the next one is taken down.
-        V(0) means that it does not go alone. Without it, what the configuration says holds, then 5.
-    type: float
-  min_ready:
-    description:
-      - Seconds that a new process must stay ready before it counts.
-      - Without it, what the program says holds (C(RESTARTER_MIN_READY)), then the configuration, then 0.
-    type: float
-  ready_timeout:
-    description:
-      - Seconds from its start in which a process with C(RESTARTER_READY) must become ready. V(0) means no limit.
-      - Without it, what the program says holds (C(RESTARTER_READY_TIMEOUT)), then the configuration, then 30.
-    type: float
-  stop_timeout:
-    description:
-      - Seconds from the stop signal to SIGKILL.
-      - Without it, what the configuration says holds, then C(stopwaitsecs) of the program.
     type: float
   on_failure:
     description:

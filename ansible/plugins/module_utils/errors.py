@@ -7,6 +7,8 @@ from __future__ import annotations
 # The faults of the plugin and of Supervisor that are told apart here; docs/xmlrpc.md lists all.
 UNKNOWN_METHOD = 1
 SHUTDOWN_STATE = 6
+CANT_REREAD = 92
+BAD_GROUP = 0x400
 TIMEOUT = 0x420
 BUSY = 0x440
 BAD_OPTION = 0x450

@@ -8,7 +8,7 @@ The server checks the values; it is the one that knows what is allowed, and says
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Iterable
 
 from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
 
@@ -31,6 +31,16 @@ RESTART: dict[str, dict[str, Any]] = {
     'stop_timeout': {'type': 'float'},
     'on_failure': {'type': 'str', 'choices': ['abort', 'continue']},
     'only_running': {'type': 'bool'},
+}
+# Of these, what an apply of a configuration takes; the files say what is restarted.
+APPLY = {
+    **{
+        name: argument
+        for name, argument in RESTART.items()
+        if name not in ('newer_than', 'only_running')
+    },
+    'rollback': {'type': 'bool', 'default': True},
+    'prune': {'type': 'bool', 'default': True},
 }
 # How processes are taken down.
 TAKING_DOWN = ('max_unavailable', 'stagger_factor', 'delay', 'scout', 'stop_timeout')
@@ -75,9 +85,9 @@ def in_own_words(refusal: str) -> str:
     )
 
 
-def given(params: dict[str, Any]) -> dict[str, Any]:
-    """The options of a restart that are given, as they are sent. Trouble if newer_than is empty."""
-    values = {name: params[name] for name in RESTART if params[name] is not None}
+def given(params: dict[str, Any], known: Iterable[str] = tuple(RESTART)) -> dict[str, Any]:
+    """Of these options those that are given, as they are sent. Trouble if newer_than is empty."""
+    values = {name: params[name] for name in known if params[name] is not None}
     if values.get('newer_than') == []:
         # A list that a template has made: restarting everything is not what was meant by it.
         raise Trouble('newer_than is empty: give a path, or leave it out to restart everything')

@@ -11,7 +11,6 @@ from ansible_collections.supervisor.restarter.plugins.module_utils import diff, 
 
 def of_restart(restart: dict[str, Any], followed: bool) -> dict[str, Any]:
     """For a restart that is over. followed: it is another client's."""
-    rows = wording.rows(restart)
     failed = restart['state'] != 'succeeded'
     text = wording.failure(restart) if failed else wording.summary(restart)
     if followed:
@@ -21,10 +20,9 @@ def of_restart(restart: dict[str, Any], followed: bool) -> dict[str, Any]:
         'changed': wording.changed(restart),
         'msg': text,
         'followed': followed,
-        'processes': rows,
-        'diff': diff.of_rows(rows),
+        'diff': diff.of_rows(wording.rows(restart)),
         'warnings': restart.get('warnings', []),
-        **_numbers(restart),
+        **of_seen(restart),
     }
 
 
@@ -32,12 +30,13 @@ def of_lost(restart: dict[str, Any] | None) -> dict[str, Any]:
     """For a restart whose end is not known: what was seen of it last. It has gone on since, so that
     it counts as changed.
     """
-    seen = {'processes': wording.rows(restart), **_numbers(restart)} if restart else {}
-    return {'changed': True, **seen}
+    return {'changed': True, **(of_seen(restart) if restart else {})}
 
 
-def _numbers(restart: dict[str, Any]) -> dict[str, Any]:
+def of_seen(restart: dict[str, Any]) -> dict[str, Any]:
+    """What of a restart or an apply is told as it was seen."""
     return {
+        'processes': wording.rows(restart),
         'restart': {key: value for key, value in restart.items() if key != 'processes'},
         'lowest_ready': restart['lowest_ready'],
         'total': restart['total'],

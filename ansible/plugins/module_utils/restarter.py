@@ -37,19 +37,21 @@ class Restarter:
 
     def start(self, names: list[str], options: dict[str, Any]) -> str:
         """Begins a restart, which then goes on by itself. Returns its id. It is sent once."""
-        try:
-            return str(self._asked('startRestart', names, options))
-        except Unreachable as error:
-            if not error.sent:
-                raise
-            raise Trouble(
-                f'{error}; whether the restart has begun is not known: '
-                '`supervisorctl_restart_group --status` there tells'
-            ) from None
+        return self._begun('restart', 'startRestart', names, options)
+
+    def apply(self, groups: list[str], options: dict[str, Any]) -> str:
+        """Begins to apply the configuration files, as start() begins a restart. []: all groups."""
+        return self._begun('apply', 'startApply', groups, options)
 
     def plan(self, names: list[str], options: dict[str, Any]) -> dict[str, Any]:
         """What start() with the same arguments would do. Nothing is touched."""
         return self._checked(dict, self._asked('planRestart', names, options))
+
+    def plan_config(self, groups: list[str], secrets: bool) -> dict[str, Any]:
+        """What apply() would do, key by key. Nothing is touched. secrets: show them in clear."""
+        plan = self._checked(dict, self._asked('planConfig', groups, {'secrets': secrets}))
+        self._checked(list, plan.get('groups'))
+        return plan
 
     def wait(self, restart_id: str, version: int, seconds: float) -> dict[str, Any]:
         """The restart as soon as its version is greater, or has ended, or the seconds are over."""
@@ -77,6 +79,17 @@ class Restarter:
     def processes(self) -> list[dict[str, Any]]:
         """All processes, as Supervisor itself tells of them."""
         return self._checked(list, self._call('supervisor.getAllProcessInfo'))
+
+    def _begun(self, kind: str, method: str, *arguments: Any) -> str:
+        try:
+            return str(self._asked(method, *arguments))
+        except Unreachable as error:
+            if not error.sent:
+                raise
+            raise Trouble(
+                f'{error}; whether the {kind} has begun is not known: '
+                '`supervisorctl_restart_group --status` there tells'
+            ) from None
 
     def _asked(self, method: str, *arguments: Any) -> Any:
         try:

@@ -9,6 +9,18 @@ from typing import Any
 ON_PURPOSE = 'stopped on purpose, and not named outright'
 # What is done to a process, and what it is then.
 DONE = {'restart': 'restarted', 'start': 'started', 'signal': 'signalled'}
+# What an apply does to a process or a group, and what it is then; in the order of telling.
+APPLIED = {
+    'restart': 'restarted',
+    'start': 'started',
+    'remove': 'removed',
+    'drop': 'removed',  # which was down
+    'live': 'changed live',
+    'later': 'changed for the next start',
+    'add': 'added, not started',
+    'replace': 'replaced',
+    'change': 'changed',
+}
 NOT_REACHED = 'not reached'  # how the server's reason begins for what the restart did not come to
 
 
@@ -32,16 +44,23 @@ def signalled(restart: dict[str, Any]) -> bool:
 
 
 def new_pid(process: dict[str, Any]) -> int:
-    """Its pid afterwards. The server tells none for what was left alone or not reached."""
+    """Its pid afterwards. The server tells none for what was left alone, not reached, or not stopped
+    because it was known not to come up again.
+    """
     left = not process['error'] or process['error'].startswith(NOT_REACHED)
-    if process['phase'] == 'skipped' and not process['new_pid'] and left:
+    unstopped = process['phase'] == 'failed' and not process['stop_seconds']
+    if not process['new_pid'] and (unstopped or (process['phase'] == 'skipped' and left)):
         return int(process['old_pid'])
     return int(process['new_pid'])
 
 
 def rows(restart: dict[str, Any]) -> list[dict[str, Any]]:
-    """The processes of a restart as the module returns them."""
-    return [row(process, _options(restart)) for process in restart['processes']]
+    """The processes of a restart or an apply as the modules return them."""
+    more = ('action',) if restart.get('kind') == 'apply' else ()
+    return [
+        {**row(process, _options(restart)), **{key: process[key] for key in more}}
+        for process in restart['processes']
+    ]
 
 
 def row(process: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +125,7 @@ def failure(restart: dict[str, Any]) -> str:
     """The sentence for a restart that has not succeeded: the reason of the first that failed, in
     the order of their turns, which is that of the server.
     """
-    reasons = _first(_reasons(restart))
+    reasons = _first(reasons_of(restart))
     if restart['state'] == 'timed_out':
         back = f'after {restart["duration"]:.2f} s everything was ready all the same'
         return f'timed out after {_options(restart)["timeout"]:g} s: {"".join(reasons) or back}'
@@ -120,7 +139,7 @@ def _first(reasons: list[str]) -> list[str]:
     return [reasons[0] + more] if reasons else []
 
 
-def _reasons(restart: dict[str, Any]) -> list[str]:
+def reasons_of(restart: dict[str, Any]) -> list[str]:
     """Of what failed; without any, of what another client has stopped or started meanwhile; without
     that, of what was not reached.
     """

@@ -17,6 +17,7 @@ author:
 extends_documentation_fragment:
   - supervisor.restarter.connection
   - supervisor.restarter.restart
+  - supervisor.restarter.rolling
 attributes:
   action_group:
     description: With C(group/supervisor.restarter.all) in C(module_defaults), all modules get the same options.
@@ -125,8 +126,8 @@ processes:
       reason: ''
 restarts:
   description:
-    - Running, queued and remembered restarts of these groups, newest first. The page on XML-RPC in the plugin's
-      documentation has all keys.
+    - Running, queued and remembered restarts of these groups, newest first; also what M(supervisor.restarter.config)
+      has applied, as C(kind) tells. The page on XML-RPC in the plugin's documentation has all keys.
   returned: when O(gather) has V(restarts)
   type: list
   elements: dict

@@ -15,12 +15,14 @@ description:
   - It asks the plugin supervisor-restarter inside supervisord, which carries the restart out by itself. What it has
     taken down comes back, also if the connection is lost or the run is aborted.
   - The result is changed if a process has another pid than before, or was sent the signal.
-  - The configuration is used as supervisord has read it; nothing is reread and no group is added or removed.
+  - The configuration is used as supervisord has read it; nothing is reread and no group is added or removed. That is
+    what M(supervisor.restarter.config) does.
 author:
   - supervisor-restarter contributors (!UNKNOWN)
 extends_documentation_fragment:
   - supervisor.restarter.connection
   - supervisor.restarter.restart
+  - supervisor.restarter.rolling
 attributes:
   action_group:
     description: With C(group/supervisor.restarter.all) in C(module_defaults), all modules get the same options.
@@ -73,7 +75,8 @@ options:
     description:
       - What to do if one of the groups is being restarted already.
       - V(fail) refuses, V(queue) waits and restarts afterwards, V(wait) follows that restart to its end and reports it
-        as the result, and begins none.
+        as the result, and begins none. An apply of M(supervisor.restarter.config) is waited for as well, and then the
+        restart begins.
       - With V(wait), the restart that is followed is one of some of the groups, with its own names and options, and may
         have begun before the last change of O(newer_than). With O(newer_than), V(queue) is exact; it restarts what is
         still older when its turn comes, which may be nothing.
@@ -300,10 +303,9 @@ from ansible_collections.supervisor.restarter.plugins.module_utils import (
     connection,
     options,
     outcomes,
-    urls,
 )
-from ansible_collections.supervisor.restarter.plugins.module_utils.errors import Trouble
-from ansible_collections.supervisor.restarter.plugins.module_utils.following import Follower, Lost
+from ansible_collections.supervisor.restarter.plugins.module_utils.answering import answer
+from ansible_collections.supervisor.restarter.plugins.module_utils.following import Follower
 from ansible_collections.supervisor.restarter.plugins.module_utils.patience import Patience
 from ansible_collections.supervisor.restarter.plugins.module_utils.restarter import Restarter
 from ansible_collections.supervisor.restarter.plugins.module_utils.stopping import Stopper
@@ -343,22 +345,12 @@ def main() -> None:
     module = AnsibleModule(
         ARGUMENTS, supports_check_mode=True, required_if=[('state', 'signalled', ['signal'])]
     )
-    module.no_log_values.update(urls.secrets(module.params['serverurl']))
-    try:
+
+    def work() -> dict[str, Any]:
         options.refuse_meaningless(module.params)
-        restarter = connection.connected(module.params)
-        result = outcome(module.params, restarter, module.check_mode)
-    except Lost as lost:
-        result = {'failed': True, 'msg': str(lost), **outcomes.of_lost(lost.restart)}
-    except Trouble as trouble:
-        result = {'failed': True, 'msg': options.in_own_words(str(trouble))}
-    for warning in result.pop('warnings', []):
-        module.warn(warning)
-    if not module._diff:
-        result.pop('diff', None)
-    if result.pop('failed'):
-        module.fail_json(**result)
-    module.exit_json(**result)
+        return outcome(module.params, connection.connected(module.params), module.check_mode)
+
+    answer(module, work, lambda trouble: options.in_own_words(str(trouble)))
 
 
 if __name__ == '__main__':

@@ -205,9 +205,46 @@ def plan_of(*batches, left=(), method='restart'):
     }
 
 
+def apply_of(*processes, **more):
+    rows = [{'action': 'restart', **process} for process in processes]
+    usual = {'kind': 'apply', 'why': '', 'at_once': []}
+    return {**restart_of(*rows), 'options': {'timeout': 0.5}, **usual, **more}
+
+
+def change_of(key='command', what='changed', old='/srv/web 1', new='/srv/web 2', effect='restart'):
+    return {'key': key, 'what': what, 'old': old, 'new': new, 'effect': effect}
+
+
+def changing(name='0', *changes, **more):
+    """A process in a plan of the configuration."""
+    usual = {'action': 'restart', 'state': 'RUNNING', 'pid': 100, 'follows': ''}
+    return {'name': name, **usual, 'changes': list(changes), **more}
+
+
+def group_of(*processes, group='web', **more):
+    """A group in a plan of the configuration."""
+    usual = {'action': 'change', 'changes': [], 'unchanged': 0}
+    return {'group': group, **usual, 'processes': list(processes), **more}
+
+
+def config_of(*groups, **more):
+    total = sum(len(group['processes']) for group in groups)
+    usual = {'total': total, 'unchanged': 0, 'reload': [], 'warnings': []}
+    return {'groups': list(groups), **usual, **more}
+
+
 @pytest.fixture
 def make():
     """Builders of what the plugin answers."""
     return SimpleNamespace(
-        process=process_of, restart=restart_of, planned=planned, plan=plan_of, HANG_UP=HANG_UP
+        process=process_of,
+        restart=restart_of,
+        planned=planned,
+        plan=plan_of,
+        apply=apply_of,
+        change=change_of,
+        changing=changing,
+        group=group_of,
+        config=config_of,
+        HANG_UP=HANG_UP,
     )

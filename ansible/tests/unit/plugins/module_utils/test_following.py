@@ -166,3 +166,12 @@ def test_the_followed_one_may_be_forgotten_for_another_of_its_number(
 
     with pytest.raises(Lost, match='ended unfinished'):
         Follower(restarter, patience).run_or_join(['web'], {})
+
+
+def test_an_apply_is_outlasted_for_it_is_no_restart(scripted, patience, plan, running, over):
+    apply = {**running, 'id': '6', 'kind': 'apply'}
+    theirs = {**over, 'id': '6'}
+    restarter = scripted(start=[BUSY, '7'], plan=[plan], restarts=[[apply]], wait=[theirs, over])
+
+    assert Follower(restarter, patience).run_or_join(['web'], {}) == (over, False)
+    assert [call[1] for call in restarter.calls if call[0] == 'wait'] == ['6', '7']

@@ -108,3 +108,26 @@ def test_a_stop_does_not_wait():
 
     assert Restarter(server).stop(['web']) == []
     assert server.calls == [('restarter.quickStop', ['web'], False)]
+
+
+def test_a_plugin_that_applies_nothing_is_older():
+    text = str(
+        trouble(lambda restarter: restarter.apply([], {}), planConfig={}, getPluginVersion='1.0.0')
+    )
+
+    assert 'does not know startApply: the plugin there has version 1.0.0 and may be older' in text
+
+
+def test_an_apply_without_an_answer_may_have_begun():
+    broken = Unreachable('unix:///sock broke the connection')
+
+    text = str(trouble(lambda restarter: restarter.apply([], {}), startApply=broken))
+
+    assert '; whether the apply has begun is not known' in text
+
+
+@pytest.mark.parametrize('answer', ['x', {}, {'groups': 'x'}])
+def test_a_plan_of_another_kind(answer):
+    error = trouble(lambda restarter: restarter.plan_config([], False), planConfig=answer)
+
+    assert str(error) == 'unix:///sock answered with something unexpected'

@@ -14,6 +14,8 @@ LEFT = {'phase': 'skipped', 'new_pid': 0, 'note': 'already newer than /srv/app'}
 MISSED = {'phase': 'skipped', 'new_pid': 0, 'error': 'not reached: web:0 failed first'}
 DOWN = {'phase': 'skipped', 'old_pid': 0, 'new_pid': 0}
 TAKEN = {'phase': 'skipped', 'new_pid': 0, 'error': 'stopped by another client'}
+UNTRIED = {'phase': 'failed', 'new_pid': 0, 'stop_seconds': 0.0, 'error': 'not tried'}
+LOST = {**UNTRIED, 'stop_seconds': 0.1, 'error': 'spawn error'}
 FAILED = {'phase': 'failed', 'error': 'not ready within 30 s: tcp://127.0.0.1:80: refused'}
 
 
@@ -50,7 +52,8 @@ def test_what_is_down_and_left_so_has_a_reason(make, options, reason):
 
 
 @pytest.mark.parametrize(
-    ('more', 'pid'), [(LEFT, 100), (MISSED, 100), (TAKEN, 0), ({}, 200), (FAILED, 200)]
+    ('more', 'pid'),
+    [(LEFT, 100), (MISSED, 100), (TAKEN, 0), ({}, 200), (FAILED, 200), (UNTRIED, 100), (LOST, 0)],
 )
 def test_what_was_left_alone_still_has_its_pid(make, more, pid):
     assert wording.row(make.process(**more), {})['new_pid'] == pid
@@ -64,6 +67,8 @@ def test_what_was_left_alone_still_has_its_pid(make, more, pid):
         ('restart', MISSED, False),
         ('restart', FAILED, True),
         ('restart', {**FAILED, 'new_pid': 100}, False),
+        ('restart', UNTRIED, False),
+        ('restart', LOST, True),
         ('start', {'old_pid': 0}, True),
         ('signal:HUP', {'new_pid': 100}, True),
         ('signal:HUP', {**FAILED, 'new_pid': 100}, True),
