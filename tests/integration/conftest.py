@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+# What was skipped because a program is not installed is said at the end.
+from tests.fleet.conftest import pytest_terminal_summary  # noqa: F401
 from tests.integration.server import Server
 
 

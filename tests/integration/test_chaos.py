@@ -22,3 +22,6 @@ def test_nothing_is_lost():
     assert summary.counts['restarts: succeeded'] > 3
     assert summary.counts['words checked'] > 3
     assert summary.taken_down_in_turn > 0
+    assert summary.counts['files changed: apply'] > 0
+    assert summary.counts['applies: succeeded'] > 0
+    assert summary.counts['files applied and clean'] == 2
