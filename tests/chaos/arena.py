@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.chaos import proc
 from tests.chaos.calls import LATEST, Request, confirmed
+from tests.chaos.edits import Edit
 from tests.chaos.journal import Journal
 from tests.chaos.programs import GROUPS
 from tests.chaos.pulse import Pulse
@@ -24,6 +25,8 @@ from tests.integration.service import address
 CLOCK = '[rpcinterface:clock]\nsupervisor.rpcinterface_factory=tests.chaos.clock:make_clock\n\n'
 SETTINGS = 'history=1000'
 RELOAD_SECONDS = 40.0
+# What gives the id of something that runs on by itself.
+BEGINNING = ('restarter.startRestart', 'restarter.startApply', 'restarter.setNumprocs')
 
 
 class Arena(Server):
@@ -100,11 +103,11 @@ class Arena(Server):
             if group.name not in absent
         )
 
-    def configure(self, sections: str) -> None:
+    def configure(self, edit: Edit) -> None:
         """Write another configuration; supervisord must be told to read it."""
         head = self._text.partition(self.sections())[0]
         new = self.dir / 'conf.new'
-        new.write_text(head + sections)
+        new.write_text(head + self.sections(edit.settings, edit.absent) + edit.broken)
         new.rename(self.conf)
 
     # -- calls -------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ class Arena(Server):
         start = time.monotonic()
         arguments = _replaced(request.arguments, list(self.restarts)[-1] if self.restarts else '0')
         wills = [
-            (process, Will(effect, start, start, how=request.method))
+            (process, Will(effect, start, start, how=request.how))
             for process, effect in request.effects
         ]
         for process, will in wills:
@@ -139,7 +142,7 @@ class Arena(Server):
         )
         for process, will in wills:
             will.sent, will.answered, will.certain = sent, outcome.answered, process in sure
-        if request.method == 'restarter.startRestart' and outcome.kind == 'result':
+        if request.method in BEGINNING and outcome.kind == 'result':
             self.restarts[outcome.value] = dict(wills)
         self.journal.add(who, f'gets {outcome} for {request.method}', request.groups)
         self.counts[f'calls: {outcome.kind}'] += 1

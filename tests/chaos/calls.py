@@ -59,12 +59,20 @@ class Request:
     @property
     def has_stock_stop(self) -> bool:
         """Whether it is one of Supervisor's own stop calls, or has one in it."""
-        calls = (
-            self.arguments[0]
-            if self.method == 'system.multicall'
-            else [{'methodName': self.method}]
-        )
-        return any(call['methodName'].startswith('supervisor.stop') for call in calls)
+        return any(method.startswith('supervisor.stop') for method in self.methods)
+
+    @property
+    def how(self) -> str:
+        """By which method it starts processes: one of Supervisor's own, if it has one in it."""
+        stock = (method for method in self.methods if method.startswith('supervisor.start'))
+        return next(stock, self.method)
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that it calls."""
+        if self.method != 'system.multicall':
+            return [self.method]
+        return [call['methodName'] for call in self.arguments[0]]
 
     @property
     def processes(self) -> set[str]:
@@ -108,6 +116,7 @@ CONFIRMING = {
     'startProcess',
     'stopProcessGroup',
     'startProcessGroup',
+    'addProcessGroup',
 }
 
 
@@ -257,6 +266,7 @@ def look(random: Random, rules: Rules) -> Request:
     return random.choice(
         [
             Request('restarter.planRestart', (names, choice_of_options(random, None, rules))),
+            Request('restarter.planConfig'),
             Request('restarter.listRestarts'),
             Request('restarter.getRestart', (LATEST,)),
             Request('supervisor.getAllProcessInfo'),
@@ -268,6 +278,28 @@ def look(random: Random, rules: Rules) -> Request:
 
 def cancel(random: Random, rules: Rules) -> Request:
     return Request('restarter.cancelRestart', (LATEST,))
+
+
+def apply_files(random: Random, rules: Rules) -> Request:
+    """The files as they are. Who is to be up or gone by them is in the wills from the beginning: see
+    run.py.
+    """
+    names = [pick_group(random, GROUPS).name for _ in range(2)]
+    groups = random.choice([[], names[:1], names])
+    options = choice_of_options(random, None, rules)
+    if random.random() < 0.4:
+        options.update(if_busy='queue', timeout=round(random.uniform(2, 6), 2))
+    for name in ('method', 'only_running', 'newer_than'):
+        options.pop(name, None)
+    if rules.guarded:
+        options['max_unavailable'] = min(rules.guarded.values())
+        options['stop_timeout'] = options.get('stop_timeout', 2.0) + 1.0
+    return Request('restarter.startApply', (groups, {**options, 'prune': random.random() < 0.8}))
+
+
+def scale(random: Random, rules: Rules) -> Request:
+    group = pick_group(random, [group for group in GROUPS if group.elastic])
+    return Request('restarter.setNumprocs', (group.name, random.randint(1, group.size + 2)))
 
 
 def several(random: Random, rules: Rules) -> Request:
@@ -291,5 +323,7 @@ KINDS: dict[Callable[[Random, Rules], Request], int] = {
     stock_signal: 2,
     look: 4,
     cancel: 3,
+    apply_files: 4,
+    scale: 2,
     several: 1,
 }

@@ -21,11 +21,15 @@ LOOK_SECONDS = 1.0  # for which supervisord's use of the processor is watched
 # seconds of processor time in LOOK_SECONDS: a tenth of what a loop that spins would use
 MOST_USED = 0.1
 POLL = 0.1
+TRACEBACK = 3000  # characters of the log that are shown of one
 # What supervisord says at each start about root and a server without a password is no news.
 HARMLESS = re.compile(
     r'CRIT (Supervisor is running as root|Server .* running without any HTTP authentication)'
 )
-ENDS = re.compile(r'restarter: restart \d+ of .*? (succeeded|failed|cancelled|timed_out) after ')
+ENDS = re.compile(
+    r'restarter: (restart|apply) \d+ of .*? '
+    r'(succeeded|failed|cancelled|timed_out|rolled_back) after '
+)
 
 
 class Checks:
@@ -78,6 +82,33 @@ class Checks:
             for name, info in self._infos().items()
             if info['statename'] not in ('RUNNING', 'STOPPED', 'EXITED', 'FATAL')
         }
+
+    def states(self) -> dict[str, str]:
+        """The state of each process."""
+        return {name: info['statename'] for name, info in self._infos().items()}
+
+    def check_sane(self, before: dict[str, str]) -> None:
+        """After an apply of the file as it was at first: the processes are those of the file, what
+        ran before it runs and what was stopped is stopped, and a stock `reread` finds no change.
+        """
+        after = self.states()
+        for name in {name for group in self.arena.groups for name in group.processes} ^ set(after):
+            self.arena.fail(f'{name} should not be there, or should', name.partition(':')[0])
+        for name, state in before.items():
+            if state in ('RUNNING', 'STOPPED') and after.get(name, state) != state:
+                if not (group_of(name).leaves and after[name] == 'EXITED'):
+                    self.lost += 1
+                    self.arena.fail(
+                        f'{name} was {state}, and after an apply is {after[name]}',
+                        group_of(name).name,
+                    )
+        plan: Any = self.arena.quietly('restarter.planConfig')
+        if plan['groups']:
+            self.arena.fail(f'planConfig after an apply: {plan["groups"]}')
+        read: Any = self.arena.quietly('supervisor.reloadConfig')
+        if read != [[[], [], []]]:
+            self.arena.fail(f'reread after an apply: {read}')
+        self.arena.counts['files applied and clean'] += 1
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         infos: Any = self.arena.quietly('supervisor.getAllProcessInfo')
@@ -227,10 +258,12 @@ class Checks:
                 or 'uncaptured' in entry.text
                 or entry.text.startswith('CRIT ')
             ) and not HARMLESS.match(entry.text):
-                self.arena.fail(f'the log says: {entry.text}')
+                said = self.arena.log_text().partition(entry.text)[2]
+                self.arena.fail(f'the log says: {entry.text}{said[:TRACEBACK]}')
             ended = ENDS.search(entry.text)
             if ended:
-                self.arena.counts[f'restarts: {ended[1]}'] += 1
+                kind = 'restarts' if ended[1] == 'restart' else 'applies'
+                self.arena.counts[f'{kind}: {ended[2]}'] += 1
         stderr = (self.arena.dir / 'stderr').read_text()
         if 'Traceback' in stderr:
             self.arena.fail(f'supervisord wrote to its stderr: {stderr[-2000:]}')

@@ -10,12 +10,23 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Collection
 
 from bench.lab import script
 from tests.chaos.arena import Arena, kill
-from tests.chaos.calls import SLACK, STOCK_SECONDS, Request, Rules, draw, every, pick_group
+from tests.chaos.calls import (
+    SLACK,
+    STOCK_SECONDS,
+    Request,
+    Rules,
+    apply_files,
+    draw,
+    every,
+    pick_group,
+)
+from tests.chaos.edits import draw_edit, sane
 from tests.chaos.programs import GROUPS
-from tests.chaos.wills import DOWN, GONE, UP, Will
+from tests.chaos.wills import DOWN, GONE, NEVER, UP, Will
 
 HALF_AN_HOUR = 1700.0  # seconds, and a little less
 TYPISTS = 2  # a command takes about 0.2 s of the processor
@@ -72,34 +83,38 @@ class Caller(Client):
 
 
 class Operator(Client):
-    """Changes the configuration and has it taken over as by `supervisorctl update`; reloads, where
-    that is allowed.
+    """Changes the configuration, and has it taken over by an apply or as by `supervisorctl update`;
+    or leaves that to others. Reloads, where that is allowed.
     """
 
     pause = 1.0
     reloaded = False
 
     def act(self) -> None:
-        guests = [group.name for group in GROUPS if group.guest]
-        absent = tuple(name for name in guests if self.random.random() < 0.3)
-        settings: dict[str, dict[str, object]] = {
-            name: {'priority': self.random.randint(1, 4)} for name in guests
-        }
-        by_signal = self.random.random() < 0.5
-        self.arena.configure(self.arena.sections(settings, absent))
+        edit, by_signal = draw_edit(self.random), self.random.random() < 0.5
+        what = self.random.choice(['update', 'apply', 'apply', 'leave'])
+        request = apply_files(self.random, self.rules)
         if self.rules.reload and not self.reloaded:
             self.reloaded = True  # once in a phase: nothing else could live beside it
-            self.arena.reload(self.name, absent, by_signal)
-        else:
-            update(self.arena, self.name)
+            self.arena.configure(sane(edit))
+            self.arena.reload(self.name, edit.absent, by_signal)
+            return
+        self.arena.configure(sane(edit) if what == 'update' else edit)
+        self.arena.counts[f'files changed: {what}'] += 1
+        if what == 'update':
+            update(self.arena, self.name, self.rules.guarded)
+        elif what == 'apply':
+            self.arena.call(self.name, request)
 
 
-def update(arena: Arena, who: str) -> None:
-    """What `supervisorctl update` does."""
+def update(arena: Arena, who: str, but: Collection[str]) -> None:
+    """What `supervisorctl update` does, of all groups but these."""
     read = arena.call(who, Request('supervisor.reloadConfig'))
     if read.kind != 'result':
         return
-    added, changed, removed = read.value[0]
+    added, changed, removed = (
+        [name for name in names if name not in but] for names in read.value[0]
+    )
     members = {group.name: group.processes for group in arena.groups}
     for name in [*changed, *removed]:
         arena.call(
@@ -113,7 +128,13 @@ def update(arena: Arena, who: str) -> None:
         )
         arena.counts['groups removed'] += gone.kind == 'result'
     for name in [*changed, *added]:
-        arena.call(who, Request('supervisor.addProcessGroup', (name,), every(members[name], UP)))
+        answer = arena.call(
+            who, Request('supervisor.addProcessGroup', (name,), every(members[name], UP))
+        )
+        if answer.kind != 'result':
+            # An apply was quicker. If it is rolled back, the group is gone, as it found it.
+            for process in members[name]:
+                arena.wills.add(process, Will(GONE, time.monotonic(), NEVER, how='apply'))
 
 
 class Typist(Client):
@@ -168,6 +189,8 @@ class Typist(Client):
                 ([_restarter(), group], [UP]),
                 ([_restarter(), '--queue', '--timeout', '3', group], [UP]),
                 ([_restarter(), '--rolling', '--quiet', '--ready-timeout', '5', group], [UP]),
+                ([_restarter(), '--apply', group], []),
+                ([_restarter(), '--apply', '--plan'], []),
                 ([ctl, 'quickrestart', f'{group}:'], [UP]),
                 ([ctl, 'quickstop', f'{group}:'], [DOWN]),
                 ([ctl, 'restart', f'{group}:*'], [DOWN, UP]),

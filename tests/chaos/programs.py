@@ -17,7 +17,8 @@ class Group:
     restarts, and max_unavailable is checked. probed: it says itself when it is ready. leaves:
     EXITED is as good as RUNNING. shared: its processes have a listening socket in common. guest: it
     is added and removed while supervisord runs. merged: its output and its errors go through one
-    pipe.
+    pipe. elastic: the number of its processes changes while supervisord runs; `size` is what it is in
+    the end.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Group:
     shared: bool = False
     guest: bool = False
     merged: bool = False
+    elastic: bool = False
 
     @property
     def processes(self) -> list[str]:
@@ -89,12 +91,19 @@ GROUPS = [
     Group('plain', 4, '--stop 0.5 --counts 0.5', {'startsecs': 1}, guarded=True),
     Group('deaf', 2, '--deaf', {'stopwaitsecs': 1}),
     Group('mortal', 3, '--mortal --frail', {'startsecs': 1}),
-    Group('slow', 3, '--stop 1.5 --slow 0.5', {'startsecs': 2}),
+    Group('slow', 3, '--stop 1.5 --slow 0.5', {'startsecs': 2}, elastic=True),
     Group('parent', 2, '--children --stop 0.2', merged=True),
     Group('loud', 1, '--loud'),
     Group('third', 2, '--third --frail', {'startsecs': 1}),
     Group('leaver', 2, '--leave', {'autorestart': 'unexpected'}, leaves=True),
-    Group('pool', 3, '--stop 0.3 --mortal', {'socket': 'unix://%(here)s/pool.sock'}, shared=True),
+    Group(
+        'pool',
+        3,
+        '--stop 0.3 --mortal',
+        {'socket': 'unix://%(here)s/pool.sock'},
+        shared=True,
+        elastic=True,
+    ),
     Group('guest', 2, '--stop 0.3', guest=True),
     Group('lodger', 1, '--stop 0.3 --mortal', {'startsecs': 1}, guest=True, merged=True),
 ]

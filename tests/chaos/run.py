@@ -10,9 +10,10 @@ from typing import Any, Callable
 from tests.chaos.arena import Arena
 from tests.chaos.calls import LATEST, Request, Rules, every
 from tests.chaos.checks import Checks
-from tests.chaos.clients import crowd, update
+from tests.chaos.clients import crowd
+from tests.chaos.edits import Edit
 from tests.chaos.programs import BY_NAME, GROUPS
-from tests.chaos.wills import DOWN, UP
+from tests.chaos.wills import DOWN, GONE, NEVER, UP, Will
 from tests.chaos.worker import records
 
 LAST_WORDS = [
@@ -22,6 +23,7 @@ LAST_WORDS = [
     ('supervisor.startProcessGroup', UP),
 ]
 PAUSE_SECONDS = (0.0, 0.6)  # between the beginning of a restart and the last word about its group
+SANE = {'max_unavailable': '100%', 'scout': 0, 'timeout': 40}
 STORM_SECONDS = (4.0, 9.0)  # how long one phase's storm lasts
 
 
@@ -138,6 +140,7 @@ class Chaos:
                 'chaos', Request('supervisor.stopProcess', (victim, True), every([victim], DOWN))
             )
         since = time.monotonic()
+        self._allow(arena, since)
         clients = crowd(arena, rules, self.callers)
         arena.set_storm(True)
         for client in clients:
@@ -152,6 +155,28 @@ class Chaos:
         self._last_words(arena, rules, random)
         self.checks.settle()
         self.checks.check(rules, since)
+        self._make_sane(arena)
+
+    @staticmethod
+    def _allow(arena: Arena, since: float) -> None:
+        """What edits of the file may do to groups that come and go, at any time from now on."""
+        for group in GROUPS:
+            for process in group.processes[0 if group.guest else 1 :]:
+                for effect in (UP, GONE) if group.guest or group.elastic else ():
+                    arena.wills.add(process, Will(effect, since, NEVER, how='apply'))
+
+    def _make_sane(self, arena: Arena) -> None:
+        """The file as it was at first, applied: nothing is lost, and nothing is left to be read."""
+        before = self.checks.states()
+        arena.configure(Edit())
+        calls: list[tuple[str, tuple[Any, ...]]] = [('startApply', ('', SANE))]
+        calls += [('setNumprocs', (group.name, group.size)) for group in GROUPS if group.elastic]
+        for method, arguments in calls:
+            id: Any = arena.quietly(f'restarter.{method}', *arguments)
+            struct: Any = arena.quietly('restarter.waitRestart', id, 10**9, 50.0)
+            if struct['state'] != 'succeeded':
+                arena.fail(f'{method}{arguments} of the file as it was at first: {struct}')
+        self.checks.check_sane(before)
 
     def _last_words(self, arena: Arena, rules: Rules, random: Random) -> None:
         """A last will for most groups, in the middle of a restart: so it is certain what must be,
@@ -179,8 +204,6 @@ class Chaos:
 
     def _restore(self, arena: Arena) -> None:
         """Have everything run, for the next phase."""
-        arena.configure(arena.sections())
-        update(arena, 'chaos')
         arena.quietly('supervisor.startAllProcesses', True)
         arena.wait_until(lambda: self._all_ready(arena), 60.0, 'start of all processes')
         # the socket for READY=1 is made when it is first needed

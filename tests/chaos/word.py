@@ -10,7 +10,7 @@ from typing import Any
 
 SPAWNED = re.compile(r"INFO spawned: '(\S+)' with pid (\d+)")
 DIED = re.compile(r'\w+ exited: (\S+) \(.*not expected\)')
-ENDED = re.compile(r'INFO restarter: restart (\d+) of .*? (?:succeeded|failed) after ')
+ENDED = re.compile(r'INFO restarter: (?:restart|apply) (\d+) of .*? (?:succeeded|failed) after ')
 
 
 class Log:

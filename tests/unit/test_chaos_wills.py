@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chaos.calls import Request
 from tests.chaos.wills import DOWN, GONE, NEVER, UP, Will, Wills
 
 WAITS = 1.0  # seconds after which supervisord has surely taken in a call, in these tests
@@ -42,3 +43,29 @@ def test_the_newer_will_wins(wills, what):
 def test_the_base_holds_until_somebody_wants_something():
     assert allowed(base=DOWN) == {DOWN}
     assert allowed((UP, 1.0, 1.1, False), base=DOWN) == {UP, DOWN}
+
+
+@pytest.mark.parametrize(
+    ('request_', 'how'),
+    [
+        (Request('restarter.startRestart'), 'restarter.startRestart'),
+        (
+            Request('system.multicall', ([{'methodName': 'restarter.quickStart'}],)),
+            'system.multicall',
+        ),
+        (
+            Request(
+                'system.multicall',
+                (
+                    [
+                        {'methodName': 'restarter.quickStop'},
+                        {'methodName': 'supervisor.startProcess'},
+                    ],
+                ),
+            ),
+            'supervisor.startProcess',
+        ),
+    ],
+)
+def test_a_start_of_supervisors_own_in_a_multicall_is_known(request_, how):
+    assert request_.how == how
