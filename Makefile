@@ -41,7 +41,7 @@ export PIP_NO_INPUT = 1
 # Every supervisord would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo bench rolling recipes crashloop chaos shake shake-quick test test-all checks lint types
+.PHONY: help demo bench rolling heldup recipes crashloop chaos shake shake-quick test test-all checks lint types
 .PHONY: unit integration stock coverage dist clean
 .PHONY: ansible ansible-quick ansible-unit ansible-unit-3.8 ansible-sanity ansible-install ansible-fleet ansible-fleet-quick
 .PHONY: ansible-bench
@@ -58,6 +58,9 @@ bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 proc
 
 rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
 	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)
+
+heldup: $(NEW)/.made ## how long supervisord serves nobody else while it reads the files of 500 processes
+	@$(NEW)/bin/python -m bench.heldup
 
 recipes: $(NEW)/.made .envs/recipes/.made ## run docs/recipes.md with gunicorn, uvicorn, celery, rq, node, php-fpm, nginx
 	@$(NEW)/bin/python -m bench.recipes

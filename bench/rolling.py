@@ -2,7 +2,9 @@
 [--rounds N]
 
 Four uvicorn workers in one group serve eight clients that ask without pause, while the group is
-restarted: by supervisorctl, by supervisorctl_restart_group all at once, and with --rolling. Twice:
+restarted: by supervisorctl, by supervisorctl_restart_group all at once, and with --rolling; and while
+it gets a new configuration, another variable in its environment: by supervisorctl update, and by
+supervisorctl_restart_group --apply. Twice:
 
     proxy    behind HAProxy (or nginx, where that is what is installed), each worker on a port of its own, ready when
              it answers GET /health
@@ -10,7 +12,7 @@ restarted: by supervisorctl, by supervisorctl_restart_group all at once, and wit
              says READY=1, since that socket accepts connections whether a worker is there or not
 
 Requests are counted by the clients (bench.load), which workers serve is watched from outside
-(bench.apps.watch). Writes docs/rolling.json, docs/rolling.svg and its left column,
+(bench.apps.watch). Writes docs/rolling.json, docs/rolling.svg and, of its left column, what is SMALL,
 docs/rolling-small.svg.
 
 No restart can help this: a uvicorn that stops closes a connection that it has accepted but not read
@@ -26,6 +28,7 @@ import json
 import os
 import platform
 import random
+import re
 import signal
 import socket
 import statistics
@@ -60,11 +63,27 @@ ROUNDS = 3
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / 'docs'
 
+
+class Way(NamedTuple):
+    """A command that restarts the group. changed: after the group's configuration has changed."""
+
+    command: list[str]
+    changed: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the table and the picture call it."""
+        return ('new configuration: ' if self.changed else '') + ' '.join(self.command)
+
+
 WAYS = [
-    ['supervisorctl', 'restart', 'web:*'],
-    ['supervisorctl_restart_group', 'web'],
-    ['supervisorctl_restart_group', '--rolling', 'web'],
+    Way(['supervisorctl', 'restart', 'web:*']),
+    Way(['supervisorctl_restart_group', 'web']),
+    Way(['supervisorctl_restart_group', '--rolling', 'web']),
+    Way(['supervisorctl', 'update'], changed=True),
+    Way(['supervisorctl_restart_group', '--apply'], changed=True),
 ]
+SMALL = [way.name for way in WAYS if way.command != ['supervisorctl_restart_group', 'web']]
 
 # Everything that is not given here has Supervisor's default: startsecs=1, stopsignal=TERM,
 # stopwaitsecs=10.
@@ -75,6 +94,7 @@ directory={root}
 command={uvicorn} bench.apps.web:app --loop asyncio --http h11 --no-access-log --log-level warning {listen}
 environment=RESTARTER_READY="{ready}"
 """
+CHANGED = 'environment=RELEASE="2",'
 
 
 class Setting(NamedTuple):
@@ -159,7 +179,7 @@ def free_ports(endings: Iterable[int] = (*range(WORKERS), 99)) -> int:
     raise LabError('no free ports from 15000 to 32000')
 
 
-def measure(setting: Setting, way: list[str]) -> tuple[Figures, picture.Course]:
+def measure(setting: Setting, way: Way) -> tuple[Figures, picture.Course]:
     """Restart the group in this way while the clients ask, in a supervisord of its own."""
     with Lab(setting.programs) as lab, watch.Watch(WORKERS, setting.probe(lab)) as seen:
 
@@ -171,14 +191,18 @@ def measure(setting: Setting, way: list[str]) -> tuple[Figures, picture.Course]:
         all_ready()
         lab.wait_running('web', WORKERS, WAIT_SECONDS)
         setting.open(lab)
+        if way.changed:
+            text = lab.conf.read_text(encoding='utf-8')
+            text = re.sub('^environment=(?=RESTARTER_READY)', CHANGED, text, flags=re.MULTILINE)
+            lab.conf.write_text(text, encoding='utf-8')
         with load(setting.port) as requests:
             time.sleep(LEAD_SECONDS)
             mark, began = lab.log_size(), time.monotonic()
-            run(lab, way)
+            run(lab, way.command)
             ended = time.monotonic()
-            if len(downtimes(lab.log_text(mark))) != WORKERS:
-                raise LabError(f'{" ".join(way)} did not restart {WORKERS} processes')
             all_ready()
+            if len(downtimes(lab.log_text(mark))) != WORKERS:
+                raise LabError(f'{way.name} did not restart {WORKERS} processes')
             time.sleep(max(LEAD_SECONDS, began + LOAD_SECONDS - time.monotonic()))
     figures = figures_of(
         requests, watch.lowest(seen.changes, began, time.monotonic()), ended - began
@@ -271,7 +295,7 @@ def together(rounds: list[Figures]) -> Figures:
 def show(way: str, figures: Figures) -> None:
     """Print a line of the table, and below it how requests failed."""
     print(
-        f'{way:<44}{figures.requests:>9}{figures.refused:>9}{sum(figures.failed.values()):>8}'
+        f'{way:<56}{figures.requests:>9}{figures.refused:>9}{sum(figures.failed.values()):>8}'
         f'{figures.lowest_ready:>8}{figures.longest_gap:>9.2f}{figures.seconds:>9.2f}'
     )
     for kind, count in figures.failed.items():
@@ -284,15 +308,14 @@ def compare(title: str, make: Callable[[], Setting], rounds: int) -> Iterator[pi
     its first round.
     """
     print(
-        f'\n{title}\n{"":<44}{"requests":>9}{"refused":>9}{"failed":>8}{"ready":>8}{"gap":>9}{"seconds":>9}',
+        f'\n{title}\n{"":<56}{"requests":>9}{"refused":>9}{"failed":>8}{"ready":>8}{"gap":>9}{"seconds":>9}',
         flush=True,
     )
-    for arguments in WAYS:
-        way = ' '.join(arguments)
-        found = [measure(make(), arguments) for _ in range(rounds)]
+    for way in WAYS:
+        found = [measure(make(), way) for _ in range(rounds)]
         figures = together([figures for figures, _ in found])
-        show(way, figures)
-        yield picture.Row(title, way, figures._asdict(), found[0][1])
+        show(way.name, figures)
+        yield picture.Row(title, way.name, figures._asdict(), found[0][1])
 
 
 def settings() -> Iterator[tuple[str, Callable[[], Setting]]]:
@@ -361,7 +384,7 @@ def small(drawn: str, rounds: int) -> str:
         'gap: the longest time between two good answers.',
         f'{shown}Repeat: make rolling ROUNDS={rounds}',
     ]
-    return picture.left_column(drawn, HEADING, foot)
+    return picture.left_column(drawn, SMALL, HEADING, foot)
 
 
 def main() -> int:

@@ -248,20 +248,21 @@ def text(kind: str, x: float, y: float, words: str, anchor: str = 'start') -> st
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def left_column(picture: str, heading: str, foot: list[str]) -> str:
-    """The first column of a picture that draw() has made, as a narrow picture of its own."""
+def left_column(picture: str, ways: list[str], heading: str, foot: list[str]) -> str:
+    """These ways of the first column of a picture that draw() has made, as a narrow picture."""
     title = re.search(r'<text class="column".*</text>', picture)
-    panels = re.findall(
-        rf'<g transform="translate\({MARGIN} (\d+)\)">\n(.*?)</g>', picture, re.DOTALL
+    column = re.findall(
+        rf'<g transform="translate\({MARGIN} \d+\)">\n(.*?)</g>', picture, re.DOTALL
     )
+    panels = [drawn for drawn in column if any(f'>{escape(way)}</text>' in drawn for way in ways)]
     if title is None or not panels:
         raise ValueError('not a picture of draw()')
-    up = HEAD - NARROW_HEAD
-    height = max(
-        int(top) + float(re.search(r'class="panel".* height="([\d.]+)"', drawn)[1])  # type: ignore[index]
-        for top, drawn in panels
+    step = GAP + max(
+        float(re.search(r'class="panel".* height="([\d.]+)"', drawn)[1])  # type: ignore[index]
+        for drawn in panels
     )
-    width, height = 2 * MARGIN + PANEL_WIDTH, height - up + FOOT + len(foot) * 17
+    width = 2 * MARGIN + PANEL_WIDTH
+    height = NARROW_HEAD + len(panels) * step - GAP + FOOT + len(foot) * 17
     first, second = KEY[:3], KEY[3:]
     return '\n'.join(
         [
@@ -271,8 +272,8 @@ def left_column(picture: str, heading: str, foot: list[str]) -> str:
             *legend(MARGIN, 62, second),
             text('dim', MARGIN, NARROW_HEAD - 10, ElementTree.fromstring(title[0]).text or ''),
             *(
-                f'<g transform="translate({MARGIN} {int(top) - up})">\n{drawn}</g>'
-                for top, drawn in panels
+                f'<g transform="translate({MARGIN} {NARROW_HEAD + number * step:g})">\n{drawn}</g>'
+                for number, drawn in enumerate(panels)
             ),
             *(
                 text('dim', MARGIN, height + 17 * (number - len(foot)), line)

@@ -20,7 +20,7 @@ BELOW = {
 PURE_ROOMS = ('', 'engine')
 PURE_MODULES = (
     *('listener.rules', 'listener.rulebook'),
-    *('configuration.keys', 'configuration.diff', 'configuration.plan'),
+    *('configuration.keys', 'configuration.diff', 'configuration.plan', 'configuration.slots'),
 )
 # Pure, too, but for Supervisor's own words.
 PURE_BESIDE_SUPERVISOR = ('client.stock_quick', 'client.quick_reports', 'client.waiting')
