@@ -138,6 +138,10 @@ def test_of_a_restart_by_an_older_server_there_is_nothing_of_that_kind():
             '1 changed for the next start; at least 3 of 4 ready throughout',
         ),
         (applied('succeeded', started('0')), 'web: applied in 0.41s: 1 started'),
+        (  # one that is left alone counts for nothing
+            applied('succeeded', started('0'), restarted('1', phase='skipped')),
+            'web: applied in 0.41s: 1 started; at least 1 of 1 ready throughout',
+        ),
         (
             applied('succeeded', at_once=['web:0 live', 'new:0 add', 'new:1 add']),
             'web: applied in 0.41s: 1 changed live, 2 added, not started',

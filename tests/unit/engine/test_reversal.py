@@ -6,11 +6,13 @@ import pytest
 
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.judging import GROUP_GONE
-from supervisor_restarter.engine.member import TAKEN_OVER
-from supervisor_restarter.engine.operation import State
+from supervisor_restarter.engine.member import TAKEN_OVER, Member
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Phase, Seen
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.faults import Code
+from supervisor_restarter.names import Match
+from supervisor_restarter.options import Options
 from tests.world import BEGINNING, Drive, Life, Program, World, applied, phases
 
 OLD = Program(startsecs=1.0)
@@ -431,3 +433,36 @@ def test_a_way_back_that_takes_for_ever_has_an_end():
     operation = drive.end()
     assert operation.state is State.FAILED
     assert operation.why.endswith('web:0: not ready within 30 s: connection refused')
+
+
+# -- once more -----------------------------------------------------------------------------------
+
+
+def running(phase: Phase) -> tuple[Operation, Member]:
+    member = Member(Match('web', '0', True, True))
+    operation = Operation([member], Options(), state=State.RUNNING)
+    member.phase = phase
+    return operation, member
+
+
+@pytest.mark.parametrize('phase', [Phase.STOPPED, Phase.TAKEN])
+def test_what_others_have_started_with_the_old_thing_has_another_turn(phase):
+    operation, member = running(phase)
+    if phase is Phase.TAKEN:
+        member.take()
+    version = operation.version
+    operation.once_more(member)
+    assert (member.phase, member.order, member.code, member.error) == (
+        Phase.WAITING,
+        None,
+        None,
+        '',
+    )
+    assert operation.version == version + 1
+
+
+def test_where_no_turn_comes_any_more_it_was_not_reached():
+    operation, member = running(Phase.STOPPED)
+    operation.cancel('enough')
+    operation.once_more(member)
+    assert (member.phase, member.error) == (Phase.SKIPPED, 'not reached: enough')
