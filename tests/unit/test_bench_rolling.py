@@ -132,7 +132,7 @@ def test_a_path_is_safe_in_supervisords_configuration():
 def test_the_small_picture_is_the_left_column_of_the_large_one():
     docs = rolling.DOCS
     drawn = (docs / 'rolling-small.svg').read_text(encoding='utf-8')
-    assert drawn == rolling.small((docs / 'rolling.svg').read_text(encoding='utf-8'), 2)
+    assert drawn == rolling.small((docs / 'rolling.svg').read_text(encoding='utf-8'), 3)
     texts = [element.text for element in ElementTree.fromstring(drawn).iter() if element.text]
     assert [text for text in texts if 'supervisorctl' in text] == [
         'supervisorctl restart web:*',
