@@ -146,12 +146,15 @@ def test_two_groups_at_once_have_a_limit_each(start):
     server = start(program('web', count=4, **unix()) + program('app', count=3, **unix()))
     ready(server, 4)
     ready(server, 3, 'app')
-    id = server.restarter.startRestart(['web', 'app'], {'max_unavailable': '50%', 'min_ready': 0.2})
-    both = server.wait_phase(id, 'starting')
-    assert {process['group'] for process in both['processes'] if process['phase'] != 'waiting'} == {
-        'web',
-        'app',
-    }
+    id = server.restarter.startRestart(['web', 'app'], {'max_unavailable': '50%', 'min_ready': 0.5})
+
+    def groups(*phases):
+        processes = server.restarter.getRestart(id)['processes']
+        return {process['group'] for process in processes if process['phase'] in phases}
+
+    # A group begins when each of its probes has been answered once, which takes its time.
+    server.wait(lambda: len(groups('stopping', 'starting', 'ready')) == 2, 'both groups')
+    assert groups('waiting', 'stopping', 'starting') == {'web', 'app'}
     assert server.wait_finished(id)['state'] == 'succeeded'
     assert min(ready_after(server.dir)) >= 2
     assert min(ready_after(server.dir, 'app')) >= 2
