@@ -82,6 +82,7 @@ CALLS: list[tuple[Any, ...]] = [
     ('signalProcess', 'web:0', 'CONT'),
     ('signalProcess', 'web:1', '18'),
     ('signalProcess', 'lone', 'TERM'),
+    ('exited', 'lone'),
     ('calm',),
     ('getProcessInfo', 'lone'),
     ('startProcess', 'lone'),
@@ -158,6 +159,8 @@ def carry_out(half, name, *arguments):
     """One of CALLS; its answer."""
     if name == 'calm':
         half.wait_calm()
+    elif name == 'exited':
+        half.wait_state(*arguments, 'EXITED')  # it runs on until the signal has reached it
     elif name == 'written':
         half.wait(lambda: len((half.dir / 'echo.out').read_bytes()) == 14, 'the echo')
     elif name == 'adding':
