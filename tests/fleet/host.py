@@ -57,6 +57,7 @@ class Host(Server):
         super().__enter__()
         try:
             self.wait(lambda: self.serving() == ['1'] * WORKERS, f'workers of {self.name}')
+            self.wait_state()  # a worker may serve before supervisord has taken note
         except BaseException:
             self.close()
             raise
