@@ -31,6 +31,7 @@ from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.resources import Resources
 from supervisor_restarter.server.service import Parts, Service
+from tests.onlooker import Follower
 from tests.world import BEGINNING, LONGEST, MOMENT, SECOND, Process, Program, World
 
 WALL = 1_700_000_000.0 - BEGINNING  # what the wall clock is ahead of the monotonic one
@@ -233,6 +234,7 @@ class Simulation:
         self.in_each_turn: Callable[[], object] = lambda: None
         self._actions: list[tuple[float, Callable[[], object]]] = []
         self._clients: list[tuple[Callable[[], Any], list[float]]] = []
+        self._followers = [Follower(pause) for pause in (1, 4)]
         for name in names:
             world.add(name)
         self.service = self._joined(history, heed_stops)
@@ -340,6 +342,8 @@ class Simulation:
                     answered.append(round(now - BEGINNING, 2))
         wait = self.service.step() if self.reactor.attached else None
         self.in_each_turn()
+        for follower in self._followers:
+            follower.look(self.service.restarts())
         if any(at <= now for at in self.reactor.alarms):
             self.reactor.alarms = [at for at in self.reactor.alarms if at > now]
             self.reactor.poked = True

@@ -21,6 +21,7 @@ from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
+from tests.onlooker import Onlookers
 
 BEGINNING = 1000.0  # what the clock says when a test begins
 MOMENT = 0.0001  # between two turns of a loop that does not sleep
@@ -333,6 +334,7 @@ class Drive:
         self._actions: list[tuple[float, Callable[[], object]]] = []
         self._next = world.now
         self._promise: tuple[float, list[Observation | None]] | None = None
+        self._onlookers = Onlookers(operation)
 
     def at(self, seconds: float, action: Callable[[], object]) -> Drive:
         """Have something done so many seconds after the beginning of the test."""
@@ -342,6 +344,7 @@ class Drive:
 
     def begin(self) -> Drive:
         self._checked(lambda: self.operation.begin(self.world.now, self.world.look))
+        self._onlookers.count(self.world.now)
         for member in self.operation.to_be_stopped():
             failure = self.world.obstacle(member)
             if failure is not None:
@@ -363,8 +366,9 @@ class Drive:
         while not self.operation.finished:
             if self._next > BEGINNING + LONGEST or self.turns > MOST_TURNS:
                 raise AssertionError(f'hangs: {phases(self.operation)}')
-            self.world.now = self._next
+            self.world.now = max(self.world.now, self._next)
             self._turn()
+        self._onlookers.conclude()
         return self.operation
 
     def entries(self, order: str) -> dict[str, float]:
@@ -388,10 +392,13 @@ class Drive:
             self._promise = None
         self._actions = [(at, action) for at, action in self._actions if at > world.now]
         world.turn()
+        over = operation.finished
         if self._promise is None or self._promise[0] <= world.now:
             self._checked(lambda: operation.step(world.now, world.look))
         else:
             self._check_the_promise(self._promise[1])
+        if not over:
+            self._onlookers.count(world.now)
         if operation.turning:
             self._turn_back()
         self._put()
@@ -473,6 +480,7 @@ class Drive:
         assert not finished or (operation.finished and visible(operation) == before), (
             'a change after the end'
         )
+        self._onlookers.look(self.world.now)
         assert operation.finished or operation.state not in (State.SUCCEEDED, State.ROLLED_BACK)
         assert not operation.turning or (operation.why and not list(operation.orders()))
         assert operation.back == back or not back, 'turned back twice'
@@ -523,13 +531,16 @@ class Drive:
 
 
 def visible(operation: Operation) -> list[object]:
-    """What clients are shown of an operation, but for lowest_ready."""
+    """What clients are shown of an operation."""
     return [
         operation.state,
         operation.finished,
         operation.done,
         len(operation.failures),
         operation.why,
+        operation.ready,
+        operation.lowest_ready,
+        operation.allowed,
         [process_struct(operation, member) for member in operation.members],
     ]
 

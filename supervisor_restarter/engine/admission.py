@@ -44,7 +44,8 @@ def admit(member: Member, options: Options, now: float) -> None:
     elif member.refused:
         member.fail(Code.BAD_OPTION, member.refused)
     elif seen is Seen.STOPPING:
-        member.phase = Phase.STOPPING  # another client has done the first half
+        # Another client has done the first half.
+        member.phase, member.stopping_since = Phase.STOPPING, now
     elif seen in DOWN:
         member.phase = Phase.STOPPED
     elif goal is not Goal.RESTART or seen not in UP:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from supervisor_restarter.engine.judging import NOT_REACHED, State, prospect
-from supervisor_restarter.engine.member import Goal, Member
+from supervisor_restarter.engine.member import Goal, Member, Times
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
 from supervisor_restarter.faults import Code, text_of
@@ -41,8 +41,7 @@ def between(start: float | None, end: float | None) -> float:
 
 def process_struct(operation: Operation, member: Member) -> dict[str, Any]:
     """A process of an operation as a struct; client/structs.py is what the other side expects."""
-    # One that was down from the beginning has been down at least since then.
-    down_since = member.exit_at if member.old_pid else operation.begun_at
+    there = member.way_there
     return {
         'group': member.group,
         'name': member.name,
@@ -50,13 +49,31 @@ def process_struct(operation: Operation, member: Member) -> dict[str, Any]:
         'phase': SHOWN.get(member.phase, member.phase).value,
         'old_pid': member.old_pid,
         'new_pid': member.new_pid,
-        'stop_seconds': between(member.stop_at, member.exit_at),
-        'down_seconds': between(down_since, member.start_at),
-        'ready_seconds': between(member.start_at, member.ready_at),
+        **spans(operation, member, member.times),
         'error': member.errors,
         'stop_limit': member.stop_limit,
         'killed': member.killed,
         'note': member.note,
+        'way_there': {} if there is None else spans(operation, member, there),
+    }
+
+
+def spans(operation: Operation, member: Member, times: Times) -> dict[str, float]:
+    """Where the time of a process has gone, one span after the other from the operation's begin on;
+    0 for what has not come, and for what lasts still. failed_seconds is from that begin, too.
+    """
+    begun, (stop_at, exit_at, start_at, ready_at, failed_at) = operation.begun_at, times
+    if exit_at is None and stop_at is None and not member.old_pid:
+        exit_at = begun
+    elif exit_at is not None:
+        exit_at = max(exit_at, begun)  # it has been down for longer, which is not counted
+    turn_at = min((at for at in (stop_at, exit_at, start_at) if at is not None), default=None)
+    return {
+        'waited_seconds': between(begun, turn_at),
+        'stop_seconds': between(stop_at, exit_at),
+        'down_seconds': between(exit_at, start_at),
+        'ready_seconds': between(start_at, ready_at),
+        'failed_seconds': between(begun, failed_at),
     }
 
 

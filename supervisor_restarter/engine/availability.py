@@ -100,6 +100,23 @@ def rooms(members: Iterable[Member], options: Options) -> dict[str, Room]:
     return found
 
 
+def floors(
+    members: Iterable[Member], neighbours: Iterable[Member], options: Options
+) -> dict[str, int]:
+    """How many of `members` max_unavailable keeps ready in each group, if all of them are ready at
+    first. neighbours: the other processes of their groups.
+    """
+    own: dict[str, int] = {}
+    policies: dict[str, Policy | Options] = {}
+    for member in members:
+        own[member.group] = own.get(member.group, 0) + 1
+        policies[member.group] = member.policy or options
+    sizes = dict(own)
+    for member in neighbours:
+        sizes[member.group] = sizes.get(member.group, 0) + 1
+    return {group: max(0, own[group] - policies[group].allowed(sizes[group])) for group in own}
+
+
 def _ready_timeout(room: Room, options: Options) -> float:
     """Seconds in which what is not ready should have become so, 0: no limit."""
     times = [(member.policy or options).ready_timeout for member in room.not_ready]

@@ -58,6 +58,18 @@ class Goal(Enum):
     STOP = 'stop'  # quickStop: a process is done when it has exited
 
 
+class Times(NamedTuple):
+    """When what happened to a process (monotonic); None: it has not. stop_at: its stop signal, or
+    when it was seen to be stopping.
+    """
+
+    stop_at: float | None
+    exit_at: float | None
+    start_at: float | None
+    ready_at: float | None
+    failed_at: float | None
+
+
 class Failure(NamedTuple):
     """Why an order could not be carried out."""
 
@@ -107,10 +119,13 @@ class Member:
     old_pid: int = 0
     new_pid: int = 0
     stop_at: float | None = None
+    stopping_since: float | None = None  # seen to be stopping, when another client has stopped it
     exit_at: float | None = None
     start_at: float | None = None
+    failed_at: float | None = None
     ready_since: float | None = None  # without a break, while min_ready is waited for
     ready_at: float | None = None
+    way_there: Times | None = None  # its times until the operation turned back for it
     wavering_since: float = 0.0  # in the phase WAVERING
 
     @property
@@ -156,6 +171,12 @@ class Member:
     def errors(self) -> str:
         """Why it has failed, before the operation has turned back and since."""
         return '; then: '.join(filter(None, [self.first_error, self.error]))
+
+    @property
+    def times(self) -> Times:
+        """When what happened to it, in the turn that it had last."""
+        stop_at = self.stopping_since if self.stop_at is None else self.stop_at
+        return Times(stop_at, self.exit_at, self.start_at, self.ready_at, self.failed_at)
 
     # -- what is seen of it ------------------------------------------------------------------
 
@@ -223,6 +244,10 @@ class Member:
     def remark(self, text: str) -> None:
         """Have something said of it that is no error."""
         self.note = f'{self.note}; {text}' if self.note else text
+
+    def stopped(self, now: float) -> None:
+        """It has been sent its stop signal; what was measured of a turn before does not count."""
+        self.stop_at, self.exit_at, self.start_at, self.ready_at = now, None, None, None
 
     def started(self, now: float, pid: int) -> None:
         """It has been started, or signalled, and is to become ready. pid: of the new process."""

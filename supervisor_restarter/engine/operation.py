@@ -54,12 +54,15 @@ One that is reversible turns back instead of ending early (reversal.py), at most
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from supervisor_restarter.engine import judging, reversal, waking
 from supervisor_restarter.engine.admission import admit, put_on_trial, spread
+from supervisor_restarter.engine.availability import floors
+from supervisor_restarter.engine.curve import Curve
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State
 from supervisor_restarter.engine.member import Failure, Goal, Look, Member, Observation
@@ -86,7 +89,9 @@ class Operation:
     back instead of ending early; turning: why, as long as the caller has not turned it back; back:
     why, from then on. discounting: what other clients have stopped, or was down anyway, does not
     count for max_unavailable. why: why it was cancelled, or is being or was rolled back. staying:
-    the members that are not leaving.
+    the members that are not leaving. readiness: how many of those were ready, from begin to end.
+    lowest_of: the fewest of them that were ready at any moment, by group; allowed_of: the fewest
+    that max_unavailable allows, if all are ready at first.
     """
 
     members: list[Member]
@@ -108,12 +113,19 @@ class Operation:
     begun_at: float = 0.0
     taking_down: bool = True
     not_reached: str = ''  # why the taking down has ended early
-    lowest_ready: int = 0
+    readiness: Curve = field(default_factory=Curve)
+    lowest_of: dict[str, int] = field(default_factory=dict)
+    allowed_of: dict[str, int] = field(default_factory=dict)
     pending: list[tuple[Member, str]] = field(default_factory=list)  # at the timeout
     stepped_at: float = 0.0
     turns: Turns = field(default_factory=Turns)
 
     # -- beginning ---------------------------------------------------------------------------
+
+    def renew(self, members: list[Member]) -> None:
+        """It is still to begin, and with other members than it was asked for."""
+        self.members = members
+        self._changed()
 
     def begin(self, now: float, look: Look) -> None:
         """Leave the queue: decide for each process whether it is left alone, taken at once because
@@ -126,10 +138,11 @@ class Operation:
             member.old_pid = member.observed.pid
             if member.phase is Phase.WAITING:  # else it is gone already
                 admit(member, self.options, now)
-        self.staying = [member for member in self.members if not member.leaving]
+        self._who_stays()
         spread(self.staying, self.options, now)
         put_on_trial(self.staying, self.options)
-        self.lowest_ready = sum(member.serving for member in self.staying)
+        self.lowest_of = dict(Counter(member.group for member in self.staying))  # at most
+        self._count_ready(now)
         refused = [member for member in self.members if member.phase is Phase.FAILED]
         if refused and self.reversible:
             self._turn(judging.said_of(refused[0]))
@@ -189,22 +202,31 @@ class Operation:
         if failure is not None:
             self._fail(member, failure.code, failure.why)
         elif order is Order.STOP:
-            member.stop_at = now
+            member.stopped(now)
             member.phase = after(member.phase, member.observed.seen)
         elif order is Order.SIGNAL:
             member.started(now, pid)
             member.phase = Phase.SIGNALLED
         elif member.phase is Phase.SIGNALLED:
-            member.exit_at = member.observed.ended_at
+            member.stop_at, member.exit_at = member.start_at, member.observed.ended_at
             member.started(now, pid)
             why = f'{member.observed.why}, after the signal; it was started again'
             self._fail(member, Code.START_FAILED, why)
         else:
             member.unready = ''  # that of the one before
+            if member.old_pid and member.exit_at is None:
+                member.exit_at = member.observed.ended_at  # it has died before its turn
             started(member, now, pid)
         self._changed()
         if member.settled:
             self._finish_if_settled()
+
+    def recount(self, now: float) -> None:
+        """Orders have been carried out: count how many are ready. The next step would do that, too,
+        but what changes in a step asks for one more turn of the loop.
+        """
+        if not self.finished:
+            self._count_ready(now)
 
     def once_more(self, member: Member) -> None:
         """Another client has started the member, which was down, with what it is not to run with:
@@ -216,6 +238,12 @@ class Operation:
         if not self.taking_down and not self.turning:
             member.leave(self.not_reached)
         self._changed()
+
+    def rename(self, member: Member, name: str) -> None:
+        """The process of this name has taken the member's place."""
+        if name != member.name:
+            member.match = member.match._replace(name=name)
+            self._changed()
 
     def wake_at(self) -> float | None:
         """The monotonic time of what comes next without a child's exit; None: nothing does."""
@@ -263,7 +291,7 @@ class Operation:
         self.deadline, self.taking_down, self.turns = None, True, Turns(scouts=False)
         reversal.limit_the_return(self.members + self.neighbours, self.options)
         reversal.turn(self.members, set(restored), set(undone), look)
-        self.staying = [member for member in self.members if not member.leaving]
+        self._who_stays()
         self.__dict__.pop('limited', None)  # with other policies
         self._changed()
         self._finish_if_settled()
@@ -307,6 +335,23 @@ class Operation:
         return judging.is_ordered(self.members)
 
     @property
+    def ready(self) -> int:
+        """How many processes are ready now, as of the last step."""
+        return self.readiness.last
+
+    @property
+    def lowest_ready(self) -> int:
+        """The fewest that were ready at any moment."""
+        return self.readiness.lowest
+
+    @property
+    def allowed(self) -> int:
+        """How many processes stay ready, as max_unavailable has it, if all are ready when it begins;
+        0 before that, and for starts and stops.
+        """
+        return sum(self.allowed_of.values())
+
+    @property
     def failures(self) -> list[Member]:
         """The processes that count as failed, in order."""
         return [member for member in self.members if member.failed]
@@ -335,10 +380,16 @@ class Operation:
                         self._fail(member, Code.START_FAILED, why)
                 kept = member.phase is Phase.KEPT  # its times run on, whatever is seen
                 member.followed = None if kept else (observation, member.phase)
-        ready = sum(member.serving for member in self.staying)
-        if ready < self.lowest_ready:
-            self.lowest_ready = ready
+        self._count_ready(now)
+
+    def _count_ready(self, now: float) -> None:
+        of_groups = Counter([member.group for member in self.staying if member.serving])
+        for group in self.lowest_of:
+            self.lowest_of[group] = min(self.lowest_of[group], of_groups[group])
+        ready = sum(of_groups.values())
+        if self.readiness.differs(ready):
             self._changed()
+            self.readiness.note(self.version, now - self.begun_at, ready)
 
     def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
         if observation is not None:
@@ -386,6 +437,7 @@ class Operation:
 
     def _fail(self, member: Member, code: Code, why: str) -> None:
         member.fail(code, why)
+        member.failed_at = max(self.begun_at, self.stepped_at)
         aborting = self.reversible or self.options.on_failure == 'abort'
         if self.back and judging.is_as_before(member):
             pass  # it did not run before either
@@ -396,6 +448,11 @@ class Operation:
                 first = f'{member.namespec} failed first (on_failure = abort)'
                 self._halt(self.state, f'{NOT_REACHED}: {first}')
         self._changed()
+
+    def _who_stays(self) -> None:
+        self.staying = [member for member in self.members if not member.leaving]
+        if self.goal is Goal.RESTART:
+            self.allowed_of = floors(self.staying, self.neighbours, self.options)
 
     # -- inside: the whole -------------------------------------------------------------------
 

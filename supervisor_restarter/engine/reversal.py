@@ -113,6 +113,9 @@ def _enter(member: Member) -> None:
     """Forget what belongs to the way there, but not its pids and times, and why it has failed."""
     _keep_first_error(member)
     member.reverted = True
+    if member.stop_at is not None or member.start_at is not None:
+        member.way_there = member.times
+    member.failed_at = None
     member.order = member.followed = member.ready_since = member.ready_at = None
 
 

@@ -28,7 +28,9 @@ def enter(member: Member, phase: Phase, options: Options, now: float) -> Failure
     elif phase is Phase.SKIPPED:
         member.keep()
     member.phase = phase
-    if phase is Phase.WAVERING:
+    if phase is Phase.STOPPING:
+        member.stopping_since = now
+    elif phase is Phase.WAVERING:
         member.wavering_since = now
     elif phase in (Phase.READY, Phase.ENDED) and before not in (Phase.READY, Phase.WAVERING):
         member.ready_at = now

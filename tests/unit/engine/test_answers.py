@@ -17,7 +17,7 @@ from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.text import listed
-from tests.world import BEGINNING, Program, World, group
+from tests.world import BEGINNING, Life, Program, World, group
 
 PHASES_SHOWN = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
 
@@ -90,14 +90,25 @@ def test_the_struct_of_a_process():
         'phase': 'ready',
         'old_pid': old,
         'new_pid': world.processes['web:0'].pid,
+        'waited_seconds': 0.0,
         'stop_seconds': pytest.approx(0.5, abs=0.01),
         'down_seconds': pytest.approx(0.0, abs=0.01),
         'ready_seconds': pytest.approx(2.0, abs=0.01),
+        'failed_seconds': 0.0,
         'error': '',
         'stop_limit': 0.0,
         'killed': False,
         'note': '',
+        'way_there': {},
     }
+
+
+def test_when_a_process_has_failed():
+    world = World()
+    world.add('web:0', program=Program(stop_seconds=0.5, lives=[Life(), Life(0.25, 1)]))
+    done = group(world).end()
+    struct = answers.process_struct(done, done.members[0])
+    assert struct['failed_seconds'] == pytest.approx(0.75, abs=0.02)
 
 
 @pytest.mark.parametrize(('pid', 'options', 'what'), [

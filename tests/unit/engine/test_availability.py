@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_restarter.engine.availability import BACK_BY_ITSELF, Availability, Room, rooms
+from supervisor_restarter.engine.availability import (
+    BACK_BY_ITSELF,
+    Availability,
+    Room,
+    floors,
+    rooms,
+)
 from supervisor_restarter.engine.member import Member, Observation
 from supervisor_restarter.engine.phases import DOWN, ENDS, IN_FLIGHT, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
@@ -399,3 +405,30 @@ def test_when_what_blocks_goes_down_it_is_given_time_to_come_back():
     other.observed = Observation(Seen.STOPPED)
     assert limiting.choose(waiting, [*waiting, other], ROLLING, 20.0) == ([], [])
     assert limiting.until == 20.0 + BACK_BY_ITSELF
+
+
+# -- the floor -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(('own', 'others', 'limit', 'kept'), [
+    (4, 0, 1,      3),
+    (4, 0, '50%',  2),
+    (4, 0, '100%', 0),
+    (4, 0, 9,      0),
+    (0, 4, 1,      0),
+    # Of ten, two may be down, and both of them may be among these.
+    (4, 6, '20%',  2),
+    (1, 9, 2,      0),
+])  # fmt: skip
+def test_the_floor_of_a_group(own, others, limit, kept):
+    neighbours = members(others, first=own)
+    found = floors(members(own), neighbours, Options(max_unavailable=limit))
+    assert sum(found.values()) == kept
+
+
+def test_each_group_has_its_floor():
+    own = [*members(3), *members(4, group='api'), *members(5, group='db')]
+    for one in own[7:]:
+        one.policy = Policy(max_unavailable='100%')
+    others = members(4, first=4, group='api')
+    assert floors(own, others, Options(max_unavailable='25%')) == {'web': 2, 'api': 2, 'db': 0}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor_restarter.engine.operation import State
+from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.operation import Operation, State
 from supervisor_restarter.engine.phases import Seen
-from tests.world import BEGINNING, LASTING, Life, Program, World, group
+from supervisor_restarter.options import Options
+from tests.world import BEGINNING, LASTING, Drive, Life, Program, World, group
 
 
 def test_phases_states_and_pids_at_each_point():
@@ -87,6 +89,21 @@ def test_lowest_ready_is_what_runs_in_the_beginning():
     assert group(world, 'web:1', 'web:2').operation.lowest_ready == 2
 
 
+def test_the_fewest_of_each_group_are_its_own():
+    drive = group(World(), 'web:0', 'app:0', 'app:1', stagger_factor=3, delay=5.0)
+    operation = drive.to(0.2).operation
+    assert operation.lowest_of == {'web': 0, 'app': 2}
+    drive.end()
+    assert operation.lowest_ready == 2  # for they were down one after the other
+    assert operation.lowest_of == {'web': 0, 'app': 1}
+
+
+def test_what_max_unavailable_keeps_ready_is_told_by_group():
+    names = [f'web:{number}' for number in range(8)] + ['app:0']
+    operation = group(World(), *names, max_unavailable='25%').operation
+    assert (operation.allowed_of, operation.allowed) == ({'web': 6, 'app': 0}, 6)
+
+
 def test_lowest_ready_stays_after_the_end():
     drive = group(World(), 'web:0', 'web:1', stagger_factor=2, delay=5.0)
     drive.end()
@@ -112,6 +129,44 @@ def test_the_version_grows_when_fewer_are_ready_than_ever():
         drive.to(turn / 100)
         shown.setdefault(drive.operation.version, set()).add(drive.operation.lowest_ready)
     assert all(len(values) == 1 for values in shown.values())
+
+
+def test_so_many_are_ready_now_and_the_version_grows_with_it():
+    drive = group(World(), 'web:0', 'web:1', stagger_factor=2, delay=5.0)
+    assert drive.operation.ready == 2
+    version = drive.to(0.5).operation.version
+    assert drive.operation.ready == 1
+    assert drive.to(4.0).operation.ready == 2
+    assert drive.operation.version > version
+    drive.end()
+    points = [(round(offset), ready) for offset, ready in drive.operation.readiness.since(0)]
+    assert points == [(0, 2), (0, 1), (1, 2), (5, 1), (6, 2)]
+    assert drive.operation.readiness.since(version)[0][1] == 2
+
+
+def test_the_version_grows_when_one_that_waits_for_its_turn_is_ready_no_more():
+    world = World()
+    world.add('web:0')
+    world.add('web:1', program=Program(lives=[Life(2.0, 1)]))
+    drive = group(world, stagger_factor=2, delay=5.0).to(1.9)
+    version = drive.operation.version
+    assert drive.to(2.1).operation.version > version
+    assert (drive.operation.ready, drive.operation.lowest_ready) == (1, 1)
+
+
+def test_the_floor_is_known_as_soon_as_it_has_begun():
+    world = World()
+    for number in range(4):
+        world.add(f'web:{number}')
+    members = world.members()
+    operation = Operation(members[:3], Options(max_unavailable='50%'), members[3:])
+    assert (operation.ready, operation.allowed) == (0, 0)
+    assert Drive(world, operation).begin().operation.allowed == 1
+
+
+@pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])
+def test_starts_and_stops_have_no_floor(goal):
+    assert group(World(), 'web:0', 'web:1', goal=goal, max_unavailable=1).operation.allowed == 0
 
 
 # -- waking up -----------------------------------------------------------------------------------

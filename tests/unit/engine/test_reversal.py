@@ -466,3 +466,16 @@ def test_where_no_turn_comes_any_more_it_was_not_reached():
     operation.cancel('enough')
     operation.once_more(member)
     assert (member.phase, member.error) == (Phase.SKIPPED, 'not reached: enough')
+
+
+def test_what_happened_on_the_way_there_is_told_beside_what_happened_on_the_way_back():
+    drive = changing(GOOD, BAD, GOOD)
+    drive.end()
+    first, second, third = (struct(drive, number) for number in range(3))
+    assert first['way_there']['ready_seconds'] == pytest.approx(2.0, abs=0.01)
+    there = second['way_there']
+    lived = there['failed_seconds'] - there['waited_seconds'] - there['stop_seconds']
+    assert lived == pytest.approx(0.5, abs=0.02)
+    assert first['waited_seconds'] >= there['failed_seconds']
+    assert [one['failed_seconds'] for one in (first, second, third)] == [0, 0, 0]
+    assert third['way_there'] == {}
