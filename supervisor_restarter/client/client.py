@@ -24,6 +24,7 @@ from supervisor_restarter.client.structs import (
     CONFIG_PLAN_SHAPE,
     INFO_SHAPE,
     LISTED_SHAPE,
+    NEWS_SHAPE,
     PLAN_SHAPE,
     RESTART_SHAPE,
     ConfigPlan,
@@ -31,6 +32,8 @@ from supervisor_restarter.client.structs import (
     Restart,
     conforms,
     ended,
+    merged,
+    tells_news,
 )
 
 # Seconds one waitRestart may take: short enough for proxies that drop idle connections.
@@ -55,7 +58,8 @@ class Client:
     `connect` makes a fresh proxy of the namespace (each with its own connection); `url` names the
     server in error texts. Every method raises ClientError, and nothing else but KeyboardInterrupt.
 
-    begun: 'restart' or 'apply', whichever was begun or looked at last.
+    begun: 'restart' or 'apply', whichever was begun or looked at last. A restart that it has looked
+    at is known: of the next looks the server sends only what has changed.
     """
 
     def __init__(self, connect: Callable[[], Any], url: str) -> None:
@@ -63,6 +67,7 @@ class Client:
         self._proxy: Any = None
         self._url = without_password(url)
         self.begun = 'restart'
+        self._known: Restart | None = None
 
     def call(self, method: str, *args: object) -> Any:
         """The answer of one call, as it came."""
@@ -144,17 +149,24 @@ class Client:
         Looking twice does no harm, and a broken connection alone says nothing about the restart:
         after a reload it is the new supervisord that knows whether it still has it.
         """
+        known = self._known
+        if known is not None and (known['id'] != restart_id or not tells_news(known)):
+            known = None
+        since = [] if known is None else [known['version']]
+        shape, ask = (NEWS_SHAPE if since else RESTART_SHAPE), (restart_id, version, seconds)
         try:
-            looked = once_more(
-                lambda: self._checked(RESTART_SHAPE, 'waitRestart', restart_id, version, seconds)
-            )
+            looked = once_more(lambda: self._checked(shape, 'waitRestart', *ask, *since))
         except ClientError as exc:
             raise in_mid_wait(exc, f'{self.begun} {restart_id}') from exc
-        return self._noted(looked)
+        whole = looked if known is None else merged(known, looked)
+        if whole is None:
+            raise self._unexpected('waitRestart')
+        return self._noted(whole)
 
     def _noted(self, restart: Any) -> Restart:
+        self._known = cast(Restart, restart)
         self.begun = restart.get('kind', 'restart')
-        return cast(Restart, restart)
+        return self._known
 
     def _of_newer(self, shape: Any, method: str, *args: object) -> Any:
         """As _checked, of a method that an older server does not have: the error says so."""
@@ -174,12 +186,15 @@ class Client:
     def _checked(self, shape: Any, method: str, *args: object) -> Any:
         answer = self.call(method, *args)
         if not conforms(answer, shape):
-            raise ClientError(
-                Exit.NO_INTERFACE,
-                f'{self._url} answered {method} with something unexpected: the '
-                'restarter there and this command are not of the same version',
-            )
+            raise self._unexpected(method)
         return answer
+
+    def _unexpected(self, method: str) -> ClientError:
+        return ClientError(
+            Exit.NO_INTERFACE,
+            f'{self._url} answered {method} with something unexpected: the '
+            'restarter there and this command are not of the same version',
+        )
 
 
 def process_infos(answer: object) -> list[dict[str, Any]]:

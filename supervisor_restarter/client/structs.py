@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 
 class Process(TypedDict, total=False):
     """One process in a restart. phase: waiting, stopping, stopped, starting, ready, skipped or
     failed.
 
-    `action` and the last three are not known to older servers.
+    `action` and what follows `error` are not known to older servers.
     """
 
     group: str
@@ -25,6 +25,9 @@ class Process(TypedDict, total=False):
     killed: bool  # it ran into its stop limit, and was ended by SIGKILL
     note: str  # what is to be said of it and is no error; mostly ''
     stop_limit: float  # seconds from the stop signal to SIGKILL
+    waited_seconds: float  # from the begin of the restart until its turn
+    failed_seconds: float  # ... until it failed
+    way_there: dict[str, float]  # its times until an apply has turned back for it, or {}
 
 
 class Restart(TypedDict, total=False):
@@ -47,6 +50,8 @@ class Restart(TypedDict, total=False):
     lowest_ready: int
     processes: list[Process]
     killed: int  # this and what follows are not known to older servers
+    ready: int  # now
+    allowed: int  # so many stay ready, as max_unavailable has it
     policies: list[dict[str, Any]]
     warnings: list[str]  # of its plan
     kind: str  # restart or apply
@@ -104,6 +109,8 @@ LISTED_SHAPE: dict[str, Any] = {
     'lowest_ready': int,
 }
 RESTART_SHAPE: dict[str, Any] = {**LISTED_SHAPE, 'processes': [PROCESS_SHAPE]}
+# What has changed in a restart of which a client knows an earlier version.
+NEWS_SHAPE: dict[str, Any] = {**LISTED_SHAPE, 'processes': [{**PROCESS_SHAPE, 'index': int}]}
 PLANNED_SHAPE: dict[str, Any] = {'group': str, 'name': str, 'state': str, 'pid': int, 'action': str}
 PLAN_SHAPE: dict[str, Any] = {
     'groups': [str],
@@ -159,6 +166,25 @@ def conforms(answer: object, shape: Any) -> bool:
     if isinstance(shape, list):
         return isinstance(answer, list) and all(conforms(item, shape[0]) for item in answer)
     return isinstance(answer, shape)
+
+
+def tells_news(restart: Restart) -> bool:
+    """Whether the server that has sent this can also send what has changed since."""
+    return 'allowed' in restart
+
+
+def merged(known: Restart, news: Any) -> Restart | None:
+    """The restart as it is now, for a client that knows an earlier version; None if it cannot be
+    what has changed since that one.
+    """
+    total = news['total']
+    processes: dict[int, Any] = dict(enumerate(known['processes'][:total]))
+    for process in news['processes']:
+        processes[process['index']] = {k: v for k, v in process.items() if k != 'index'}
+    if processes.keys() != set(range(total)):
+        return None
+    whole = {**known, **news, 'processes': [processes[index] for index in range(total)]}
+    return cast(Restart, whole)
 
 
 def ended(restart: Restart) -> bool:

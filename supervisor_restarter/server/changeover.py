@@ -217,7 +217,7 @@ class Changeover:
         handle.looks = ()
         specs = apply.specs if slot.renewed else apply.present
         self._means.resources.monitor(self._job, member, specs.get(member))
-        member.match = member.match._replace(name=slot.name)
+        self._job.operation.rename(member, slot.name)
         self._readdress(slot)
         self._means.actions.attend(handle, now)
 

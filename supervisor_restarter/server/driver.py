@@ -101,7 +101,10 @@ class Driver:
             # loop from sleeping.
             self._reactor.poke()
         # The looking does not count, or a large group would never get on.
+        version = job.operation.version
         again = self._carry_out_all(job, deferred, self._clock.monotonic() + at_most)
+        if job.operation.version != version:
+            job.operation.recount(self._clock.monotonic())
         if changeover is not None and job.operation.finished:  # also by an order that failed
             changeover.end(now)
         return again

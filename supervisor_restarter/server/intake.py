@@ -134,7 +134,7 @@ class Intake:
 
     def _renewed_apply(self, job: Job, before: Apply) -> Party:
         job.apply = apply = self.apply(before.request)
-        job.operation.members = apply.members
+        job.operation.renew(apply.members)
         return self._resources.party_of(apply, job.asked)
 
     def renewed(self, job: Job) -> Party | None:
@@ -146,7 +146,7 @@ class Intake:
             if job.apply is not None:
                 party = self._renewed_apply(job, job.apply)
             else:
-                operation.members = self.members(job.selection)
+                operation.renew(self.members(job.selection))
                 change = self.change(job.asked)
                 party = self._resources.party(operation.goal, operation.members, job.asked, change)
         except Refusal as refusal:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisor_restarter.engine import answers
+from supervisor_restarter.engine.changes import Changes
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import SETTLED, UP, Order, Phase, Seen
@@ -22,6 +23,15 @@ from supervisor_restarter.text import listed
 WITNESSED = 2  # turns of the loop after which every waiting client has been asked
 
 
+class Told(NamedTuple):
+    """What clients were told of a job, with the versions at which it changed. particulars: of one
+    row, what stands beside the header and the processes.
+    """
+
+    particulars: Changes[dict[str, Any]]
+    processes: Changes[dict[str, Any]]
+
+
 @dataclass(eq=False)
 class Job:
     """An operation together with the processes it holds and what the wall clock said.
@@ -34,6 +44,7 @@ class Job:
     the client that stopped it. broken: an internal error has been met. acting: an order is being
     carried out; to_cancel: it is to be the last that takes something down. apply: what makes it an
     apply; None: it is a restart, a start or a stop. probing: what the probes of a group share.
+    told: what clients were told of it last; None: that is not kept any more.
     """
 
     id: str
@@ -56,6 +67,7 @@ class Job:
     to_cancel: bool = False
     apply: Apply | None = None
     probing: dict[str, Probing] = field(default_factory=dict)
+    told: Told | None = field(default_factory=lambda: Told(Changes(), Changes()))
 
     @property
     def kind(self) -> str:
@@ -124,10 +136,32 @@ class Job:
 
     def struct(self, with_processes: bool = True) -> dict[str, Any]:
         """The job as XML-RPC clients see it."""
+        if not with_processes:
+            return self.header()
+        return {**self.header(), **self.particulars(), 'processes': list(self.changes().rows)}
+
+    def struct_since(self, version: int) -> dict[str, Any]:
+        """What has changed in struct() since this version: the header, the particulars if they have
+        changed, and those processes that have, each with its `index` in the whole array. All of
+        it for a version that has not come yet: it is that of another restart, of a supervisord that
+        was there before.
+        """
+        told = self._told()
+        version = -1 if version > self.operation.version else version
+        struct = self.header()
+        for _, particulars in told.particulars.since(version):
+            struct.update(particulars)
+        struct['processes'] = [
+            {'index': place, **process} for place, process in told.processes.since(version)
+        ]
+        return struct
+
+    def header(self) -> dict[str, Any]:
+        """What a list of restarts shows of it."""
         operation = self.operation
         ended = self.ended_at or self.clock.monotonic()
         own = self.apply.struct() if self.apply is not None else {}
-        struct = {
+        return {
             'id': self.id,
             'kind': self.kind,
             'groups': self.groups,
@@ -144,13 +178,40 @@ class Job:
             'failed': len(operation.failures),
             'killed': sum(member.killed for member in operation.members),
             'lowest_ready': operation.lowest_ready,
+            'ready': operation.ready,
+            'allowed': operation.allowed,
         }
-        if with_processes:
-            struct['policies'] = [policy.struct() for policy in self.policies.values()]
-            struct['warnings'] = self.warnings
-            struct['processes'] = [
-                answers.process_struct(operation, member) for member in operation.members
-            ]
-            if self.apply is not None:
-                struct['at_once'] = self.apply.at_once
-        return struct
+
+    def particulars(self) -> dict[str, Any]:
+        """What is shown beside, of one restart; no list has it."""
+        shown: dict[str, Any] = {
+            'policies': [policy.struct() for policy in self.policies.values()],
+            'warnings': self.warnings,
+        }
+        if self.apply is not None:
+            shown['at_once'] = self.apply.at_once
+        return shown
+
+    def changes(self) -> Changes[dict[str, Any]]:
+        """Its processes as structs, with the version at which each of them changed. They are made
+        at most once for each version, however many clients ask.
+        """
+        return self._told().processes
+
+    def forget_what_was_told(self) -> None:
+        """Those who have followed it have heard of its end: who asks again is told everything."""
+        self.told = None
+
+    def _told(self) -> Told:
+        operation, told = self.operation, self.told or Told(Changes(), Changes())
+        if told.processes.version != operation.version:
+            rows = [answers.process_struct(operation, member) for member in operation.members]
+            told.processes.note(rows, operation.version)
+            told.particulars.note([self.particulars()], operation.version)
+        return told
+
+    def ready_points(self, since: int) -> list[tuple[float, int]]:
+        """How many of its processes were ready, and from when on (seconds from its begin): the
+        points that came after this version.
+        """
+        return self.operation.readiness.since(since)

@@ -103,6 +103,8 @@ class Jobs:
             if job in jobs:
                 jobs.remove(job)
         if job.operation.goal is Goal.RESTART:
+            if self.history:
+                self.history[-1].forget_what_was_told()
             self.history.append(job)
 
     def surplus(self) -> list[Job]:

@@ -150,19 +150,23 @@ class RestarterNamespaceRPCInterface(Interface):
                                 succeeded, failed, cancelled, timed_out; of an apply also
                                 rolled_back), why (it was cancelled or rolled back), version,
                                 requested_at, started_at, finished_at, duration, options, total,
-                                done, failed, killed, lowest_ready, policies (as in a plan),
-                                warnings (strings: those of its plan, when it was asked for),
-                                processes: structs {group, name, action (restart, start, signal or
-                                remove), phase, old_pid, new_pid, stop_seconds, stop_limit (seconds
-                                until SIGKILL), down_seconds, ready_seconds, error, killed (it ran
-                                into that limit), note (what is to be said of it and is no error)},
+                                done, failed, killed, lowest_ready, ready (so many are now),
+                                allowed (so many stay ready, as max_unavailable has it), policies
+                                (as in a plan), warnings (strings: those of its plan, when it was
+                                asked for), processes: structs {group, name, action (restart, start,
+                                signal or remove), phase, old_pid, new_pid, waited_seconds (until
+                                its turn), stop_seconds, stop_limit (seconds until SIGKILL),
+                                down_seconds, ready_seconds, failed_seconds (from the begin until it
+                                failed), way_there (these times until an apply turned back), error,
+                                killed (it ran into that limit), note (what is to be said of it and
+                                is no error)},
                                 and of an apply at_once: structs {group, name, action (live, later,
                                 add or drop)} of what is changed without a stop and a start.
         """
         return self._service.get(id).struct()
 
     @published
-    def waitRestart(self, id: Any, version: Any, seconds: Any) -> Any:
+    def waitRestart(self, id: Any, version: Any, seconds: Any, since: Any = -1) -> Any:
         """Wait until something changes in a restart
 
         Faults: NO_SUCH_RESTART, BAD_OPTION.
@@ -173,17 +177,26 @@ class RestarterNamespaceRPCInterface(Interface):
         @param double seconds   Answer after so many seconds even if nothing has changed. A restart
                                 that has finished is answered at once, as nothing will change any
                                 more.
-        @return struct restart  The restart, as getRestart returns it.
+        @param int since        If it is not negative: the restart's version in the struct that the
+                                caller has had. Answer only what has changed since then.
+        @return struct restart  The restart, as getRestart returns it. With since, processes has only
+                                those that have changed, each with its index in the whole array
+                                (which has total elements), and policies, warnings and at_once are
+                                there only if one of them has changed.
         """
         job = self._service.get(id)
         known = checked('version', VERSION_NUMBER, version)
         limit = checked('seconds', SECONDS, seconds)
+        had = checked('since', VERSION_NUMBER, since)
         waited = self._service.timer(limit)
+
+        def told() -> dict[str, Any]:
+            return job.struct() if had < 0 else job.struct_since(had)
 
         def ask() -> dict[str, Any] | None:
             operation = job.operation
             news = operation.version > known or (operation.decided and operation.version < known)
-            return job.struct() if news or operation.finished or waited() else None
+            return told() if news or operation.finished or waited() else None
 
         return ask() or self._deferred(ask)
 

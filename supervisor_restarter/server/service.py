@@ -100,6 +100,7 @@ class Service:
         self._journal, self._clock = parts.journal, parts.clock
         self._planner, self._rollout = parts.planner, parts.rollout
         self._files = parts.files
+        self._told: dict[Job, int] = {}  # the versions of which clients that wait know
 
     # -- what clients ask --------------------------------------------------------------------
 
@@ -286,6 +287,9 @@ class Service:
         self._let_some_go()
         for job in list(self._jobs.queue):
             changed = self._serve_safely(job, now) or changed
+        # Calls of clients change them, too: a new one waits, one is cancelled.
+        versions = {job: job.operation.version for job in self._jobs.active}
+        changed, self._told = changed or versions != self._told, versions
         if changed:
             self._reactor.poke()
         if not self._jobs.active:

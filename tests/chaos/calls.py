@@ -271,6 +271,7 @@ def look(random: Random, rules: Rules) -> Request:
             Request('restarter.getRestart', (LATEST,)),
             Request('supervisor.getAllProcessInfo'),
             Request('restarter.waitRestart', (LATEST, 10**6, 1.0)),
+            Request('restarter.waitRestart', (LATEST, 1, 1.0, random.randrange(40))),
             Request('restarter.waitRestart', (LATEST, 1, round(random.uniform(0, 2), 1))),
         ]
     )

@@ -34,13 +34,13 @@ ARGUMENTS = {
     'setNumprocs': ['program', 'n', 'options'],
     'retryRestart': ['id', 'options'],
     'getRestart': ['id'],
-    'waitRestart': ['id', 'version', 'seconds'],
+    'waitRestart': ['id', 'version', 'seconds', 'since'],
     'cancelRestart': ['id'],
     'listRestarts': [],
     'getPluginVersion': [],
     'getAPIVersion': [],
 }
-OPTIONAL = ('options', 'wait', 'groups')  # arguments that may be left out
+OPTIONAL = ('options', 'wait', 'groups', 'since')  # arguments that may be left out
 PROGRAMS = program(count=2, stopwaitsecs=1) + program('lone', stopwaitsecs=1)
 
 
@@ -185,6 +185,7 @@ options = st.lists(
 ids = st.integers(0, 30).map(lambda number: scalar('string', number)) | strings(
     '01', ' 1', '\u0661', '1.0', ''
 )
+versions = st.sampled_from([0, 1, -1, 2**31 - 1, 2**70]).map(lambda number: scalar('int', number))
 nearly: dict[str, st.SearchStrategy[str]] = {
     'group': names,
     'groups': names | st.lists(names, max_size=4).map(array),
@@ -198,10 +199,9 @@ nearly: dict[str, st.SearchStrategy[str]] = {
     | strings('2', '', 'x'),
     'wait': flags,
     'id': ids,
-    'version': st.sampled_from([0, 1, -1, 2**31 - 1, 2**70]).map(
-        lambda number: scalar('int', number)
-    ),
+    'version': versions,
     'seconds': seconds,
+    'since': versions,
 }
 
 

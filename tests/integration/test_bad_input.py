@@ -75,7 +75,7 @@ GOOD = {
     'n': scalar('int', 2),  # as many as there are
     'options': EMPTY,
     'wait': scalar('boolean', 1),
-    **dict.fromkeys(('version', 'seconds'), scalar('int', 0)),
+    **dict.fromkeys(('version', 'seconds', 'since'), scalar('int', 0)),
 }
 # What is right for an argument after all.
 COUNTS = {'zero', 'int', 'negative', 'huge', 'enormous', 'i4'}
@@ -88,6 +88,7 @@ FITTING = {
     'wait': {'true', 'false', 'zero'},
     'id': set(),
     'version': COUNTS,
+    'since': COUNTS,
     'seconds': SECONDS,
 }
 FITTING_OPTIONS = {
@@ -171,6 +172,7 @@ def target(running):
                 ('cancelRestart', 'id'),
                 ('waitRestart', 'version'),
                 ('waitRestart', 'seconds'),
+                ('waitRestart', 'since'),
             )
         ),
         *((method, argument, FEW) for method, every in ARGUMENTS.items() for argument in every),
@@ -204,7 +206,7 @@ def test_a_wrong_value_of_an_option(target, option):
             assert not text or 'must be' in text
 
 
-@pytest.mark.parametrize('argument', ['version', 'seconds'])
+@pytest.mark.parametrize('argument', ['version', 'seconds', 'since'])
 def test_fitting_values_of_every_type(target, argument):
     for name in FITTING[argument]:
         values = {**target.good('waitRestart'), argument: VALUES[name]}

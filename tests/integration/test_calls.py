@@ -39,6 +39,8 @@ RESTART = {
     'failed': int,
     'killed': int,
     'lowest_ready': int,
+    'ready': int,
+    'allowed': int,
 }
 IN_FULL = {'processes': list, 'policies': list, 'warnings': list}  # not in a list of restarts
 PROCESS = {
@@ -48,9 +50,12 @@ PROCESS = {
     'phase': str,
     'old_pid': int,
     'new_pid': int,
+    'waited_seconds': float,
     'stop_seconds': float,
     'down_seconds': float,
     'ready_seconds': float,
+    'failed_seconds': float,
+    'way_there': dict,
     'error': str,
     'stop_limit': float,
     'killed': bool,

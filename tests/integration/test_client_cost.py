@@ -13,6 +13,7 @@ import sys
 import time
 import xmlrpc.client
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,17 @@ def spent(server):
     return int(Path(f'/proc/{server.pid}/schedstat').read_text().split()[0]) / 1e9
 
 
-def cost(server, calls=60):
-    """The seconds that supervisord spends for one call of Supervisor's own getState, and whatever
-    else it does meanwhile.
-    """
-    proxy, before = server.rpc(), spent(server)
+def cost_of(server, call, calls=60):
+    """The seconds that supervisord spends for one such call, and whatever else it does meanwhile."""
+    before = spent(server)
     for _ in range(calls):
-        proxy.supervisor.getState()
+        call()
     return (spent(server) - before) / calls
+
+
+def cost(server, calls=60):
+    """The same, for a call of Supervisor's own getState."""
+    return cost_of(server, server.rpc().supervisor.getState, calls)
 
 
 @contextmanager
@@ -93,6 +97,19 @@ def test_a_thousand_clients_that_wait(start):
         # no more than if all had asked for what supervisorctl shows
         assert spent(server) - began < 3 * stock
     server.wait(lambda: server.descriptors() == before, 'end of the connections')
+
+
+def test_a_look_at_a_large_restart_that_is_known(start):
+    server = start(program('two', count=2) + program(count=300, autostart='false'))
+    server.wait_state('two')
+    server.restarter.startRestart('two', ENDLESS)
+    id = server.restarter.startRestart(['two', 'web'], {'if_busy': 'queue'})
+    known = server.restarter.getRestart(id)
+    assert len(known['processes']) == 302
+    wait = partial(server.rpc().restarter.waitRestart, id, FUTURE, 0)
+    assert wait(known['version'])['processes'] == []
+    # To make and send 300 structs takes some 60 ms, to make and send none some 2.
+    assert 5 * cost_of(server, partial(wait, known['version'])) < cost_of(server, wait, 20)
 
 
 @pytest.mark.parametrize('method', ['waitRestart', 'restartProcessGroup'])

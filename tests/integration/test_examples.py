@@ -118,11 +118,15 @@ def test_commands_end_as_the_pages_say(site):
 
 def test_the_python_examples(site, capsys):
     examples_of_page = [text for name, text in blocks('python') if name == 'docs/xmlrpc.md']
-    of_a_restart, of_a_plan, of_a_scale = examples_of_page
+    of_a_restart, of_what_changes, of_a_plan, of_a_scale = examples_of_page
     names: dict[str, Any] = {}
     exec(of_a_restart.replace('localhost:9001', f'127.0.0.1:{site.port}'), names)
     assert names['restart']['state'] == 'succeeded'
     assert capsys.readouterr().out.endswith('succeeded 6 of 6\n')
+    restarter = names['restarter']
+    names['id'] = restarter.startRestart(['web', 'app:1?'])
+    exec(of_what_changes, names)
+    assert names['restart'] == restarter.getRestart(names['id'])
     original = site.server.conf.read_text()
     site.server.conf.write_text(original.replace('[program:web]', '[program:web]\nstartretries=7'))
     exec(of_a_plan, names)

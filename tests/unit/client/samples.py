@@ -34,6 +34,12 @@ def restart(state, *processes, version=1, groups=('web',), **others):
     }
 
 
+def news(state, *changed, total, version=2, **others):
+    """What has changed in a restart of `total` processes. changed: (index, process)."""
+    struct = restart(state, *({**one, 'index': index} for index, one in changed), **others)
+    return {**struct, 'version': version, 'total': total, 'allowed': 0}
+
+
 def change(key='command', old='/bin/a', new='/bin/b', effect='restart', what='changed'):
     return {'key': key, 'what': what, 'old': old, 'new': new, 'effect': effect}
 

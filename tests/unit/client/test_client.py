@@ -414,6 +414,109 @@ def test_a_plan_of_the_configuration_of_another_shape_is_an_error():
         client_of(Script(('planConfig', plan))).plan_config([])
 
 
+# -- only what has changed -----------------------------------------------------------------------
+
+TWO = (samples.process('0', 'stopping'), samples.process('1', 'waiting'))
+KNOWN = samples.restart('running', *TWO, version=3, allowed=1, ready=1, warnings=['a word'])
+
+
+def test_of_a_restart_that_is_known_only_what_has_changed_is_asked_for():
+    ready, stopping = samples.process('0'), samples.process('1', 'stopping')
+    script = Script(
+        ('waitRestart', KNOWN),
+        ('waitRestart', samples.news('running', (0, ready), total=2, version=5)),
+        ('waitRestart', samples.news('running', total=2, version=5, ready=2)),
+        ('waitRestart', samples.news('failed', (1, stopping), total=2, version=7)),
+    )
+    looks = list(client_of(script).follow('7'))
+    assert [look['processes'] for look in looks] == [
+        [*TWO],
+        [ready, TWO[1]],
+        [ready, TWO[1]],
+        [ready, stopping],
+    ]
+    assert [look['version'] for look in looks] == [3, 5, 5, 7]
+    assert (looks[2]['ready'], looks[-1]['state'], looks[-1]['warnings']) == (
+        2,
+        'failed',
+        ['a word'],
+    )
+    assert all(look.keys() == KNOWN.keys() for look in looks)
+    assert script.calls == [
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE),
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE, 3),
+        ('waitRestart', '7', AT_THE_END, LOOK_PAUSE, 5),
+        ('waitRestart', '7', 5, LONGEST_WAIT, 5),
+    ]
+
+
+def test_to_wait_for_the_end_asks_once_for_everything_too():
+    script = Script(
+        ('waitRestart', KNOWN),
+        ('waitRestart', samples.news('running', total=2, version=5)),
+        ('waitRestart', samples.news('failed', (1, samples.process('1')), total=2, version=7)),
+    )
+    assert client_of(script).wait('7')['processes'] == [TWO[0], samples.process('1')]
+    assert [call[4:] for call in script.calls] == [(), (3,), (5,)]
+
+
+def test_what_was_looked_at_before_is_known():
+    script = Script(
+        ('getRestart', KNOWN), ('waitRestart', samples.news('failed', total=2, version=4))
+    )
+    client = client_of(script)
+    client.get('7')
+    assert client.wait('7')['processes'] == [*TWO]
+    assert script.calls[1][4:] == (3,)
+
+
+def test_another_restart_is_asked_for_whole():
+    script = Script(
+        ('getRestart', {**KNOWN, 'id': '6'}), ('waitRestart', {**KNOWN, 'state': 'failed'})
+    )
+    client = client_of(script)
+    client.get('6')
+    client.wait('7')
+    assert script.calls[1][4:] == ()
+
+
+def test_an_older_server_is_asked_for_everything_again_and_again():
+    older = {key: value for key, value in KNOWN.items() if key not in ('allowed', 'ready')}
+    script = Script(('waitRestart', older), ('waitRestart', {**older, 'state': 'failed'}))
+    list(client_of(script).follow('7'))
+    assert [call[4:] for call in script.calls] == [(), ()]
+
+
+@pytest.mark.parametrize(('total', 'changed', 'left'), [
+    (2, [],                [0, 1]),
+    (3, [0, 1, 2],         [0, 1, 2]),  # planned anew when it left the queue
+    (1, [0],               [0]),
+    (0, [],                []),
+    (3, [],                None),
+    (3, [0, 1],            None),
+    (2, [2],               None),
+    (2, [-1],              None),
+])  # fmt: skip
+def test_what_has_changed_has_its_place(total, changed, left):
+    processes = [(index, samples.process(str(index))) for index in changed]
+    script = Script(
+        ('waitRestart', KNOWN), ('waitRestart', samples.news('failed', *processes, total=total))
+    )
+    client = client_of(script)
+    if left is None:
+        with pytest.raises(ClientError, match='answered waitRestart with something unexpected'):
+            client.wait('7')
+        return
+    found = client.wait('7')['processes']
+    assert [int(process['name']) for process in found] == left
+
+
+def test_news_of_another_shape_is_an_error():
+    script = Script(('waitRestart', KNOWN), ('waitRestart', {**KNOWN, 'state': 'failed'}))
+    with pytest.raises(ClientError, match='answered waitRestart with something unexpected'):
+        client_of(script).wait('7')  # its processes have no index
+
+
 # -- words ---------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from supervisor.states import ProcessStates, SupervisorStates
 from supervisor_restarter.options import ApplyOptions, Options, Settings, for_apply
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.plugin import joined
+from tests.onlooker import Follower
 from tests.unit.configuration.running import HEAD, Running
 
 MOST_TURNS = 200
@@ -36,6 +37,7 @@ class Applied(Running):
         options.fork, options.kill = lambda: next(self.pids), self._kill
         sockets: dict[int, object] = {}
         options.get_socket_map = lambda: sockets
+        self.followers = [Follower(pause) for pause in (1, 4)]
         self.service = joined(self.supervisord, Settings(Options(scout=0.0), fast_spawn=False))
         self.planner = self.service._planner
         self.turn()
@@ -66,6 +68,8 @@ class Applied(Running):
             del self.ending[pid]
             self.options.pidhistory.pop(pid).finish(pid, status)
         self.service.step()
+        for follower in self.followers:
+            follower.look(self.service.restarts())
 
     def until(self, condition: Any) -> None:
         for _ in range(MOST_TURNS):

@@ -34,7 +34,7 @@ SIGNATURES = {
     'quickRestart': ['array', 'array', 'boolean'],
     'startRestart': ['string', 'array', 'struct'],
     'getRestart': ['struct', 'string'],
-    'waitRestart': ['struct', 'string', 'int', 'double'],
+    'waitRestart': ['struct', 'string', 'int', 'double', 'int'],
     'cancelRestart': ['boolean', 'string'],
     'listRestarts': ['array'],
     'planRestart': ['struct', 'array', 'struct'],
@@ -288,22 +288,23 @@ def test_an_unknown_id_is_no_such_restart(interface, method, id):
 
 
 @pytest.mark.parametrize(
-    ('version', 'seconds', 'named'),
+    ('version', 'seconds', 'since', 'named'),
     [
-        *((version, 1, 'version') for version in BAD_VERSIONS),
-        *((0, seconds, 'seconds') for seconds in BAD_SECONDS),
+        *((version, 1, 0, 'version') for version in BAD_VERSIONS),
+        *((0, seconds, 0, 'seconds') for seconds in BAD_SECONDS),
+        *((0, 1, since, 'since') for since in BAD_VERSIONS),
     ],
 )
-def test_version_and_seconds_are_checked(interface, version, seconds, named):
+def test_versions_and_seconds_are_checked(interface, version, seconds, since, named):
     id = interface.startRestart('web')
-    refused = fault(interface.waitRestart, id, version, seconds)
+    refused = fault(interface.waitRestart, id, version, seconds, since)
     assert refused.code == Code.BAD_OPTION
     assert refused.text.startswith(f'BAD_OPTION: {named} = ')
 
 
 @pytest.mark.parametrize('version', [-1, 10**400])
 def test_any_whole_number_is_a_version(interface, version):
-    interface.waitRestart(interface.startRestart('web'), version, 0)
+    interface.waitRestart(interface.startRestart('web'), version, 0, version)
 
 
 @pytest.mark.parametrize(
@@ -472,6 +473,35 @@ def test_a_restart_is_waited_for_no_longer_than_asked(interface, service):
     assert service.calls[-1] == ('timer', 2.5)
 
 
+def test_who_has_had_a_version_is_told_what_has_changed_since(interface, service):
+    service.world.processes['web:0'].program.startsecs = 3.0
+    id = interface.startRestart('web')
+    service.drive.to(2.5)  # web:1 is ready
+    version = interface.getRestart(id)['version']
+    service.drive.end()
+    service.runs[id].ended_at = 1007.0
+    whole = interface.getRestart(id)
+    expected = {key: whole[key] for key in whole if key not in ('policies', 'warnings')}
+    expected['processes'] = [{'index': 0, **whole['processes'][0]}]
+    assert interface.waitRestart(id, version, 10, version) == expected
+    assert interface.waitRestart(id, 0, 10, whole['version'])['processes'] == []
+    everything = interface.waitRestart(id, 0, 10, 0)
+    assert everything['processes'] == [
+        {'index': place, **process} for place, process in enumerate(whole['processes'])
+    ]
+    assert everything.keys() == whole.keys()
+    assert interface.waitRestart(id, 0, 10, -1) == interface.waitRestart(id, 0, 10) == whole
+
+
+def test_who_waits_is_told_what_has_changed_when_it_is_answered(interface, service):
+    id = interface.startRestart('web')
+    version = interface.getRestart(id)['version']
+    answer = interface.waitRestart(id, version, 10, version)
+    assert answer() is NOT_DONE_YET
+    service.drive.to(0.0)
+    assert [process['phase'] for process in answer()['processes']] == ['stopping', 'stopping']
+
+
 def test_a_finished_restart_is_answered_at_once(interface, service):
     id = interface.startRestart('web')
     service.drive.end()
@@ -498,7 +528,7 @@ def test_every_struct_can_be_sent_as_xml(interface, service):
         assert loads(dumps((value,)))[0][0] == value
     assert ' '.join(queued) == (
         'id kind groups state why version requested_at started_at finished_at duration options '
-        'total done failed killed lowest_ready policies warnings processes'
+        'total done failed killed lowest_ready ready allowed policies warnings processes'
     )
     assert queued['state'] == State.QUEUED.value
 

@@ -272,9 +272,9 @@ def test_what_cannot_be_signalled_yet_is_looked_at_soon_again(web):
 
 def test_after_a_change_the_next_turn_comes_at_once(web):
     web.ask('web')
-    waits = [web.service.step() for _ in range(3)]
-    assert waits[:2] == [0.0, 0.0]  # the orders are carried out, and fewer are ready
-    assert waits[2] > 1.0  # Supervisor's SIGKILL is the next thing that is known
+    first, second = (web.service.step() for _ in range(2))
+    assert first == 0.0  # the orders are carried out; that fewer are ready is known, too
+    assert second > 1.0  # Supervisor's SIGKILL is the next thing that is known
 
 
 # -- clients that wait ---------------------------------------------------------------------------
@@ -298,6 +298,21 @@ def test_no_client_is_asked_while_nothing_changes(web):
     web.client(lambda: asked.append(web.world.now))
     web.to(9.0)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize('what', ['a restart is asked for, which waits', 'one is cancelled'])
+def test_a_waiting_client_is_told_of_what_another_has_asked_for(web, what):
+    web.world.processes['web:0'].program = slow(9.5)
+    job = web.ask('web:0')
+    web.to(0.1)
+    if what == 'one is cancelled':
+        answered = web.client(lambda: state(job) == 'cancelled' or None)
+        web.at(1.0, lambda: web.service.cancel(job.id))
+    else:
+        answered = web.client(lambda: len(web.service.restarts()) == 2 or None)
+        web.at(1.0, lambda: web.ask('web', if_busy='queue'))
+    web.to(9.0)
+    assert answered == [pytest.approx(1.0, abs=0.01)]
 
 
 def test_a_timer_is_over_in_time(web):
@@ -436,6 +451,30 @@ def test_the_latest_restarts_are_remembered_and_listed_newest_first():
     assert few.service.get(jobs[3].id) is jobs[3]
     for unknown in (jobs[0].id, '', 7, None):
         assert refused(few.service.get, unknown).code is Code.NO_SUCH_RESTART
+
+
+def test_what_was_told_of_a_restart_is_kept_until_another_one_is_over():
+    few = Simulation('web:0', 'web:1')
+    first = few.ask('web', stagger_factor=2, delay=3.0)
+    few.to(2.5)
+    version = first.struct()['version']  # web:0 is ready
+    few.end()
+    assert [process['name'] for process in first.struct_since(version)['processes']] == ['1']
+    few.ask('web')
+    few.end()
+    assert [process['name'] for process in first.struct_since(version)['processes']] == ['0', '1']
+    assert first.struct_since(first.operation.version)['processes'] == []
+    assert first.told is None  # also if somebody asks
+
+
+def test_who_knows_a_version_that_has_not_come_yet_is_told_everything(web):
+    job = web.ask('web')
+    web.to(0.5)
+    told = job.struct_since(job.operation.version + 1)
+    assert ([process['index'] for process in told['processes']], 'policies' in told) == (
+        [0, 1, 2],
+        True,
+    )
 
 
 def test_without_a_history_who_waits_is_told_all_the_same():
