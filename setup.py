@@ -38,7 +38,7 @@ setup(
     author='supervisor-restarter contributors',
     license='MIT',
     packages=find_packages(include=['supervisor_restarter', 'supervisor_restarter.*']),
-    package_data={'supervisor_restarter': ['py.typed']},
+    package_data={'supervisor_restarter': ['py.typed', 'web/page/*']},
     zip_safe=False,
     python_requires='>=3.9',
     install_requires=[
@@ -48,6 +48,7 @@ setup(
     ],
     extras_require={
         'memory': ['psutil>=5.9'],  # for --memory of supervisor_restart_listener
+        'metrics': ['prometheus_client>=0.16'],  # for restarter/metrics; 0.16 is Debian 12's
         # Ranges end before the next major release; lint and types are exact, for each of their
         # releases may find something new in old code. mypy 1.19 is the last that runs on Python 3.9.
         'test': [
@@ -57,6 +58,7 @@ setup(
             'pytest-cov>=6,<8',
             'hypothesis>=6.100,<7',
             'psutil>=5.9,<8',
+            'prometheus_client>=0.16,<1',
             'superlance>=2,<3',
             # The last that builds a wheel with the setuptools that Python 3.9 to 3.11 bring along.
             'wheel>=0.40,<0.46',

@@ -1,0 +1,1 @@
+"""The page in supervisord's own HTTP servers: what it is sent, and what it may ask."""
