@@ -134,12 +134,18 @@ class ApplyOptions(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """What is set for the interface as a whole, in the configuration only."""
+    """What is set for the interface as a whole, in the configuration only.
+
+    web: whether supervisord's HTTP servers have the page. guard: whether they refuse what browsers
+    send for other sites.
+    """
 
     defaults: Options = Options()
     history: int = 20
     heed_stops: bool = True
     fast_spawn: bool = True
+    web: bool = True
+    guard: bool = False
 
 
 DECLARED: dict[str, Kind] = {
@@ -165,6 +171,8 @@ CONFIGURATION_ONLY: dict[str, Kind] = {
     'history': count(0, 10_000),
     'heed_stops': FLAG,
     'fast_spawn': FLAG,
+    'web': FLAG,
+    'guard': FLAG,
 }
 
 

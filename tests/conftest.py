@@ -24,6 +24,7 @@ EVERY_RELEASE = (
     'unit/programs',
     'unit/configuration',
     'unit/server',
+    'unit/web',
     'unit/client/test_ctlplugin.py',
     'unit/engine/test_world.py',
     'integration/test_apply.py',
@@ -36,10 +37,15 @@ EVERY_RELEASE = (
     'integration/test_fcgi.py',
     'integration/test_hooks.py',
     'integration/test_interference.py',
+    'integration/test_metrics.py',
     'integration/test_promises.py',
     'integration/test_setups.py',
     'integration/test_signals.py',
     'integration/test_plan_config.py',
+    'integration/test_web.py',
+    'integration/test_web_guard.py',
+    'integration/test_web_live.py',
+    'integration/test_web_proxy.py',
     'integration/test_wake_up.py',
 )
 # Begun first, so that no worker is left alone with one of them at the end. Files with the longest

@@ -115,10 +115,78 @@ class CommunicationEvent(Protocol):
 class HttpChannel(Protocol):
     """An HTTP connection (deferring_http_channel).
 
-    last_writable_check: when (wall clock) it asked a deferred answer last.
+    last_writable_check: when (wall clock) it asked a deferred answer last. ac_out_buffer_size: how
+    much (bytes) it writes in one turn of the loop. current_request: who gets what comes in; None:
+    the next request begins. set_terminator(): what ends that, or how many bytes it has; None:
+    nothing ends it.
     """
 
     last_writable_check: float
+    ac_out_buffer_size: int
+    current_request: HttpRequest | None
+
+    def push_with_producer(self, producer: HttpProducer) -> None: ...
+
+    def close_when_done(self) -> None: ...
+
+    def set_terminator(self, term: bytes | int | None) -> None: ...
+
+    def initiate_send(self) -> None: ...
+
+
+class HttpProducer(Protocol):
+    """What a connection sends. more(): the next piece, b'' at the end, or Supervisor's NOT_DONE_YET:
+    it is asked again after `delay` seconds.
+    """
+
+    delay: float
+
+    def more(self) -> object: ...
+
+
+class HttpRequest(Protocol):
+    """An HTTP request (deferring_http_request).
+
+    uri: with the path unquoted, and the query as it came. version: '1.1'; None: of HTTP/0.9.
+    header: the lines of the request's header. collector: what gets its body; None: that is dropped.
+    request[name] = value: a header of the answer.
+    """
+
+    channel: HttpChannel
+    command: str
+    uri: str
+    version: str | None
+    header: list[str]
+    collector: HttpCollector | None
+    reply_code: int
+
+    def __setitem__(self, key: str, value: object) -> None: ...
+
+    def build_reply_header(self) -> bytes: ...
+
+
+class HttpCollector(Protocol):
+    """What reads the body of a request."""
+
+    def collect_incoming_data(self, data: bytes) -> None: ...
+
+    def found_terminator(self) -> None: ...
+
+
+class HttpHandler(Protocol):
+    """What an HTTP server asks, in order, whether a request is its own. What match() raises closes
+    the connection.
+    """
+
+    def match(self, request: HttpRequest) -> object: ...
+
+    def handle_request(self, request: HttpRequest) -> None: ...
+
+
+class HttpServer(Protocol):
+    """One of supervisord's own; the first of its handlers that matches answers."""
+
+    handlers: list[HttpHandler]
 
 
 class Reaped(Protocol):
@@ -166,7 +234,8 @@ class ServerOptions(Protocol):
     """The configuration of one supervisord, and its system calls.
 
     mood: a SupervisorStates; below RUNNING it is shutting down or reloading. pidhistory: who is
-    told of the end of a pid. process_group_configs: a new list whenever the files are read again.
+    told of the end of a pid. httpservers: each with its section; there from the first turn of the
+    loop on. process_group_configs: a new list whenever the files are read again.
     parse_infos: lines about what was read. rpcinterface_factories: (name, factory, extra keys).
     """
 
@@ -175,6 +244,8 @@ class ServerOptions(Protocol):
     mood: int
     pidhistory: dict[int, Reaped]
     serverurl: str | None
+    identifier: str
+    httpservers: Sequence[tuple[dict[str, object], HttpServer]]
     configfile: str | None
     here: str | None
     configroot: ConfigurationRoot
@@ -237,9 +308,9 @@ class ProcessConfig(Protocol):
 class Subprocess(Reaped, Protocol):
     """One process, running or not.
 
-    pid: 0 while there is none. state: a ProcessStates. laststart, delay: wall clock; delay: when
-    SIGKILL is sent (STOPPING), or the next attempt is made (BACKOFF). killing: it was sent a signal
-    that is to end it.
+    pid: 0 while there is none. state: a ProcessStates. laststart, laststop, delay: wall clock, 0 for
+    never; laststop: when it ended last; delay: when SIGKILL is sent (STOPPING), or the next attempt
+    is made (BACKOFF). killing: it was sent a signal that is to end it.
     """
 
     config: ProcessConfig
@@ -248,6 +319,7 @@ class Subprocess(Reaped, Protocol):
     state: int
     exitstatus: int | None
     laststart: float
+    laststop: float
     delay: float
     backoff: int
     killing: bool

@@ -32,6 +32,18 @@ events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reloa
 events.subscribe: SupervisorStoppingEvent | until a reload
     | events.clear(), plugin.py
     | restarts end with supervisord
+events.subscribe: SupervisorRunningEvent, ProcessStateEvent, ProcessGroupEvent,
+    SupervisorStoppingEvent | until a reload, if web or guard
+    | events.clear(), plugin.py
+    | the page is put in place, what is new on it, and its clients are told of the end
+handlers of HTTP servers: one before the last, if web; one before the first, if guard
+    | until a reload
+    | go with the servers, site.py
+    | the page; requests for other sites are refused
+ac_out_buffer_size, current_request and the terminator of an HTTP channel | for a request to the
+    page, or one that guard refuses
+    | goes with the connection, replies.py
+    | large writes; what follows a request is not lost, and a body is not taken for a request
 supervisord.restarter_service | until a reload
     | goes with the object, plugin.py
     | all HTTP servers share one service

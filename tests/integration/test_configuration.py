@@ -41,6 +41,8 @@ TEXTS = {
     'only_running': FLAGS,
     'fast_spawn': FLAGS,
     'heed_stops': FLAGS,
+    'web': FLAGS,
+    'guard': FLAGS,
     'history': (['0', '1', '1000'], ['', '-1', '2.5', 'all'], 'whole number'),
 }
 SECTION = '[rpcinterface:careful]\nsupervisor.rpcinterface_factory=supervisor_restarter:make_rpcinterface\n'

@@ -29,7 +29,8 @@ def test_colour_changes_the_first_figure_alone(best, code):
 
 
 def test_every_line_fits_80_columns_and_the_head_its_figures():
-    lines = [*demo.HEAD.splitlines(), *demo.verdict(PLAIN, PLUGIN, ROLLING).splitlines()]
+    endings = [demo.ending([PLAIN, PLUGIN, ROLLING], 65535, hold) for hold in (False, True)]
+    lines = [*demo.HEAD.splitlines(), *'\n'.join(endings).splitlines()]
     rows = [demo.row(one, best=True, colour=False) for one in (PLAIN, PLUGIN, ROLLING)]
     assert all(len(line) <= 80 for line in [*lines, *rows])
     ends = [found.end() for found in re.finditer('mean|most|at least|takes', lines[1])]
@@ -41,6 +42,15 @@ def test_the_verdict_counts_in_milliseconds():
         'Each process is down for 0.000 s instead of 0.233 s: 233 times less.\n'
         'With --max-unavailable 25% at least 24 of 32 serve throughout.'
     )
+
+
+def test_the_end_says_where_the_page_is_and_for_how_long():
+    gone, held = (
+        demo.ending([PLAIN, PLUGIN, ROLLING], 9001, hold).partition('in a browser')[2]
+        for hold in (False, True)
+    )
+    assert gone == ': http://127.0.0.1:9001/restarter/\n(gone now; make demo HOLD=1 stays up)'
+    assert held == ', until Ctrl-C: http://127.0.0.1:9001/restarter/'
 
 
 def test_fewest_running_is_the_worst_moment_of_the_log():

@@ -32,7 +32,7 @@ HUGE = 10**400
 OTHER_TYPES = [None, [1], {'a': 1}, b'1', WHEN]  # what XML-RPC can bring, and None
 
 SECONDS = ('delay', 'timeout', 'scout', 'min_ready', 'ready_timeout', 'stop_timeout')
-FLAGS = ('only_running', 'heed_stops', 'fast_spawn')
+FLAGS = ('only_running', 'heed_stops', 'fast_spawn', 'web', 'guard')
 KNOWN = ', '.join(DECLARED)
 KNOWN_HERE = ', '.join(name for name in DECLARED if name not in CALL_ONLY)
 ALLOWED = {
@@ -286,7 +286,7 @@ def test_an_unknown_key_is_refused_in_one_line_with_section_key_value_and_the_kn
     meant = "; did you mean 'delay'?" if name in ('Delay', 'dealy') else ''
     assert configuration_error(**{name: '5'}) == (
         f"[{SECTION}] has an unknown key {name!r} (value '5'); "
-        f'known are {KNOWN_HERE}, history, heed_stops, fast_spawn{meant}'
+        f'known are {KNOWN_HERE}, history, heed_stops, fast_spawn, web, guard{meant}'
     )
 
 

@@ -6,6 +6,7 @@ import ast
 import collections.abc
 import functools
 import inspect
+import os
 import sys
 import types
 from pathlib import Path
@@ -13,7 +14,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from supervisor import events, loggers
-from supervisor.http import deferring_http_channel
+from supervisor.http import (
+    LogWrapper,
+    deferring_globbing_producer,
+    deferring_http_channel,
+    deferring_http_request,
+    logtail_handler,
+    supervisor_af_unix_http_server,
+)
+from supervisor.medusa.xmlrpc_handler import collector
 from supervisor.options import ServerOptions, UnhosedConfigParser
 from supervisor.supervisord import Supervisor
 
@@ -74,8 +83,19 @@ def real(tmp_path, monkeypatch):
     stdout, stderr = (of_cat[its_pipes[name]] for name in ('stdout', 'stderr'))
     listening = of_ear[other_pipes['stdout']]
     channel = deferring_http_channel.__new__(deferring_http_channel)
+    request = deferring_http_request(
+        channel, 'GET / HTTP/1.1', 'GET', '/', '1.1', ['Content-Length: 1']
+    )
+    server = supervisor_af_unix_http_server(
+        str(tmp_path / 'http'), 0o700, (os.getuid(), os.getgid()), LogWrapper(options.logger)
+    )
     yield {
         'HttpChannel': [channel],
+        'HttpCollector': [collector(None, request)],
+        'HttpHandler': [logtail_handler(supervisord)],
+        'HttpProducer': [deferring_globbing_producer(None)],
+        'HttpRequest': [request],
+        'HttpServer': [server],
         'Reaped': [cat, dog],
         'ProcessConfig': [cat.config, dog.config, ear.config],
         'Dispatcher': [channel, *of_cat.values(), *of_ear.values()],
@@ -104,6 +124,7 @@ def real(tmp_path, monkeypatch):
         'SocketManager': [dogs.socket_manager],
         'Supervisor': [supervisord],
     }
+    server.close()
     for ends in (its_pipes, other_pipes):
         options.close_parent_pipes(ends)
         options.close_child_pipes(ends)
@@ -225,7 +246,7 @@ CLIENTS_VALUES = {
         'ascii_text', 'intake', 'interface', 'job', 'jobs', 'request', 'rpcinterface', 'service'
     )
 } | {'configuration/plan.py', 'configuration/planner.py'}  # fmt: skip
-TYPED = ('programs/', 'readiness/', 'configuration/', 'server/')
+TYPED = ('programs/', 'readiness/', 'configuration/', 'web/', 'server/')
 
 
 def places_of_any(tree):
@@ -259,7 +280,7 @@ def test_the_engine_knows_nothing_of_supervisors_objects():
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == host.__name__
     }
-    assert importers <= {'programs', 'readiness', 'configuration', 'server'}
+    assert importers <= {'programs', 'readiness', 'configuration', 'web', 'server'}
 
 
 def test_the_type_of_a_value_is_told():

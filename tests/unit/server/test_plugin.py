@@ -47,7 +47,7 @@ def created(monkeypatch):
     """The settings with which a Service is made, one for each."""
     made = []
 
-    def make(supervisord, settings):
+    def make(supervisord, settings, namespace):
         made.append(settings)
         return SimpleNamespace(settings=settings)
 
@@ -159,6 +159,36 @@ def test_an_error_in_that_does_not_end_supervisord():
     assert 'KeyError' in one.options.lines[0]
 
 
+@pytest.mark.parametrize('guard', [False, True])
+def test_a_page_that_cannot_be_put_in_place_does_not_end_supervisord(guard):
+    one = One()
+    one.options.logger.critical = one.options.lines.append
+    vars(one.options).update(httpservers=[({}, None)], get_socket_map=dict)
+    plugin.joined(one.supervisord, Settings(Options(), guard=guard))
+    events.notify(events.SupervisorRunningEvent())
+    assert 'AttributeError' in one.options.lines[0]
+
+
+def test_nor_does_an_error_of_the_page_where_a_process_changes_its_state(monkeypatch):
+    one = One(startsecs=0)
+    one.options.logger.critical = one.options.lines.append
+    monkeypatch.setattr('supervisor_restarter.web.live.Live.look', lambda live: 1 / 0)
+    plugin.joined(one.supervisord, Settings(Options()))
+    one.exit(0)
+    assert one.process.state == ProcessStates.EXITED
+    assert 'ZeroDivisionError' in one.options.lines[-1]
+
+
+def test_without_page_and_guard_supervisors_servers_and_processes_have_nothing_of_ours():
+    one = One()
+    vars(one.options).update(httpservers=[({}, None)])  # nothing can be put in there
+    plugin.joined(one.supervisord, Settings(Options(), web=False))
+    events.notify(events.SupervisorRunningEvent())
+    kinds = {kind for kind, _ in events.callbacks}
+    assert kinds.isdisjoint({events.ProcessStateEvent, events.ProcessGroupEvent})
+    assert one.options.lines == []
+
+
 def test_the_loop_drives_the_restarts_until_supervisord_shuts_down():
     one = One(startsecs=0)
     poller = SimpleNamespace(
@@ -177,3 +207,15 @@ def test_the_loop_drives_the_restarts_until_supervisord_shuts_down():
     job = service.request(request)
     events.notify(events.SupervisorStoppingEvent())
     assert (job.operation.state.value, sockets) == ('cancelled', {})
+
+
+def test_a_restart_that_cannot_be_counted_goes_on_all_the_same(monkeypatch):
+    one = One()
+    one.options.logger.critical = one.options.lines.append
+    monkeypatch.setattr('supervisor_restarter.web.tally.Tally.note', lambda *args: 1 / 0)
+    poller = SimpleNamespace(poll=print, readables=set(), writables=set())
+    vars(one.options).update(poller=poller, get_socket_map=dict)
+    service = plugin.joined(one.supervisord, Settings(Options()))
+    job = service.request(Request(Goal.RESTART, Selection('web'), Options(), Call.DETACHED))
+    assert job.operation.state.value == 'running'
+    assert 'ZeroDivisionError' in one.options.lines[-1]
