@@ -8,6 +8,8 @@
 #   make chaos RESTARTS=10000      instead: whether memory grows over so many restarts
 #   make ansible ANSIBLE_PYTHON=python3.13    the controller's Python (default: the newest that runs)
 #   make shake ROUNDS=20           all tests under each condition, so often; ONLY=umask-077 for one of them
+#   make web CHROMIUM=/opt/chrome  another browser
+#   make demo HOLD=1               stays up until Ctrl-C
 
 PYTHON ?= python3
 JOBS ?= 6
@@ -16,6 +18,8 @@ SECONDS ?= 60
 SEED ?=
 RESTARTS ?=
 ONLY ?=
+HOLD ?=
+CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 ANSIBLE_PYTHON ?= $(shell "$(PYTHON)" tests/collection/pythons.py)
 
 OLD := .envs/4.2.5
@@ -23,6 +27,12 @@ NEW := .envs/4.3.0
 # Controllers: the newest ansible-core that ANSIBLE_PYTHON can have, and the oldest that the collection works with.
 CORE := .envs/ansible
 CORE_OLD := .envs/ansible-2.15
+# Tests of the page in a browser: playwright, which brings none of its own here.
+WEB := .envs/web
+# Style of the page's scripts. Each release may find something new, so it is an exact one; biome.json names it, too.
+BIOME := .envs/biome
+BIOME_RELEASE := 2.6.8
+PAGE := supervisor_restarter/web/page tests/web
 
 # What runs on the older Supervisor: what depends on Supervisor. `make unit ON_OLD=`: everything.
 ON_OLD ?= -m every_release
@@ -43,6 +53,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo bench rolling heldup recipes crashloop chaos shake shake-quick test test-all checks lint types
 .PHONY: unit integration stock coverage dist clean
+.PHONY: lint-page web web-unit web-browser pictures
 .PHONY: ansible ansible-quick ansible-unit ansible-unit-3.8 ansible-sanity ansible-install ansible-fleet ansible-fleet-quick
 .PHONY: ansible-bench
 .PHONY: FORCE
@@ -51,7 +62,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-19s %s\n", $$1, $$2 }'
 
 demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
-	@$(NEW)/bin/python -m bench.demo
+	@$(NEW)/bin/python -m bench.demo $(if $(HOLD),--hold)
 
 bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 processes with this plugin and with other supervisors
 	@$(NEW)/bin/python -m bench.speed --rounds $(ROUNDS)
@@ -84,10 +95,10 @@ ANSIBLE := ansible-unit ansible-unit-3.8 ansible-sanity ansible-install ansible-
 ANSIBLE_QUICK := ansible-fleet-quick,ansible-unit,ansible-install
 
 test: ## everything: lint, types and all tests; on the older Supervisor what depends on Supervisor
-	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage $(ANSIBLE_QUICK)'
+	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage web $(ANSIBLE_QUICK)'
 
 test-all: ## all tests on both Supervisors, many more random examples, and shake-quick; takes an hour
-	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage $(ANSIBLE) shake-quick' \
+	@$(MAKE) --no-print-directory checks CHECKS='lint types,stock unit integration coverage web $(ANSIBLE) shake-quick' \
 	  ON_OLD= BOTH=yes HYPOTHESIS_PROFILE=thorough FUZZ=10
 
 # One after the other, for tests watch the clock; a comma joins two that use one processor each.
@@ -103,9 +114,19 @@ took=; for check in $(1); do \
 done; printf "$$took"
 endef
 
-lint: $(NEW)/.made ## check the style with ruff
+lint: $(NEW)/.made ## check the style with ruff, and that of the page with biome
 	$(NEW)/bin/python -m ruff check .
 	$(NEW)/bin/python -m ruff format --check --quiet . || { echo 'not formatted: $(NEW)/bin/python -m ruff format .' >&2; exit 1; }
+
+	@$(MAKE) --no-print-directory lint-page
+
+# Without npm or its registry the rest of lint still counts.
+lint-page:
+	@if ! command -v npm > /dev/null; then echo 'NOT TESTED: the style of the page; npm is missing: apt install npm'; \
+	elif ! $(MAKE) -s --no-print-directory $(BIOME)/.$(BIOME_RELEASE) 2> /dev/null; \
+	then echo 'NOT TESTED: the style of the page; npm cannot install biome, see $(BIOME).log'; \
+	else $(BIOME)/node_modules/.bin/biome check --error-on-warnings $(PAGE) \
+	  || { echo 'to format: $(BIOME)/node_modules/.bin/biome check --write $(PAGE)' >&2; exit 1; }; fi
 
 types: $(NEW)/.made ## check the types with mypy
 	$(NEW)/bin/python -m mypy
@@ -126,6 +147,26 @@ coverage: $(NEW)/.made ## branch coverage of the last unit tests: 98 % of the pa
 stock: $(OLD)/.made $(NEW)/.made ## run Supervisor's own tests beside the plugin
 	@$(if $(BOTH),$(OLD)/bin/python -m tests.stock)
 	@$(NEW)/bin/python -m tests.stock
+
+web: web-unit web-browser ## try the page: its modules in node, all of it in a real browser
+
+web-unit:
+	@if command -v node > /dev/null; then node --test tests/web/unit/*.test.js; \
+	else echo "NOT TESTED: the page's modules by themselves; node is missing: apt install nodejs"; fi
+
+# $(call with_browser,COMMAND): in the environment with playwright, if there is a browser for it.
+define with_browser
+if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; \
+then echo 'NOT TESTED: the page in a browser; it needs Python 3.10 or later: make web PYTHON=python3.12'; \
+elif [ -z "$(CHROMIUM)" ]; then echo 'NOT TESTED: the page in a browser; there is none: apt install chromium'; \
+else $(MAKE) --no-print-directory $(WEB)/.made && CHROMIUM="$(CHROMIUM)" $(WEB)/bin/python $(1); fi
+endef
+
+web-browser:
+	@$(call with_browser,$(PYTEST) -n 2 tests/web)
+
+pictures: ## make the pictures of the page in docs/ anew
+	@$(call with_browser,-m tests.web.pictures)
 
 ansible: $(NEW)/.made $(CORE)/.made $(CORE_OLD)/.made ## all of the Ansible collection: unit tests, ansible-test sanity, build and install, a fleet
 	@$(call in_turn,$(ANSIBLE))
@@ -183,16 +224,29 @@ docs: .envs/docs/.made ## build the pages of docs/ into build/docs; broken links
 	  || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
 	@touch $@
 
-# The environments. $(@D) is .envs/<version>, $(@D:.envs/%=%) the version.
+# The environments. $(@D) is .envs/<version>, $(@D:.envs/%=%) the version. The older one has what Debian 12 has.
+$(OLD)/.made: WITH := 'prometheus_client==0.16.*'
 $(OLD)/.made $(NEW)/.made: .envs/made-with setup.py pyproject.toml
 	@echo 'making $(@D)' && rm -rf $(@D)
 	@"$(PYTHON)" -m venv $(@D) > $(@D).log 2>&1 \
 	  || { echo 'cannot make $(@D): $(PYTHON) -m venv failed, see $(@D).log' >&2; exit 1; }
-	@$(@D)/bin/python -m pip install -q -e '.[test]' 'supervisor==$(@D:.envs/%=%)' > $(@D).log 2>&1 || { \
+	@$(@D)/bin/python -m pip install -q -e '.[test]' 'supervisor==$(@D:.envs/%=%)' $(WITH) > $(@D).log 2>&1 || { \
 	  if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError' $(@D).log; \
 	  then echo 'cannot make $(@D): PyPI cannot be reached; a network is needed (details: $(@D).log)'; \
 	  else echo "cannot make $(@D): $$(grep -E '^ *ERROR' $(@D).log | head -n 1) (details: $(@D).log)"; \
 	  fi >&2; exit 1; }
+	@touch $@
+
+$(WEB)/.made: .envs/made-with setup.py pyproject.toml
+	@echo 'making $(@D)' && rm -rf $(@D)
+	@"$(PYTHON)" -m venv $(@D) > $(@D).log 2>&1 \
+	  && $(@D)/bin/python -m pip install -q -e '.[test]' 'supervisor==$(NEW:.envs/%=%)' 'playwright>=1.50,<2' > $(@D).log 2>&1 \
+	  || { echo 'cannot make $(@D), see $(@D).log' >&2; exit 1; }
+	@touch $@
+
+$(BIOME)/.$(BIOME_RELEASE):
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@npm install --no-audit --no-fund --prefix $(@D) @biomejs/biome@$(BIOME_RELEASE) > $(@D).log 2>&1
 	@touch $@
 
 # The controllers. They find the collection as ansible_collections/supervisor/restarter below .envs/*/collections.

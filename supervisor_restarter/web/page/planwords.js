@@ -1,0 +1,71 @@
+/** What a plan of a restart says, in words. Pure. */
+
+import { plain } from './model.js';
+import { span } from './timeline.js';
+import { named, notReady, processes, verbs } from './wording.js';
+
+/** `would restart 8 processes in 4 batches`. */
+export function wouldDo(plan) {
+  const [verb] = verbs(plan);
+  if (!plan.total) return `nothing to ${verb}`;
+  const number = plan.batches.length;
+  return `would ${verb} ${processes(plan.total)} in ${number} ${number === 1 ? 'batch' : 'batches'}`;
+}
+
+/** What stays ready meanwhile, a line per group. */
+export function availability(plan) {
+  return plan.policies.map((policy) => {
+    const { group, allowed, size } = policy;
+    if (allowed >= size) return `${plain(group)}: all ${size} may be down at once`;
+    return `${plain(group)}: ${notReady(policy)} at once`;
+  });
+}
+
+/**
+ * The most seconds that the whole can take, Infinity for no limit. In groups with max_unavailable
+ * each batch may have to wait for the one before; elsewhere they go by the clock.
+ */
+export function longest(plan) {
+  const rolling = plan.policies.some(({ allowed, size }) => allowed < size);
+  let end = 0;
+  let last = 0;
+  for (const [index, batch] of plan.batches.entries()) {
+    if (!batch.longest) return Infinity;
+    const trial = rolling && index === 1 ? Number(plan.options.scout) || 0 : 0;
+    const begin = rolling ? Math.max(batch.after, last + trial) : batch.after;
+    last = begin + batch.longest;
+    end = Math.max(end, last);
+  }
+  return end;
+}
+
+/** `takes at most 2 min 5 s`. */
+export function longestWords(plan) {
+  if (!plan.batches.length) return '';
+  const seconds = longest(plan);
+  if (seconds === Infinity) return 'no time limit: a process may take for ever to become ready';
+  const soonest = plan.batches.at(-1).after;
+  const least = soonest >= 1 ? `; the last batch not before ${span(soonest)}` : '';
+  return `takes at most ${span(seconds)}${least}`;
+}
+
+/** When a batch goes, and for how long. */
+export function batchWords({ after, longest: most }) {
+  const when = after ? `not before ${span(after)}` : 'at once';
+  return `${when}, ${most ? `at most ${span(most)}` : 'no time limit'}`;
+}
+
+/** What is done to a process of a batch, if it is not what is done to most: ` (start)`. */
+export function oddAction(plan, process) {
+  return process.action === verbs(plan)[0] ? '' : ` (${process.action})`;
+}
+
+/** A line for all processes that are left alone in the same state for the same reason. */
+export function leftLines(plan) {
+  const alike = new Map();
+  for (const process of plan.left) {
+    const text = `${process.state} (${process.reason})`;
+    alike.set(text, [...(alike.get(text) ?? []), process]);
+  }
+  return [...alike].map(([text, same]) => `${named(same)}: ${plain(text)}`);
+}
