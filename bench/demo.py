@@ -1,5 +1,6 @@
 """The same restart three times, with plain supervisorctl, with the plugin, and with the plugin
-rolling: `make demo`, or `python -m bench.demo`.
+rolling: `make demo`, or `python -m bench.demo`. With --hold (`make demo HOLD=1`) supervisord stays up
+afterwards, until Ctrl-C, so that its page can be tried.
 
 All figures but the last are read from supervisord's own log, in the same way for each command: no
 command measures itself.
@@ -11,6 +12,7 @@ import os
 import platform
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,13 +29,26 @@ ROLLING = '--max-unavailable 25%'
 
 # Workers that start at once and take from 0 to 0.5 s to stop, as real ones do that finish their
 # work first.
+# The first line is of the restarter's own section: the page is for this machine alone, and `guard`
+# keeps other pages of its browser away.
 PROGRAMS = f"""\
+guard=true
+
+[inet_http_server]
+port=127.0.0.1:{{port}}
+
 [program:web]
 command=/bin/sh -c 'trap "sleep 0.%(process_num)02d; exit 0" TERM; while :; do sleep 0.2; done'
 process_name=%(process_num)02d
 numprocs={PROCESSES}
 startsecs=1
 """
+
+COMMANDS = (
+    ('supervisorctl', ['restart', 'web:*']),
+    ('supervisorctl_restart_group', ['web']),
+    ('supervisorctl_restart_group', [*ROLLING.split(), 'web']),
+)
 
 # INFO success: 07 entered RUNNING state, ...; INFO stopped: 07 (...); INFO exited: 07 (...)
 CHANGE = re.compile(r' (?P<what>stopped|exited|success): (?P<name>\S+) ')
@@ -128,12 +143,36 @@ def verdict(plain: Measurement, plugin: Measurement, rolling: Measurement) -> st
     )
 
 
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody had a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def ending(measured: list[Measurement], port: int, hold: bool) -> str:
+    """What stands below the table: what the figures come to, what they mean, where the page is."""
+    page = f'http://127.0.0.1:{port}/restarter/'
+    where = (
+        f', until Ctrl-C: {page}' if hold else f': {page}\n(gone now; make demo HOLD=1 stays up)'
+    )
+    return (
+        f'\n{verdict(*measured)}\n\n'
+        'Down: from stopped to spawned; serving: RUNNING; both by the log of supervisord.\n'
+        'The rolling restart watches its first process for 5 seconds before it goes on.\n\n'
+        f'The same in a browser{where}'
+    )
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Make a signal leave main() by way of its `with`, which cleans up, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
 def main() -> int:
+    hold = '--hold' in sys.argv[1:]
+    port = free_port()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     colour = sys.stdout.isatty() and 'NO_COLOR' not in os.environ
@@ -144,25 +183,21 @@ def main() -> int:
     )
     measured = []
     try:
-        with Lab(PROGRAMS) as lab:
-            for name, arguments in (
-                ('supervisorctl', ['restart', 'web:*']),
-                ('supervisorctl_restart_group', ['web']),
-                ('supervisorctl_restart_group', [*ROLLING.split(), 'web']),
-            ):
+        with Lab(PROGRAMS.format(port=port)) as lab:
+            for name, arguments in COMMANDS:
                 measured.append(measure(lab, name, arguments))
                 print(row(measured[-1], len(measured) > 1, colour), flush=True)
+            print(ending(measured, port, hold), flush=True)
+            while hold:
+                signal.pause()
     except LabError as error:
         print(f'demo: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        if len(measured) == len(COMMANDS):
+            return 0  # it was held
         print('demo: interrupted', file=sys.stderr)
         return 130
-    print(f'\n{verdict(*measured)}')
-    print(
-        '\nDown: from stopped to spawned; serving: RUNNING; both by the log of supervisord.\n'
-        'The rolling restart watches its first process for 5 seconds before it goes on.'
-    )
     return 0
 
 
