@@ -337,7 +337,9 @@ def _signals_held() -> Iterator[set[int]]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the unix socket of that path. seconds: how long an answer may take."""
+
     def __init__(self, path: str, seconds: float) -> None:
         super().__init__('localhost', timeout=seconds)
         self._path = path
@@ -354,5 +356,5 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = path
         self._seconds = seconds
 
-    def make_connection(self, host: object) -> _UnixConnection:
-        return _UnixConnection(self._path, self._seconds)
+    def make_connection(self, host: object) -> UnixConnection:
+        return UnixConnection(self._path, self._seconds)

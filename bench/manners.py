@@ -1,4 +1,4 @@
-"""What a restart costs everybody else: python -m bench.manners
+"""What a restart costs everybody else: python -m bench.manners [fair] [quiet] [watched] [followed] [growth]
 
 fair      while 500 processes restart, another client asks supervisor.getState() again and again, and a process
           writes a line every 20 ms: how long the client waits for an answer, and how long no line is read
@@ -7,6 +7,10 @@ quiet     how much of a processor supervisord uses while a restart waits, for a 
 growth    milliseconds per process of a restart of 10, 100, 500 and 1000 processes; beside it those of starting
           and reaping so many from a program that does nothing else and has as many open descriptors as supervisord,
           for a fork becomes dearer with them; and supervisord's memory per process before and after
+followed  what it costs that the command follows a rolling restart of 500 processes: sent everything with each
+          look, sent what has changed, and nobody there, in turns
+watched   what open pages cost: of supervisord's processor while 500 processes are idle, and while they restart,
+          with ten pages and without, in turns; and one answer with everything, and one with all metrics
 """
 
 from __future__ import annotations
@@ -19,35 +23,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from bench.followed import followed
 from bench.lab import Lab
+from bench.sleepers import LONGEST, minfds, program, supervisord, wait_restart
+from bench.watched import watched
 
 TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
 PAUSE = 0.002  # seconds between two questions of the other client
 DESCRIPTORS = 3  # that supervisord has open for each process without logs: stdin, stdout and stderr
-LONGEST = 120.0  # seconds that a restart may take
 LOOK = 8.0  # seconds for which supervisord's use of the processor is watched
-
-
-def program(name: str, count: int, command: str = '/bin/sleep 1000', **settings: object) -> str:
-    """A section of `count` processes, ready as soon as they are spawned, without logs of their own."""
-    settings = {
-        'startsecs': 0,
-        'stdout_logfile': 'NONE',
-        'stderr_logfile': 'NONE',
-        'stopwaitsecs': 60,
-        **settings,
-    }
-    lines = [
-        f'[program:{name}]',
-        f'command={command}',
-        f'numprocs={count}',
-        f'process_name={name}%(process_num)04d',
-    ]
-    return '\n'.join([*lines, *(f'{key}={value}' for key, value in settings.items()), '', ''])
 
 
 def used(pid: int) -> float:
@@ -61,10 +49,6 @@ def memory(pid: int) -> float:
     """Resident memory of the process, in KiB."""
     with open(f'/proc/{pid}/status') as status:
         return float(re.findall(r'VmRSS:\s+(\d+)', status.read())[0])
-
-
-def supervisord(lab: Lab) -> int:
-    return int(lab.rpc().supervisor.getPID())
 
 
 class Asking(threading.Thread):
@@ -109,7 +93,7 @@ class Reading(threading.Thread):
                 size, grown = found, now
 
 
-def fair(count: int) -> None:
+def fair(count: int = 500) -> None:
     chatter = program(
         'talk',
         1,
@@ -138,13 +122,6 @@ def fair(count: int) -> None:
             thread.over.set()
             thread.join()
         print(f'(a restart of {count}: {seconds:.2f} s)')
-
-
-def wait_restart(server: Any, group: str) -> None:
-    """Restart the group. The answer is a single value: a struct of 1000 processes would be measured
-    as well.
-    """
-    assert server.restarter.restartProcessGroup(group, {'timeout': 0}) is True
 
 
 def busy(pid: int) -> float:
@@ -178,6 +155,8 @@ def quiet() -> None:
 
 
 def growth() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(
         'processes   ms per process   of that the system   KiB per process: running, after 3 restarts'
     )
@@ -219,23 +198,27 @@ def bare(count: int) -> float:
             os.close(descriptor)
 
 
-def minfds(count: int) -> int:
-    return 5 * count + 200
+PARTS: dict[str, Callable[[], None]] = {
+    'fair': fair,
+    'quiet': quiet,
+    'watched': watched,
+    'followed': followed,
+    'growth': growth,
+}
 
 
-def main() -> int:
-    print(
-        f'{datetime.now():%Y-%m-%d}, Python {sys.version.split()[0]}, {os.cpu_count()} processors\n\nfair'
-    )
-    fair(500)
-    print('\nquiet: supervisord uses, of one processor')
-    quiet()
-    print('\ngrowth')
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    growth()
+def main(*wanted: str) -> int:
+    if not set(wanted) <= set(PARTS):
+        print(f'usage: python -m bench.manners [{"] [".join(PARTS)}]', file=sys.stderr)
+        return 2
+    now, python = f'{datetime.now():%Y-%m-%d}', sys.version.split()[0]
+    print(f'{now}, Python {python}, {os.cpu_count()} processors')
+    for name, part in PARTS.items():
+        if not wanted or name in wanted:
+            print(f'\n{name}')
+            part()
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
