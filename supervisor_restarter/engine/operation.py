@@ -367,11 +367,13 @@ class Operation:
         for member in self.neighbours:
             member.observed = look(member) or Observation(Seen.UNKNOWN)
             member.unready = member.observed.unready
+        moved = False
         for member in self.members:
             observation, timed = look(member), (member.policy or self.options).min_ready > 0
             # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
             # it ends.
             if timed or member.unready or (observation, member.phase) != member.followed:
+                moved = True
                 self._observe(member, observation, now)
                 if observation is not None and not member.over:
                     self._follow(member, now)
@@ -380,7 +382,8 @@ class Operation:
                         self._fail(member, Code.START_FAILED, why)
                 kept = member.phase is Phase.KEPT  # its times run on, whatever is seen
                 member.followed = None if kept else (observation, member.phase)
-        self._count_ready(now)
+        if moved:
+            self._count_ready(now)
 
     def _count_ready(self, now: float) -> None:
         of_groups = Counter([member.group for member in self.staying if member.serving])

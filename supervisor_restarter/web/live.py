@@ -86,7 +86,8 @@ class Live:
     def changed(self) -> None:
         """Something has happened to a process or a group."""
         self._stale = True
-        self.look()
+        if self._waiting:
+            self.look()
 
     def look(self) -> None:
         """Ask for all that wait, in the next turn of the loop."""

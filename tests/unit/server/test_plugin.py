@@ -172,7 +172,7 @@ def test_a_page_that_cannot_be_put_in_place_does_not_end_supervisord(guard):
 def test_nor_does_an_error_of_the_page_where_a_process_changes_its_state(monkeypatch):
     one = One(startsecs=0)
     one.options.logger.critical = one.options.lines.append
-    monkeypatch.setattr('supervisor_restarter.web.live.Live.look', lambda live: 1 / 0)
+    monkeypatch.setattr('supervisor_restarter.web.live.Live.changed', lambda live: 1 / 0)
     plugin.joined(one.supervisord, Settings(Options()))
     one.exit(0)
     assert one.process.state == ProcessStates.EXITED
