@@ -9,6 +9,7 @@ import pytest
 
 # What was skipped because a program is not installed is said at the end.
 from tests.fleet.conftest import pytest_terminal_summary  # noqa: F401
+from tests.integration.applying import Site, new_site, shared_sites
 from tests.integration.server import Server
 
 
@@ -35,3 +36,17 @@ def start() -> Iterator[Callable[..., Any]]:
     finally:
         for server in servers:
             server.close()
+
+
+@pytest.fixture(scope='module')
+def sites() -> Iterator[Server]:
+    """A supervisord for the sites of a file's tests; see applying.py."""
+    with shared_sites() as server:
+        yield server
+
+
+@pytest.fixture
+def site(sites: Server) -> Iterator[Site]:
+    """Groups of that supervisord in a file of their own, for one test."""
+    with new_site(sites) as one:
+        yield one

@@ -12,29 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.applying import (
-    at_once,
-    by_name,
-    held_by,
-    new_site,
-    section,
-    shared_sites,
-    variable,
-)
+from tests.integration.applying import at_once, by_name, held_by, section, variable
 from tests.integration.server import lines_of
 from tests.integration.service import address, marks, ready_after, service, unix
-
-
-@pytest.fixture(scope='module')
-def server():
-    with shared_sites() as one:
-        yield one
-
-
-@pytest.fixture
-def site(server):
-    with new_site(server) as one:
-        yield one
 
 
 def web(site, release=1, arguments='', **settings):

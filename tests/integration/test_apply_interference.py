@@ -10,30 +10,8 @@ from supervisor.xmlrpc import Faults
 
 from bench.lab import script
 from supervisor_restarter.faults import Code
-from tests.integration.applying import (
-    BYSTANDER,
-    INCLUDE,
-    Site,
-    by_name,
-    held_by,
-    new_site,
-    section,
-    shared_sites,
-    variable,
-)
+from tests.integration.applying import BYSTANDER, INCLUDE, Site, by_name, held_by, section, variable
 from tests.integration.service import marks, unix
-
-
-@pytest.fixture(scope='module')
-def server():
-    with shared_sites() as one:
-        yield one
-
-
-@pytest.fixture
-def site(server):
-    with new_site(server) as one:
-        yield one
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from supervisor_restarter.faults import Code
-from tests.integration.applying import at_once, by_name, new_site, section, shared_sites
+from tests.integration.applying import at_once, by_name, section
 from tests.integration.server import lines_of
 from tests.integration.service import address, marks, service
 from tests.integration.test_fcgi import is_open
@@ -25,18 +25,6 @@ while printf 'READY\\n' && read -r header; do
     printf 'RESULT 2\\nOK'
 done
 """
-
-
-@pytest.fixture(scope='module')
-def server():
-    with shared_sites() as one:
-        yield one
-
-
-@pytest.fixture
-def site(server):
-    with new_site(server) as one:
-        yield one
 
 
 class Asker(threading.Thread):

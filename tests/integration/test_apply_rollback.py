@@ -10,29 +10,8 @@ import pytest
 from supervisor.xmlrpc import Faults
 
 from supervisor_restarter.faults import Code
-from tests.integration.applying import (
-    NOTHING,
-    at_once,
-    by_name,
-    held_by,
-    new_site,
-    section,
-    shared_sites,
-    variable,
-)
+from tests.integration.applying import NOTHING, at_once, by_name, held_by, section, variable
 from tests.integration.service import marks, ready_after, unix
-
-
-@pytest.fixture(scope='module')
-def server():
-    with shared_sites() as one:
-        yield one
-
-
-@pytest.fixture
-def site(server):
-    with new_site(server) as one:
-        yield one
 
 
 def web(site, arguments='', release=1, name=None, **settings):

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from supervisor_restarter.faults import Code
-from tests.integration.applying import by_name, new_site, section, shared_sites
+from tests.integration.applying import by_name, section
 from tests.integration.service import address
-
-
-@pytest.fixture(scope='module')
-def server():
-    with shared_sites() as one:
-        yield one
-
-
-@pytest.fixture
-def site(server):
-    with new_site(server) as one:
-        yield one
 
 
 def scale(site, number, **options):
