@@ -12,7 +12,7 @@ from supervisor.states import SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError, getFaultDescription
 
 from supervisor_restarter.faults import Refusal
-from supervisor_restarter.programs.host import Supervisor
+from supervisor_restarter.programs.host import ServerOptions, Supervisor
 from supervisor_restarter.server.ascii_text import plain
 from supervisor_restarter.text import printable
 
@@ -37,6 +37,11 @@ class SupervisorsFault(RPCError):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code)
         self.text = plain(printable(f'{getFaultDescription(code)}: {text}'))
+
+
+def is_leaving(options: ServerOptions) -> bool:
+    """Whether supervisord is shutting down or restarting."""
+    return bool(options.mood < SupervisorStates.RUNNING)
 
 
 def published(method: Method) -> Method:
@@ -66,7 +71,7 @@ class Interface:
         self._supervisord = supervisord
 
     def _refuse_in_shutdown(self) -> None:
-        if self._supervisord.options.mood < SupervisorStates.RUNNING:
+        if is_leaving(self._supervisord.options):
             raise RPCError(Faults.SHUTDOWN_STATE)
 
     def _guarded(self, act: Callable[[], Any]) -> Any:

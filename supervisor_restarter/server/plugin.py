@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from supervisor import events
 from supervisor.options import VERSION
-from supervisor.states import SupervisorStates, getSupervisorStateDescription
+from supervisor.states import getSupervisorStateDescription
 
 from supervisor_restarter import __version__
 from supervisor_restarter.configuration.planner import Planner
@@ -25,6 +25,7 @@ from supervisor_restarter.server.configfile import ConfigurationFiles
 from supervisor_restarter.server.driver import Driver
 from supervisor_restarter.server.events import announce
 from supervisor_restarter.server.intake import Intake
+from supervisor_restarter.server.interface import is_leaving
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.jobs import Jobs
 from supervisor_restarter.server.journal import Journal
@@ -97,7 +98,7 @@ def joined(supervisord: Supervisor, settings: Settings, namespace: str = 'restar
             reactor=reactor,
             stop_requests=StopRequests(supervisord, jobs.heed) if settings.heed_stops else None,
             journal=journal,
-            leaving=lambda: _leaving(options),
+            leaving=lambda: is_leaving(options),
             clock=clock,
             # Now, for it remembers what the files say at the start.
             files=files,
@@ -159,7 +160,7 @@ def _site(
         Board(secrets.token_hex(4)),
         service.restarts,
         about,
-        lambda: _leaving(options),
+        lambda: is_leaving(options),
         clock.wall,
         journal.error,
         service.timer,
@@ -192,11 +193,6 @@ def _harmless(act: Callable[[], None], journal: Journal) -> Callable[[object], N
             journal.error()
 
     return subscriber
-
-
-def _leaving(options: ServerOptions) -> bool:
-    """Whether supervisord is shutting down or restarting."""
-    return bool(options.mood < SupervisorStates.RUNNING)
 
 
 def _section(supervisord: Supervisor, config: dict[str, str]) -> str:
