@@ -1,4 +1,4 @@
-"""HTTP clients of a Server: polite ones, and raw bytes."""
+"""HTTP clients: of a Server, polite ones and raw bytes; and of what its programs serve."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import socket
+import threading
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -123,3 +124,46 @@ class Raw:
         data = self.socket.recv(65536)
         assert data, 'the connection was closed too soon'
         self._buffer += data
+
+
+class Asker(threading.Thread):
+    """Asks without a pause at the first of the addresses that takes its connection, until it is told
+    to stop. Answers are counted; what no address took is in `refused`.
+    """
+
+    def __init__(self, *addresses):
+        super().__init__(daemon=True)
+        self.addresses = addresses
+        self.answers = 0
+        self.refused: list[str] = []
+        self.over = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.over.set()
+        self.join(20)
+
+    def run(self):
+        while not self.over.is_set():
+            errors = []
+            for address_ in self.addresses:
+                try:
+                    self.ask(address_)
+                    break
+                except ConnectionResetError:
+                    break  # taken, by a process that stopped before it could answer
+                except OSError as error:
+                    errors.append(repr(error))
+            else:
+                self.refused.append(' '.join(errors))
+
+    def ask(self, address_):
+        family = socket.AF_UNIX if isinstance(address_, str) else socket.AF_INET
+        with socket.socket(family) as connection:
+            connection.settimeout(20)
+            connection.connect(address_)
+            connection.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            self.answers += connection.recv(100).startswith(b'HTTP/1.0 200')

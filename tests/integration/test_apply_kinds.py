@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import threading
 
 import pytest
 
 from supervisor_restarter.faults import Code
 from tests.integration.applying import at_once, by_name, section
+from tests.integration.asking import Asker
 from tests.integration.server import lines_of
 from tests.integration.service import address, marks, service
 from tests.integration.test_fcgi import is_open
@@ -25,49 +25,6 @@ while printf 'READY\\n' && read -r header; do
     printf 'RESULT 2\\nOK'
 done
 """
-
-
-class Asker(threading.Thread):
-    """Asks without a pause at the first of the addresses that takes its connection, until it is told
-    to stop. Answers are counted; what no address took is in `refused`.
-    """
-
-    def __init__(self, *addresses):
-        super().__init__(daemon=True)
-        self.addresses = addresses
-        self.answers = 0
-        self.refused: list[str] = []
-        self.over = threading.Event()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.over.set()
-        self.join(20)
-
-    def run(self):
-        while not self.over.is_set():
-            errors = []
-            for address_ in self.addresses:
-                try:
-                    self.ask(address_)
-                    break
-                except ConnectionResetError:
-                    break  # taken, by a process that stopped before it could answer
-                except OSError as error:
-                    errors.append(repr(error))
-            else:
-                self.refused.append(' '.join(errors))
-
-    def ask(self, address_):
-        family = socket.AF_UNIX if isinstance(address_, str) else socket.AF_INET
-        with socket.socket(family) as connection:
-            connection.settimeout(20)
-            connection.connect(address_)
-            connection.sendall(b'GET / HTTP/1.0\r\n\r\n')
-            self.answers += connection.recv(100).startswith(b'HTTP/1.0 200')
 
 
 # -- fcgi programs -------------------------------------------------------------------------------

@@ -4,46 +4,13 @@ restart (promise 8).
 
 from __future__ import annotations
 
-import socket
-import threading
-
 import pytest
 
+from tests.integration.asking import Asker
 from tests.integration.server import RudeClient, program
 from tests.integration.service import address, marks, ready_after, service
 
 LISTENING = '0A'
-
-
-class Client(threading.Thread):
-    """Connects without a pause until it is told to stop; answers and errors are counted."""
-
-    def __init__(self, at, port=8000):
-        super().__init__(daemon=True)
-        self.at, self.port = at, port
-        self.answers = 0
-        self.refused: list[str] = []
-        self.over = threading.Event()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.over.set()
-        self.join(20)
-
-    def run(self):
-        while not self.over.is_set():
-            try:
-                with socket.create_connection((self.at, self.port), timeout=20) as connection:
-                    connection.sendall(b'GET / HTTP/1.0\r\n\r\n')
-                    self.answers += connection.recv(100).startswith(b'HTTP/1.0 200')
-            except ConnectionResetError:
-                # an old process has exited with the connection accepted: not refused, but too late
-                pass
-            except OSError as error:
-                self.refused.append(repr(error))
 
 
 def fcgi(at, count=3, **settings):
@@ -94,7 +61,7 @@ def test_no_connection_is_refused_and_the_socket_closes_as_always_after(start, r
     server = start(fcgi(at))
     served(server, at)
     before, mark = server.pids(), server.log_size()
-    with Client(at) as client:
+    with Asker((at, 8000)) as client:
         server.wait(lambda: client.answers > 0, 'an answer')
         assert restart(server)
         served(server, at, 6)
@@ -157,7 +124,7 @@ def test_processes_of_a_group_that_is_down_share_one_socket_after_a_restart(star
     assert not is_open(at)
     assert restart_all(server)
     served(server, at)
-    with Client(at) as client:
+    with Asker((at, 8000)) as client:
         server.wait(lambda: client.answers > 0, 'an answer')
     server.rpc().supervisor.stopProcessGroup('web')
     server.wait(lambda: not is_open(at), 'end of the socket')
@@ -179,7 +146,7 @@ def test_a_rolling_restart_by_notify_keeps_enough_processes_at_the_socket(start)
         )
     )
     served(server, at, 4)
-    with Client(at) as client:
+    with Asker((at, 8000)) as client:
         server.wait(lambda: client.answers > 0, 'an answer')
         assert (
             server.restarter.restartProcessGroup('web', {'max_unavailable': '50%', 'timeout': 0})

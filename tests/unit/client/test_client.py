@@ -26,7 +26,7 @@ from supervisor_restarter.client.errors import (
 from supervisor_restarter.client.structs import conforms, signalled
 from supervisor_restarter.faults import Code
 from supervisor_restarter.text import printable
-from tests.unit.client import samples
+from tests.unit.client import samples, scripted
 from tests.unit.client.samples import PLAN
 
 URL = 'http://host:9001'
@@ -36,28 +36,16 @@ def restart(state='running', version=1, **others):
     return samples.restart(state, version=version, **others)
 
 
-class Script:
-    """A proxy that plays (method, answer or exception) in order and notes the arguments."""
+class Script(scripted.Script):
+    """The proxy of a run of the command, which counts its connections."""
 
     def __init__(self, *steps: tuple[str, Any]) -> None:
-        self.steps = list(steps)
-        self.calls: list[tuple[Any, ...]] = []
+        super().__init__(*steps)
         self.connections = 0
 
     def connect(self):
         self.connections += 1
         return self
-
-    def __getattr__(self, method):
-        def play(*args):
-            self.calls.append((method, *args))
-            expected, answer = self.steps.pop(0)
-            assert method == expected
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
-        return play
 
 
 def client_of(script):
