@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from supervisor_restarter.engine.member import Observation
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.waking import LONGEST_WAVERING
+from supervisor_restarter.programs.child_command import Identities
 from supervisor_restarter.programs.host import ServerOptions, Subprocess
 from supervisor_restarter.readiness import procfs
-from supervisor_restarter.readiness.exec_probe import ExecProbe, Identities
+from supervisor_restarter.readiness.exec_probe import ExecProbe
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.readiness.probe import ConnectProbe
 from supervisor_restarter.readiness.question import Question

@@ -17,8 +17,8 @@ import struct
 import tempfile
 from collections.abc import Iterable
 
+from supervisor_restarter.programs.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.programs.host import ServerOptions
-from supervisor_restarter.readiness.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.readiness.procfs import lineage
 
 LONGEST_MESSAGE = 8192  # bytes; what is longer is ignored

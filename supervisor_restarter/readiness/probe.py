@@ -12,8 +12,8 @@ import socket
 import time
 from typing import Any, Callable
 
+from supervisor_restarter.programs.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.programs.host import ServerOptions
-from supervisor_restarter.readiness.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.readiness.http_answer import HttpAnswer, request
 from supervisor_restarter.readiness.question import SHORTAGES, Question
 from supervisor_restarter.readiness.spec import Spec

@@ -1,8 +1,9 @@
-"""How many probes may be under way at once, and how the groups share that.
+"""How many probes, and commands of programs, may be under way at once, and how the groups share
+that.
 
 A group may begin one more only while it has fewer under way than are left for all. So a single
-group gets half of the places, two get a third each, and so on: those whose probes hang never hold
-what others need.
+group gets half of the places, two get a third each, and so on: those whose probes or commands hang
+never hold what others need.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MOST_COMMANDS = 8
 
 
 class Places:
-    """The places for probes of one sort on one supervisord."""
+    """The places for one sort of them on one supervisord."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -31,9 +32,14 @@ class Share:
         self._places = places
         self._mine = 0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a place for this group."""
+        return self._mine < self._places.most - self._places.taken
+
     def take(self) -> bool:
         """Take a place, if there is one for this group."""
-        if self._mine >= self._places.most - self._places.taken:
+        if not self.has_room:
             return False
         self._mine += 1
         self._places.taken += 1

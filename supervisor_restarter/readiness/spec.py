@@ -8,19 +8,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import shlex
 import socket
 import sys
 from dataclasses import dataclass
 from typing import Any
 
+from supervisor_restarter.commands import check_characters, split_command
 from supervisor_restarter.text import shown
 
 ALLOWED = (
     'tcp://host:port, unix:///path, http://host:port/path, https://host:port/path, '
     'https+verify://host:port/path, http+unix:///path/to.sock:/path, exec:command or notify'
 )
-MOST_CHARACTERS = 1000
 MOST_PATH_BYTES = 107 if sys.platform == 'linux' else 103  # sun_path without its final NUL
 PORTS = {'http': 80, 'https': 443, 'https+verify': 443}  # where none is given
 LOCALHOST = ('127.0.0.1', '::1')
@@ -55,14 +54,9 @@ def parse(text: str) -> Spec:
 
 
 def _parse(text: str) -> Spec:
-    if not text:
-        raise ValueError('it is empty')
-    if len(text) > MOST_CHARACTERS:
-        raise ValueError(f'it has more than {MOST_CHARACTERS} characters')
-    if not text.isprintable():
-        raise ValueError('no line ends or other control characters')
+    check_characters(text)
     if text.startswith('exec:'):
-        return Spec(text, 'exec', command=_command(text[len('exec:') :]))
+        return Spec(text, 'exec', command=split_command(text[len('exec:') :]))
     if ' ' in text:
         raise ValueError('no blanks')
     if text == 'notify':
@@ -86,21 +80,6 @@ def _parse(text: str) -> Spec:
         addresses = _addresses(authority, PORTS[kind])
         return Spec(text, kind, addresses, _target(slash + path or '/'), authority)
     raise ValueError('unknown kind')
-
-
-def _command(text: str) -> tuple[str, ...]:
-    """The words of a command, quoted as for a shell."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f'the command cannot be split into words: {str(error).lower()}') from None
-    if not words or not words[0]:
-        raise ValueError('there is no command')
-    try:
-        os.fsencode(text)
-    except UnicodeError:
-        raise ValueError('the command cannot be written in the encoding of file names') from None
-    return tuple(words)
 
 
 def _target(target: str) -> str:

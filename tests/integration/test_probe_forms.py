@@ -172,10 +172,7 @@ def test_quotes_at_the_very_end_are_supervisors_and_a_blank_keeps_them(start):
     server.wait_state('good')
     assert server.restarter.restartProcessGroup('good') is True
     fault = server.fault(lambda: server.restarter.restartProcessGroup('bad'))
-    assert (
-        'the command cannot be split into words: no closing quotation; allowed: '
-        in fault.faultString
-    )
+    assert 'no closing quotation (Supervisor cuts quotes off' in fault.faultString
 
 
 def test_a_process_that_is_ready_no_more_takes_up_the_room_of_others(checked):

@@ -25,8 +25,12 @@ PURE_MODULES = (
 )
 # Pure, too, but for Supervisor's own words.
 PURE_BESIDE_SUPERVISOR = ('client.stock_quick', 'client.quick_reports', 'client.waiting')
-# Names of signals, and how the text of a query is taken apart.
-ALLOWED = {'option_kinds': {'signal.Signals'}, 'web.queries': {'urllib.parse.parse_qsl'}}
+# Names of signals, how the text of a query is taken apart, the encoding of commands.
+ALLOWED = {
+    'option_kinds': {'signal.Signals'},
+    'web.queries': {'urllib.parse.parse_qsl'},
+    'commands': {'os.fsencode'},
+}
 # fmt: off
 OUTSIDE = {
     'os', 'io', 'sys', 'pathlib', 'tempfile', 'shutil', 'socket', 'ssl', 'select', 'selectors',

@@ -8,49 +8,28 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from supervisor_restarter.programs import access
-from supervisor_restarter.readiness.exec_probe import MOST_READ, MOST_SAID, ExecProbe, adopt
+from supervisor_restarter.programs.child_command import MOST_KEPT, MOST_SAID, adopt
+from supervisor_restarter.readiness.exec_probe import ExecProbe
 from supervisor_restarter.readiness.question import MOST_NAME
 from supervisor_restarter.readiness.spec import parse
-from tests.unit.readiness.loop import PATIENCE, Loop, descriptors
+from tests.unit.programs.reaping import is_gone, nothing_left, process_on
+from tests.unit.readiness.loop import PATIENCE
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='only root can run commands as others')
 
 
-class Reaping(Loop):
-    """A loop that reaps, as supervisord's does."""
-
-    serverurl = None
-
-    def __init__(self):
-        super().__init__()
-        self.pidhistory = {}
-        self.said = []
-
-    def waitpid(self):
-        try:
-            return os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return None, None
-
-    def info(self, text):
-        self.said.append(text)  # 'reaped unknown pid 12'
-
-
 class Asked:
     """A process that is asked about, the loop, and the commands that were run."""
 
-    def __init__(self):
-        self.loop, self.over, self.identities = Reaping(), [], {}
-        unset = dict.fromkeys(('uid', 'directory', 'umask', 'environment', 'serverurl'))
-        self.config = SimpleNamespace(name='web', options=self.loop, **unset)
-        self.process = SimpleNamespace(pid=4711, group=None, config=self.config)
+    def __init__(self, loop):
+        self.loop, self.over, self.identities = loop, [], {}
+        self.process = process_on(loop)
+        self.config = self.process.config
 
     def begin(self, command, seconds=PATIENCE):
         spec, deadline = parse(f'exec:{command}'), time.monotonic() + seconds
@@ -66,32 +45,11 @@ class Asked:
     def finish(self, asked):
         self.loop.until(lambda: asked.done and not self.loop.pidhistory)
 
-    def child(self, path):
-        """The pid that a command has written down; waits for it."""
-        self.loop.until(lambda: path.exists() and path.read_text().endswith('\n'))
-        return int(path.read_text())
-
 
 @pytest.fixture
 def asked():
-    """At the end of the test there must be no child, no descriptor and nothing in the loop."""
-    before = descriptors()
-    asked = Asked()
-    yield asked
-    asked.loop.until(lambda: not asked.loop.pidhistory)
-    assert asked.loop.is_clean()
-    assert asked.loop.said == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-    assert descriptors() == before
-
-
-def is_gone(pid):
-    """Whether there is no such process any more, or it only waits to be reaped."""
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z'
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    with nothing_left() as loop:
+        yield Asked(loop)
 
 
 # -- answers -----------------------------------------------------------------------------------
@@ -217,7 +175,7 @@ def test_without_rights_it_does_not_run_as_somebody_else(asked, monkeypatch):
 
 def test_at_the_deadline_it_is_killed_with_all_it_has_started(asked, tmp_path):
     command = asked.begin(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child; wait"', 5)
-    child = asked.child(tmp_path / 'child')
+    child = asked.loop.child(tmp_path / 'child')
     command.look(command.deadline - 0.01)
     assert not command.done
     assert asked.over == []
@@ -243,7 +201,7 @@ def test_close_gives_up_and_may_be_called_again(asked):
 
 def test_what_it_leaves_behind_is_killed(asked, tmp_path):
     assert asked.ask(f'sh -c "sleep 1000 & echo $! > {tmp_path}/child"').ready
-    child = asked.child(tmp_path / 'child')
+    child = asked.loop.child(tmp_path / 'child')
     asked.loop.until(lambda: is_gone(child))
 
 
@@ -291,7 +249,7 @@ def test_no_other_child_is_reaped_by_mistake(asked):
     del asked.loop.pidhistory[next(iter(asked.loop.pidhistory))]
     asked.loop.until(lambda: asked.loop.said)  # so it is still there to be reaped
     assert asked.loop.said.pop().startswith('reaped unknown pid')
-    command.finish(0, 256)
+    command._command.finish(0, 256)
 
 
 def test_after_a_reload_it_is_reaped_by_the_new_supervisord(asked):
@@ -314,7 +272,7 @@ def test_no_turn_of_the_loop_waits_for_it(asked):
         assert time.thread_time() - before < 1.0
     for command in commands:
         assert not command.done
-        assert len(command._said) <= MOST_READ
+        assert len(command._said._kept) <= MOST_KEPT
         command.close()
 
 
@@ -332,26 +290,3 @@ def test_what_it_says_ends_the_sleep_of_the_turn_in_which_it_was_begun(asked):
     assert time.monotonic() - began < PATIENCE / 2
     asked.loop.nap = 0.02
     made[0].close()
-
-
-def test_a_loop_that_cannot_read_goes_on(asked):
-    command = asked.begin('sleep 1000')
-    command.handle_write_event()
-    assert not command.writable()
-    command.handle_error()
-    assert asked.loop.is_clean()
-    command.handle_read_event()
-    assert not command.readable()
-    assert not command.done
-    command.close()
-
-
-def test_supervisord_lives_on_where_the_last_words_cannot_be_read(asked):
-    """finish() is called by supervisord itself, which an exception would end."""
-    command = asked.begin('true')
-    directory = os.open('/', os.O_RDONLY)  # to read it is an OSError
-    os.dup2(directory, command._stderr.fileno())
-    os.close(directory)
-    command.finish(*os.waitpid(command._pid, 0))
-    asked.loop.pidhistory.clear()
-    assert (command.ready, command.error) == (True, '')

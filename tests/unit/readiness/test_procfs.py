@@ -229,6 +229,19 @@ def test_the_exact_address_wins():
             assert holds(pid, parse(f'tcp://127.0.0.2:{port_of(mine)}')) is True
 
 
+def test_of_two_that_share_a_port_each_listens_and_a_third_one_does_not():
+    """As a process and the one that is to replace it (SO_REUSEPORT)."""
+    one = listener(shared=True)
+    port = port_of(one)
+    other, bound = (
+        listener(port=port, shared=True),
+        listener(port=port, shared=True, listening=False),
+    )
+    asked = parse(f'tcp://127.0.0.1:{port}')
+    with child(one) as first, child(other) as second, child(bound) as third:
+        assert [holds(pid, asked) for pid in (first, second, third)] == [True, True, False]
+
+
 @needs_ipv6
 def test_the_same_family_wins():
     mine = listener('0.0.0.0')

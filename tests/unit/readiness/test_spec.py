@@ -10,13 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from supervisor_restarter.readiness.spec import (
-    ALLOWED,
-    MOST_CHARACTERS,
-    MOST_PATH_BYTES,
-    Spec,
-    parse,
-)
+from supervisor_restarter import commands
+from supervisor_restarter.commands import MOST_CHARACTERS
+from supervisor_restarter.readiness.spec import ALLOWED, MOST_PATH_BYTES, Spec, parse
 
 UNIX, V4, V6 = socket.AF_UNIX, socket.AF_INET, socket.AF_INET6
 LONGEST = '/' + 'x' * (MOST_PATH_BYTES - 1)
@@ -144,6 +140,7 @@ def test_a_path_that_file_names_cannot_express(monkeypatch):
         raise UnicodeEncodeError('ascii', path, 0, 1, 'why\nnot')
 
     monkeypatch.setattr(os, 'fsencode', refuse)
+    monkeypatch.setattr(commands, 'fsencode', refuse)
     for text in ('unix:///run/app.sock', 'http+unix:///run/app.sock:/x', 'exec:check'):
         with pytest.raises(ValueError, match='encoding of file names'):
             parse(text)
