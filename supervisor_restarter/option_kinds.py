@@ -75,15 +75,25 @@ def _int_or_text(text: str) -> int | str:
         return text
 
 
-def _is_max_unavailable(value: Any) -> bool:
+def _is_portion(value: Any, least: int) -> bool:
     if isinstance(value, str) and value.endswith('%'):
         return bool(re.fullmatch('[0-9]{1,3}%', value)) and 1 <= int(value[:-1]) <= 100
-    return _is_count(value, 1, MOST_PROCESSES)
+    return _is_count(value, least, MOST_PROCESSES)
 
 
 def _count_or_percentage(value: int | str) -> int | str:
     value = _whole(value)
     return value if isinstance(value, int) else f'{int(value[:-1])}%'
+
+
+def portion(least: int) -> Kind:
+    """So many of a group's processes, that number at least, or a percentage of them."""
+    return Kind(
+        f'a count from {least} to {MOST_PROCESSES}, or a percentage from 1% to 100%',
+        _int_or_text,
+        lambda value: _is_portion(value, least),
+        _count_or_percentage,
+    )
 
 
 def _method(value: str) -> str:
@@ -130,12 +140,6 @@ FLAG = Kind(
     _flag_of_text,
     lambda value: isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)),
     bool,
-)
-MAX_UNAVAILABLE = Kind(
-    f'a count from 1 to {MOST_PROCESSES}, or a percentage from 1% to 100%',
-    _int_or_text,
-    _is_max_unavailable,
-    _count_or_percentage,
 )
 METHOD = Kind(
     f'{RESTART}, {START}, or signal: and the name of a signal, such as signal:HUP',

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.option_kinds import (
     FLAG,
-    MAX_UNAVAILABLE,
     METHOD,
     MOST_PROCESSES,
     PATHS,
@@ -26,12 +25,12 @@ from supervisor_restarter.option_kinds import (
     choice,
     count,
     of_text,
+    portion,
 )
 from supervisor_restarter.spelling import closest, did_you_mean
 from supervisor_restarter.text import plainly, shown
 
 CALL_TIMEOUT = 5.0  # seconds; holds for restartProcessGroup and quick* where no timeout is set
-CONTRADICTION = 'only_running = true contradicts method = start: it leaves alone what is down'
 EVERYTHING = '100%'  # max_unavailable: no limit
 # ... of an apply, where nobody says anything: it is not to take a service down.
 MOST_OF_AN_APPLY = '25%'
@@ -45,19 +44,30 @@ def allowed_of(max_unavailable: int | str, size: int) -> int:
     return max(1, size * int(max_unavailable[:-1]) // 100)
 
 
+def surge_of(max_surge: int | str, size: int) -> int:
+    """How many processes of a group of `size` may be there twice at once: at least one, unless
+    nobody wants any.
+    """
+    if isinstance(max_surge, int):
+        return max_surge
+    return -(-size * int(max_surge[:-1]) // 100)  # rounded up
+
+
 @dataclass(frozen=True)
 class Options:
     """What a restart does; times are in seconds, and None means: set nowhere.
 
     delay: between two waves of stops, stagger_factor: how many waves. timeout: when the taking down
     ends, 0: never. max_unavailable: how many of a group may be not ready at once, a count or 'N%'.
-    scout: where that is less than all, how long the first process of a group must be up before the
-    next is taken down. min_ready: how long a new process must stay ready. ready_timeout: within
-    which time of its start its probe must call it ready, 0: no limit. method: 'restart',
-    'signal:HUP', or 'start', which leaves alone what is up. stop_timeout: from the stop signal to
-    SIGKILL, None: the program's stopwaitsecs. on_failure: 'abort' or 'continue'. if_busy: 'fail' or
-    'queue'. only_running: leave what is down. newer_than: leave what was started after the youngest
-    of these paths changed; in calls only.
+    max_surge: of how many of a group at once the new process starts beside the old one, a count or
+    'N%'; 0: of none. scout: where not all go at once, how long the first process of a group must be
+    up before the next has its turn. min_ready: how long a new process must stay ready.
+    ready_timeout: within which time of its start its probe must call it ready, 0: no limit.
+    hook_timeout: how long a command of the program may take before the stop or after the start, 0:
+    no limit. method: 'restart', 'signal:HUP', or 'start', which leaves alone what is up.
+    stop_timeout: from the stop signal to SIGKILL, None: the program's stopwaitsecs. on_failure:
+    'abort' or 'continue'. if_busy: 'fail' or 'queue'. only_running: leave what is down. newer_than:
+    leave what was started after the youngest of these paths changed; in calls only.
 
     origin: CALL or CONFIGURATION for each option that was given there, also if its value is the
     default's.
@@ -67,9 +77,11 @@ class Options:
     timeout: float | None = None
     stagger_factor: int = 1
     max_unavailable: int | str = EVERYTHING
+    max_surge: int | str = 0
     scout: float = 5.0
     min_ready: float = 0.0
     ready_timeout: float = 30.0
+    hook_timeout: float = 30.0
     method: str = RESTART
     stop_timeout: float | None = None
     on_failure: str = 'abort'
@@ -96,6 +108,10 @@ class Options:
     def allowed(self, size: int) -> int:
         """How many processes of a group of `size` may be not ready at once."""
         return allowed_of(self.max_unavailable, size)
+
+    def surging(self, size: int) -> int:
+        """How many processes of a group of `size` may be there twice at once."""
+        return surge_of(self.max_surge, size)
 
     def timeout_or(self, default: float = 0.0) -> float | None:
         """Seconds after which the taking down ends; None: no limit. `default` (seconds, 0: none)
@@ -152,10 +168,12 @@ DECLARED: dict[str, Kind] = {
     'delay': SECONDS,
     'timeout': SECONDS,
     'stagger_factor': count(1, MOST_PROCESSES),
-    'max_unavailable': MAX_UNAVAILABLE,
+    'max_unavailable': portion(1),
+    'max_surge': portion(0),
     'scout': SECONDS,
     'min_ready': SECONDS,
     'ready_timeout': SECONDS,
+    'hook_timeout': SECONDS,
     'method': METHOD,
     'stop_timeout': SECONDS,
     'on_failure': choice('abort', 'continue'),
@@ -166,7 +184,7 @@ DECLARED: dict[str, Kind] = {
 OPTIONAL = ('timeout', 'stop_timeout')
 CALL_ONLY = ('newer_than',)
 OF_APPLIES = ('rollback', 'prune')
-NOT_OF_APPLIES = ('method', 'only_running', 'newer_than')
+NOT_OF_APPLIES = ('method', 'only_running', 'newer_than', 'max_surge')
 CONFIGURATION_ONLY: dict[str, Kind] = {
     'history': count(0, 10_000),
     'heed_stops': FLAG,
@@ -217,7 +235,7 @@ def for_apply(defaults: Options, given: Any) -> ApplyOptions:
             raise Refusal(Code.BAD_OPTION, f'{name} is no option of an apply')
     flags = {name: checked(name, FLAG, struct[name]) for name in OF_APPLIES if name in struct}
     rest = {name: value for name, value in struct.items() if name not in flags}
-    defaults = replace(defaults, method=RESTART, only_running=False)
+    defaults = replace(defaults, method=RESTART, only_running=False, max_surge=0)
     options = with_call(defaults, rest if flags else given)
     taken = ApplyOptions(**flags)
     if 'max_unavailable' not in options.origin:
@@ -229,15 +247,38 @@ def for_apply(defaults: Options, given: Any) -> ApplyOptions:
     return taken._replace(options=options)
 
 
-def _without_contradiction(options: Options) -> Options:
-    """A start concerns what is down, which only_running leaves as it is: Refusal BAD_OPTION if the
-    call gives only_running, and if the configuration does, the call's method comes first.
+def for_retry(before: Options, given: Any) -> Options:
+    """As with_call(), for a retry of a restart with these options: only_running and newer_than hold
+    only if they are given, and max_surge, which may have been meant for others, where it can.
     """
-    if not (options.starts_only and options.only_running):
-        return options
-    if options.origin.get('only_running') == CALL:
-        raise Refusal(Code.BAD_OPTION, CONTRADICTION)
-    return replace(options, only_running=False)
+    origin = {name: origin for name, origin in before.origin.items() if name != 'max_surge'}
+    before = replace(before, only_running=False, newer_than=(), origin=origin)
+    return with_call(before, given)
+
+
+def _without_contradiction(options: Options) -> Options:
+    """The options, in which the method of the call comes before what the configuration says of
+    something that it has no use for; Refusal BAD_OPTION if the call gives that, too.
+    """
+    contradictions = _contradictions(options)
+    for name, text in contradictions.items():
+        if options.origin.get(name) == CALL:
+            raise Refusal(Code.BAD_OPTION, text)
+    unset = {name: getattr(DEFAULTS, name) for name in contradictions}
+    return replace(options, **unset) if unset else options
+
+
+def _contradictions(options: Options) -> dict[str, str]:
+    """The options that the method has no use for, and why."""
+    found = {}
+    if options.starts_only and options.only_running:
+        found['only_running'] = 'it leaves alone what is down'
+    if options.max_surge and options.method != RESTART:
+        found['max_surge'] = 'nothing is replaced'
+    return {
+        name: f'{name} = {plainly(getattr(options, name))} contradicts method = {options.method}: {why}'
+        for name, why in found.items()
+    }
 
 
 def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
@@ -263,9 +304,10 @@ def from_configuration(section: str, texts: Mapping[str, str]) -> Settings:
         except ValueError as error:
             raise ValueError(f'[{section}] {error}') from None
     given = {name: value for name, value in values.items() if name in DECLARED}
-    if given.get('method') == START and given.get('only_running'):
-        raise ValueError(f'[{section}] {CONTRADICTION}')
+    defaults = Options(**given, origin=dict.fromkeys(given, CONFIGURATION))
+    for text in _contradictions(defaults).values():
+        raise ValueError(f'[{section}] {text}')
     return Settings(
-        defaults=Options(**given, origin=dict.fromkeys(given, CONFIGURATION)),
+        defaults=defaults,
         **{name: value for name, value in values.items() if name in CONFIGURATION_ONLY},
     )

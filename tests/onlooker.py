@@ -9,18 +9,22 @@ from typing import Any
 from supervisor_restarter.client.structs import merged, tells_news
 from supervisor_restarter.engine.answers import process_struct
 from supervisor_restarter.engine.changes import Changes
+from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import Operation
+from supervisor_restarter.engine.phases import ON_RETURN, Phase
 from supervisor_restarter.server.job import Job
 
 Struct = dict[str, Any]
 # The spans of a process that are over when it comes to a phase.
+SPANS = ['waited_seconds', 'drain_seconds', 'stop_seconds', 'down_seconds', 'ready_seconds']
 OVER = {
-    'stopping': ['waited_seconds'],
-    'stopped': ['waited_seconds', 'stop_seconds'],
-    'starting': ['waited_seconds', 'stop_seconds', 'down_seconds'],
-    'ready': ['waited_seconds', 'stop_seconds', 'down_seconds', 'ready_seconds'],
+    phase: SPANS[:number]
+    for number, phase in enumerate(('draining', 'stopping', 'stopped', 'starting', 'ready'), 1)
 }
-SPANS = OVER['ready']
+# ... where the new one was started beside the old one.
+OVER_BESIDE = {'starting': ['waited_seconds'], 'ready': ['waited_seconds', 'ready_seconds']}
+# Phases that are shown as starting, for a process that is not restarted after all.
+GIVEN_UP = ON_RETURN | {Phase.RESTORING}
 NEAR = 0.01  # seconds by which what is told may differ from what was seen
 NOTHING = 1e-6  # what is lost by rounding
 
@@ -86,6 +90,13 @@ class Onlooker:
         assert self._known == rows
 
 
+def is_there_twice(member: Member) -> bool:
+    """Whether its new process was started before the old one had exited."""
+    if not member.surges or member.start_at is None:
+        return False
+    return member.exit_at is None or member.start_at < member.exit_at
+
+
 class Onlookers:
     """Some who ask at different times, one who measures times, and one who counts."""
 
@@ -106,13 +117,15 @@ class Onlookers:
 
     def _measure(self, rows: list[Struct], seconds: float) -> None:
         operation = self._operation
-        for row in rows:
-            assert sum(row[span] for span in SPANS) <= seconds + NEAR, row
+        for member, row in zip(operation.members, rows):
+            twice = is_there_twice(member)
+            assert (max if twice else sum)(row[span] for span in SPANS) <= seconds + NEAR, row
             key = row['group'], row['name'], row['phase']
             # What it comes to again, or on the way back, was counted before.
             new = key not in self._come_to and not (operation.turning or operation.back)
-            if new and row['phase'] in OVER:
-                over = sum(row[span] for span in OVER[row['phase']])
+            spans = (OVER_BESIDE if twice else OVER).get(row['phase'])
+            if new and spans and member.phase not in GIVEN_UP:
+                over = sum(row[span] for span in spans)
                 assert abs(over - seconds) < NEAR, (seconds, row)
             self._come_to.add(key)
 
@@ -125,7 +138,7 @@ class Onlookers:
 
     def conclude(self) -> None:
         """At the end: the curve passes through all that was counted."""
-        operation, points = self._operation, self._operation.readiness.since(-1)
+        operation, points = self._operation, self._operation.headcount.curve.since(-1)
         if not operation.begun_at:
             return
         assert points[0][0] == 0

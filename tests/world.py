@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
 from supervisor_restarter.engine.answers import process_struct
-from supervisor_restarter.engine.member import Failure, Goal, Member, Observation
+from supervisor_restarter.engine.lifecycle import CODES, OF_ORDERS
+from supervisor_restarter.engine.member import Failure, Goal, Hook, Member, Observation
 from supervisor_restarter.engine.operation import Operation, State
-from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen
+from supervisor_restarter.engine.phases import DOWN, ON_RETURN, UP, Order, Phase, Seen
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
@@ -46,6 +48,27 @@ class Life(NamedTuple):
 LASTING = Life()
 
 
+class Script(NamedTuple):
+    """What becomes of one run of a command of the program's own: it ends after `seconds` (None:
+    never), and has failed if it says `why`; or it cannot be run at all, for that reason.
+    """
+
+    seconds: float | None = 0.0
+    why: str = ''
+    cannot: bool = False
+
+
+FINE = Script()
+
+
+class Command(NamedTuple):
+    """A command of a program's own that runs, and will have failed if it says `why`."""
+
+    hook: Hook
+    ends_at: float
+    why: str
+
+
 @dataclass
 class Program:
     """How a process behaves. Each spawn uses up one of `lives`; then all are lasting."""
@@ -63,6 +86,10 @@ class Program:
     ready_again: float = 0.0  # seconds from a signal until its probe calls it ready
     # Seconds until the probe of a process that ran before has answered; it is taken as ready till then.
     answers_after: float = 0.0
+    # Each run of a command uses up one of these; all later ones are like the last. Empty: no such command.
+    before_stop: Sequence[Script] = ()
+    after_ready: Sequence[Script] = ()
+    surge: bool = False  # whether it may be there twice
 
 
 class Process:
@@ -80,6 +107,8 @@ class Process:
         self.exits_at: float | None = None
         self.ended_at: float | None = None
         self.killing = self.killed = False
+        self.aside = False  # another process has its name
+        self.runs: Counter[Hook] = Counter()  # of commands
         self.settled_at = now
         self.answers_at = now + program.answers_after
         if state in (Seen.STARTING, Seen.RUNNING, Seen.STOPPING, Seen.UNKNOWN):
@@ -98,6 +127,23 @@ class Process:
     def become(self, program: Program) -> None:
         """Have it, which is down, run this from its next spawn on."""
         self.program, self.lives = program, iter(program.lives)
+
+    def another(self, now: float) -> Process:
+        """Another process of the same program, which is down."""
+        new = Process(Seen.STOPPED, self.program, now)
+        new.ahead, new.lives, new.runs = self.ahead, self.lives, self.runs
+        return new
+
+    def run(self, hook: Hook, now: float) -> Command | str:
+        """Run a command of its program; why that cannot be done, if so."""
+        assert self.pid, f'{hook} of a process that is down'
+        self.runs[hook] += 1
+        scripts: Sequence[Script] = getattr(self.program, hook.value)
+        script = scripts[min(self.runs[hook], len(scripts)) - 1]
+        if script.cannot:
+            return script.why
+        ends_at = math.inf if script.seconds is None else now + script.seconds
+        return Command(hook, ends_at, script.why)
 
     def spawn(self, now: float) -> str:
         """As Subprocess.spawn(); a complaint or ''."""
@@ -151,6 +197,8 @@ class Process:
     def transition(self, now: float) -> None:
         """As Subprocess.transition()."""
         state = self.state
+        if self.aside and not self.pid:
+            return  # Supervisor does not start it again
         if state in (Seen.EXITED, Seen.EXITED_BADLY) and self.program.autorestart:
             self.spawn(now)
         elif state is Seen.BACKOFF:
@@ -219,7 +267,8 @@ class Process:
 class World:
     """Processes by name ('group:process'), and what other clients do with them.
 
-    next: the programs that processes in the hands of an operation run from their next start on.
+    next: the programs that processes in the hands of an operation run from their next start on. What
+    has lost its name to another process is called 'group:process.old', or '.new' the other way round.
     """
 
     def __init__(self) -> None:
@@ -256,6 +305,11 @@ class World:
 
     def carry_out(self, member: Member) -> Failure | None:
         process = self.processes[name_of(member)]
+        if member.order is Order.RETIRE:
+            assert member.old is not None
+            old = self.processes[name_of(member.old)]
+            trouble = old.stop(self.now) if old.pid else ''
+            return Failure(Code.STOP_FAILED, trouble) if trouble else None
         if member.order is Order.START:
             process.backoff = 0
             trouble = process.spawn(self.now)
@@ -268,6 +322,47 @@ class World:
             return Failure(Code.STOP_FAILED, trouble) if trouble else None
         trouble = process.stop(self.now)
         return Failure(Code.STOP_FAILED, trouble) if trouble else None
+
+    def surge(self, member: Member) -> tuple[Failure | None, Member | None]:
+        """Start another process beside that of the member, whose name it takes."""
+        name = name_of(member)
+        old = self.processes[name]
+        new = old.another(self.now)
+        trouble = new.spawn(self.now)
+        if trouble:
+            return Failure(Code.START_FAILED, trouble), None
+        self.processes[name] = new
+        return None, self._lay_aside(member, old, 'old')
+
+    def restore(self, member: Member) -> Member | None:
+        """Give the old process its name again, and stop the new one."""
+        name = name_of(member)
+        assert member.old is not None
+        new, old = self.processes[name], self.processes.pop(name_of(member.old))
+        old.aside, self.processes[name] = False, old
+        if new.state not in DOWN:
+            new.stop(self.now)
+        return self._lay_aside(member, new, 'new') if new.pid else None
+
+    def _lay_aside(self, member: Member, process: Process, suffix: str) -> Member:
+        name, number = f'{member.name}.{suffix}', 1
+        while f'{member.group}:{name}' in self.processes:
+            number += 1
+            name = f'{member.name}.{suffix}{number}'
+        self.processes[f'{member.group}:{name}'], process.aside = process, True
+        return Member(Match(member.group, name, False, False))
+
+    def alive(self, group: str) -> dict[str, list[Process]]:
+        """The processes of each name in the group that are up, or stopping: those that lie aside are
+        the first.
+        """
+        found: dict[str, list[Process]] = {}
+        for name, process in self.processes.items():
+            its_group, _, process_name = name.partition(':')
+            if its_group == group and process.pid and name not in self.dropped:
+                own = found.setdefault(process_name.partition('.')[0], [])
+                own.insert(0, process) if process.aside else own.append(process)
+        return found
 
     def obstacle(self, member: Member) -> Failure | None:
         name = name_of(member)
@@ -333,8 +428,12 @@ class Drive:
         self.turns = 0
         self._actions: list[tuple[float, Callable[[], object]]] = []
         self._next = world.now
+        self.commands: dict[Member, Command] = {}
         self._promise: tuple[float, list[Observation | None]] | None = None
         self._onlookers = Onlookers(operation)
+        for member in operation.members:
+            member.surges = bool(operation.options.max_surge) and self._program(member).surge
+        self._heed_hooks()
 
     def at(self, seconds: float, action: Callable[[], object]) -> Drive:
         """Have something done so many seconds after the beginning of the test."""
@@ -368,12 +467,24 @@ class Drive:
                 raise AssertionError(f'hangs: {phases(self.operation)}')
             self.world.now = max(self.world.now, self._next)
             self._turn()
+        self._mind_commands()
         self._onlookers.conclude()
         return self.operation
 
     def entries(self, order: str) -> dict[str, float]:
         """When (seconds, rounded) each process was stopped or started by the operation."""
         return {entry.name: round(entry.seconds, 2) for entry in self.log if entry.order == order}
+
+    def _program(self, member: Member) -> Program:
+        return self.world.processes[name_of(member)].program
+
+    def _heed_hooks(self) -> None:
+        operation = self.operation
+        if operation.goal is Goal.RESTART and not operation.options.signal:
+            for member in operation.members:
+                program = self._program(member)
+                member.before_stop = bool(program.before_stop)
+                member.after_ready = bool(program.after_ready)
 
     @property
     def halted(self) -> bool:
@@ -393,6 +504,7 @@ class Drive:
         self._actions = [(at, action) for at, action in self._actions if at > world.now]
         world.turn()
         over = operation.finished
+        self._mind_commands()
         if self._promise is None or self._promise[0] <= world.now:
             self._checked(lambda: operation.step(world.now, world.look))
         else:
@@ -403,6 +515,8 @@ class Drive:
             self._turn_back()
         self._put()
         self._drop()
+        self._mind_commands()
+        self._check_who_is_there_twice()
         rest = False
         for number, member in enumerate(operation.orders()):
             rest = number == self.orders_per_turn
@@ -416,18 +530,21 @@ class Drive:
 
     def _turn_back(self) -> None:
         """Have run as before what was stopped or started, and have gone what was not there."""
-        operation, touched = self.operation, {entry.name for entry in self.log}
+        operation = self.operation
+        touched = {entry.name for entry in self.log if entry.order in ('stop', 'start')}
         undone = [member for member in operation.members if name_of(member) in self.added]
         restored = [member for member in operation.members if name_of(member) in touched]
         restored = [member for member in restored if member not in undone]
         self.world.next = self.old
         act = functools.partial(operation.turn_back, restored, undone)
         self._checked(lambda: act(self.world.now, self.world.look))
-        assert not list(operation.orders()), 'an order of the way there'
+        orders = {member.order for member in operation.orders() if member.phase not in ON_RETURN}
+        assert not orders, 'an order of the way there'
 
     def _put(self) -> None:
         for member in self.operation.members if self.world.next else ():
             self.world.put(member)
+        self._heed_hooks()
 
     def _drop(self) -> None:
         """Take out of their groups the processes that are to be gone, and are down."""
@@ -440,10 +557,63 @@ class Drive:
         assert member.order is not None
         seconds = self.world.now - BEGINNING
         self.log.append(Entry(seconds, member.order.value, name_of(member), self.halted))
-        failure = self.world.carry_out(member)
-        pid = self.world.processes[name_of(member)].pid
-        self._checked(lambda: self.operation.performed(member, self.world.now, failure, pid))
+        aside = None
+        if member.order in OF_ORDERS:
+            failure = self._begin_command(member, OF_ORDERS[member.order])
+        elif member.order is Order.SURGE:
+            failure, aside = self.world.surge(member)
+        elif member.order is Order.RESTORE:
+            failure, aside = None, self.world.restore(member)
+        else:
+            failure = self.world.carry_out(member)
+        pid, now = self.world.processes[name_of(member)].pid, self.world.now
+        self._checked(lambda: self.operation.performed(member, now, failure, pid, aside))
         self._put()
+
+    def _begin_command(self, member: Member, hook: Hook) -> Failure | None:
+        """Run a command of the program's own, for a process that is there."""
+        former = self.commands.pop(member, None)  # which is killed
+        assert former is None or member.hook is not former.hook
+        concerned = member.old if member.old and hook is Hook.BEFORE_STOP else member
+        command = self.world.processes[name_of(concerned)].run(hook, self.world.now)
+        if isinstance(command, str):
+            return Failure(CODES[hook], command)
+        self.commands[member] = command
+        return None
+
+    def _mind_commands(self) -> None:
+        """Tell the operation what has ended, and kill what is not to run any more."""
+        for member, command in list(self.commands.items()):
+            if member.hook is not command.hook:
+                del self.commands[member]
+            elif command.ends_at <= self.world.now:
+                del self.commands[member]
+                self._promise = None
+                end = functools.partial(self.operation.hook_ended, member, command.why)
+                self._checked(functools.partial(end, self.world.now))
+
+    def _check_who_is_there_twice(self) -> None:
+        """Never more than max_surge of a group, but for old ones that are being stopped."""
+        operation = self.operation
+        for group in {member.group for member in operation.members if member.surges}:
+            there = self.world.alive(group)
+            size = sum(name.startswith(f'{group}:') for name in self.world.processes)
+            size -= sum(
+                one.aside
+                for name, one in self.world.processes.items()
+                if name.startswith(f'{group}:')
+            )
+            twice = [
+                own
+                for own in there.values()
+                if len(own) > 1 and own[0].state in (Seen.STARTING, Seen.RUNNING)
+            ]
+            assert len(twice) <= operation.options.surging(size)
+        for member in () if operation.finished else operation.members:
+            assert not member.serving or any(
+                one.observe(self.world.now).seen is Seen.READY
+                for one in self.world.alive(member.group).get(member.name, ())
+            ), f'{member.name} is not served'
 
     def _wake_at(self, latest: float) -> float:
         exits = [
@@ -461,6 +631,7 @@ class Drive:
         times = [
             latest,
             *exits,
+            *(command.ends_at for command in self.commands.values()),
             *(at for at in probes if at > self.world.now),
             *(at for at, _ in self._actions),
             *([] if wake_at is None else [wake_at]),
@@ -489,7 +660,10 @@ class Drive:
         if operation.finished and not finished:
             self._check_the_word()
         assert operation.done + len(operation.failures) <= len(operation.members)
-        assert not operation.finished or all(member.order is None for member in operation.members)
+        assert not operation.finished or all(
+            member.order is None and member.hook is None and member.old is None
+            for member in operation.members
+        )
         for member in operation.members:
             assert member.phase is not Phase.FAILED or (member.failed and member.errors)
 
@@ -503,7 +677,8 @@ class Drive:
 
     def _looks(self) -> list[Observation | None]:
         operation = self.operation
-        return [self.world.look(member) for member in operation.members + operation.neighbours]
+        members = operation.members + operation.neighbours + operation.asides
+        return [self.world.look(member) for member in members]
 
     def _check_the_promise(self, looks: list[Observation | None]) -> None:
         """A step does nothing before wake_at(), unless something has happened to a process."""
@@ -541,6 +716,7 @@ def visible(operation: Operation) -> list[object]:
         operation.ready,
         operation.lowest_ready,
         operation.allowed,
+        operation.old_stopping,
         [process_struct(operation, member) for member in operation.members],
     ]
 

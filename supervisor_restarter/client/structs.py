@@ -6,15 +6,15 @@ from typing import Any, TypedDict, cast
 
 
 class Process(TypedDict, total=False):
-    """One process in a restart. phase: waiting, stopping, stopped, starting, ready, skipped or
-    failed.
+    """One process in a restart. phase: waiting, draining, stopping, stopped, starting, ready,
+    skipped or failed.
 
     `action` and what follows `error` are not known to older servers.
     """
 
     group: str
     name: str
-    action: str  # restart, start, signal or remove
+    action: str  # restart, surge, start, signal or remove
     phase: str
     old_pid: int  # 0: it was not running
     new_pid: int
@@ -27,6 +27,7 @@ class Process(TypedDict, total=False):
     stop_limit: float  # seconds from the stop signal to SIGKILL
     waited_seconds: float  # from the begin of the restart until its turn
     failed_seconds: float  # ... until it failed
+    drain_seconds: float  # from the begin of its BEFORE_STOP to the stop signal
     way_there: dict[str, float]  # its times until an apply has turned back for it, or {}
 
 
@@ -51,6 +52,7 @@ class Restart(TypedDict, total=False):
     processes: list[Process]
     killed: int  # this and what follows are not known to older servers
     ready: int  # now
+    old_stopping: int  # so many have a new process, and their old one has not exited
     allowed: int  # so many stay ready, as max_unavailable has it
     policies: list[dict[str, Any]]
     warnings: list[str]  # of its plan
@@ -197,6 +199,11 @@ def ended(restart: Restart) -> bool:
 def is_apply(restart: Restart) -> bool:
     """Whether it applies a configuration. Older servers know restarts alone."""
     return restart.get('kind') == 'apply'
+
+
+def is_surge(process: Process) -> bool:
+    """Whether its new process is started beside the old one, which stops afterwards."""
+    return process.get('action') == 'surge'
 
 
 def signalled(process: Process) -> bool:

@@ -50,6 +50,7 @@ def all_at_once(
         size = len(own) + len(others.get(group, []))
         kept = any(c.seen is Seen.READY for c in others.get(group, []))
         missed = any(c.seen is Seen.READY for c in own)
+        kept = kept or any(c.member.surges and c.seen is Seen.READY for c in own)
         if options.signal or kept or not missed or policy_of(own[0], options).allowed(size) < size:
             continue
         if len(own) == 1:
@@ -66,6 +67,23 @@ def doubts(candidates: Iterable[Candidate]) -> Iterator[str]:
     """What may go wrong with single processes, those of the same trouble in one line."""
     for text, names in gathered((text, c.member) for c in candidates for text in _doubts_of(c)):
         yield f'{names}: {text}'
+
+
+def of_surge(candidates: Iterable[Candidate], options: Options) -> Iterator[str]:
+    """What max_surge means for processes that one might have thought of otherwise."""
+    troubles = ((text, c.member) for c in candidates for text in _surge_of(c) if options.max_surge)
+    for text, names in gathered(troubles):
+        yield f'{names}: {text}'
+
+
+def _surge_of(candidate: Candidate) -> Iterator[str]:
+    if candidate.listener and candidate.said.get('surge'):
+        yield 'an event listener is never there twice, whatever its RESTARTER_SURGE says'
+    if candidate.member.surges and candidate.seen in UP and candidate.either_answers:
+        yield (
+            'max_surge: the old process may answer the RESTARTER_READY of the new one; '
+            'exec: and notify know which of them it is'
+        )
 
 
 def in_vain(candidates: Iterable[Candidate], options: Options) -> Iterator[str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from enum import IntEnum
 from typing import Any
 
+from supervisor_restarter.engine.beside import STILL_STOPPING
 from supervisor_restarter.engine.judging import NOT_REACHED, State, prospect
 from supervisor_restarter.engine.member import Goal, Member, Times
 from supervisor_restarter.engine.operation import Operation
@@ -62,14 +63,21 @@ def spans(operation: Operation, member: Member, times: Times) -> dict[str, float
     """Where the time of a process has gone, one span after the other from the operation's begin on;
     0 for what has not come, and for what lasts still. failed_seconds is from that begin, too.
     """
-    begun, (stop_at, exit_at, start_at, ready_at, failed_at) = operation.begun_at, times
-    if exit_at is None and stop_at is None and not member.old_pid:
+    begun, (stop_at, exit_at, start_at, ready_at, failed_at, drain_at, drained_at) = (
+        operation.begun_at,
+        times,
+    )
+    ends = (drained_at, stop_at, exit_at)  # the last: it has died of its own
+    drain_end = next((at for at in ends if at is not None), None)
+    if not member.old_pid and exit_at is None and stop_at is None and drain_at is None:
         exit_at = begun
     elif exit_at is not None:
         exit_at = max(exit_at, begun)  # it has been down for longer, which is not counted
-    turn_at = min((at for at in (stop_at, exit_at, start_at) if at is not None), default=None)
+    turns = (drain_at, stop_at, exit_at, start_at)
+    turn_at = min((at for at in turns if at is not None), default=None)
     return {
         'waited_seconds': between(begun, turn_at),
+        'drain_seconds': between(drain_at, drain_end),
         'stop_seconds': between(stop_at, exit_at),
         'down_seconds': between(exit_at, start_at),
         'ready_seconds': between(start_at, ready_at),
@@ -78,15 +86,17 @@ def spans(operation: Operation, member: Member, times: Times) -> dict[str, float
 
 
 def action_on(operation: Operation, member: Member) -> str:
-    """What the operation does to a process when its turn comes: 'restart', 'start', 'signal' or
-    'remove'.
+    """What the operation does to a process when its turn comes: 'restart', 'surge', 'start',
+    'signal' or 'remove'.
     """
     if member.leaving and not member.reverted:
         return 'remove'
     # Before it begins, what was seen last.
     if not (member.old_pid if operation.begun_at else member.observed.pid):
         return 'start'
-    return 'signal' if operation.options.signal else 'restart'
+    if operation.options.signal:
+        return 'signal'
+    return 'surge' if member.surges else 'restart'
 
 
 def failures(operation: Operation) -> list[dict[str, Any]]:
@@ -108,10 +118,17 @@ def outcome(operation: Operation) -> list[dict[str, Any]]:
     """As failures(), for an operation that is over: what became of those that were pending at the
     timeout.
     """
-    pending = {id(member) for member, _ in operation.pending}
-    late = 'it was ready only after the timeout'
+    pending = {id(member): text for member, text in operation.pending}
+
+    def late(member: Member) -> str:
+        still_stopping = pending[id(member)] == STILL_STOPPING
+        what = 'its old process had exited' if still_stopping else 'it was ready'
+        return f'{what} only after the timeout'
+
     return [
-        _entry(member, member.first_code or member.code or Code.TIMEOUT, member.errors or late)
+        _entry(
+            member, member.first_code or member.code or Code.TIMEOUT, member.errors or late(member)
+        )
         for member in operation.members
         if member.failed or id(member) in pending
     ]

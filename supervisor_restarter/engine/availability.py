@@ -107,14 +107,19 @@ def floors(
     first. neighbours: the other processes of their groups.
     """
     own: dict[str, int] = {}
+    surging: dict[str, int] = {}
     policies: dict[str, Policy | Options] = {}
     for member in members:
         own[member.group] = own.get(member.group, 0) + 1
+        surging[member.group] = surging.get(member.group, 0) + member.surges
         policies[member.group] = member.policy or options
     sizes = dict(own)
     for member in neighbours:
         sizes[member.group] = sizes.get(member.group, 0) + 1
-    return {group: max(0, own[group] - policies[group].allowed(sizes[group])) for group in own}
+    return {
+        group: max(surging[group], own[group] - policies[group].allowed(sizes[group]))
+        for group in own
+    }
 
 
 def _ready_timeout(room: Room, options: Options) -> float:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from enum import Enum
 
 from supervisor_restarter.engine.member import Goal, Member
-from supervisor_restarter.engine.phases import SETTLED, Phase
+from supervisor_restarter.engine.phases import ON_RETURN, RENEWED, SETTLED, Phase
+from supervisor_restarter.faults import Code
+from supervisor_restarter.options import Options
 
 
 class State(str, Enum):
@@ -28,6 +30,17 @@ PENDING = {
     Phase.KEPT: 'it is left alone and is not ready yet',
     Phase.DUE: 'its turn had not come',
     Phase.TO_SIGNAL: 'its turn had not come',
+    Phase.TO_DRAIN: 'its turn had not come',
+    Phase.DRAINING: 'it is being drained',
+    Phase.DRAINED: 'it is drained and about to be stopped',
+    Phase.TO_RETURN: 'it is left running and about to be put back into service',
+    Phase.RETURNING: 'it is left running and being put back into service',
+    Phase.TO_SURGE: 'its turn had not come',
+    Phase.SURGING: 'its new process is not ready yet, and the old one is not stopped before',
+    Phase.HANDING_OVER: 'its new process is ready, and the old one is about to be stopped',
+    Phase.RESTORING: 'its new process is about to be stopped, and the old one goes on',
+    Phase.TO_TELL: 'it is ready, and that is about to be told',
+    Phase.TELLING: 'it is ready, and that is being told',
     Phase.SIGNALLED: 'the signal was sent and it is not ready yet',
     Phase.STOPPING: 'it is still stopping and will be started when it has exited',
     Phase.STOPPED: 'it has exited and is about to be started',
@@ -37,8 +50,8 @@ PENDING = {
 NOT_REACHED = 'not reached'  # how the error of a process begins whose turn did not come
 GROUP_GONE = 'its process group was removed or replaced meanwhile'
 
-# There is nothing left to be ordered for a process in these phases.
-ORDERED = SETTLED | {Phase.KEPT, Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
+# A process in one of these phases is started, or left as it is.
+ORDERED = (SETTLED | RENEWED | ON_RETURN) | {Phase.KEPT, Phase.SURGING, Phase.HANDING_OVER}
 
 
 def is_ordered(members: Iterable[Member]) -> bool:
@@ -49,6 +62,11 @@ def is_ordered(members: Iterable[Member]) -> bool:
         else member.phase in ORDERED
         for member in members
     )
+
+
+def limit_of_stops(options: Options) -> str:
+    """The name of the setting that says how long a process has from its stop signal to SIGKILL."""
+    return 'stopwaitsecs' if options.stop_timeout is None else 'stop_timeout'
 
 
 def prospect(member: Member) -> str:
@@ -75,8 +93,11 @@ def final_state(members: list[Member], back: str) -> tuple[State, str]:
 
 
 def is_as_before(member: Member) -> bool:
-    """Whether it has failed on the way back, and had not run before the way there either."""
-    return member.phase is Phase.FAILED and not member.leaving and not member.old_pid
+    """Whether it has failed on the way back, and had not run before the way there either. One that
+    could not be stopped runs with the new thing.
+    """
+    stopped = member.phase is Phase.FAILED and member.code is not Code.STOP_FAILED
+    return stopped and not member.leaving and not member.old_pid
 
 
 def said_of(member: Member) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Callable, NamedTuple, Optional
 
 from supervisor_restarter.engine.phases import (
     ENDS,
+    HOOKED,
     IN_FLIGHT,
+    ON_RETURN,
+    OUT_OF_SERVICE,
     SETTLED,
+    TURN_HAS_COME,
     UNPROVEN,
     UP,
     Order,
     Phase,
     Seen,
+    follow,
 )
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.faults import Code
@@ -24,6 +29,8 @@ from supervisor_restarter.text import printable
 TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
 RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
+# It is ready, and something is still to be done before it is taken as such.
+READY_BUT = (Phase.TO_TELL, Phase.TELLING, Phase.HANDING_OVER)
 
 
 class Observation(NamedTuple):
@@ -58,9 +65,22 @@ class Goal(Enum):
     STOP = 'stop'  # quickStop: a process is done when it has exited
 
 
+class Hook(Enum):
+    """A command of the program's own that belongs to its restart."""
+
+    BEFORE_STOP = 'before_stop'
+    AFTER_READY = 'after_ready'
+
+    @property
+    def variable(self) -> str:
+        """What names it in the program's environment."""
+        return f'RESTARTER_{self.name}'
+
+
 class Times(NamedTuple):
     """When what happened to a process (monotonic); None: it has not. stop_at: its stop signal, or
-    when it was seen to be stopping.
+    when it was seen to be stopping. drain_at, drained_at: when its BEFORE_STOP began, and when it
+    was over without a stop.
     """
 
     stop_at: float | None
@@ -68,6 +88,8 @@ class Times(NamedTuple):
     start_at: float | None
     ready_at: float | None
     failed_at: float | None
+    drain_at: float | None = None
+    drained_at: float | None = None
 
 
 class Failure(NamedTuple):
@@ -86,6 +108,12 @@ class Member:
     it alone, and look() does not say so. reverted: the operation has turned back for it, and it is
     to be as it was before; first_code, first_error: why it had failed until then.
 
+    before_stop, after_ready: whether its program has such a command. running_hook: which of them was
+    begun last, None: it has ended. way_out: the phase that it ends in once it has been put back.
+    surges: whether its new process is to be started beside the old one. old: that, as long as it is
+    not being stopped; old_served: it counted as ready. steps: what is still to be done for it while
+    it hands over. successor: of an old one, whose name the new one has.
+
     policy: what holds for it, None: what the options of the operation say. refused: why its group
     is not restarted. kept: why it is left alone although it is up, '' if it is not; it has to prove
     that it is ready all the same, from kept_at on, and to stay up until kept_until. up_since: when
@@ -98,6 +126,13 @@ class Member:
     leaving: bool = False
     reverted: bool = False
     policy: Policy | None = None
+    before_stop: bool = False
+    after_ready: bool = False
+    surges: bool = False
+    old: Member | None = None
+    old_served: bool = False
+    steps: list[Order] = field(default_factory=list)
+    successor: Member | None = None
     refused: str = ''
     kept: str = ''
     kept_at: float | None = None
@@ -115,11 +150,16 @@ class Member:
     unready: str = ''  # why it was not ready when it was last seen running
     stop_limit: float = 0.0  # seconds from the stop signal to SIGKILL
     killed: bool = False  # it ran into that limit
+    running_hook: Hook | None = None
+    hook_at: float = 0.0
+    way_out: Phase = Phase.SKIPPED
     turn_at: float = 0.0
     old_pid: int = 0
     new_pid: int = 0
     stop_at: float | None = None
     stopping_since: float | None = None  # seen to be stopping, when another client has stopped it
+    drain_at: float | None = None
+    drained_at: float | None = None
     exit_at: float | None = None
     start_at: float | None = None
     failed_at: float | None = None
@@ -146,11 +186,20 @@ class Member:
     @property
     def serving(self) -> bool:
         """Whether it counts as ready: not while the operation has it in hand, unless its turn has
-        only come.
+        only come. Where there are two of it, one of them is enough.
         """
+        if self.old is not None and self.old.serving and self.old_served:
+            return True
+        if self.phase in (Phase.SURGING, Phase.RESTORING):
+            return False
         if self.observed.seen is not Seen.READY:
             return False
-        return self.phase not in IN_FLIGHT or self.phase in (Phase.DUE, Phase.TO_SIGNAL)
+        return self.phase not in IN_FLIGHT or self.phase in TURN_HAS_COME
+
+    @property
+    def hook(self) -> Hook | None:
+        """The command of its own that is to run now; whichever else does is to be killed."""
+        return self.running_hook if self.phase in HOOKED else None
 
     @property
     def over(self) -> bool:
@@ -176,7 +225,15 @@ class Member:
     def times(self) -> Times:
         """When what happened to it, in the turn that it had last."""
         stop_at = self.stopping_since if self.stop_at is None else self.stop_at
-        return Times(stop_at, self.exit_at, self.start_at, self.ready_at, self.failed_at)
+        return Times(
+            stop_at,
+            self.exit_at,
+            self.start_at,
+            self.ready_at,
+            self.failed_at,
+            self.drain_at,
+            self.drained_at,
+        )
 
     # -- what is seen of it ------------------------------------------------------------------
 
@@ -230,12 +287,12 @@ class Member:
         up_for = '' if self.ready_since is None else f'{max(0.0, now - self.ready_since):.1f} s'
         if before is Phase.SIGNALLED:
             return f'{why or "it ended"}, after the signal'
-        if before in (Phase.READY, Phase.WAVERING):
+        if before in (Phase.READY, Phase.WAVERING, *READY_BUT):
             gone = why or 'it ended, and was started again'
             return f'{gone}; it had been ready for {up_for}'
-        if before is Phase.STARTING and up_for:
+        if before in (Phase.STARTING, Phase.SURGING) and up_for:
             return f'{why}; it had been ready for {up_for}'
-        if before is Phase.STARTING and self.unready:
+        if before in (Phase.STARTING, Phase.SURGING) and self.unready:
             return f'{why}; before it was ready ({self.unready})'
         return why
 
@@ -254,14 +311,36 @@ class Member:
         self.phase, self.start_at, self.new_pid = Phase.STARTING, now, pid
 
     def fail(self, code: Code, why: str) -> None:
-        """It is at its end, and has failed."""
+        """It has failed, and is at its end, or is still to be put back."""
         if self.phase is Phase.KEPT:
             self.new_pid = self.old_pid  # it is new, and what it wrote is of interest
-        self.phase, self.code, self.error, self.order = Phase.FAILED, code, why, None
+        self._go(Phase.FAILED, why, code)
 
     def leave(self, why: str = '', code: Code | None = None) -> None:
-        """It is at its end, and left as it is. code: this counts as a failure."""
+        """It is left as it is, perhaps after it has been put back. code: this counts as a failure."""
+        self._go(Phase.SKIPPED, why, code)
+
+    def drop(self, why: str, code: Code) -> None:
+        """It is at its end, whatever was begun with it, and this counts as a failure."""
         self.phase, self.code, self.error, self.order = Phase.SKIPPED, code, why, None
+        self.old = None
+
+    def end_return(self, why: str = '') -> None:
+        """It is at its end, and has been put back. why: that has failed."""
+        self.error = '; then: '.join(filter(None, [self.error, why]))
+        self.phase, self.order = self.way_out, None
+
+    def _go(self, end: Phase, why: str, code: Code | None) -> None:
+        if self.phase in ON_RETURN or self.phase is Phase.RESTORING:
+            return  # it goes there already, for the first reason
+        self.code, self.error, self.way_out = code, why, end
+        if self.phase in OUT_OF_SERVICE and self.after_ready and self.observed.seen in UP:
+            self.phase, self.order = Phase.TO_RETURN, Order.TELL
+        elif self.old is not None:
+            # Unless another client has just stopped the new one: then both are to go.
+            self.phase, self.order = follow(Phase.RESTORING, self.observed.seen)
+        else:
+            self.phase, self.order = end, None
 
     def keep_an_eye_on(self, why: str, now: float) -> None:
         """Leave it alone, for this reason, if it proves to be ready."""

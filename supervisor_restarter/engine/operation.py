@@ -9,9 +9,10 @@ tells it what is seen and what time it is, and carries out what it orders:
                                phase (phases.py: one table), perhaps with an order, and is noted
                                down (transitions.py). 2. Is all of it settled, or its time over
                                (judging.py)? 3. Whose turn is it (turns.py)?
-    for member in orders():    what is to be done: STOP, START or SIGNAL
+    for member in orders():    what is to be done: STOP, START, SIGNAL, DRAIN or TELL
         ... the caller does it ...
-        performed(member, now, failure, pid)      how it went; only now the phase changes
+        performed(member, now, failure, pid, aside)   how it went; only now the phase changes
+    hook_ended(member, why, now)                  a command of DRAIN or TELL (lifecycle.py) has ended
     wake_at()                  when to call step() again though nothing happens (waking.py);
                                a child's exit or a client's request wakes the caller sooner
 
@@ -54,28 +55,39 @@ One that is reversible turns back instead of ending early (reversal.py), at most
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from supervisor_restarter.engine import judging, reversal, waking
+from supervisor_restarter.engine import beside, judging, lifecycle, reversal, waking
 from supervisor_restarter.engine.admission import admit, put_on_trial, spread
 from supervisor_restarter.engine.availability import floors
-from supervisor_restarter.engine.curve import Curve
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
+from supervisor_restarter.engine.headcount import Headcount
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State
 from supervisor_restarter.engine.member import Failure, Goal, Look, Member, Observation
-from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase, Seen, after, follow
+from supervisor_restarter.engine.phases import (
+    DOWN,
+    OUT_OF_SERVICE,
+    TURN_HAS_COME,
+    UP,
+    Order,
+    Phase,
+    Seen,
+    follow,
+)
 from supervisor_restarter.engine.policy import Policy
-from supervisor_restarter.engine.transitions import enter, started
-from supervisor_restarter.engine.turns import Turns, no_more_turns
+from supervisor_restarter.engine.transitions import carried_out, enter
+from supervisor_restarter.engine.turns import Turns, no_more_turns, turn_of
 from supervisor_restarter.engine.waking import LONGEST_RETURN
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
 
 __all__ = ['Look', 'Operation', 'State']
 
+TAKE_DOWN = (Order.DRAIN, Order.SURGE, Order.STOP, Order.SIGNAL)
+# After its AFTER_READY.
+TOLD = (Phase.TELLING, Phase.READY, Phase.WAVERING)
 AS_TOLD = (Seen.STOPPING, Seen.STOPPED, Seen.WANTED_DOWN)
 
 
@@ -89,9 +101,9 @@ class Operation:
     back instead of ending early; turning: why, as long as the caller has not turned it back; back:
     why, from then on. discounting: what other clients have stopped, or was down anyway, does not
     count for max_unavailable. why: why it was cancelled, or is being or was rolled back. staying:
-    the members that are not leaving. readiness: how many of those were ready, from begin to end.
-    lowest_of: the fewest of them that were ready at any moment, by group; allowed_of: the fewest
-    that max_unavailable allows, if all are ready at first.
+    the members that are not leaving. asides: processes that have lost their names to those of
+    members, or back to them, until they have exited (beside.py). headcount: how many of those that
+    stay are ready.
     """
 
     members: list[Member]
@@ -109,13 +121,12 @@ class Operation:
     back: str = ''
     committed: bool = False
     staying: list[Member] = field(default_factory=list)
+    asides: list[Member] = field(default_factory=list)
     finished: bool = False
     begun_at: float = 0.0
     taking_down: bool = True
     not_reached: str = ''  # why the taking down has ended early
-    readiness: Curve = field(default_factory=Curve)
-    lowest_of: dict[str, int] = field(default_factory=dict)
-    allowed_of: dict[str, int] = field(default_factory=dict)
+    headcount: Headcount = field(default_factory=Headcount)
     pending: list[tuple[Member, str]] = field(default_factory=list)  # at the timeout
     stepped_at: float = 0.0
     turns: Turns = field(default_factory=Turns)
@@ -141,7 +152,7 @@ class Operation:
         self._who_stays()
         spread(self.staying, self.options, now)
         put_on_trial(self.staying, self.options)
-        self.lowest_of = dict(Counter(member.group for member in self.staying))  # at most
+        self.headcount.begin(self.staying)
         self._count_ready(now)
         refused = [member for member in self.members if member.phase is Phase.FAILED]
         if refused and self.reversible:
@@ -170,7 +181,7 @@ class Operation:
         """Take in what has changed since the last step."""
         if self.finished:
             return
-        self.stepped_at = now
+        self.stepped_at, taking_down = now, self.taking_down
         if self.state is not State.QUEUED:
             self._take_in(now, look)
             self._let_go(now)
@@ -180,6 +191,8 @@ class Operation:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
             self._call_turns(now)
+        if taking_down and not self.taking_down:
+            self._count_ready(now)  # what was being drained is in service again
         self._finish_if_settled()
 
     def orders(self) -> Iterator[Member]:
@@ -195,31 +208,36 @@ class Operation:
                     yield member
 
     def performed(
-        self, member: Member, now: float, failure: Failure | None = None, pid: int = 0
+        self,
+        member: Member,
+        now: float,
+        failure: Failure | None = None,
+        pid: int = 0,
+        aside: Member | None = None,
     ) -> None:
-        """The member's order was carried out, or could not be. pid: of the process now started."""
+        """The member's order was carried out, or could not be. pid: of the process now started.
+        aside: what has lost the member's name to another process by that.
+        """
         order, member.order = member.order, None
-        if failure is not None:
-            self._fail(member, failure.code, failure.why)
-        elif order is Order.STOP:
-            member.stopped(now)
-            member.phase = after(member.phase, member.observed.seen)
-        elif order is Order.SIGNAL:
-            member.started(now, pid)
-            member.phase = Phase.SIGNALLED
-        elif member.phase is Phase.SIGNALLED:
-            member.stop_at, member.exit_at = member.start_at, member.observed.ended_at
-            member.started(now, pid)
-            why = f'{member.observed.why}, after the signal; it was started again'
-            self._fail(member, Code.START_FAILED, why)
-        else:
-            member.unready = ''  # that of the one before
-            if member.old_pid and member.exit_at is None:
-                member.exit_at = member.observed.ended_at  # it has died before its turn
-            started(member, now, pid)
+        if order is Order.RESTORE and member.old is not None:
+            self.asides.remove(member.old)
+        if aside is not None:
+            self.asides.append(aside)
+        failed = carried_out(member, order, failure, now, pid, aside)
+        if failed is not None:
+            self._fail(member, failed.code, failed.why)
         self._changed()
         if member.settled:
             self._finish_if_settled()
+
+    def hook_ended(self, member: Member, why: str, now: float) -> None:
+        """The command that runs for the member has ended. why: it has failed, '' if it has not."""
+        assert member.hook is not None, 'it runs as long as it is wanted'
+        failed = lifecycle.hook_over(member, member.hook, why, now)
+        if failed is not None:
+            self._fail(member, failed.code, failed.why)
+            member.failed_at = now
+        self._changed()
 
     def recount(self, now: float) -> None:
         """Orders have been carried out: count how many are ready. The next step would do that, too,
@@ -256,7 +274,11 @@ class Operation:
             if self.limited:  # also what is not ours, or done, decides about the room
                 times += [member.observed.due for member in self.members + self.neighbours]
             times += waking.times(
-                self.members, self.stepped_at, self._min_ready, self._ready_timeout
+                self.members + self.asides,
+                self.stepped_at,
+                self._min_ready,
+                self._ready_timeout,
+                self._hook_timeout,
             )
         return min((at for at in times if at is not None), default=None)
 
@@ -306,8 +328,9 @@ class Operation:
             self.turning = ''
         for member in self.members:
             if not member.settled:
-                member.leave(why, Code.CANCELLED)
-        self._finish_if_settled()
+                member.drop(why, Code.CANCELLED)
+        self.asides.clear()  # Supervisor's own affair
+        self._finish()
 
     # -- what is said of it ------------------------------------------------------------------
 
@@ -337,19 +360,24 @@ class Operation:
     @property
     def ready(self) -> int:
         """How many processes are ready now, as of the last step."""
-        return self.readiness.last
+        return self.headcount.curve.last
 
     @property
     def lowest_ready(self) -> int:
         """The fewest that were ready at any moment."""
-        return self.readiness.lowest
+        return self.headcount.curve.lowest
 
     @property
     def allowed(self) -> int:
         """How many processes stay ready, as max_unavailable has it, if all are ready when it begins;
         0 before that, and for starts and stops.
         """
-        return sum(self.allowed_of.values())
+        return sum(self.headcount.allowed_of.values())
+
+    @property
+    def old_stopping(self) -> int:
+        """How many old processes still stop whose new ones have taken their places."""
+        return len(beside.still_stopping(self.asides))
 
     @property
     def failures(self) -> list[Member]:
@@ -367,32 +395,45 @@ class Operation:
         for member in self.neighbours:
             member.observed = look(member) or Observation(Seen.UNKNOWN)
             member.unready = member.observed.unready
-        moved = False
+        moved = self._take_in_asides(now, look)
         for member in self.members:
             observation, timed = look(member), (member.policy or self.options).min_ready > 0
             # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
             # it ends.
-            if timed or member.unready or (observation, member.phase) != member.followed:
+            timed = timed or bool(member.unready) or member.hook is not None
+            if timed or (observation, member.phase) != member.followed:
                 moved = True
                 self._observe(member, observation, now)
                 if observation is not None and not member.over:
                     self._follow(member, now)
-                    why = waking.overdue(member, self._ready_timeout(member), now)
-                    if why:
-                        self._fail(member, Code.START_FAILED, why)
+                    self._mind_the_time(member, now)
                 kept = member.phase is Phase.KEPT  # its times run on, whatever is seen
                 member.followed = None if kept else (observation, member.phase)
         if moved:
             self._count_ready(now)
 
+    def _take_in_asides(self, now: float, look: Look) -> bool:
+        """Take in what is seen of what lies aside. Returns whether that is something else."""
+        setting, moved = judging.limit_of_stops(self.options), False
+        for aside in self.asides:
+            before = aside.observed
+            if not aside.settled and beside.watch(aside, look(aside), setting, now):
+                moved = True
+                self._changed()
+            moved = moved or aside.observed != before
+        return moved
+
+    def _mind_the_time(self, member: Member, now: float) -> None:
+        hook_by = waking.hook_by(member, self._hook_timeout)
+        if hook_by is not None and now >= hook_by:
+            self.hook_ended(member, f'not finished within {self._hook_timeout:g} s', now)
+        why = waking.overdue(member, self._ready_timeout(member), now)
+        if why:
+            self._fail(member, Code.START_FAILED, why)
+
     def _count_ready(self, now: float) -> None:
-        of_groups = Counter([member.group for member in self.staying if member.serving])
-        for group in self.lowest_of:
-            self.lowest_of[group] = min(self.lowest_of[group], of_groups[group])
-        ready = sum(of_groups.values())
-        if self.readiness.differs(ready):
+        if self.headcount.count(self.staying, self.version + 1, now - self.begun_at):
             self._changed()
-            self.readiness.note(self.version, now - self.begun_at, ready)
 
     def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
         if observation is not None:
@@ -400,15 +441,20 @@ class Operation:
             return
         member.observed = Observation(Seen.UNKNOWN)
         if not member.settled:
-            member.leave(GROUP_GONE, Code.CANCELLED)
+            member.drop(GROUP_GONE, Code.CANCELLED)
             self._changed()
 
     def _follow(self, member: Member, now: float) -> None:
         before = member.phase
         if before is Phase.WAITING and member.leaving:
             return  # until all others are done, it does not matter how it is
+        on_its_way = before in TURN_HAS_COME | OUT_OF_SERVICE
+        if on_its_way and member.leaving and member.observed.seen is Seen.STOPPING:
+            before = Phase.DUE  # another client stops it, which is to be stopped; drained or not
         phase, member.order = follow(before, member.observed.seen)
-        if before in (Phase.DUE, Phase.TO_SIGNAL) and self._no_longer_due(member, now):
+        if phase is Phase.READY and member.after_ready and before not in TOLD:
+            phase, member.order = follow(Phase.TO_TELL, member.observed.seen)
+        if on_its_way and self._no_longer_due(member, now):
             self._changed()
             return
         if before is Phase.KEPT and phase is Phase.SKIPPED and not member.observed.confirmed:
@@ -420,6 +466,8 @@ class Operation:
             if failure is not None:
                 self._fail(member, failure.code, failure.why)
             self._changed()
+        if member.phase is Phase.HANDING_OVER and member.order is None:
+            member.order = beside.next_step(member, now)
 
     def _no_longer_due(self, member: Member, now: float) -> bool:
         # Between the admission of a process and its order, its state and the operation's may have
@@ -428,7 +476,7 @@ class Operation:
             member.leave()
         elif member.leaving:
             return False  # nothing takes its turn back
-        elif member.order in (Order.STOP, Order.SIGNAL) and not self.taking_down:
+        elif member.order in TAKE_DOWN and not self.taking_down:
             member.leave(self.not_reached)
         elif self.options.starts_only and member.observed.seen in UP:
             # Supervisor has started it anew since.
@@ -455,7 +503,7 @@ class Operation:
     def _who_stays(self) -> None:
         self.staying = [member for member in self.members if not member.leaving]
         if self.goal is Goal.RESTART:
-            self.allowed_of = floors(self.staying, self.neighbours, self.options)
+            self.headcount.allowed_of = floors(self.staying, self.neighbours, self.options)
 
     # -- inside: the whole -------------------------------------------------------------------
 
@@ -470,6 +518,11 @@ class Operation:
     def _ready_timeout(self, member: Member) -> float:
         return self._policy(member).ready_timeout or (LONGEST_RETURN if self.decided else 0.0)
 
+    @property
+    def _hook_timeout(self) -> float:
+        returning = self.decided or self.back
+        return self.options.hook_timeout or (LONGEST_RETURN if returning else 0.0)
+
     def _deadline(self) -> float | None:
         """When the taking down ends, unless it is too late for a timeout."""
         in_time = self.decided or self.committed or (self.until_ordered and self.ordered)
@@ -482,7 +535,7 @@ class Operation:
             neighbours = [one for one in neighbours if one.observed.seen not in AS_TOLD]
         called, hopeless = self.turns.call(counting, neighbours, self.options, self.limited, now)
         for member in called:
-            member.phase = Phase.TO_SIGNAL if self.options.signal else Phase.DUE
+            member.phase = turn_of(member, self.options)
             self._follow(member, now)
         for member, why in hopeless:
             # The first may have ended the taking down for all.
@@ -496,7 +549,7 @@ class Operation:
         if all(member.settled for member in self.staying):
             for member in self.members:
                 if member.leaving and member.phase is Phase.WAITING:
-                    self.committed, member.phase = True, Phase.DUE
+                    self.committed, member.phase = True, turn_of(member, self.options)
                     self._follow(member, now)
                     self._changed()
 
@@ -506,6 +559,11 @@ class Operation:
             return
         unsettled = [member for member in self.members if not member.settled]
         self.pending = [(member, judging.prospect(member)) for member in unsettled]
+        self.pending += [
+            (member, beside.STILL_STOPPING)
+            for member in beside.still_stopping(self.asides)
+            if member.settled and not member.failed  # else that is what there is to say of it
+        ]
         self._halt(State.TIMED_OUT, f'{NOT_REACHED} before the timeout')
 
     def _turn(self, why: str) -> None:
@@ -522,8 +580,13 @@ class Operation:
     def _finish_if_settled(self) -> None:
         if self.finished or self.turning or self.state is State.QUEUED:
             return  # it may get other members when it begins
-        if not all(member.settled for member in self.members):
+        if not all(member.settled for member in self.members + self.asides):
             return
+        if not self.headcount.holds(self.staying):
+            return  # what was being drained is in service again; the next step counts it first
+        self._finish()
+
+    def _finish(self) -> None:
         if self.state is State.RUNNING:
             self.state, self.why = judging.final_state(self.members, self.back)
             reversal.note_the_return(self.members)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from supervisor_restarter.engine import advice
 from supervisor_restarter.engine.admission import left_alone
-from supervisor_restarter.engine.batches import Batch, action, batches, longest
+from supervisor_restarter.engine.batches import Batch, action, batches, hooks, longest
 from supervisor_restarter.engine.freshness import Change
 from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.engine.survey import Candidate, Survey, by_group, policy_of, survey
@@ -58,6 +58,7 @@ def plan(
             *choice.full,
             *advice.all_at_once(choice.concerned, standing, options),
             *advice.doubts(choice.concerned),
+            *advice.of_surge(choice.concerned, options),
             *advice.in_vain(choice.concerned, options),
         ],
     }
@@ -76,6 +77,7 @@ def warnings(known: Survey) -> list[str]:
         *advice.of_freshness(known),
         *choice.full,
         *advice.doubts(choice.concerned),
+        *advice.of_surge(choice.concerned, known.options),
     ]
 
 
@@ -108,7 +110,7 @@ def _without_room(
     if not policy.rolling or len(lost) < allowed:
         return [], ''
     return (
-        [c for c in candidates if c.seen is Seen.READY],
+        [c for c in candidates if c.seen is Seen.READY and not c.member.surges],
         f'would be left as it is: not ready are {listed(c.member.namespec for c in lost)}, '
         f'and max_unavailable = {policy.max_unavailable} allows {allowed}',
     )
@@ -121,7 +123,10 @@ def _batch(number: int, parts: list[Batch], options: Options) -> dict[str, Any]:
         'number': number,
         'after': min(part.after for part in parts),
         'longest': longest(candidates, options),
-        'processes': [{**_process(c), 'action': action(c, options)} for c in candidates],
+        'processes': [
+            {**_process(c), 'action': action(c, options), 'hooks': hooks(c, options)}
+            for c in candidates
+        ],
     }
 
 

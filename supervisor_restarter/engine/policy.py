@@ -4,32 +4,47 @@ process. Pure.
 For each of the three options the call's value comes before the program's, and the program's before
 the configuration's. max_unavailable is the group's: of the values that hold for its processes the
 strictest one. The two times are each process's own, so that a slow program does not fail by the
-limit of a fast one beside it.
+limit of a fast one beside it. Whether a process may be there twice at once, the old one and the new
+one, says the program alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.option_kinds import of_text
-from supervisor_restarter.options import CALL, DECLARED, DEFAULT, EVERYTHING, Options, allowed_of
+from supervisor_restarter.option_kinds import FLAG, of_text
+from supervisor_restarter.options import (
+    CALL,
+    DECLARED,
+    DEFAULT,
+    EVERYTHING,
+    Options,
+    allowed_of,
+    surge_of,
+)
 from supervisor_restarter.text import listed, plainly, shown
 
 PROGRAM = 'program'  # where a value can come from, beside CALL, CONFIGURATION and DEFAULT
 VARIABLES = {
     name: f'RESTARTER_{name.upper()}' for name in ('max_unavailable', 'min_ready', 'ready_timeout')
 }
+SURGE, YES_OR_NO = 'RESTARTER_SURGE', replace(FLAG, allowed='yes or no')
 
 
 class Policy(NamedTuple):
-    """What holds for one process; the times are in seconds."""
+    """What holds for one process; the times are in seconds. max_surge: how many of its group may be
+    there twice at once. surge: whether it may.
+    """
 
     max_unavailable: int | str = EVERYTHING
     min_ready: float = 0.0
     ready_timeout: float = 30.0
+    max_surge: int = 0
+    surge: bool = False
 
     @property
     def rolling(self) -> bool:
@@ -39,6 +54,12 @@ class Policy(NamedTuple):
     def allowed(self, size: int) -> int:
         """How many processes of its group, of that size, may be not ready at once."""
         return allowed_of(self.max_unavailable, size)
+
+    def surging(self, size: int) -> int:
+        """How many processes of its group may be there twice at once, whatever part of them the
+        `size` is.
+        """
+        return self.max_surge
 
 
 class Held(NamedTuple):
@@ -90,16 +111,19 @@ class GroupPolicy(NamedTuple):
 
 
 def said_by(environment: Mapping[str, str] | None) -> dict[str, Any]:
-    """The options that a program gives for itself; ValueError with one line if one of them makes no
-    sense.
+    """The options that a program gives for itself, and `surge`, whether it may be there twice at
+    once; ValueError with one line if one of them makes no sense.
     """
     if not environment:
         return {}
-    return {
+    said = {
         name: of_text(variable, DECLARED[name], environment[variable])
         for name, variable in VARIABLES.items()
         if variable in environment
     }
+    if SURGE in environment:
+        said['surge'] = of_text(SURGE, YES_OR_NO, environment[SURGE])
+    return said
 
 
 def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options) -> GroupPolicy:
@@ -123,7 +147,13 @@ def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options
     }
     strictest = summary['max_unavailable'].value
     processes = {
-        process: Policy(strictest, each['min_ready'].value, each['ready_timeout'].value)
+        process: Policy(
+            strictest,
+            each['min_ready'].value,
+            each['ready_timeout'].value,
+            surge_of(options.max_surge, len(said)),
+            said[process].get('surge', False),
+        )
         for process, each in held.items()
     }
     return GroupPolicy(group, processes, summary)
@@ -157,4 +187,19 @@ def refuse_too_many(options: Options, sizes: Mapping[str, int]) -> None:
         Code.BAD_OPTION,
         f'max_unavailable = {count} is more than {groups}: give at most {most}, or a '
         f'percentage such as {count if count < 100 else 25}%',
+    )
+
+
+def refuse_vain_surge(options: Options, may_surge: Mapping[str, Iterable[bool]]) -> None:
+    """Refusal BAD_OPTION for a max_surge that the call gives, if none of its processes may be there
+    twice at once. may_surge: whether they may, by their groups.
+    """
+    given = options.max_surge and options.origin.get('max_surge') == CALL
+    if not given or not may_surge or any(map(any, may_surge.values())):
+        return
+    groups = listed(map(shown, may_surge))
+    raise Refusal(
+        Code.BAD_OPTION,
+        f'max_surge = {options.max_surge} is for programs that say {SURGE}="yes", and for fcgi '
+        f'programs: {f"{groups} has none" if len(may_surge) == 1 else f"none of {groups} has one"}',
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED
 from supervisor_restarter.engine.member import Goal, Look, Member
-from supervisor_restarter.engine.phases import DOWN, IN_FLIGHT, UP, Phase, Seen
+from supervisor_restarter.engine.phases import DOWN, IN_FLIGHT, ON_RETURN, UP, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.waking import LONGEST_RETURN
 from supervisor_restarter.faults import Code
@@ -55,12 +55,15 @@ def undo(member: Member, look: Look) -> None:
     member.leaving, member.goal = True, Goal.STOP
     # Anew: that another client wants it down does not matter any more.
     member.observed = look(member) or member.observed
-    member.phase = _in_hand(member.observed.seen)
+    serves = member.before_stop and member.observed.seen in UP
+    member.phase = Phase.TO_DRAIN if serves else _in_hand(member.observed.seen)
 
 
 def pass_over(member: Member) -> None:
     """Leave the member as it is, without counting its failure as one of the way back."""
-    if member.phase is Phase.FAILED:
+    if member.phase is Phase.FAILED or (
+        member.phase in ON_RETURN and member.way_out is Phase.FAILED
+    ):
         _keep_first_error(member)
     elif not member.settled:
         member.leave(NOT_REACHED)
@@ -120,6 +123,7 @@ def _enter(member: Member) -> None:
 
 
 def _keep_first_error(member: Member) -> None:
-    if member.phase is Phase.FAILED:
+    if Phase.FAILED in (member.phase, member.way_out):
         member.first_code, member.first_error = member.code, member.error
+        member.way_out = Phase.SKIPPED
     member.code, member.error = None, ''

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.phases import IN_FLIGHT, Phase
+from supervisor_restarter.engine.phases import BESIDE, IN_FLIGHT, Phase
 from supervisor_restarter.options import Options
 
 # A process in one of these phases may turn out to be the scout: also one that is new already, of a
 # restart that broke off, and has yet to prove that it is ready.
-SCOUTING = IN_FLIGHT | {Phase.READY, Phase.KEPT}
+SCOUTING = IN_FLIGHT | BESIDE | {Phase.READY, Phase.KEPT}
 
 
 def hold_back(
@@ -31,7 +31,7 @@ def hold_back(
         return waiting, None
     groups: dict[str, list[Member]] = {}  # those of which some processes are to stay ready
     for member in members:
-        if (member.policy or options).rolling:
+        if _is_careful(member, options):
             groups.setdefault(member.group, []).append(member)
     returned = {
         group
@@ -43,7 +43,7 @@ def hold_back(
     asked: set[str] = set()
     for member in waiting:
         group = member.group
-        if group not in groups or group in returned:
+        if not _is_careful(member, options) or group in returned:
             going.append(member)
         elif group not in asked:
             asked.add(group)
@@ -55,6 +55,11 @@ def hold_back(
             ]
             going += [] if begun else [member]
     return going, min(times, default=None)
+
+
+def _is_careful(member: Member, options: Options) -> bool:
+    """Whether others of its group are to stay ready, or itself, until its new process is."""
+    return member.surges or (member.policy or options).rolling
 
 
 def scouting(options: Options) -> bool:

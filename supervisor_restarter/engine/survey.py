@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 from supervisor_restarter.engine.freshness import Change, kept
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import Seen
-from supervisor_restarter.engine.policy import GroupPolicy, Policy, of_group, refuse_too_many
+from supervisor_restarter.engine.policy import (
+    GroupPolicy,
+    Policy,
+    of_group,
+    refuse_too_many,
+    refuse_vain_surge,
+)
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import Options
 
@@ -20,9 +26,12 @@ class Candidate(NamedTuple):
     """A process that a restart would concern, with what is known of its program.
 
     obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what
-    makes it ready; said: the options that its program gives for itself; malformed: what is wrong
-    with either. restarts: whether Supervisor starts it when it dies. started_at: when it was
-    started, in wall time; 0.0: nobody wants to know, or it does not run.
+    makes it ready; said: the options that its program gives for itself; hooks: for what it gives
+    commands, of HOOK_VARIABLES; surge: whether it may be there twice at once; malformed: what is
+    wrong with any of these. restarts: whether Supervisor starts it when it dies. started_at: when
+    it was started, in wall time; 0.0: nobody wants to know, or it does not run. listener: whether
+    it is an event listener. either_answers: whether it is asked by its address, where another
+    process that listens there, too, may answer instead.
     """
 
     member: Member
@@ -35,6 +44,10 @@ class Candidate(NamedTuple):
     stopwaitsecs: float = 10.0
     started_at: float = 0.0
     said: Mapping[str, Any] = MappingProxyType({})
+    hooks: tuple[str, ...] = ()
+    surge: bool = False
+    listener: bool = False
+    either_answers: bool = False
 
     @property
     def seen(self) -> Seen:
@@ -62,8 +75,11 @@ class Survey(NamedTuple):
 
     @property
     def rolling(self) -> bool:
-        """Whether in any of the groups some processes are to stay ready."""
-        return any(policy.rolling for policy in self.policies.values())
+        """Whether some processes are to stay ready while others are restarted, or are not stopped
+        before their new ones are ready.
+        """
+        surging = any(candidate.member.surges for candidate in self.candidates)
+        return surging or any(policy.rolling for policy in self.policies.values())
 
     @property
     def hopeless(self) -> bool:
@@ -84,7 +100,8 @@ def survey(
 ) -> Survey:
     """Look at what the programs say, and tell their processes what holds for them.
 
-    Refusal BAD_OPTION for a max_unavailable that is more than there are processes.
+    Refusal BAD_OPTION for a max_unavailable that is more than there are processes, and for a
+    max_surge where none may be there twice.
     """
     groups = by_group([*candidates, *neighbours])
     if groups:
@@ -95,7 +112,10 @@ def survey(
         if bad is not None:
             refused[group] = f'{bad.member.namespec}: {bad.malformed}'
         else:
-            policies[group] = of_group(group, {c.member.name: c.said for c in own}, options)
+            said = {c.member.name: {**c.said, 'surge': c.surge} for c in own}
+            policies[group] = of_group(group, said, options)
+    sound = by_group(c for c in candidates if c.member.group in policies)
+    refuse_vain_surge(options, {group: [c.surge for c in own] for group, own in sound.items()})
     for candidate in [*candidates, *neighbours]:
         member = candidate.member
         if member.group in refused:
@@ -103,7 +123,9 @@ def survey(
         else:
             member.policy = policies[member.group].processes[member.name]
     for candidate in candidates:
-        candidate.member.kept = kept(options, change, candidate.seen, candidate.started_at)
+        member = candidate.member
+        member.surges = bool(options.max_surge) and candidate.surge and not member.refused
+        member.kept = kept(options, change, candidate.seen, candidate.started_at)
     return Survey(candidates, neighbours, options, policies, refused, change)
 
 

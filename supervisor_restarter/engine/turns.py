@@ -11,9 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from supervisor_restarter.engine.availability import Availability
+from supervisor_restarter.engine.beside import may_surge, with_room
 from supervisor_restarter.engine.judging import State
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.phases import Order, Phase, Seen
+from supervisor_restarter.engine.phases import (
+    BESIDE,
+    OUT_OF_SERVICE,
+    TURN_HAS_COME,
+    UP,
+    Order,
+    Phase,
+    Seen,
+)
 from supervisor_restarter.engine.scout import hold_back
 from supervisor_restarter.options import Options
 
@@ -45,7 +54,8 @@ class Turns:
 
         limited: whether some processes are to stay ready, in which case the neighbours count, too.
         """
-        if limited:
+        surging = any(member.surges for member in members)
+        if limited or surging:
             _take_back(members)
         due = (m for m in members if m.phase is Phase.WAITING and m.turn_at <= now)
         waiting = unready_first(due)
@@ -53,11 +63,15 @@ class Turns:
             # The times of other turns would keep the loop awake when they are over.
             self.scout_until = self.availability.until = None
             return [], []
-        if not limited:
+        if not limited and not surging:
             return waiting, []
         if self.scouts:
             waiting, self.scout_until = hold_back(waiting, members, options, now)
-        return self.availability.choose(waiting, members + neighbours, options, now)
+        beside, waiting = with_room(waiting, members, options) if surging else ([], waiting)
+        if not limited:
+            return beside + waiting, []
+        called, hopeless = self.availability.choose(waiting, members + neighbours, options, now)
+        return beside + called, hopeless
 
 
 def no_more_turns(members: Iterable[Member], state: State, why: str) -> None:
@@ -65,14 +79,25 @@ def no_more_turns(members: Iterable[Member], state: State, why: str) -> None:
     has its turn keeps it. state: that of the operation from now on.
     """
     for member in members:
-        due = member.phase is Phase.DUE and not member.leaving
-        to_stop = due and member.order is Order.STOP
-        if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or to_stop:
+        due = member.phase is Phase.DUE and member.order is Order.STOP
+        due = due or member.phase in OUT_OF_SERVICE | BESIDE | {Phase.TO_DRAIN}
+        if member.phase in (Phase.WAITING, Phase.TO_SIGNAL) or (due and not member.leaving):
             member.leave(why)
         elif member.phase is Phase.KEPT and state is State.TIMED_OUT:
             member.leave(f'{why}; {member.kept}, and not ready yet')
         elif member.phase is Phase.KEPT and state is State.CANCELLED:
             member.keep()
+
+
+def turn_of(member: Member, options: Options) -> Phase:
+    """The phase that its turn takes the member to."""
+    if options.signal:
+        return Phase.TO_SIGNAL
+    if may_surge(member):
+        return Phase.TO_SURGE
+    if member.before_stop and member.observed.seen in UP:
+        return Phase.TO_DRAIN
+    return Phase.DUE
 
 
 def unready_first(members: Iterable[Member]) -> list[Member]:
@@ -85,5 +110,5 @@ def unready_first(members: Iterable[Member]) -> list[Member]:
 def _take_back(members: Iterable[Member]) -> None:
     """Let those wait again whose order is not carried out yet: a process may have died since."""
     for member in members:
-        if member.order in (Order.STOP, Order.SIGNAL):
+        if member.phase in TURN_HAS_COME and member.order not in (None, Order.START):
             member.phase, member.order = Phase.WAITING, None

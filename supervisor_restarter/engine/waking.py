@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Callable
 
 from supervisor_restarter.engine.member import Member
-from supervisor_restarter.engine.phases import UNPROVEN, UP, Phase
+from supervisor_restarter.engine.phases import UNPROVEN, UP, Phase, Seen
 
 # Seconds that a process has to become ready after a timeout or cancel, if nothing else is set: what
 # is down has to come back, and that must have an end.
@@ -46,7 +46,14 @@ def _unproven(member: Member) -> bool:
 
 def back_by(member: Member) -> float | None:
     """When it has failed, if it was ready and is still not so again then."""
-    return member.wavering_since + LONGEST_WAVERING if member.phase is Phase.WAVERING else None
+    handing_over = member.phase is Phase.HANDING_OVER and member.observed.seen is Seen.RUNNING
+    wavers = handing_over or member.phase is Phase.WAVERING
+    return member.wavering_since + LONGEST_WAVERING if wavers else None
+
+
+def hook_by(member: Member, hook_timeout: float) -> float | None:
+    """When a command of its own has failed, if it still runs then."""
+    return member.hook_at + hook_timeout if member.hook is not None and hook_timeout else None
 
 
 def overdue(member: Member, ready_timeout: float, now: float) -> str:
@@ -65,6 +72,7 @@ def times(
     looked_at: float,
     min_ready: Callable[[Member], float],
     ready_timeout: Callable[[Member], float],
+    hook_timeout: float,
 ) -> Iterator[float | None]:
     """When the processes, which were looked at then, must be looked at again; None: not by that."""
     for member in members:
@@ -77,3 +85,4 @@ def times(
             yield steady_at(member, min_ready(member))
             yield ready_by(member, ready_timeout(member))
             yield back_by(member)
+            yield hook_by(member, hook_timeout)

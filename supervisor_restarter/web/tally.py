@@ -133,6 +133,6 @@ class Tally:
                 tally.ready.add(max(0.0, member.ready_at - start))
 
     def _judge(self, operation: Operation, finished: float) -> None:
-        for group, lowest in operation.lowest_of.items():
-            allowed = operation.allowed_of.get(group, 0)
+        for group, lowest in operation.headcount.lowest_of.items():
+            allowed = operation.headcount.allowed_of.get(group, 0)
             self._of(group).last = Last(lowest, allowed, finished)

@@ -155,11 +155,14 @@ flags = st.sampled_from(['0', '1']).map(lambda text: scalar('boolean', text)) | 
 ).map(lambda number: scalar('int', number))
 NEARLY: dict[str, st.SearchStrategy[str]] = {
     **dict.fromkeys(['delay', 'timeout', 'min_ready', 'ready_timeout', 'stop_timeout'], seconds),
+    'hook_timeout': seconds,
     'stagger_factor': st.sampled_from([0, 1, 2, 10_000, 10_001, True]).map(
         lambda number: scalar('int', number)
     ),
     'max_unavailable': st.sampled_from([0, 1, 2, 10_000]).map(lambda number: scalar('int', number))
     | strings('50%', '1%', '100%', '0%', '101%', '050%', '\u0665\u0660%', '50%\n', '1', '2', '0'),
+    'max_surge': st.sampled_from([0, 1, 10_001]).map(lambda number: scalar('int', number))
+    | strings('50%', '100%', '0%', '101%', '1', '0', ''),
     'method': strings(
         *('restart', 'start', 'signal:CONT', 'signal:sigcont', 'signal:', 'signal:0', 'signal:18'),
         *('signal:RTMIN+1', 'signal:CONT:', 'Restart'),

@@ -27,9 +27,15 @@ TEXTS = {
         ['', '0', '-1', '10001', '1.5', '0%', '101%', '%', 'half'],
         'a count from 1 to 10000, or a percentage from 1% to 100%',
     ),
+    'max_surge': (
+        ['0', '1', '10000', '1%', '100%'],
+        ['', '-1', '10001', '1.5', '0%', '101%', 'half'],
+        'a count from 0 to 10000, or a percentage from 1% to 100%',
+    ),
     'scout': NUMBERS,
     'min_ready': NUMBERS,
     'ready_timeout': NUMBERS,
+    'hook_timeout': NUMBERS,
     'method': (
         ['restart', 'start', 'signal:HUP', 'signal:sigusr2'],
         ['', 'reload', 'HUP', 'signal:', 'signal:1', 'signal:NONE'],

@@ -13,6 +13,7 @@ from supervisor.datatypes import signal_number
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.option_kinds import MOST_SECONDS
 from supervisor_restarter.options import (
+    CALL,
     CALL_ONLY,
     CALL_TIMEOUT,
     CONFIGURATION_ONLY,
@@ -21,6 +22,7 @@ from supervisor_restarter.options import (
     Options,
     Settings,
     for_apply,
+    for_retry,
     from_configuration,
     with_call,
 )
@@ -31,7 +33,10 @@ WHEN = datetime.datetime(2024, 1, 2, 3, 4, 5)
 HUGE = 10**400
 OTHER_TYPES = [None, [1], {'a': 1}, b'1', WHEN]  # what XML-RPC can bring, and None
 
-SECONDS = ('delay', 'timeout', 'scout', 'min_ready', 'ready_timeout', 'stop_timeout')
+SECONDS = (
+    *('delay', 'timeout', 'scout', 'min_ready', 'ready_timeout', 'stop_timeout'),
+    'hook_timeout',
+)
 FLAGS = ('only_running', 'heed_stops', 'fast_spawn', 'web', 'guard')
 KNOWN = ', '.join(DECLARED)
 KNOWN_HERE = ', '.join(name for name in DECLARED if name not in CALL_ONLY)
@@ -43,6 +48,7 @@ ALLOWED = {
     'on_failure': 'abort or continue',
     'if_busy': 'fail or queue',
     'max_unavailable': 'a count from 1 to 10000, or a percentage from 1% to 100%',
+    'max_surge': 'a count from 0 to 10000, or a percentage from 1% to 100%',
     'newer_than': 'an absolute path or an array of them: at most 100, of 4096 characters each',
     'method': 'restart, start, or signal: and the name of a signal, such as signal:HUP',
 }
@@ -78,6 +84,7 @@ GOOD = {
     'on_failure': [('abort', 'abort'), ('continue', 'continue')],
     'only_running': [(True, True), (False, False), (1, True), (0, False)],
     'max_unavailable': [(1, 1), (10_000, 10_000), ('1', 1), ('050', 50), *PERCENTAGES],
+    'max_surge': [(0, 0), ('0', 0), (10_000, 10_000), ('050', 50), *PERCENTAGES],
     'method': METHODS,
     'newer_than': [('/a', ('/a',)), (['/a', '/b'], ('/a', '/b')), ([], ()), ('/', ('/',)),
                    (LONG_PATH, (LONG_PATH,)), (100 * ['/a'], 100 * ('/a',)), ('/ö\n', ('/ö\n',))],
@@ -90,6 +97,7 @@ BAD = {
     'only_running': [*OTHER_TYPES, '', 'true', '1', 1.0, math.nan, 2, -1, HUGE],
     'max_unavailable': [*OTHER_TYPES, *NO_NUMBERS, True, '0', '10001', '1.0', 0, -1, 10_001, HUGE, 1.0, math.nan,
                         '50%\n', ' 50%', *NO_PERCENTAGES],
+    'max_surge': [*OTHER_TYPES, *NO_NUMBERS, True, False, '10001', 0.0, -1, 10_001, HUGE, *NO_PERCENTAGES],
     'newer_than': [None, [1], {'a': 1}, b'/a', WHEN, True, 1, '', 'a', './a', '~/a', ' /a', '/a\0b',
                    [''], ['/a', 'b'], [['/a']], LONG_PATH + 'x', 101 * ['/a']],
     'method': [*OTHER_TYPES, True, '', 1, ' restart', 'restart\n', 'signal:HUP ', *NO_METHODS],
@@ -101,6 +109,7 @@ GOOD_TEXTS = {
     'heed_stops': [*((word, True) for word in ('true', 'TRUE', 'yes', 'on', '1', ' true ')),
                    *((word, False) for word in ('false', 'False', 'no', 'off', '0'))],
     'max_unavailable': [('1', 1), ('007', 7), (' 5 ', 5), (' 25% ', '25%'), *PERCENTAGES],
+    'max_surge': [('0', 0), (' 5 ', 5), (' 25% ', '25%'), *PERCENTAGES],
     'method': [(' restart ', 'restart'), *METHODS],
 }
 BAD_TEXTS = {
@@ -111,13 +120,14 @@ BAD_TEXTS = {
     'if_busy': ['', 'true', 'fails', 'fail or queue', 'größe', 'a\nb'],
     'heed_stops': ['', 'maybe', '2', 't', 'None', '1.0'],
     'max_unavailable': ['', '0', '-1', '10001', '1.0', '9' * 5000, 'nan', '5\n%', *NO_PERCENTAGES],
+    'max_surge': ['', '-1', '10001', '1.0', '9' * 5000, 'nan', *NO_PERCENTAGES],
     'method': ['', 'a\nb', *NO_METHODS],
 }
 # One value for every option.
 EACH = {
     **dict.fromkeys(SECONDS, 3.0), **dict.fromkeys(FLAGS, True),
     'stagger_factor': 3, 'history': 3, 'on_failure': 'continue', 'if_busy': 'queue',
-    'max_unavailable': '25%', 'method': 'signal:HUP', 'newer_than': ('/a', '/b'),
+    'max_unavailable': '25%', 'max_surge': '25%', 'method': 'signal:HUP', 'newer_than': ('/a', '/b'),
 }
 CONFIGURABLE = [name for name in (*DECLARED, *CONFIGURATION_ONLY) if name not in CALL_ONLY]
 # fmt: on
@@ -133,7 +143,7 @@ def cases(table):
 
 
 def one_line(text):
-    return '\n' not in text and '\r' not in text and len(text) < 300
+    return '\n' not in text and '\r' not in text and len(text) < 400
 
 
 def refusal(given):
@@ -170,9 +180,11 @@ def test_the_defaults():
         'timeout': '',
         'stagger_factor': 1,
         'max_unavailable': '100%',
+        'max_surge': 0,
         'scout': 5.0,
         'min_ready': 0.0,
         'ready_timeout': 30.0,
+        'hook_timeout': 30.0,
         'method': 'restart',
         'stop_timeout': '',
         'on_failure': 'abort',
@@ -344,6 +356,15 @@ def test_a_count_is_allowed_as_it_is_and_a_percentage_rounded_down_to_at_least_o
     assert Options(max_unavailable=max_unavailable).allowed(size) == allowed
 
 
+@pytest.mark.parametrize(('max_surge', 'size', 'surging'), [
+    (0, 8, 0), (1, 8, 1), (5, 3, 5),
+    ('1%', 1, 1), ('1%', 100, 1), ('1%', 101, 2), ('25%', 4, 1), ('25%', 5, 2), ('100%', 7, 7),
+    ('29%', 100, 29),  # 100 * 0.29 is less than 29
+])  # fmt: skip
+def test_a_percentage_of_what_may_be_there_twice_is_rounded_up(max_surge, size, surging):
+    assert Options(max_surge=max_surge).surging(size) == surging
+
+
 @pytest.mark.parametrize('size', [1, 7, 99, 101, 10_000])
 def test_no_percentage_allows_fewer_than_one_or_more_than_all(size):
     allowed = [Options(max_unavailable=f'{percent}%').allowed(size) for percent in range(1, 101)]
@@ -388,6 +409,36 @@ def test_of_a_start_and_a_configured_only_running_the_call_comes_first():
     assert configuration_error(**texts) == f'[{SECTION}] {CONTRADICTION}'
 
 
+SURGE_IN_VAIN = 'max_surge = 25% contradicts method = {}: nothing is replaced'
+
+
+@pytest.mark.parametrize('method', ['start', 'signal:HUP'])
+def test_max_surge_is_for_restarts_alone(method):
+    with pytest.raises(Refusal) as info:
+        with_call(Options(), {'method': method, 'max_surge': '25%'})
+    assert info.value.text == f'BAD_OPTION: {SURGE_IN_VAIN.format(method)}'
+    texts = {'method': method, 'max_surge': '25%'}
+    assert configuration_error(**texts) == f'[{SECTION}] {SURGE_IN_VAIN.format(method)}'
+    # configured for restarts, it is none of a call for something else
+    defaults = from_configuration(SECTION, {'max_surge': '25%'}).defaults
+    assert with_call(defaults, {'method': method}) == Options(method=method)
+    assert with_call(defaults, {}).max_surge == '25%'
+    assert with_call(Options(), {'method': method, 'max_surge': 0}) == Options(method=method)
+
+
+def test_a_retry_has_the_options_of_its_restart_but_for_what_was_meant_for_others():
+    before = with_call(
+        Options(), {'max_surge': 1, 'only_running': True, 'newer_than': '/a', 'delay': 3}
+    )
+    again = for_retry(before, None)
+    assert again == Options(max_surge=1, delay=3)
+    assert again.origin == {'delay': CALL, 'only_running': CALL, 'newer_than': CALL}
+    # ... so this is no contradiction, unless the retry says both
+    assert for_retry(before, {'method': 'start'}) == Options(method='start', delay=3)
+    with pytest.raises(Refusal):
+        for_retry(before, {'method': 'start', 'max_surge': 1})
+
+
 def test_options_cannot_be_changed():
     with pytest.raises(AttributeError):
         Options().delay = 1.0  # type: ignore[misc]
@@ -406,6 +457,8 @@ def test_an_apply_leaves_three_of_four_processes_up_unless_somebody_says_somethi
 def test_what_the_configuration_says_of_restarts_alone_does_not_hold_for_an_apply():
     texts = {'method': 'signal:HUP', 'only_running': 'true', 'on_failure': 'continue', 'delay': '3'}
     configured = from_configuration(SECTION, texts).defaults
+    surging = from_configuration(SECTION, {'max_surge': '1'}).defaults
+    assert for_apply(surging, None).options.max_surge == 0
     taken = for_apply(configured, {'rollback': False, 'prune': 0})
     assert taken[1:] == (False, False)
     options = taken.options
@@ -424,6 +477,7 @@ def test_what_the_configuration_says_of_restarts_alone_does_not_hold_for_an_appl
         ({'method': 'restart'}, 'method is no option of an apply'),
         ({'only_running': False}, 'only_running is no option of an apply'),
         ({'newer_than': '/x'}, 'newer_than is no option of an apply'),
+        ({'max_surge': 0}, 'max_surge is no option of an apply'),
         ({'rollback': 'yes'}, "rollback = 'yes' is not allowed: it must be true or false"),
         ({'on_failure': 'continue'}, 'on_failure = continue needs rollback = false'),
         ({'rollback': True, 'on_failure': 'continue'}, 'on_failure = continue needs rollback'),

@@ -12,14 +12,30 @@ from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.judging import NOT_REACHED
 from supervisor_restarter.engine.member import Goal, Member, Observation
 from supervisor_restarter.engine.operation import Operation, State
-from supervisor_restarter.engine.phases import SETTLED, Phase, Seen
+from supervisor_restarter.engine.phases import (
+    BESIDE,
+    ON_RETURN,
+    SETTLED,
+    TURN_HAS_COME,
+    Phase,
+    Seen,
+)
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from supervisor_restarter.text import listed
 from tests.world import BEGINNING, Life, Program, World, group
 
-PHASES_SHOWN = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
+PHASES_SHOWN = {
+    'waiting',
+    'draining',
+    'stopping',
+    'stopped',
+    'starting',
+    'ready',
+    'skipped',
+    'failed',
+}
 
 
 def member(name='0', phase=Phase.READY, code=None, error='', single=False, group='web', **times):
@@ -91,6 +107,7 @@ def test_the_struct_of_a_process():
         'old_pid': old,
         'new_pid': world.processes['web:0'].pid,
         'waited_seconds': 0.0,
+        'drain_seconds': 0.0,
         'stop_seconds': pytest.approx(0.5, abs=0.01),
         'down_seconds': pytest.approx(0.0, abs=0.01),
         'ready_seconds': pytest.approx(2.0, abs=0.01),
@@ -111,19 +128,21 @@ def test_when_a_process_has_failed():
     assert struct['failed_seconds'] == pytest.approx(0.75, abs=0.02)
 
 
-@pytest.mark.parametrize(('pid', 'options', 'what'), [
-    (0,  {},                       {'leaving': False, 'action': 'start'}),
-    (10, {},                       {'leaving': False, 'action': 'restart'}),
-    (10, {'method': 'signal:HUP'}, {'leaving': False, 'action': 'signal'}),
-    (0,  {'method': 'signal:HUP'}, {'leaving': False, 'action': 'start'}),
-    (10, {},                       {'leaving': True, 'action': 'remove'}),
+@pytest.mark.parametrize(('pid', 'options', 'what', 'action'), [
+    (0,  {},                       {},                'start'),
+    (10, {},                       {},                'restart'),
+    (10, {},                       {'surges': True},  'surge'),
+    (0,  {},                       {'surges': True},  'start'),
+    (10, {'method': 'signal:HUP'}, {},                'signal'),
+    (0,  {'method': 'signal:HUP'}, {},                'start'),
+    (10, {},                       {'leaving': True}, 'remove'),
 ])  # fmt: skip
 @pytest.mark.parametrize('begun', [True, False])
-def test_what_is_done_to_a_process_is_known_before_it_begins(pid, options, what, begun):
-    one = member(old_pid=pid * begun, leaving=what['leaving'])
+def test_what_is_done_to_a_process_is_known_before_it_begins(pid, options, what, action, begun):
+    one = member(old_pid=pid * begun, **what)
     one.observed = Observation(Seen.READY, 20 if begun else pid)
     asked = Operation([one], Options(**options), begun_at=BEGINNING * begun)
-    assert answers.process_struct(asked, one)['action'] == what['action']
+    assert answers.process_struct(asked, one)['action'] == action
 
 
 def test_the_struct_of_a_process_has_what_clients_know_and_nothing_else():
@@ -143,8 +162,12 @@ def test_a_process_that_was_down_has_been_down_since_the_beginning():
 def test_phases_are_shown_as_documented_and_without_null():
     other = {
         Phase.KEPT: 'waiting',
-        Phase.DUE: 'waiting',
-        Phase.TO_SIGNAL: 'waiting',
+        **dict.fromkeys(TURN_HAS_COME, 'waiting'),
+        Phase.DRAINED: 'draining',
+        **dict.fromkeys(ON_RETURN, 'starting'),
+        **dict.fromkeys(BESIDE - TURN_HAS_COME, 'starting'),
+        Phase.TO_TELL: 'starting',
+        Phase.TELLING: 'starting',
         Phase.SIGNALLED: 'starting',
         Phase.WAVERING: 'starting',
         Phase.ENDED: 'ready',
@@ -221,6 +244,8 @@ def test_the_text_of_a_timeout_names_what_is_pending():
 
 
 BEGUN = SETTLED | {Phase.KEPT, Phase.STARTING, Phase.SIGNALLED, Phase.WAVERING}
+BEGUN |= {Phase.TO_TELL, Phase.TELLING, Phase.TO_RETURN, Phase.RETURNING}
+BEGUN |= {Phase.SURGING, Phase.HANDING_OVER}
 STOPPED = set(Phase) - {Phase.WAITING, Phase.DUE}
 
 

@@ -92,16 +92,16 @@ def test_lowest_ready_is_what_runs_in_the_beginning():
 def test_the_fewest_of_each_group_are_its_own():
     drive = group(World(), 'web:0', 'app:0', 'app:1', stagger_factor=3, delay=5.0)
     operation = drive.to(0.2).operation
-    assert operation.lowest_of == {'web': 0, 'app': 2}
+    assert operation.headcount.lowest_of == {'web': 0, 'app': 2}
     drive.end()
     assert operation.lowest_ready == 2  # for they were down one after the other
-    assert operation.lowest_of == {'web': 0, 'app': 1}
+    assert operation.headcount.lowest_of == {'web': 0, 'app': 1}
 
 
 def test_what_max_unavailable_keeps_ready_is_told_by_group():
     names = [f'web:{number}' for number in range(8)] + ['app:0']
     operation = group(World(), *names, max_unavailable='25%').operation
-    assert (operation.allowed_of, operation.allowed) == ({'web': 6, 'app': 0}, 6)
+    assert (operation.headcount.allowed_of, operation.allowed) == ({'web': 6, 'app': 0}, 6)
 
 
 def test_lowest_ready_stays_after_the_end():
@@ -139,9 +139,9 @@ def test_so_many_are_ready_now_and_the_version_grows_with_it():
     assert drive.to(4.0).operation.ready == 2
     assert drive.operation.version > version
     drive.end()
-    points = [(round(offset), ready) for offset, ready in drive.operation.readiness.since(0)]
+    points = [(round(offset), ready) for offset, ready in drive.operation.headcount.curve.since(0)]
     assert points == [(0, 2), (0, 1), (1, 2), (5, 1), (6, 2)]
-    assert drive.operation.readiness.since(version)[0][1] == 2
+    assert drive.operation.headcount.curve.since(version)[0][1] == 2
 
 
 def test_the_version_grows_when_one_that_waits_for_its_turn_is_ready_no_more():

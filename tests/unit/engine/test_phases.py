@@ -7,9 +7,11 @@ import itertools
 import pytest
 
 from supervisor_restarter.engine.phases import (
+    BESIDE,
     DOWN,
     ENDS,
     IN_FLIGHT,
+    ON_RETURN,
     SETTLED,
     SHOWN,
     TABLE,
@@ -51,6 +53,38 @@ EXITED_BADLY  failed    failed    ended     taken
 FATAL         failed    failed    ended     taken
 UNKNOWN       failed    failed    ended     taken
 WANTED_DOWN   taken     taken     ended     taken
+"""
+
+# The same where commands of the program are run, before the stop and after the start.
+TRANSITIONS_OF_COMMANDS = """
+seen          to-drain        draining  drained        to-tell       telling  to-return        returning
+STOPPED       taken           taken     taken          taken         taken    skipped          skipped
+STARTING      drain>draining  draining  stop>stopping  failed        failed   tell>returning   returning
+RUNNING       drain>draining  draining  stop>stopping  starting      telling  tell>returning   returning
+READY         drain>draining  draining  stop>stopping  tell>telling  telling  tell>returning   returning
+BACKOFF       due             due       due            failed        failed   skipped          skipped
+STOPPING      taken           taken     taken          taken         taken    skipped          skipped
+EXITED        due             due       due            ended         ended    skipped          skipped
+EXITED_BADLY  due             due       due            failed        failed   skipped          skipped
+FATAL         due             due       due            failed        failed   skipped          skipped
+UNKNOWN       failed          failed    failed         failed        failed   skipped          skipped
+WANTED_DOWN   taken           taken     taken          taken         taken    skipped          skipped
+"""
+
+# The same where the new process is started beside the old one; what is seen is the new one.
+TRANSITIONS_BESIDE = """
+seen          to-surge       surging       handing-over  restoring
+STOPPED       taken          retire>taken  retire>taken  retire>taken
+STARTING      surge>surging  surging       failed        restore>skipped
+RUNNING       surge>surging  surging       handing-over  restore>skipped
+READY         surge>surging  handing-over  handing-over  restore>skipped
+BACKOFF       due            failed        failed        restore>skipped
+STOPPING      taken          retire>taken  retire>taken  retire>taken
+EXITED        due            failed        failed        restore>skipped
+EXITED_BADLY  due            failed        failed        restore>skipped
+FATAL         due            failed        failed        restore>skipped
+UNKNOWN       failed         failed        failed        restore>skipped
+WANTED_DOWN   taken          retire>taken  retire>taken  retire>taken
 """
 
 # The same for a process that is to be left alone if it is ready.
@@ -100,6 +134,44 @@ UNKNOWN       failed    failed    ended     taken
 WANTED_DOWN   taken     taken     ended     taken
 """
 
+RESTING_OF_COMMANDS = """
+seen          to-drain        draining   drained       to-tell       telling  to-return       returning
+STOPPED       taken           taken      taken         taken         taken    skipped         skipped
+STARTING      to-drain!drain  draining   drained!stop  failed        failed   to-return!tell  returning
+RUNNING       to-drain!drain  draining   drained!stop  starting      telling  to-return!tell  returning
+READY         to-drain!drain  draining   drained!stop  to-tell!tell  telling  to-return!tell  returning
+BACKOFF       due!stop        due!stop   due!stop      failed        failed   skipped         skipped
+STOPPING      taken           taken      taken         taken         taken    skipped         skipped
+EXITED        due!start       due!start  due!start     ended         ended    skipped         skipped
+EXITED_BADLY  due!start       due!start  due!start     failed        failed   skipped         skipped
+FATAL         due!start       due!start  due!start     failed        failed   skipped         skipped
+UNKNOWN       failed          failed     failed        failed        failed   skipped         skipped
+WANTED_DOWN   taken           taken      taken         taken         taken    skipped         skipped
+"""
+
+RESTING_BESIDE = """
+seen          to-surge        surging         handing-over         restoring
+STOPPED       taken           surging!retire  handing-over!retire  restoring!retire
+STARTING      to-surge!surge  surging         failed               restoring!restore
+RUNNING       to-surge!surge  surging         handing-over         restoring!restore
+READY         to-surge!surge  handing-over    handing-over         restoring!restore
+BACKOFF       due!stop        failed          failed               restoring!restore
+STOPPING      taken           surging!retire  handing-over!retire  restoring!retire
+EXITED        due!start       failed          failed               restoring!restore
+EXITED_BADLY  due!start       failed          failed               restoring!restore
+FATAL         due!start       failed          failed               restoring!restore
+UNKNOWN       failed          failed          failed               restoring!restore
+WANTED_DOWN   taken           surging!retire  handing-over!retire  restoring!retire
+"""
+
+ALL_TRANSITIONS = (
+    TRANSITIONS,
+    TRANSITIONS_LATER,
+    TRANSITIONS_OF_COMMANDS,
+    TRANSITIONS_BESIDE,
+    TRANSITIONS_KEPT,
+)
+ALL_RESTING = (RESTING, RESTING_LATER, RESTING_OF_COMMANDS, RESTING_BESIDE, TRANSITIONS_KEPT)
 EVERY_PAIR = list(itertools.product(Phase, Seen))
 
 
@@ -116,9 +188,7 @@ def columns(*texts):
             yield pytest.param(named(phase), entries, id=phase)
 
 
-@pytest.mark.parametrize(
-    ('phase', 'entries'), columns(TRANSITIONS, TRANSITIONS_LATER, TRANSITIONS_KEPT)
-)
+@pytest.mark.parametrize(('phase', 'entries'), columns(*ALL_TRANSITIONS))
 def test_transition(phase, entries):
     for seen, entry in entries.items():
         order, _, to = entry.rpartition('>')
@@ -126,7 +196,7 @@ def test_transition(phase, entries):
         assert after(phase, seen) is named(to)
 
 
-@pytest.mark.parametrize(('phase', 'entries'), columns(RESTING, RESTING_LATER, TRANSITIONS_KEPT))
+@pytest.mark.parametrize(('phase', 'entries'), columns(*ALL_RESTING))
 def test_follow_takes_all_steps_without_an_order(phase, entries):
     for seen, entry in entries.items():
         to, _, order = entry.partition('!')
@@ -134,8 +204,8 @@ def test_follow_takes_all_steps_without_an_order(phase, entries):
 
 
 def test_both_tables_of_this_test_cover_everything_but_the_ends():
-    for texts in ((TRANSITIONS, TRANSITIONS_LATER), (RESTING, RESTING_LATER)):
-        covered = dict(column.values for column in columns(*texts, TRANSITIONS_KEPT))
+    for texts in (ALL_TRANSITIONS, ALL_RESTING):
+        covered = dict(column.values for column in columns(*texts))
         assert set(covered) == set(Phase) - ENDS
         assert all(set(entries) == set(Seen) for entries in covered.values())
 
@@ -171,14 +241,21 @@ def seen_with(order):
 
 
 def test_every_phase_is_before_during_or_after_what_is_done():
-    assert {Phase.WAITING, Phase.KEPT} | IN_FLIGHT | SETTLED == set(Phase)
-    assert IN_FLIGHT.isdisjoint({Phase.WAITING, Phase.KEPT})
-    assert IN_FLIGHT.isdisjoint(SETTLED)
+    stages = [{Phase.WAITING, Phase.KEPT}, IN_FLIGHT, BESIDE, SETTLED]
+    assert set().union(*stages) == set(Phase)
+    assert sum(map(len, stages)) == len(Phase)
 
 
-def test_only_a_process_whose_turn_has_come_is_stopped_or_signalled():
-    assert {phase for phase, _ in seen_with(Order.STOP)} == {Phase.DUE}
+def test_only_a_process_whose_turn_has_come_is_drained_stopped_or_signalled():
+    assert {phase for phase, _ in seen_with(Order.DRAIN)} == {Phase.TO_DRAIN}
+    assert {phase for phase, _ in seen_with(Order.SURGE)} == {Phase.TO_SURGE}
+    assert {phase for phase, _ in seen_with(Order.STOP)} == {Phase.DUE, Phase.DRAINED}
     assert {phase for phase, _ in seen_with(Order.SIGNAL)} == {Phase.TO_SIGNAL}
+
+
+def test_what_concerns_a_process_that_runs_is_not_ordered_for_one_that_does_not():
+    for order in (Order.DRAIN, Order.SURGE, Order.SIGNAL, Order.TELL):
+        assert {seen for _, seen in seen_with(order)} <= UP
 
 
 def test_only_a_process_that_is_down_is_started():
@@ -193,13 +270,20 @@ def test_nothing_is_done_before_its_turn_or_to_a_process_that_somebody_wants_dow
     assert {
         phase
         for phase, _ in seen_with(Order.STOP) | seen_with(Order.START) | seen_with(Order.SIGNAL)
-    } == {Phase.DUE, Phase.STOPPED, Phase.TO_SIGNAL, Phase.SIGNALLED}
-    assert {order for (_, seen), (_, order) in TABLE.items() if seen is Seen.WANTED_DOWN} == {None}
+    } == {Phase.DUE, Phase.DRAINED, Phase.STOPPED, Phase.TO_SIGNAL, Phase.SIGNALLED}
+    wanted_down = {order for (_, seen), (_, order) in TABLE.items() if seen is Seen.WANTED_DOWN}
+    assert wanted_down == {None, Order.RETIRE}  # of what is there twice the old one, too
 
 
 def test_what_another_client_wants_down_is_left_alone():
-    for phase in set(Phase) - ENDS - {Phase.ENDED}:
-        assert follow(phase, Seen.WANTED_DOWN) == (Phase.TAKEN, None)
+    for phase in set(Phase) - ENDS - ON_RETURN - {Phase.ENDED}:
+        if phase in BESIDE - {Phase.TO_SURGE}:
+            assert follow(phase, Seen.WANTED_DOWN) == (phase, Order.RETIRE)
+            assert after(phase, Seen.WANTED_DOWN) is Phase.TAKEN
+        else:
+            assert follow(phase, Seen.WANTED_DOWN) == (Phase.TAKEN, None)
+    for phase in ON_RETURN:  # nothing is done to it any more
+        assert follow(phase, Seen.WANTED_DOWN) == (Phase.SKIPPED, None)
 
 
 # What says that somebody else has stopped the process: a stop that the restart did not order.

@@ -512,14 +512,15 @@ def test_the_struct_of_a_plan():
     assert {key: type(value) for key, value in plan.items()} == SHAPE
     assert set(Plan.__annotations__) <= set(plan)  # what clients rely on
     assert plan['options'] == Options(stop_timeout=2.0).struct()
+    who = {'group': 'web', 'hooks': []}
     assert plan['batches'] == [
         {
             'number': 1,
             'after': 0.0,
             'longest': 3.0,
             'processes': [
-                {'group': 'web', 'name': '1', 'state': 'STOPPED', 'pid': 0, 'action': 'start'},
-                {'group': 'web', 'name': '0', 'state': 'READY', 'pid': 100, 'action': 'restart'},
+                {**who, 'name': '1', 'state': 'STOPPED', 'pid': 0, 'action': 'start'},
+                {**who, 'name': '0', 'state': 'READY', 'pid': 100, 'action': 'restart'},
             ],
         }
     ]

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_restarter.engine.policy import PROGRAM, Policy, of_group, refuse_too_many, said_by
+from supervisor_restarter.engine.policy import (
+    PROGRAM,
+    Policy,
+    of_group,
+    refuse_too_many,
+    refuse_vain_surge,
+    said_by,
+)
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import (
     CALL,
@@ -61,6 +68,8 @@ def values(policy):
     ({LIMIT: '100%'}, {'max_unavailable': '100%'}),
     ({MIN_READY: '2', READY_TIMEOUT: '0'}, {'min_ready': 2.0, 'ready_timeout': 0.0}),
     ({READY_TIMEOUT: '1e2'}, {'ready_timeout': 100.0}),
+    ({'RESTARTER_SURGE': ' YES '}, {'surge': True}),
+    ({'RESTARTER_SURGE': '0'}, {'surge': False}),
 ])  # fmt: skip
 def test_what_a_program_says(environment, said):
     assert said_by(environment) == said
@@ -70,6 +79,7 @@ def test_what_a_program_says(environment, said):
     (LIMIT,         'a count from 1 to 10000, or a percentage from 1% to 100%'),
     (MIN_READY,     'a number of seconds from 0 to 10000000'),
     (READY_TIMEOUT, 'a number of seconds from 0 to 10000000'),
+    ('RESTARTER_SURGE', 'yes or no'),
 ])  # fmt: skip
 @pytest.mark.parametrize(
     'text', ['', ' ', 'lots', '-1', 'nan', 'inf', '1e9', '2 s', '0%', '101%', 'a\nb', 'x' * 500]
@@ -176,6 +186,14 @@ def test_the_struct_of_a_policy():
     assert group({'max_unavailable': 9}).struct()['allowed'] == 1  # no more than there are
 
 
+def test_whether_a_process_may_be_there_twice_is_its_programs_to_say_and_how_many_are_the_calls():
+    options = asked({'max_surge': '3'}, {'max_surge': '25%'})
+    policies = group({'surge': True}, {'surge': False}, {}, {}, {}, options=options).processes
+    assert [each.surge for each in policies.values()] == [True, False, False, False, False]
+    assert {each.max_surge for each in policies.values()} == {2}  # of five
+    assert {each.surging(1) for each in policies.values()} == {2}
+
+
 limits = st.one_of(st.none(), st.integers(1, 12), st.integers(1, 100).map('{}%'.format))
 
 
@@ -242,3 +260,27 @@ def test_a_count_of_the_call_that_no_group_has_is_refused(called, sizes, text):
     assert (info.value.code, info.value.text) == (Code.BAD_OPTION, f'BAD_OPTION: {text}')
     # of the configuration it is no slip
     refuse_too_many(asked({'max_unavailable': str(called)}), sizes)
+
+
+# -- for nobody ----------------------------------------------------------------------------------
+
+FOR = 'is for programs that say RESTARTER_SURGE="yes", and for fcgi programs'
+
+
+@pytest.mark.parametrize(
+    ('may_surge', 'text'),
+    [
+        ({'web': [False, False]}, f"max_surge = 25% {FOR}: 'web' has none"),
+        ({'web': [False], 'app': [False]}, f"max_surge = 25% {FOR}: none of 'web', 'app' has one"),
+    ],
+)
+def test_a_max_surge_of_the_call_that_is_for_nobody_is_refused(may_surge, text):
+    with pytest.raises(Refusal) as info:
+        refuse_vain_surge(asked(None, {'max_surge': '25%'}), may_surge)
+    assert (info.value.code, info.value.text) == (Code.BAD_OPTION, f'BAD_OPTION: {text}')
+    refuse_vain_surge(asked(None, {'max_surge': '0'}), may_surge)
+    refuse_vain_surge(asked({'max_surge': '25%'}), may_surge)  # that is meant for others
+
+
+def test_a_max_surge_is_for_those_that_may():
+    refuse_vain_surge(asked(None, {'max_surge': 1}), {'web': [False], 'app': [False, True]})

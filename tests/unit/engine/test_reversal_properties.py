@@ -11,17 +11,23 @@ from hypothesis import strategies as st
 from supervisor_restarter.engine import reversal
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import AS_TOLD, Operation, State
-from supervisor_restarter.engine.phases import DOWN, Phase, Seen
+from supervisor_restarter.engine.phases import DOWN, IN_FLIGHT, TURN_HAS_COME, Phase, Seen
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.names import Match
 from supervisor_restarter.options import Options
 from tests.examples import examples
-from tests.world import BEGINNING, Drive, Life, Program, World, name_of
+from tests.world import BEGINNING, FINE, Drive, Life, Program, Script, World, name_of
 
 LATEST = 12.0  # seconds after which nobody interferes any more
 READY_TIMEOUT = 6.0
-SLOWEST = 4.0 + 2.0 + READY_TIMEOUT + 1.5  # seconds that a process can take to stop and to be ready
+HOOK_TIMEOUT = 2.0
+# Seconds that a process can take to stop and to be ready, with its commands.
+SLOWEST = 4.0 + 2.0 + READY_TIMEOUT + 1.5 + 2 * HOOK_TIMEOUT
 
+# Most have none, and of the others most go well.
+commands = st.sampled_from(
+    [(), (), (), (), (FINE,), (Script(0.7),), (Script(0.4, 'exit status 1'), FINE), (Script(None),)]
+)
 lasting = st.builds(
     Program,
     lives=st.just([]),
@@ -30,6 +36,8 @@ lasting = st.builds(
     stopwaitsecs=st.sampled_from([1.0, 4.0]),
     startretries=st.sampled_from([0, 1]),
     autorestart=st.booleans(),
+    before_stop=commands,
+    after_ready=commands,
 )
 life = st.builds(
     Life,
@@ -48,6 +56,8 @@ programs = lasting | st.builds(
     obstacle=st.sampled_from(['', '', '', 'no such file']),
     unforeseen=st.sampled_from(['', '', '', 'not executable']),
     kill_error=st.sampled_from(['', '', '', 'not permitted']),
+    before_stop=commands,
+    after_ready=commands,
 )
 states = st.sampled_from(
     [Seen.RUNNING] * 4 + [Seen.STARTING, Seen.FATAL, Seen.EXITED_BADLY, Seen.BACKOFF]
@@ -89,6 +99,7 @@ options = st.builds(
     timeout=st.sampled_from([None, None, 0.0, 0.2, 1.0, 3.0, 6.0]),
     on_failure=st.sampled_from(['abort', 'continue']),
     scout=st.sampled_from([0.0, 0.0, 4.0]),
+    hook_timeout=st.just(HOOK_TIMEOUT),
 )
 moments = st.sampled_from([0.0, 0.0001, 0.4, 1.0, 2.2, 3.0, 5.0, 8.0, LATEST])
 interferences = st.lists(
@@ -105,7 +116,7 @@ interferences = st.lists(
 
 
 class Applied(Drive):
-    """Notes, at each stop of one that is to come up again, what of its group is ready: by its own
+    """Notes, at each drain or stop of one that is to come up again, what of its group is ready: by its own
     count of the simulated processes.
     """
 
@@ -128,7 +139,7 @@ class Applied(Drive):
             ]
 
     def _carry_out(self, member):
-        if member.order.value == 'stop' and not member.leaving:
+        if member.order.value in ('stop', 'drain') and not member.leaving:
             counting = [m for m in self.operation.staying if reversal.counts(m)]
             counting += [m for m in self.operation.neighbours if m.observed.seen not in AS_TOLD]
             group = [m for m in counting if m.group == member.group]
@@ -144,7 +155,7 @@ class Applied(Drive):
         super()._carry_out(member)
 
     def _is_ready(self, member):
-        begun = member.phase in (Phase.STOPPING, Phase.STOPPED, Phase.STARTING)
+        begun = member.phase in IN_FLIGHT - TURN_HAS_COME - {Phase.WAVERING}
         seen = self.world.processes[name_of(member)].observe(self.world.now).seen
         return seen is Seen.READY and not begun
 
@@ -253,7 +264,7 @@ def nothing_is_lost(story):
     for member, process in story.of('change'):
         if member.old_pid and process.state not in (Seen.RUNNING, Seen.STARTING):
             ended = process.state is Seen.EXITED and not process.program.autorestart
-            assert member.error or ended, (process.state, member)
+            assert member.errors or ended, (process.state, member)
 
 
 def what_runs_after_a_way_back_is_what_ran_before(story):
@@ -293,7 +304,7 @@ def what_is_to_be_gone_is_stopped_last(story):
         assert all(settled for settled, _ in drive.states_at_commit)
     removed = {name for name, part in story.parts.items() if part.what == 'remove'}
     stops = [entry.order for entry in drive.log if entry.name in removed]
-    assert set(stops) <= {'stop'}
+    assert set(stops) <= {'stop', 'drain', 'tell'}
     assert not stops or story.operation.committed
 
 

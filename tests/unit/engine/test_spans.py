@@ -18,7 +18,8 @@ from tests.world import BEGINNING, Drive, Life, Program, World, applied, group
 
 def four(operation, member):
     """Waited, stopping, down, until ready."""
-    return list(spans(operation, member, member.times).values())[:4]
+    told = spans(operation, member, member.times)
+    return [told[f'{name}_seconds'] for name in ('waited', 'stop', 'down', 'ready')]
 
 
 def told(drive, name):

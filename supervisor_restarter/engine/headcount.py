@@ -1,0 +1,41 @@
+"""How many processes of an operation are ready, group by group, and how many were at the least. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from supervisor_restarter.engine.curve import Curve
+from supervisor_restarter.engine.member import Member
+
+
+class Headcount:
+    """curve: how many were ready, from the beginning on. lowest_of: the fewest that were ready at any
+    moment, by group; allowed_of: the fewest that max_unavailable allows, if all are ready at first.
+    """
+
+    def __init__(self) -> None:
+        self.curve = Curve()
+        self.lowest_of: dict[str, int] = {}
+        self.allowed_of: dict[str, int] = {}
+
+    def begin(self, members: Iterable[Member]) -> None:
+        """These are counted from now on; none of them is lowest yet."""
+        self.lowest_of = dict(Counter(member.group for member in members))  # at most
+
+    def holds(self, members: Iterable[Member]) -> bool:
+        """Whether so many of these are ready as were counted last."""
+        return sum(member.serving for member in members) == self.curve.last
+
+    def count(self, members: Iterable[Member], version: int, offset: float) -> bool:
+        """Count those that are ready. Returns whether there are more or fewer than before, which is
+        noted as of `version`, and `offset` seconds from the beginning.
+        """
+        of_groups = Counter([member.group for member in members if member.serving])
+        for group in self.lowest_of:
+            self.lowest_of[group] = min(self.lowest_of[group], of_groups[group])
+        ready = sum(of_groups.values())
+        if not self.curve.differs(ready):
+            return False
+        self.curve.note(version, offset, ready)
+        return True
