@@ -14,7 +14,8 @@ from types import SimpleNamespace
 from typing import Any, Callable
 
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.member import Failure, Observation
+from supervisor_restarter.engine.member import Failure, Hook, Member, Observation
+from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.engine.survey import Candidate
 from supervisor_restarter.faults import Code
@@ -32,7 +33,7 @@ from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.resources import Resources
 from supervisor_restarter.server.service import Parts, Service
 from tests.onlooker import Follower
-from tests.world import BEGINNING, LONGEST, MOMENT, SECOND, Process, Program, World
+from tests.world import BEGINNING, LONGEST, MOMENT, SECOND, Command, Process, Program, World
 
 WALL = 1_700_000_000.0 - BEGINNING  # what the wall clock is ahead of the monotonic one
 UP = (Seen.STARTING, Seen.RUNNING)
@@ -94,7 +95,7 @@ class SimulatedProcesses:
 
     def hold(self, match: Any) -> Handle:
         process: Any = self.world.processes[f'{match.group}:{match.name}']
-        config: Any = SimpleNamespace(of_group=match.group)
+        config: Any = SimpleNamespace(of_group=match.group, of=process)
         return Handle(match, process, config)
 
     def is_there(self, handle: Any) -> bool:
@@ -119,6 +120,9 @@ class SimulatedProcesses:
 
     def readiness(self, config: Any) -> None:
         return None
+
+    def hook(self, config: Any, purpose: str) -> tuple[str, ...]:
+        return ('command',) if getattr(config.of.program, purpose) else ()
 
     def malformed(self, config: Any) -> str:
         return self.malformed_groups.get(config.of_group, '')
@@ -164,10 +168,6 @@ class SimulatedActions:
     def release(self, handle: Any) -> None:
         self.held.discard(handle)
 
-    def stop(self, handle: Any, stop_timeout: float | None, obstacles: Any) -> Failure | None:
-        obstacle = self.processes.obstacle(handle, obstacles)
-        return obstacle or self.signal_stop(handle, stop_timeout)
-
     def signal_stop(self, handle: Any, stop_timeout: float | None) -> Failure | None:
         return self._act('stop', handle, handle.process.stop, Code.STOP_FAILED)
 
@@ -188,6 +188,52 @@ class SimulatedActions:
         self.world.now += self.cost
         self.told.pop(name, lambda: None)()
         return Failure(code, trouble) if trouble else None
+
+
+class SimulatedCommands:
+    """Commands of programs. killed: how many have not ended by themselves."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.running: dict[Member, Command] = {}
+        self.killed = 0
+
+    def may_begin(self, member: Member, now: float) -> bool:
+        self._kill([member])
+        return True
+
+    def begin(self, member: Member, hook: Hook, process: Any, command: tuple[str, ...]) -> str:
+        ran = process.run(hook, self.world.now)
+        if isinstance(ran, str):
+            return ran
+        self.running[member] = ran
+        return ''
+
+    def mind(self, operation: Operation, now: float) -> None:
+        for member, command in list(self.running.items()):
+            if member.hook is not command.hook:
+                self._kill([member])
+            elif command.ends_at <= now:
+                del self.running[member]
+                operation.hook_ended(member, command.why, now)
+
+    def close(self) -> None:
+        self._kill(list(self.running))
+
+    def _kill(self, members: list[Member]) -> None:
+        self.killed += len([member for member in members if self.running.pop(member, None)])
+
+
+class SimulatedPlaces:
+    """As many places as jobs want for their commands. jobs: the commands of each of them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.jobs: list[SimulatedCommands] = []
+
+    def shared_by(self, groups: Iterable[str]) -> SimulatedCommands:
+        self.jobs.append(SimulatedCommands(self.world))
+        return self.jobs[-1]
 
 
 class SimulatedReactor:
@@ -249,7 +295,10 @@ class Simulation:
         processes: Any = self.processes
         actions: Any = self.actions
         reactor: Any = self.reactor
-        resources: Any = Breakable(Resources(options, processes, actions, notify))
+        plain = Resources(options, processes, actions, notify)
+        places: Any = SimulatedPlaces(self.world)
+        plain._own, self.commands = places, places.jobs
+        resources: Any = Breakable(plain)
         stop_calls = SimpleNamespace(install=lambda: None, remove=lambda: None)
         files: Any = SimpleNamespace(warning=lambda: self.warning)
         jobs = Jobs(history)
@@ -351,6 +400,7 @@ class Simulation:
         times = [now + SECOND, *self.reactor.alarms, *(at for at, _ in self._actions)]
         times += [process.exits_at for process in processes if process.exits_at is not None]
         times += [p.ready_at for p in processes if p.ready_at is not None and p.ready_at > now]
+        times += [one.ends_at for own in self.commands for one in own.running.values()]
         if self.reactor.poked:
             times.append(now)
         if wait is not None:

@@ -20,6 +20,7 @@ from supervisor_restarter.configuration.plan import LookUp
 from supervisor_restarter.configuration.slots import Slot, sorted_out
 from supervisor_restarter.configuration.steps import Steps
 from supervisor_restarter.configuration.view import processes_by_name
+from supervisor_restarter.programs.asides import residents
 from supervisor_restarter.programs.host import (
     ProcessConfig,
     ProcessGroup,
@@ -37,17 +38,19 @@ def is_down(process: Subprocess) -> bool:
 def arrange(group: ProcessGroup, order: list[ProcessConfig]) -> None:
     """The processes of the group, and what is configured of them, in this order; others last.
 
-    Of two with the same name Supervisor runs the last, and the other one is only compared.
+    Of two with the same name Supervisor runs the last, and the other one is only compared. What lies
+    aside is not configured.
     """
     last = {config.name: config for config in order}
     names = [name for name in last if name in group.processes]
     rest = [name for name in group.processes if name not in last]
+    there = residents(group)
     group.processes = {name: group.processes[name] for name in [*names, *rest]}
     group.config.process_configs = [
         own_config(group.processes[config.name]) if last[config.name] is config else config
         for config in order
         if config.name in group.processes
-    ] + [own_config(group.processes[name]) for name in rest]
+    ] + [own_config(group.processes[name]) for name in rest if name in there]
 
 
 class GroupWork:

@@ -23,6 +23,7 @@ from supervisor.compat import as_bytes
 from supervisor.process import FastCGISubprocess
 
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
+from supervisor_restarter.programs.asides import program_name
 from supervisor_restarter.programs.host import FcgiSubprocess, Pipes, Subprocess
 from supervisor_restarter.programs.reviewed import altered, unreviewed
 from supervisor_restarter.text import printable
@@ -232,14 +233,16 @@ def popen_arguments(process: Subprocess) -> dict[str, Any]:
 
 
 def environment(process: Subprocess) -> dict[str, str]:
-    """What Subprocess._spawn_as_child() makes of the environment, in the same order."""
+    """What Subprocess._spawn_as_child() makes of the environment, in the same order; of a process
+    that lies aside, what it was started with.
+    """
     config = process.config
     made = os.environ.copy()
     made['SUPERVISOR_ENABLED'] = '1'
     serverurl = config.options.serverurl if config.serverurl is None else config.serverurl
     if serverurl:
         made['SUPERVISOR_SERVER_URL'] = serverurl
-    made['SUPERVISOR_PROCESS_NAME'] = config.name
+    made['SUPERVISOR_PROCESS_NAME'] = program_name(process)
     if process.group:
         made['SUPERVISOR_GROUP_NAME'] = process.group.config.name
     made.update(config.environment or {})

@@ -304,14 +304,19 @@ class ProcessConfig(Protocol):
 
     def make_process(self, group: ProcessGroup) -> Subprocess: ...
 
+    def make_dispatchers(self, proc: Subprocess) -> tuple[dict[int, object], Pipes]: ...
+
 
 class Subprocess(Reaped, Protocol):
     """One process, running or not.
 
     pid: 0 while there is none. state: a ProcessStates. laststart, laststop, delay: wall clock, 0 for
     never; laststop: when it ended last; delay: when SIGKILL is sent (STOPPING), or the next attempt
-    is made (BACKOFF). killing: it was sent a signal that is to end it.
+    is made (BACKOFF). killing: it was sent a signal that is to end it. restarter_aside: the
+    name that it had before it lay aside, see asides.py; '' or missing: it does not.
     """
+
+    restarter_aside: str
 
     config: ProcessConfig
     group: ProcessGroup | None
@@ -336,6 +341,8 @@ class Subprocess(Reaped, Protocol):
     def stop(self) -> str | None: ...
 
     def signal(self, sig: int) -> str | None: ...
+
+    def transition(self) -> None: ...
 
     def drain(self) -> None: ...
 

@@ -2,7 +2,8 @@
 
 Questions to the file system alone, asked before a process is stopped that is to come back. What is
 said is what Supervisor's spawn(), its child and the kernel would run into, in their order: the
-command, the log files, the user, the directory, the file. Only what is certain is an obstacle:
+command, the log files, the user, the directory, the file; then the commands that the program has
+for its restarts. Only what is certain is an obstacle:
 where it cannot be said, nothing is said.
 """
 
@@ -17,6 +18,7 @@ from typing import Callable, NamedTuple, TypeVar, cast
 
 from supervisor.options import ProcessException
 
+from supervisor_restarter.commands import HOOK_VARIABLES, parse_command
 from supervisor_restarter.programs.access import UnknownUser, ask, identity
 from supervisor_restarter.programs.executable import HEAD, Needs, needs
 from supervisor_restarter.programs.host import ProcessConfig, Subprocess
@@ -52,7 +54,14 @@ class Obstacles:
         self._kept: dict[tuple[object, ...], object] = {}
 
     def of(self, process: Subprocess) -> str:
-        """Why the process could not be started, in one line; '' if nothing speaks against it."""
+        """Why the process could not be started, or a command that its program has for its restarts
+        not be run, in one line; '' if nothing speaks against it.
+        """
+        config = process.config
+        return self.of_start(process) or self._said(process, lambda: self._of_commands(config))
+
+    def of_start(self, process: Subprocess) -> str:
+        """... why it could not be started."""
         config = process.config
         try:
             filename, argv = process.get_execv_args()
@@ -112,10 +121,20 @@ class Obstacles:
             trouble = self._once(self._directory, config.directory, config.uid)
             if trouble:
                 return f"couldn't chdir to {config.directory}: {trouble}"
-        path = (config.environment or {}).get('PATH', os.environ.get('PATH', ''))
-        child = Child(config.uid, config.directory or '', path)
-        trouble = self._once(self._execute, filename, child) if LINUX else ''
+        trouble = self._once(self._execute, filename, _child(config)) if LINUX else ''
         return f"couldn't exec {argv[0]}: {trouble}" if trouble else ''
+
+    def _of_commands(self, config: ProcessConfig) -> str:
+        for variable in HOOK_VARIABLES.values():
+            text = (config.environment or {}).get(variable)
+            if text is not None and LINUX:
+                (name, *_), child = parse_command(variable, text), _child(config)
+                if '/' not in name and not self._once(self._is_in_path, name, child):
+                    return f'{variable}: there is no {name} in its PATH'
+                trouble = self._once(self._execute, name, child) if '/' in name else ''
+                if trouble:
+                    return f"{variable}: couldn't exec {name}: {trouble}"
+        return ''
 
     def _directory(self, directory: str, uid: int | None) -> str:
         its, trouble = self._look(directory, uid)
@@ -157,19 +176,21 @@ class Obstacles:
     def _read_by(self, needed: Needs, script: str, child: Child) -> str:
         """Why the interpreter of the script would do nothing with it."""
         if needed.helper in ENV:
-            return self._found_by_env(needed.argument, child)
+            found = self._is_in_path(needed.argument, child)
+            return '' if found else f'env finds no {needed.argument} in its PATH'
         if _privileged(os.path.join(child.directory, needed.helper)):
             return ''
         return self._refused(script, child.uid, os.R_OK)
 
-    def _found_by_env(self, name: str, child: Child) -> str:
+    def _is_in_path(self, name: str, child: Child) -> bool:
+        """Whether there is such a file in the PATH; True also where that is not known."""
         if not child.path or not NAME.fullmatch(name):
-            return ''
+            return True
         for place in child.path.split(os.pathsep):
             its, trouble = self._look(os.path.join(child.directory, place, name), child.uid)
             if its is not None or not trouble:
-                return ''
-        return f'env finds no {name} in its PATH'
+                return True
+        return False
 
     # -- questions ---------------------------------------------------------------------------
 
@@ -206,6 +227,11 @@ class Obstacles:
         if isinstance(answer, Exception):
             raise answer
         return cast(Kept, answer)
+
+
+def _child(config: ProcessConfig) -> Child:
+    path = (config.environment or {}).get('PATH', os.environ.get('PATH', ''))
+    return Child(config.uid, config.directory or '', path)
 
 
 def _needs(file: str) -> Needs:

@@ -14,7 +14,8 @@ from supervisor.states import ProcessStates
 from supervisor_restarter.engine.member import Failure
 from supervisor_restarter.faults import Code
 from supervisor_restarter.programs import fast_spawn
-from supervisor_restarter.programs.host import Reaped, Supervisor
+from supervisor_restarter.programs.asides import sharing_logs
+from supervisor_restarter.programs.host import Reaped, Subprocess, Supervisor
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.server.obituary import Obituary, expected
 from supervisor_restarter.server.processes import Handle, Processes, looks_of
@@ -80,19 +81,10 @@ class Actions:
 
     # -- orders ------------------------------------------------------------------------------
 
-    def stop(
-        self, handle: Handle, stop_timeout: float | None, obstacles: Obstacles
-    ) -> Failure | None:
+    def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
         """Send the stop signal. stop_timeout: seconds until SIGKILL, None: the program's
         stopwaitsecs.
-
-        A process that could not be started again is not stopped; see Processes.obstacle().
         """
-        obstacle = self._processes.obstacle(handle, obstacles)
-        return obstacle or self.signal_stop(handle, stop_timeout)
-
-    def signal_stop(self, handle: Handle, stop_timeout: float | None) -> Failure | None:
-        """As stop(), for a process that is not to be started again."""
         process = handle.process
         self._expect_exit(handle)
         if stop_timeout is not None and process.pid:
@@ -126,19 +118,23 @@ class Actions:
             return self._start_failed(handle, text)
         return self.start(handle)
 
-    def start(self, handle: Handle) -> Failure | None:
-        """Spawn the process; Failure START_FAILED with the reason if that is not possible."""
+    def start(self, handle: Handle, beside: Subprocess | None = None) -> Failure | None:
+        """Spawn the process; Failure START_FAILED with the reason if that is not possible. beside:
+        another process of the same program, to whose logs this one is to write.
+        """
         process = handle.process
         process.config = handle.config
         process.backoff = 0  # a new start has all of its startretries
         handle.signalled_at = None
         environment = handle.monitor.environment() if handle.monitor else {}
-        if environment:
+        if environment or beside is not None:
             # Only this child is to see it: with the config itself changed, `update` would find a
             # difference.
             process.config = copy.copy(handle.config)
             process.config.environment = {**(handle.config.environment or {}), **environment}
             process.config.restarter_original = handle.config
+        if beside is not None:
+            process.config = sharing_logs(process.config, beside)
         message = self._guarded('spawn', lambda: self._spawn(process))
         process.config = handle.config
         if message or not process.pid:

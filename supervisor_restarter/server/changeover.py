@@ -23,7 +23,7 @@ from supervisor_restarter.configuration.slots import Slot
 from supervisor_restarter.engine.answers import unfinished
 from supervisor_restarter.engine.member import Failure, Member
 from supervisor_restarter.engine.operation import Look, State
-from supervisor_restarter.engine.phases import DOWN, UP, Order, Phase
+from supervisor_restarter.engine.phases import DOWN, OUT_OF_SERVICE, TURN_HAS_COME, UP, Order, Phase
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.server.actions import Actions
@@ -37,6 +37,9 @@ from supervisor_restarter.text import listed, printable
 
 # Down, or about to be. What is up next was started since.
 TO_BE_RENEWED = (Phase.STOPPING, Phase.STOPPED, Phase.TAKEN, Phase.ENDED)
+
+# Up, and to be stopped.
+NOT_STOPPED = TURN_HAS_COME | OUT_OF_SERVICE | {Phase.WAITING}
 
 
 class Means(NamedTuple):
@@ -91,7 +94,8 @@ class Changeover:
             before = copy.copy(slot.process)
             if slot.old is not None:
                 before.config = slot.old
-            why = obstacles.of(before)
+            # Better without its commands than what is to be gone.
+            why = obstacles.of_start(before)
         else:
             why = self._apply.rollout.obstacle(slot, obstacles)
         text = f'left as it is, for it could not be started again: {why}'
@@ -158,8 +162,7 @@ class Changeover:
         there = list(group.processes.values()) if group is not None else []
         to_come = [one for one, its in apply.slots.items() if its.group == slot.group]
         if any(one.state == ProcessStates.STOPPING for one in there) or any(
-            one.phase in (Phase.WAITING, Phase.DUE) and one.order is not Order.START
-            for one in to_come
+            one.phase in NOT_STOPPED and one.order is not Order.START for one in to_come
         ):
             apply.held.add(member)
             return
@@ -217,6 +220,7 @@ class Changeover:
         handle.looks = ()
         specs = apply.specs if slot.renewed else apply.present
         self._means.resources.monitor(self._job, member, specs.get(member))
+        self._means.resources.heed_hooks(self._job, member)
         self._job.operation.rename(member, slot.name)
         self._readdress(slot)
         self._means.actions.attend(handle, now)

@@ -5,7 +5,8 @@ orders are carried out, in slices.
 from __future__ import annotations
 
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.member import Member, Observation
+from supervisor_restarter.engine.lifecycle import CODES, OF_ORDERS
+from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.operation import Look
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 from supervisor_restarter.programs.obstacles import Obstacles
@@ -15,12 +16,17 @@ from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.journal import Journal
 from supervisor_restarter.server.loop import Reactor
-from supervisor_restarter.server.processes import Processes
+from supervisor_restarter.server.own_commands import LONGEST_DEATH
+from supervisor_restarter.server.processes import Handle, Processes
 from supervisor_restarter.server.resources import Party, Resources
+from supervisor_restarter.server.surge import Surge
 
 SLICE = 0.01  # seconds of work in one turn of the loop; other clients are served in between
 # Seconds after which a process that cannot be signalled yet is looked at again.
 EXEC_POLL_SECONDS = 0.005
+SPAWN = (Order.START, Order.SURGE)
+# To be done all the same where a client has stopped the process meanwhile.
+OF_TWO = (Order.RETIRE, Order.RESTORE)
 TO_COME = Observation(Seen.STOPPED)  # a process that is not there yet
 INTERNAL_ERROR = "an internal error ended the restart; supervisord's log has more"
 
@@ -89,6 +95,7 @@ class Driver:
         """
         self._attend(job, now)
         changeover = None if job.apply is None else Changeover(self._means, job, job.apply)
+        job.own.mind(job.operation, now)
         if changeover is not None:
             changeover.mind_others(look(job))
         job.operation.step(now, look(job))
@@ -110,22 +117,21 @@ class Driver:
         return again
 
     def _carry_out_all(self, job: Job, deferred: set[Member], until: float) -> float | None:
-        again = 0.0 if deferred else None
+        again, now = 0.0 if deferred else None, self._clock.monotonic()
         forgotten, obstacles = False, Obstacles()
         held = job.apply.held if job.apply is not None else ()
         for member in job.operation.orders():
-            starts, handle = member.order is Order.START, job.handles[member]
-            if deferred and not starts:
+            if deferred and member.order is not Order.START:
                 break  # nothing is taken down before what is down was tried
-            wanted_down = member.match.key in job.wanted_down and not member.leaving
-            if wanted_down or not self._processes.is_as_seen(handle):
+            if self._has_changed(job, member):
                 return 0.0  # others were told of the orders before, and have changed things
             if member in deferred or member in held:
                 continue
-            if not starts and not self._processes.has_execed(handle):
-                again = EXEC_POLL_SECONDS if again is None else again
+            pause = self._pause(job, member, now)
+            if pause is not None:
+                again = pause if again is None else min(again, pause)
                 continue
-            if starts and not forgotten:
+            if member.order in SPAWN and not forgotten:
                 self._reactor.forget_closed()
                 forgotten = True
             self._carry_out(job, member, obstacles)
@@ -133,29 +139,78 @@ class Driver:
                 return 0.0
         return again
 
+    def _pause(self, job: Job, member: Member, now: float) -> float | None:
+        """The seconds until the member's order can be carried out, perhaps; None: it can be now."""
+        if member.order in SPAWN:
+            return None
+        if member.order in OF_ORDERS:
+            return None if job.own.may_begin(member, now) else LONGEST_DEATH
+        execed = self._processes.has_execed(self._concerned(job, member))
+        return None if execed else EXEC_POLL_SECONDS
+
+    @staticmethod
+    def _concerned(job: Job, member: Member) -> Handle:
+        """The process that the order is about: of two of the member, perhaps the old one."""
+        if member.old is not None and member.order in (Order.DRAIN, Order.RETIRE):
+            return job.handles[member.old]
+        return job.handles[member]
+
+    def _has_changed(self, job: Job, member: Member) -> bool:
+        """Whether something has happened to the member since it got its order."""
+        if member.old is not None and not self._processes.is_as_seen(job.handles[member.old]):
+            return True
+        # Who stops the new one of two has both stopped.
+        wanted_down = member.match.key in job.wanted_down and member.order not in OF_TWO
+        wanted_down = wanted_down and not member.leaving
+        return wanted_down or not self._processes.is_as_seen(job.handles[member])
+
     def _carry_out(self, job: Job, member: Member, obstacles: Obstacles) -> None:
-        handle, options, job.acting = job.handles[member], job.operation.options, True
-        if member.order is Order.START and not member.old_pid:
-            failure = self._actions.start_idle(handle, obstacles)
-        elif member.order is Order.START:
-            # It ran: better an attempt of Supervisor's than none.
-            failure = self._actions.start(handle)
-        elif member.order is Order.SIGNAL:
-            failure = self._actions.signal(handle, options.signal)
-        elif job.operation.goal is Goal.STOP or member.leaving:
-            failure = self._actions.signal_stop(handle, options.stop_timeout)
-        elif job.apply is not None:
-            failure = Changeover(self._means, job, job.apply).obstacle(
-                member, obstacles
-            ) or self._actions.signal_stop(handle, options.stop_timeout)
+        failure, aside = None, None
+        if member.order in (Order.DRAIN, Order.STOP) and member.old is None:
+            failure = self._obstacle(job, member, obstacles)
+        if failure is not None and member.order is Order.DRAIN:
+            job.operation.foreseen(member, failure)  # that is not its command's fault
+            return
+        job.acting = True
+        if member.order is Order.SURGE:
+            failure, aside = Surge(self._means, job).begin(member, obstacles)
+        elif member.order is Order.RESTORE:
+            aside = Surge(self._means, job).restore(member)
         else:
-            failure = self._actions.stop(handle, options.stop_timeout, obstacles)
+            failure = failure or self._do(job, member, obstacles)
         if job.apply is not None and failure is None:
             failure = job.apply.kept.pop(member, None)
         job.acting = False
-        job.operation.performed(member, self._clock.monotonic(), failure, handle.process.pid)
+        pid = job.handles[member].process.pid
+        job.operation.performed(member, self._clock.monotonic(), failure, pid, aside)
         if job.to_cancel:
             self.cancel(job)
+
+    def _do(self, job: Job, member: Member, obstacles: Obstacles) -> Failure | None:
+        handle, options = self._concerned(job, member), job.operation.options
+        if member.order is Order.START and not member.old_pid:
+            return self._actions.start_idle(handle, obstacles)
+        if member.order is Order.START:
+            # It ran: better an attempt of Supervisor's than none.
+            return self._actions.start(handle)
+        if member.order is Order.SIGNAL:
+            return self._actions.signal(handle, options.signal)
+        if member.order in OF_ORDERS:
+            hook = OF_ORDERS[member.order]
+            command = self._processes.hook(handle.config, hook.value)
+            why = job.own.begin(member, hook, handle.process, command)
+            return Failure(CODES[hook], why) if why else None
+        return self._actions.signal_stop(handle, options.stop_timeout)
+
+    def _obstacle(self, job: Job, member: Member, obstacles: Obstacles) -> Failure | None:
+        """Failure START_FAILED if the process, once stopped, could not be started again, and is to
+        be.
+        """
+        if job.operation.goal is Goal.STOP or member.leaving:
+            return None
+        if job.apply is not None:
+            return Changeover(self._means, job, job.apply).obstacle(member, obstacles)
+        return self._processes.obstacle(job.handles[member], obstacles)
 
     def cancel(self, job: Job) -> None:
         """Have nothing further taken down; nothing if the result is certain already."""
@@ -186,6 +241,8 @@ class Driver:
         for member in job.operation.members:
             if member.phase is Phase.STOPPED and member.goal is not Goal.STOP:
                 self._actions.start(job.handles[member])
+            elif member.old is not None and job.handles[member.old].process.pid:
+                Surge(self._means, job).restore(member)
         job.operation.abandon(INTERNAL_ERROR)
 
     def _attend(self, job: Job, now: float) -> None:

@@ -17,15 +17,23 @@ stopProcess, stopProcessGroup, stopAllProcesses of Supervisor's RPC interface | 
 last_writable_check of HTTP channels | when there is news for clients that wait
     | set by the channel itself the next time, loop.py
     | deferred answers are asked for at once
-sockets and pipes in get_socket_map() | while a probe is asked; from the first `notify` on
-    | closed, and forgotten by the poller, probe.py, exec_probe.py and notify.py
-    | answers, and READY=1
-options.pidhistory: a command of ours | while an `exec:` probe runs
-    | by supervisord, once it is reaped, exec_probe.py
+sockets and pipes in get_socket_map() | while a probe is asked, or a command of a program's own
+    runs; from the first `notify` on
+    | closed, and forgotten by the poller, probe.py, child_command.py and notify.py
+    | answers, what commands say, and READY=1
+options.pidhistory: a command of ours | while an `exec:` probe runs, or a command of a program's own
+    | by supervisord, once it is reaped, child_command.py
     | supervisord reaps it like its other children
+childlog of a dispatcher, set to its normallog | while what such a command says is logged
+    | set back in the same call, own_commands.py
+    | what the process itself says between two tokens of an event is left alone
 process.config, options.pidhistory | while a process is held
     | its own again, actions.py and fast_spawn.py
     | stopwaitsecs, NOTIFY_SOCKET, wait statuses; state of one process rather than a hook
+group.processes; config, spawn and transition of a process that lies aside; normallog and childlog
+    of the new one | in a surge, until the old process has exited
+    | by that process itself in its transition, asides.py
+    | two processes of one program, one log
 events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reload
     | events.clear(), plugin.py
     | what is wrong with RESTARTER_READY and its kin is logged before the first restart

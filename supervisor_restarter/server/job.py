@@ -16,6 +16,7 @@ from supervisor_restarter.programs.host import SharedSocket
 from supervisor_restarter.readiness.monitor import Probing
 from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.clock import Clock
+from supervisor_restarter.server.own_commands import OwnCommands
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Selection
 from supervisor_restarter.text import listed
@@ -43,8 +44,9 @@ class Job:
     stopped since. unseen: in how many turns of the loop a process is still to be seen stopped by
     the client that stopped it. broken: an internal error has been met. acting: an order is being
     carried out; to_cancel: it is to be the last that takes something down. apply: what makes it an
-    apply; None: it is a restart, a start or a stop. probing: what the probes of a group share.
-    told: what clients were told of it last; None: that is not kept any more.
+    apply; None: it is a restart, a start or a stop. probing: what the probes of a group share. own:
+    the commands of its programs that run. told: what clients were told of it last; None: that is
+    not kept any more.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Job:
     to_cancel: bool = False
     apply: Apply | None = None
     probing: dict[str, Probing] = field(default_factory=dict)
+    own: OwnCommands = field(default_factory=OwnCommands)
     told: Told | None = field(default_factory=lambda: Told(Changes(), Changes()))
 
     @property
@@ -180,6 +183,7 @@ class Job:
             'lowest_ready': operation.lowest_ready,
             'ready': operation.ready,
             'allowed': operation.allowed,
+            'old_stopping': operation.old_stopping,
         }
 
     def particulars(self) -> dict[str, Any]:
@@ -214,4 +218,4 @@ class Job:
         """How many of its processes were ready, and from when on (seconds from its begin): the
         points that came after this version.
         """
-        return self.operation.readiness.since(since)
+        return self.operation.headcount.curve.since(since)

@@ -15,8 +15,8 @@ from supervisor_restarter import __version__
 from supervisor_restarter.configuration.planner import Planner
 from supervisor_restarter.configuration.rollout import Rollout
 from supervisor_restarter.options import Settings, from_configuration
+from supervisor_restarter.programs.child_command import adopt
 from supervisor_restarter.programs.host import ServerOptions, Supervisor
-from supervisor_restarter.readiness.exec_probe import adopt
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.changeover import Means

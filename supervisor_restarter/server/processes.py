@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from supervisor.datatypes import RestartUnconditionally
+from supervisor.options import EventListenerConfig, FastCGIProcessConfig
 from supervisor.states import ProcessStates, getProcessStateDescription
 
+from supervisor_restarter.commands import HOOK_VARIABLES, parse_command
 from supervisor_restarter.configuration.plan import ProcessState
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import Seen
@@ -20,6 +22,7 @@ from supervisor_restarter.engine.policy import said_by
 from supervisor_restarter.engine.survey import Candidate
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
+from supervisor_restarter.programs.asides import is_aside, residents
 from supervisor_restarter.programs.host import (
     ProcessConfig,
     ProcessGroup,
@@ -96,7 +99,7 @@ class Processes:
     def groups(self) -> dict[str, list[str]]:
         """The names of all process groups and of the processes in each."""
         return {
-            name: list(group.processes) for name, group in self._supervisord.process_groups.items()
+            name: list(residents(group)) for name, group in self._supervisord.process_groups.items()
         }
 
     def others(self, groups: Iterable[str], matches: Iterable[Match]) -> list[Match]:
@@ -105,7 +108,7 @@ class Processes:
         return [
             Match(group, name, False, False)
             for group in groups
-            for name in self._supervisord.process_groups[group].processes
+            for name in residents(self._supervisord.process_groups[group])
             if (group, name) not in known
         ]
 
@@ -137,7 +140,7 @@ class Processes:
     def find(self, group: str, name: str) -> Subprocess | None:
         """The process of that name, None if there is none."""
         there = self._supervisord.process_groups.get(group)
-        return there.processes.get(name) if there is not None else None
+        return residents(there).get(name) if there is not None else None
 
     def state(self, group: str, name: str) -> ProcessState:
         """How the process is; KeyError if there is none."""
@@ -148,10 +151,14 @@ class Processes:
     # -- how one is --------------------------------------------------------------------------
 
     def is_there(self, handle: Handle) -> bool:
-        """Whether neither the process nor its group was removed or replaced."""
+        """Whether neither the process nor its group was removed or replaced. What lies aside leaves
+        its group by itself when it has exited.
+        """
         group, process = handle.group, handle.process
         if self._supervisord.process_groups.get(group.config.name) is not group:
             return False
+        if is_aside(process) and not process.pid:
+            return True
         return group.processes.get(process.config.name) is process
 
     def is_as_seen(self, handle: Handle) -> bool:
@@ -167,6 +174,8 @@ class Processes:
             or process.config.autorestart is RestartUnconditionally
         ):
             seen = Seen.EXITED_BADLY
+        elif seen is Seen.BACKOFF and is_aside(process):
+            seen = Seen.EXITED_BADLY  # it is not tried again
         elif seen is Seen.STARTING:
             due = _monotonic(process.laststart + process.config.startsecs)
         elif seen is Seen.STOPPING:
@@ -246,6 +255,17 @@ class Processes:
             raise ValueError(f'RESTARTER_READY = {error}') from None
 
     @staticmethod
+    def hook(config: ProcessConfig, purpose: str) -> tuple[str, ...]:
+        """The words of the command that the program gives for this purpose (of HOOK_VARIABLES), ()
+        if it gives none.
+
+        ValueError with one line if it is none that makes sense.
+        """
+        variable = HOOK_VARIABLES[purpose]
+        text = (config.environment or {}).get(variable)
+        return () if text is None else parse_command(variable, text)
+
+    @staticmethod
     def malformed(config: ProcessConfig) -> str:
         """What is wrong with what a program says of its restarts in its environment, '' if nothing
         is.
@@ -253,6 +273,8 @@ class Processes:
         try:
             Processes.readiness(config)
             said_by(config.environment)
+            for purpose in HOOK_VARIABLES:
+                Processes.hook(config, purpose)
         except ValueError as error:
             return str(error)
         return ''
@@ -297,11 +319,19 @@ class Processes:
 
     def _described(self, config: ProcessConfig, candidate: Candidate) -> Candidate:
         """... with what its configuration says."""
-        malformed = self.malformed(config)
+        malformed, listener = self.malformed(config), isinstance(config, EventListenerConfig)
+        said = {} if malformed else said_by(config.environment)
+        hooks = () if malformed else HOOK_VARIABLES
+        spec = None if malformed else self.readiness(config)
         return candidate._replace(
             malformed=malformed,
-            probed=not malformed and self.readiness(config) is not None,
-            said={} if malformed else said_by(config.environment),
+            probed=spec is not None,
+            # That it listens itself is looked up; what it says is not.
+            either_answers=spec is not None and spec.kind.startswith('http'),
+            said=said,
+            hooks=tuple(purpose for purpose in hooks if self.hook(config, purpose)),
+            surge=said.get('surge', isinstance(config, FastCGIProcessConfig)) and not listener,
+            listener=listener,
             restarts=config.autorestart is not False,
             startsecs=config.startsecs,
             stopwaitsecs=config.stopwaitsecs,

@@ -11,7 +11,7 @@ from supervisor_restarter.configuration.slots import Slot
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.advice import gathered
 from supervisor_restarter.engine.freshness import Change
-from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.member import Hook, Member
 from supervisor_restarter.engine.phases import SETTLED
 from supervisor_restarter.engine.survey import Candidate, Survey, survey
 from supervisor_restarter.faults import Code, Refusal, shortage
@@ -32,6 +32,7 @@ from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.own_commands import PlacesOfOwn
 from supervisor_restarter.server.processes import Handle, Processes
 
 
@@ -63,6 +64,7 @@ class Resources:
         self._actions = actions
         self._notify = notify
         self._connections, self._commands = Places(FEWEST_CONNECTIONS), Places(MOST_COMMANDS)
+        self._own = PlacesOfOwn()
 
     # -- before a job begins -----------------------------------------------------------------
 
@@ -230,6 +232,7 @@ class Resources:
             member.stop_limit = stopwaitsecs if stop_timeout is None else stop_timeout
         if operation.goal is Goal.RESTART:
             self._monitor(job, party.specs)
+            self._prepare_hooks(job, party.members)
             self._keep_sockets(job)
 
     def _monitor(self, job: Job, specs: dict[Member, Spec | None]) -> None:
@@ -264,6 +267,21 @@ class Resources:
             kept=bool(member.kept),
         )
 
+    def _prepare_hooks(self, job: Job, members: Iterable[Member]) -> None:
+        job.own = self._own.shared_by(job.groups)
+        for member in members:
+            self.heed_hooks(job, member)
+
+    def heed_hooks(self, job: Job, member: Member) -> None:
+        """Tell the member which commands its process has for its restart, as it is configured now:
+        none where that makes no sense, and none for a signal.
+        """
+        config = job.handles[member].config
+        sound = not job.operation.options.signal and not self._processes.malformed(config)
+        member.before_stop, member.after_ready = (
+            sound and bool(self._processes.hook(config, hook.value)) for hook in Hook
+        )
+
     def _keep_sockets(self, job: Job) -> None:
         one_of_each = {member.group: handle for member, handle in job.handles.items()}
         for group, handle in one_of_each.items():
@@ -280,6 +298,7 @@ class Resources:
 
     def release(self, job: Job) -> None:
         """Give everything back that the job has held."""
+        job.own.close()
         for handle in job.handles.values():
             self._actions.release(handle)
         job.handles.clear()

@@ -69,9 +69,9 @@ class RestarterNamespaceRPCInterface(Interface):
 
         @param string name      The name of the process group, without ':' or '*'.
         @param struct options   Options for this restart (delay, timeout, stagger_factor,
-                                max_unavailable, scout, min_ready, ready_timeout, method,
-                                stop_timeout, on_failure, if_busy, only_running, newer_than); may
-                                be left out.
+                                max_unavailable, max_surge, scout, min_ready, ready_timeout,
+                                hook_timeout, method, stop_timeout, on_failure, if_busy,
+                                only_running, newer_than); may be left out.
         @return array result    True, or a struct {group, name, code, text} per process that failed.
         """
         taken = with_call(self._defaults, options)
@@ -151,11 +151,14 @@ class RestarterNamespaceRPCInterface(Interface):
                                 rolled_back), why (it was cancelled or rolled back), version,
                                 requested_at, started_at, finished_at, duration, options, total,
                                 done, failed, killed, lowest_ready, ready (so many are now),
-                                allowed (so many stay ready, as max_unavailable has it), policies
-                                (as in a plan), warnings (strings: those of its plan, when it was
-                                asked for), processes: structs {group, name, action (restart, start,
-                                signal or remove), phase, old_pid, new_pid, waited_seconds (until
-                                its turn), stop_seconds, stop_limit (seconds until SIGKILL),
+                                old_stopping (so many have a new process, and their old one has not
+                                exited), allowed (so many stay ready, as max_unavailable has it),
+                                policies (as in a plan), warnings (strings: those of its plan, when
+                                it was asked for), processes: structs {group, name, action (restart,
+                                surge, start, signal or remove), phase, old_pid, new_pid,
+                                waited_seconds (until its turn), drain_seconds (of
+                                RESTARTER_BEFORE_STOP), stop_seconds, stop_limit (seconds until
+                                SIGKILL),
                                 down_seconds, ready_seconds, failed_seconds (from the begin until it
                                 failed), way_there (these times until an apply turned back), error,
                                 killed (it ran into that limit), note (what is to be said of it and
@@ -249,9 +252,11 @@ class RestarterNamespaceRPCInterface(Interface):
         @return struct plan     groups, options, total, batches: structs {number, after (not before
                                 so many seconds), longest (seconds that it can take at the most, 0:
                                 no limit), processes: structs {group, name, state, pid, action
-                                (restart, start or signal)}}, left: structs {group, name, state,
-                                pid, reason} of the processes that would be left alone, policies:
-                                structs {group, size, allowed (so many processes), max_unavailable,
+                                (restart, surge, start or signal), hooks (strings: before_stop,
+                                after_ready, of what commands are run)}}, left: structs {group,
+                                name, state, pid, reason} of the processes that would be left alone,
+                                policies: structs {group, size, allowed (so many processes),
+                                max_unavailable,
                                 min_ready, ready_timeout, from} of what holds in each group, and
                                 where each of the last three comes from (call, program,
                                 configuration or default), and warnings (strings).

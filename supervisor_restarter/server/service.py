@@ -42,7 +42,6 @@ for ends all of them.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, Callable, NamedTuple
 
 from supervisor_restarter.configuration.planner import ALL, Comparison, Planner
@@ -51,7 +50,7 @@ from supervisor_restarter.configuration.scales import Scale
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.faults import Code, Refusal, shortage
-from supervisor_restarter.options import ApplyOptions, Options, with_call
+from supervisor_restarter.options import ApplyOptions, Options, for_retry
 from supervisor_restarter.server.apply import ApplyRequest
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.configfile import ConfigurationFiles, Marks
@@ -228,8 +227,7 @@ class Service:
         job = self.get(wanted)
         if job.apply is not None:
             raise Refusal(Code.BAD_STATE, f'apply {job.id} cannot be retried: apply again')
-        asked = replace(job.asked, only_running=False, newer_than=())
-        options = with_call(asked, given)
+        options = for_retry(job.asked, given)
         state, again = job.operation.state.value, answers.unfinished(job.operation)
         if not job.operation.finished:
             raise Refusal(Code.BAD_STATE, f'restart {job.id} has not ended yet: {state}')

@@ -22,6 +22,7 @@ from supervisor.options import VERSION
 from supervisor.states import ProcessStates, getProcessStateDescription
 
 import supervisor_restarter
+from supervisor_restarter.programs.asides import residents
 from supervisor_restarter.programs.host import ProcessGroup
 from supervisor_restarter.web.tally import BOUNDS, RESULTS, Durations, Tally
 
@@ -78,7 +79,7 @@ class Families(Collector):
             'supervisor_processes', 'Processes by their state.', labels=['group', 'state']
         )
         for name, group in self._groups.items():
-            found = Counter(process.state for process in group.processes.values())
+            found = Counter(process.state for process in residents(group).values())
             for state, word in STATES.items():
                 family.add_metric([name, word], found[state])
         return family

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from supervisor_restarter.programs.asides import residents
 from supervisor_restarter.programs.host import Subprocess, Supervisor
 from supervisor_restarter.web.queries import LogWanted
 
@@ -13,7 +14,7 @@ def process_called(supervisord: Supervisor, namespec: str) -> Subprocess | None:
     """The process GROUP:NAME, whatever characters its names have; None if there is none."""
     for name, group in supervisord.process_groups.items():
         if namespec.startswith(f'{name}:'):
-            process = group.processes.get(namespec[len(name) + 1 :])
+            process = residents(group).get(namespec[len(name) + 1 :])
             if process is not None:
                 return process
     return None

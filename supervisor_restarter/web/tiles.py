@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supervisor.states import ProcessStates, getProcessStateDescription
 
+from supervisor_restarter.programs.asides import residents
 from supervisor_restarter.programs.host import Subprocess, Supervisor
 from supervisor_restarter.text import printable
 from supervisor_restarter.web.board import Tile
@@ -15,7 +16,7 @@ UNSUCCESSFUL = (ProcessStates.BACKOFF, ProcessStates.FATAL, ProcessStates.UNKNOW
 
 def names_and_tiles(supervisord: Supervisor) -> tuple[dict[str, list[str]], list[Tile]]:
     """The groups with the names of their processes, and a tile for each in the same order."""
-    groups = {name: group.processes for name, group in supervisord.process_groups.items()}
+    groups = {name: residents(group) for name, group in supervisord.process_groups.items()}
     tiles = [tile_of(process) for there in groups.values() for process in there.values()]
     return {name: list(there) for name, there in groups.items()}, tiles
 

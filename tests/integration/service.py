@@ -8,6 +8,7 @@ before it becomes so, or at once after. Options in the file DIR/orders.NAME hold
 process can behave unlike the old one.
 
 --tcp HOST:PORT, --unix PATH   where it listens once it is ready; a port that is in use is tried again and again
+--reuse                        several may listen at that port (SO_REUSEPORT)
 --fd                           it listens at the socket that is its stdin
 --tls FILE                     it speaks TLS there, with the certificate and key in the file
 --notify                       it says READY=1; --by child: a child of its own says so
@@ -239,6 +240,8 @@ class Service:
         host, _, port = self.options.tcp.rpartition(':')
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.options.reuse:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         while True:
             try:
                 listener.bind((host, int(port)))
@@ -328,7 +331,7 @@ def main() -> int:
     parser.add_argument('directory')
     for option in ('--tcp', '--unix', '--tls', '--by', '--hup', '--first'):
         parser.add_argument(option)
-    for option in ('--fd', '--notify', '--never', '--gate', '--hold'):
+    for option in ('--fd', '--notify', '--never', '--gate', '--hold', '--reuse'):
         parser.add_argument(option, action='store_true')
     for option in ('--slow', '--stop', '--until'):
         parser.add_argument(option, type=float, default=0.0)

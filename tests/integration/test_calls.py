@@ -21,7 +21,7 @@ from tests.integration.fuzz import ARGUMENTS
 from tests.integration.server import HELD, Server, held, program, shared, worker
 
 STATES = {'queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'}
-PHASES = {'waiting', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
+PHASES = {'waiting', 'draining', 'stopping', 'stopped', 'starting', 'ready', 'skipped', 'failed'}
 RESTART = {
     'id': str,
     'kind': str,
@@ -41,6 +41,7 @@ RESTART = {
     'lowest_ready': int,
     'ready': int,
     'allowed': int,
+    'old_stopping': int,
 }
 IN_FULL = {'processes': list, 'policies': list, 'warnings': list}  # not in a list of restarts
 PROCESS = {
@@ -51,6 +52,7 @@ PROCESS = {
     'old_pid': int,
     'new_pid': int,
     'waited_seconds': float,
+    'drain_seconds': float,
     'stop_seconds': float,
     'down_seconds': float,
     'ready_seconds': float,

@@ -9,13 +9,16 @@ import pytest
 from supervisor_restarter.faults import Code
 from tests.integration.server import program, shared
 
-# Of the first, web:0 has a bad port; the second is spoiled by one of its programs; the third has a
-# bad policy, the fourth an empty text.
+# Of the first, web:0 has a bad port; the second is spoiled by one of its programs; the others have a
+# bad policy, an empty text, commands that are none, and no yes or no.
 MALFORMED = {
     'web': "web:0: RESTARTER_READY = 'tcp://127.0.0.1:0': ",
     'mixed': "mixed:bad: RESTARTER_READY = 'nonsense': unknown kind; allowed: tcp://",
     'lots': "lots: RESTARTER_MAX_UNAVAILABLE = 'lots' is not allowed: it must be a count from 1 to 10000, or a ",
     'empty': "empty: RESTARTER_READY = '': ",
+    'drained': "drained: RESTARTER_BEFORE_STOP = '': it is empty; allowed: a command and its ",
+    'told': 'told: RESTARTER_AFTER_READY = "echo \'x": the command cannot be split into words: ',
+    'twice': "twice: RESTARTER_SURGE = 'maybe' is not allowed: it must be yes or no",
 }
 
 
@@ -30,6 +33,9 @@ def malformed():
                 program('lonely'),
                 program('lots', environment='RESTARTER_MAX_UNAVAILABLE="lots"'),
                 program('empty', environment='RESTARTER_READY=""'),
+                program('drained', environment='RESTARTER_BEFORE_STOP=""'),
+                program('told', environment='RESTARTER_AFTER_READY="echo \'x"'),
+                program('twice', environment='RESTARTER_SURGE="maybe"'),
                 '[group:mixed]\nprograms=fine,bad\n',
             ]
         )
@@ -64,6 +70,9 @@ def every_pid(server):
         ('web:1', 'web'),
         ('*:fine', 'mixed'),
         ('empty', 'empty'),
+        ('drained', 'drained'),
+        ('told', 'told'),
+        ('twice', 'twice'),
     ],
 )
 def test_a_malformed_readiness_of_one_process_refuses_every_restart_of_its_group(
@@ -77,7 +86,7 @@ def test_a_malformed_readiness_of_one_process_refuses_every_restart_of_its_group
     assert_refused(malformed, 'startRestart', names, group, options)
 
 
-@pytest.mark.parametrize('names', ['all', ['web:1', 'mixed', 'lonely', 'lots', 'empty']])
+@pytest.mark.parametrize('names', ['all', ['lonely', *MALFORMED]])
 def test_of_several_groups_only_those_that_make_no_sense_are_left_alone(malformed, names):
     before = {group: malformed.pids(group) for group in (*MALFORMED, 'lonely')}
     planned = malformed.restarter.planRestart(names)

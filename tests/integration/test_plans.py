@@ -75,6 +75,7 @@ def test_plan_tells_everything_and_touches_nothing(start):
         'state': 'RUNNING',
         'pid': pids['early'],
         'action': 'restart',
+        'hooks': [],
     }
     assert [shape(process) for process in plan['left']] == [
         {'group': str, 'name': str, 'state': str, 'pid': int, 'reason': str}
@@ -144,6 +145,70 @@ def test_a_plan_of_a_rolling_restart_tells_its_batches_and_what_is_in_its_way(st
     assert 'app:7' in plan['left'][0]['reason']
 
 
+COMMANDS = 'RESTARTER_BEFORE_STOP="/bin/true",RESTARTER_AFTER_READY="/bin/true a"'
+BESIDE = ''.join(
+    [
+        program('web', count=2, startsecs=1, environment='RESTARTER_SURGE="yes"'),
+        program('drained', environment=COMMANDS),
+        program('plain'),
+        program('fcgi', kind='fcgi-program', socket='unix://%(here)s/fcgi.sock'),
+        program(
+            'ears', kind='eventlistener', events='TICK_3600', environment='RESTARTER_SURGE="1"'
+        ),
+    ]
+)
+
+
+def test_a_plan_tells_what_is_there_twice_and_which_commands_are_run(start):
+    server = start(BESIDE)
+    for name in ('web', 'drained', 'plain', 'fcgi', 'ears'):
+        server.wait_state(name)
+    plan = server.restarter.planRestart('*', {'max_surge': 1})
+    actions = {
+        f'{one["group"]}:{one["name"]}': (one['action'], one['hooks'])
+        for batch in plan['batches']
+        for one in batch['processes']
+    }
+    assert actions == {
+        'web:0': ('surge', []),
+        'web:1': ('surge', []),
+        'drained:drained': ('restart', ['before_stop', 'after_ready']),
+        'plain:plain': ('restart', []),
+        'fcgi:fcgi': ('surge', []),
+        'ears:ears': ('restart', []),
+    }
+    last = [order(batch) for batch in plan['batches']][-1]
+    assert last == ['web:1']  # after web:0
+    listener = 'ears: an event listener is never there twice, whatever its RESTARTER_SURGE says'
+    assert listener in plan['warnings']
+    longest = server.restarter.planRestart('drained', {'hook_timeout': 100})['batches'][0][
+        'longest'
+    ]
+    assert longest == pytest.approx(210.2)  # two commands, stopwaitsecs and a moment
+
+
+@pytest.mark.parametrize(
+    ('names', 'options', 'text'),
+    [
+        (
+            'plain',
+            {'max_surge': 1},
+            'max_surge = 1 is for programs that say RESTARTER_SURGE="yes", and for fcgi programs: \'plain\' has none',
+        ),
+        (
+            'web',
+            {'max_surge': '50%', 'method': 'signal:HUP'},
+            'max_surge = 50% contradicts method = signal:HUP: nothing is replaced',
+        ),
+    ],
+)
+def test_max_surge_where_it_has_no_use_is_refused(configured, names, options, text):
+    for method in ('planRestart', 'startRestart', 'restartProcessGroup'):
+        call = getattr(configured.restarter, method)
+        fault = configured.fault(lambda call=call: call(names, options))
+        assert (fault.faultCode, fault.faultString) == (Code.BAD_OPTION, f'BAD_OPTION: {text}')
+
+
 # -- options of a call -----------------------------------------------------------------------
 
 CONFIGURED = {
@@ -157,6 +222,8 @@ CONFIGURED = {
     'max_unavailable': '50%',
     'min_ready': 0.1,
     'ready_timeout': 7.0,
+    'hook_timeout': 7.0,
+    'max_surge': '50%',
 }
 
 
@@ -164,7 +231,7 @@ CONFIGURED = {
 def configured():
     """A server with a configuration in which every option differs from its default."""
     with shared(
-        program(),
+        program() + program('plain'),
         restarter='\n'.join(f'{key}={value}' for key, value in CONFIGURED.items()).replace(
             '%', '%%'
         ),
@@ -192,6 +259,8 @@ def test_options_of_a_call_override_the_configuration(configured):
         {'max_unavailable': '100%'},
         {'min_ready': 0},
         {'ready_timeout': 0},
+        {'hook_timeout': 0},
+        {'max_surge': 0},
         {'delay': 0, 'stagger_factor': 1, 'timeout': 60},
     ]
     for given in each:

@@ -18,6 +18,7 @@ from supervisor_restarter.client.cli_options import RESTART_OPTIONS, RestartOpti
 from supervisor_restarter.client.ctl_help import COMMANDS
 from supervisor_restarter.client.errors import Exit
 from supervisor_restarter.client.screen import Screen
+from supervisor_restarter.commands import HOOK_VARIABLES
 from supervisor_restarter.engine import policy
 from supervisor_restarter.engine.operation import State
 from supervisor_restarter.engine.phases import SHOWN, Phase
@@ -209,7 +210,8 @@ def test_settings_that_the_pages_name_are_allowed():
 
 def test_every_variable_of_a_program_is_one():
     named = {word for text in TEXTS.values() for word in re.findall('RESTARTER_[A-Z_]+', text)}
-    known = {'RESTARTER_READY', 'RESTARTER_PID'} | set(policy.VARIABLES.values())
+    known = {'RESTARTER_READY', 'RESTARTER_PID', policy.SURGE}
+    known |= {*policy.VARIABLES.values(), *HOOK_VARIABLES.values()}
     assert named == known
 
 

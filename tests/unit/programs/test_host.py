@@ -233,7 +233,7 @@ ANY = {
     ('server/stop_calls.py', 'both'),
     ('server/obituary.py', '__getattr__'),
     ('server/plugin.py', 'usage'),
-    ('readiness/exec_probe.py', '_start'),
+    ('programs/child_command.py', '_start'),
     ('readiness/monitor.py', '__init__'),
     ('readiness/probe.py', '_open'),
     ('readiness/spec.py', ''),

@@ -412,3 +412,37 @@ def test_an_attempt_does_harm_where_supervisor_would_not_see_that_it_failed(
     shutil.rmtree(place / 'work')
     assert of(**settings)
     assert bool(Obstacles().harm(make(**settings))) is harmful
+
+
+# -- the commands that it has for its restarts ---------------------------------------------------
+
+
+@pytest.mark.parametrize('variable', ['RESTARTER_BEFORE_STOP', 'RESTARTER_AFTER_READY'])
+@pytest.mark.parametrize(
+    ('command', 'path', 'said'),
+    [
+        ('{place}/app drain', '', ''),
+        ('../app "drain it"', '', ''),  # from its directory
+        ('app drain', '/usr/bin:{place}', ''),
+        ('app drain', '..', ''),
+        ('app drain', '/usr/bin', 'there is no app in its PATH'),
+        ('{place}/lb', '', "couldn't exec {place}/lb: ENOENT (No such file or directory)"),
+        ('./work', '', "couldn't exec ./work: ENOENT (No such file or directory)"),
+        ('/etc/passwd', '', f"couldn't exec /etc/passwd: {REFUSED}"),
+        ('"no end', '', ''),  # that is another trouble
+    ],
+)
+def test_a_command_that_cannot_be_run(of, place, variable, command, path, said):
+    environment = {variable: command.format(place=place)}
+    if path:
+        environment['PATH'] = path.format(place=place)
+    expected = f'{variable}: {said.format(place=place)}' if said else ''
+    assert of(environment=environment) == expected
+
+
+@needs_root
+def test_a_command_that_its_user_may_not_run(of, place):
+    (place / 'lb').write_text('#!/bin/sh\n')
+    (place / 'lb').chmod(0o700)
+    said = of(uid=NOBODY, environment={'RESTARTER_AFTER_READY': f'{place}/lb ready'})
+    assert said.startswith(f"RESTARTER_AFTER_READY: couldn't exec {place}/lb: {REFUSED}")

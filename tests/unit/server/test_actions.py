@@ -55,20 +55,14 @@ def stopped(one):
 
 
 def test_a_stop_is_supervisors_own(one):
-    assert one.actions.stop(one.handle, None, NOTHING) is None
+    assert one.actions.signal_stop(one.handle, None) is None
     assert (one.process.state, one.options.signals) == (ProcessStates.STOPPING, [signal.SIGTERM])
     assert one.process.config is one.config
     assert one.handle.obituary.kill_at == one.process.delay
 
 
-def test_what_could_not_be_started_again_is_not_stopped(one):
-    obstacles = SimpleNamespace(of=lambda process: 'no such file')
-    failure = one.actions.stop(one.handle, None, obstacles)
-    assert (failure.code, one.options.signals) == (Code.START_FAILED, [])
-
-
 def test_a_stop_timeout_holds_for_this_stop_alone(one):
-    one.actions.stop(one.handle, 3.0, NOTHING)
+    one.actions.signal_stop(one.handle, 3.0)
     assert one.process.config.stopwaitsecs == 3.0
     assert one.config.stopwaitsecs == 10
     assert one.hold().config is one.config  # who holds it meanwhile gets its own
@@ -81,7 +75,7 @@ def test_a_stop_timeout_holds_for_this_stop_alone(one):
 
 def test_a_stop_that_fails_is_told_in_one_line(one):
     one.options.kill_error = PermissionError(1, 'not permitted')
-    failure = one.actions.stop(one.handle, None, NOTHING)
+    failure = one.actions.signal_stop(one.handle, None)
     assert (failure.code, one.process.state) == (Code.STOP_FAILED, ProcessStates.UNKNOWN)
     assert failure.why == 'PermissionError: [Errno 1] not permitted'
 
@@ -194,7 +188,7 @@ def test_a_process_is_given_back_as_if_it_had_never_been_held(one):
 
 def test_one_that_is_being_stopped_keeps_its_stop_timeout_to_its_end(one):
     # Supervisor would take the difference for a clock that was put back, and kill it too soon.
-    one.actions.stop(one.handle, 3.0, NOTHING)
+    one.actions.signal_stop(one.handle, 3.0)
     one.actions.release(one.handle)
     assert one.process.config.stopwaitsecs == 3.0
     one.exit(0)

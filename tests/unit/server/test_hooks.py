@@ -230,6 +230,9 @@ WHAT = ' '.join(row.split(' | ')[0] for row in ROWS)
 # hooks, which the table names.
 HOOKED = {
     'config',
+    'processes',
+    'normallog',
+    'childlog',
     'pidhistory',
     'get_socket_map',
     'last_writable_check',
@@ -254,6 +257,9 @@ STATE = {
     'stopwaitsecs': 'the same',
     'environment': 'the same',
     'restarter_original': 'the same; the name is ours',
+    'restarter_aside': 'the process lies aside; the name is ours',
+    'name': 'of a copy of its config, while the process lies aside',
+    'autorestart': 'the same',
     'exitstatus': "supervisorctl's own",
     'reply_code': 'of a request that is answered',
     'collector': 'the same',

@@ -176,6 +176,9 @@ def test_what_is_asked_of_all_processes(one):
         ({'RESTARTER_READY': 'tcp://127.0.0.1:80'}, 'tcp', ''),
         ({'RESTARTER_READY': 'x'}, None, "RESTARTER_READY = 'x'"),
         ({'RESTARTER_MAX_UNAVAILABLE': 'x'}, None, "RESTARTER_MAX_UNAVAILABLE = 'x'"),
+        ({'RESTARTER_SURGE': 'x'}, None, "RESTARTER_SURGE = 'x'"),
+        ({'RESTARTER_BEFORE_STOP': ''}, None, "RESTARTER_BEFORE_STOP = ''"),
+        ({'RESTARTER_AFTER_READY': '"'}, None, "RESTARTER_AFTER_READY = '\"'"),
     ],
 )
 def test_what_its_program_says(environment, kind, malformed):

@@ -528,7 +528,7 @@ def test_every_struct_can_be_sent_as_xml(interface, service):
         assert loads(dumps((value,)))[0][0] == value
     assert ' '.join(queued) == (
         'id kind groups state why version requested_at started_at finished_at duration options '
-        'total done failed killed lowest_ready ready allowed policies warnings processes'
+        'total done failed killed lowest_ready ready allowed old_stopping policies warnings processes'
     )
     assert queued['state'] == State.QUEUED.value
 

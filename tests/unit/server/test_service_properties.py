@@ -16,15 +16,21 @@ from supervisor_restarter.options import Options
 from supervisor_restarter.server.driver import SLICE
 from supervisor_restarter.server.request import Selection
 from tests.simulated import Defect, Simulation
-from tests.world import Program
+from tests.world import Program, Script
 
 NAMES = ('web:0', 'web:1', 'web:2', 'app:0', 'app:1')
 some_names = st.sampled_from(['web', 'app', 'all', 'web:1', 'app:?', ['web:0', 'app:1'], 'nope'])
+commands = st.sampled_from(
+    [(), (), (Script(),), (Script(0.3),), (Script(None),), (Script(0.1, 'exit status 1'),)]
+    + [(Script(why='no such file', cannot=True),)]
+)
 programs = st.builds(
     Program,
     stop_seconds=st.sampled_from([0.0, 0.05, 0.5, None]),
     startsecs=st.sampled_from([0.0, 0.5]),
     stopwaitsecs=st.sampled_from([1.0, 3.0]),
+    before_stop=commands,
+    after_ready=commands,
 )
 options = st.fixed_dictionaries(
     {'if_busy': st.sampled_from(['fail', 'queue', 'queue'])},
@@ -36,6 +42,7 @@ options = st.fixed_dictionaries(
         'on_failure': st.sampled_from(['abort', 'continue']),
         'only_running': st.booleans(),
         'method': st.just('signal:HUP'),
+        'hook_timeout': st.sampled_from([0.2, 1.0]),
     },
 )
 
@@ -70,7 +77,7 @@ defects = st.tuples(
             ('processes', 'has_execed'),
             ('processes', 'obstacle'),
             ('actions', 'attend'),
-            ('actions', 'stop'),
+            ('actions', 'signal_stop'),
             ('actions', 'start'),
             ('actions', 'release'),
             ('resources', 'party'),
@@ -146,6 +153,7 @@ def check(clients):
         assert job.operation.finished
         assert job.finished is not None
     assert all(answered for _, answered in sim._clients)
+    assert not any(own.running for own in sim.commands)
     assert {p.state for p in sim.world.processes.values()} <= {Seen.RUNNING, Seen.STOPPED}
 
 
