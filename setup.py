@@ -29,6 +29,13 @@ def long_description() -> str:
     return re.sub(r'\[([^]]*)\]\((?!https?:)[^)]*\)', r'\1', text)
 
 
+def data_files() -> list[tuple[str, list[str]]]:
+    """Completion and man pages, which share/make.py writes, as they are below share/."""
+    found = [path for path in (HERE / 'share').rglob('*') if path.suffix not in ('.py', '.pyc')]
+    paths = sorted(path.relative_to(HERE) for path in found if path.is_file())
+    return [(str(path.parent), [str(path)]) for path in paths]
+
+
 setup(
     name='supervisor-restarter',
     version=version(),
@@ -39,6 +46,7 @@ setup(
     license='MIT',
     packages=find_packages(include=['supervisor_restarter', 'supervisor_restarter.*']),
     package_data={'supervisor_restarter': ['py.typed', 'web/page/*']},
+    data_files=data_files(),
     zip_safe=False,
     python_requires='>=3.9',
     install_requires=[

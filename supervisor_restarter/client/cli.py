@@ -19,7 +19,7 @@ from supervisor_restarter.client.applies import (
     one_of,
     why_lines,
 )
-from supervisor_restarter.client.cli_options import RestartOptions
+from supervisor_restarter.client.cli_options import COMPLETE, RestartOptions
 from supervisor_restarter.client.client import exit_status
 from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.client.progress import Reporter, make_reporter
@@ -156,7 +156,12 @@ class Command:
         return self._show(plan, config_plan_lines(plan))
 
     def _status(self) -> int:
-        from supervisor_restarter.client.tables import newer_than_lines, policy_lines, table
+        from supervisor_restarter.client.tables import (
+            newer_than_lines,
+            old_stopping_lines,
+            policy_lines,
+            table,
+        )
 
         if not self._options.args:
             restarts = self._client.restarts()
@@ -176,6 +181,7 @@ class Command:
                 *why_lines(restart),
                 *at_once_lines(restart),
                 *process_lines(restart),
+                *old_stopping_lines(restart),
             ],
             status,
         )
@@ -229,6 +235,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command. `argv` leaves out the program's name. Returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     screen = Screen(sys.stdout, sys.stderr)
+    if argv[:1] == [COMPLETE]:
+        from supervisor_restarter.client.completion import complete
+
+        return complete(screen, argv[1:])
     command = None
     try:
         options = RestartOptions(screen)

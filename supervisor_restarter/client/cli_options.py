@@ -17,7 +17,7 @@ from supervisor_restarter import __version__
 from supervisor_restarter.client.client import Client
 from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.client.errors import ClientError, Exit, sendable, without_password
-from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
+from supervisor_restarter.client.helptext import COMMAND_NAME, help_text
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.option_kinds import SECONDS
@@ -28,8 +28,10 @@ from supervisor_restarter.spelling import closest, did_you_mean
 RESTART_OPTIONS = {
     'max_unavailable': 'max_unavailable',
     'rolling': 'max_unavailable',
+    'max_surge': 'max_surge',
     'min_ready': 'min_ready',
     'ready_timeout': 'ready_timeout',
+    'hook_timeout': 'hook_timeout',
     'scout': 'scout',
     'method': 'method',
     'stagger': 'stagger_factor',
@@ -47,11 +49,14 @@ APPLY_OPTIONS: dict[str, tuple[str, bool]] = {
     'no_prune': ('prune', False),
 }
 # Those of a restart that an apply does not take.
-NOT_OF_APPLY = ('method', 'only_running', 'newer_than')
+NOT_OF_APPLY = ('method', 'only_running', 'newer_than', 'max_surge')
 # Those that take no value: what they stand for.
 FLAGS = {'rolling': 1, 'only_running': True, 'queue': 'queue'}
 # Those that may be given several times.
 REPEATED = ('newer_than',)
+# The first word with which the shells' completion asks; see completion.py. No option: whoever has
+# this command in a script is not to find it there.
+COMPLETE = '--complete'
 # Each of these says what to do; one at most, except for these pairs.
 MODES = ('apply', 'detach', 'plan', 'status', 'cancel', 'wait', 'retry')
 TOGETHER = (['--detach', '--retry'], ['--apply', '--detach'], ['--apply', '--plan'])
@@ -127,7 +132,7 @@ class RestartOptions(ClientOptions):
         self.newer_than = [*(self.newer_than or []), sendable(path)]
 
     def realize(self, args: Sequence[str]) -> None:
-        ClientOptions.realize(self, self._options_first(args), doc=HELP, progname=COMMAND_NAME)
+        ClientOptions.realize(self, self._options_first(args), doc='', progname=COMMAND_NAME)
         # Not `interactive`: ClientOptions sets that also where no words are given.
         self.shell = self._wants_shell()
         self.args = [sendable(word) for word in self.args]
@@ -284,7 +289,7 @@ class RestartOptions(ClientOptions):
         self.exit(0)
 
     def help(self, dummy: object) -> None:
-        self.screen.text(HELP)
+        self.screen.text(help_text())
         self.exit(0)
 
     def usage(self, msg: object) -> NoReturn:

@@ -7,7 +7,8 @@ comes out as one ClientError with one line of text and the exit status that belo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, cast
 
 from supervisor.xmlrpc import Faults
@@ -45,6 +46,8 @@ LOOK_PAUSE = 0.2
 # A version no restart reaches: waitRestart then returns when the restart has ended, or when its
 # seconds are over.
 AT_THE_END = 2**31 - 1
+# The name of a process that a surge has put aside until it has stopped.
+ASIDE = re.compile(r'(?P<name>.+)\.(old|new)[0-9]*')
 
 
 def exit_status(restart: Restart) -> Exit:
@@ -204,6 +207,20 @@ def process_infos(answer: object) -> list[dict[str, Any]]:
             Exit.FAILED, 'supervisord answered getAllProcessInfo with something unexpected'
         )
     return cast('list[dict[str, Any]]', answer)
+
+
+def without_asides(infos: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of Supervisor's processes that can be named. A program may be called so, too: whoever
+    acts on a name that a user has typed does not ask this.
+    """
+    found = list(infos)
+    there = {(info['group'], info['name']) for info in found}
+    asides = [ASIDE.fullmatch(info['name']) for info in found]
+    return [
+        info
+        for info, aside in zip(found, asides)
+        if aside is None or (info['group'], aside['name']) not in there
+    ]
 
 
 def once_more(ask: Callable[[], Any]) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, Callable
 from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 from supervisor.xmlrpc import Faults
 
+from supervisor_restarter.client.client import without_asides
 from supervisor_restarter.client.ctl_commands import CtlCommands
 from supervisor_restarter.client.ctl_display import Display
 from supervisor_restarter.client.ctl_help import COMMANDS
@@ -215,7 +216,7 @@ class RestarterControllerPlugin(ControllerPluginBase):
             names = dict.fromkeys(info['group'] for info in self.ctl._get_complete_info())
             return [*names, *([PLAN_OPTION] if command == 'apply' else [])]
         words: dict[str, None] = {}
-        for info in self.ctl._get_complete_info():
+        for info in without_asides(self.ctl._get_complete_info()):
             group, name = info['group'], info['name']
             # As supervisorctl does: a group's one process that has its name is completed to that.
             alone = name == group and ':' not in text

@@ -15,6 +15,13 @@ from supervisor_restarter.options import of_word
 from supervisor_restarter.text import printable
 
 LISTENER_NAME = 'supervisor_restart_listener'
+LISTENER_SUMMARY = 'event listener of supervisord that has processes restarted by rules'
+LISTENER_DESCRIPTION = (
+    'An [eventlistener:x] program for supervisord: has processes restarted by the restarter '
+    'interface, a few at a time. NAME is a group (web), a process (web:03), a glob over '
+    'group:process (web:0?) or all. Each rule may be given many times; --memory, --age and --fatal '
+    'are looked at with each TICK event that comes.'
+)
 
 RULES: list[tuple[str, str, Callable[[str], Any], str]] = [
     (
@@ -68,16 +75,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = _Parser(
-        prog=LISTENER_NAME,
-        allow_abbrev=False,
-        description=(
-            'An [eventlistener:x] program for supervisord: has processes restarted by the '
-            'restarter interface, a few at a time. NAME is a group (web), a process (web:03), a '
-            'glob over group:process (web:0?) or all. Each rule may be given many times; --memory, '
-            '--age and --fatal are looked at with each TICK event that comes.'
-        ),
-    )
+    made = _Parser(prog=LISTENER_NAME, allow_abbrev=False, description=LISTENER_DESCRIPTION)
     for option, metavar, read, help in RULES:
         made.add_argument(
             option, metavar=metavar, action='append', default=[], type=_reader(read), help=help

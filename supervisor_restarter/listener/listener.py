@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 from supervisor import childutils
 
-from supervisor_restarter.client.client import Client, process_infos
+from supervisor_restarter.client.client import Client, process_infos, without_asides
 from supervisor_restarter.client.errors import ClientError, Exit
 from supervisor_restarter.event_text import groups_of
 from supervisor_restarter.faults import Code, Refusal
@@ -38,9 +38,9 @@ class Supervisord:
         self._environment = environment
 
     def processes(self) -> list[ProcessInfo]:
-        """All processes; ClientError."""
+        """All processes, without those that a surge has put aside; ClientError."""
         answer = self._client('supervisor').call('getAllProcessInfo')
-        return rulebook.seen(process_infos(answer))
+        return rulebook.seen(without_asides(process_infos(answer)))
 
     def start(self, names: Sequence[str], options: dict[str, Any]) -> str:
         """Begin a restart; its id. ClientError."""

@@ -13,7 +13,9 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from bench.lab import CTLPLUGIN, script
 from tests.integration.server import SECONDS, Server
@@ -39,32 +41,33 @@ class Stock(Ours):
 KINDS = [Ours, Stock]
 
 
-class Session:
-    """supervisorctl's interactive shell, or another program, on a terminal of its own."""
+Opened = TypeVar('Opened', bound='Terminal')
+
+
+class Terminal:
+    """A program on a terminal of its own.
+
+    environment: what it has beside that of the tests.
+    """
 
     def __init__(
-        self,
-        conf: Path,
-        *arguments: str,
-        program: str = 'supervisorctl',
-        columns: int = 150,
-        term: str = 'dumb',
+        self, command: Sequence[str], environment: Mapping[str, str], columns: int = 150
     ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, columns, 0, 0))
         self._text = ''
         self.process = subprocess.Popen(
-            [script(program), '-c', str(conf), *arguments],
+            command,
             stdin=slave,
             stdout=slave,
             stderr=slave,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**os.environ, 'TERM': term, 'INPUTRC': os.devnull, 'NO_COLOR': ''},
+            env={**os.environ, 'INPUTRC': os.devnull, **environment},
         )
         os.close(slave)
 
-    def __enter__(self) -> Session:
+    def __enter__(self: Opened) -> Opened:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -83,12 +86,6 @@ class Session:
             assert self._read(deadline), f'no {pattern!r} in {self._text!r}'
         text, self._text = self._text[: found.end()], self._text[found.end() :]
         return text
-
-    def run(self, line: str) -> list[str]:
-        """Type the line; what the command prints until the next prompt."""
-        self.type(f'{line}\n')
-        shown = self.expect('supervisor> $').replace('\r\n', '\n')
-        return [shown_line for shown_line in shown.split('\n')[1:-1] if shown_line]
 
     def end(self) -> int:
         """Wait for the end of the program; its exit status."""
@@ -109,3 +106,24 @@ class Session:
             text = ''
         self._text += text
         return bool(text)
+
+
+class Session(Terminal):
+    """supervisorctl's interactive shell, or another program with its options."""
+
+    def __init__(
+        self,
+        conf: Path,
+        *arguments: str,
+        program: str = 'supervisorctl',
+        columns: int = 150,
+        term: str = 'dumb',
+    ) -> None:
+        command = [script(program), '-c', str(conf), *arguments]
+        super().__init__(command, {'TERM': term, 'NO_COLOR': ''}, columns)
+
+    def run(self, line: str) -> list[str]:
+        """Type the line; what the command prints until the next prompt."""
+        self.type(f'{line}\n')
+        shown = self.expect('supervisor> $').replace('\r\n', '\n')
+        return [shown_line for shown_line in shown.split('\n')[1:-1] if shown_line]

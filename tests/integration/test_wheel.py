@@ -7,6 +7,7 @@ the checkout.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -16,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
+import share.make
 import supervisor_restarter
 from tests.integration.asking import ask
 from tests.integration.server import ROOT, SECONDS, Server, program
+from tests.integration.shells import COMMAND, KINDS, Shell
 
 PACKAGE = 'supervisor_restarter'
 BUILD = 'import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))'
@@ -48,6 +51,7 @@ def wheel(tmp_path_factory):
     shutil.copytree(ROOT / PACKAGE, source / PACKAGE, ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
         shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / 'share', source / 'share', ignore=shutil.ignore_patterns('__pycache__'))
     dist = tmp_path_factory.mktemp('dist')
     run(sys.executable, '-c', BUILD, dist, cwd=source)
     (made,) = dist.glob('*.whl')
@@ -70,7 +74,7 @@ def installed(wheel, tmp_path_factory):
 
 def test_it_has_every_room_and_its_types(wheel):
     with zipfile.ZipFile(wheel) as file:
-        found = {name for name in file.namelist() if '.dist-info/' not in name}
+        found = {name for name in file.namelist() if not re.search(r'\.(dist-info|data)/', name)}
     files = [path for path in (ROOT / PACKAGE).rglob('*') if path.is_file()]
     # package.json tells node, which tests the page's modules, what they are.
     needed = [path for path in files if path.suffix != '.pyc' and path.name != 'package.json']
@@ -82,6 +86,22 @@ def test_both_commands_run(installed, tmp_path):
     for command in ('supervisorctl_restart_group', 'supervisor_restart_listener'):
         assert str(installed) in (installed / command).read_text().splitlines()[0]
         assert command in run(installed / command, '--help', cwd=tmp_path)
+
+
+def test_completion_and_man_pages_are_beside_the_commands(installed, tmp_path):
+    there = {
+        str(path.relative_to(installed.parent / 'share'))
+        for path in (installed.parent / 'share').rglob('*')
+        if path.is_file()
+    }
+    assert there >= set(share.make.files())
+    for name in KINDS:
+        if shutil.which(name):  # where it is not, test_completion.py says so
+            home = tmp_path / name
+            home.mkdir()
+            with Shell(name, home, installed.parent / 'share') as shell:
+                words, _ = shell.tab(f'{COMMAND} --on-failure a')
+                assert words == f'{COMMAND} --on-failure abort'
 
 
 def test_a_supervisord_has_it(installed, tmp_path, monkeypatch):

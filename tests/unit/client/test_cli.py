@@ -22,7 +22,8 @@ import pytest
 from supervisor_restarter import __version__
 from supervisor_restarter.client import cli_options, progress
 from supervisor_restarter.client.client import AT_THE_END, LONGEST_WAIT, LOOK_PAUSE
-from supervisor_restarter.client.helptext import COMMAND_NAME, HELP
+from supervisor_restarter.client.errors import Exit
+from supervisor_restarter.client.helptext import COMMAND_NAME, EXIT_STATUSES, SECTIONS, help_text
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Code
 from tests.unit.client.samples import PLAN, RESTARTED, STARTED, FakeTqdm, listed, process, restart
@@ -170,16 +171,23 @@ def test_plugins_of_supervisorctl_are_loaded_for_its_shell_only(run):
 def test_help(run, args):
     ran = run(*args)
     assert (ran.status, ran.err, ran.calls) == (0, [], [])
-    assert ran.stdout == HELP
+    assert ran.stdout == help_text()
 
 
 def test_help_names_every_option():
     options = cli_options.RestartOptions(Screen(None, None))
-    missing = [
-        o for o in options.long_options if f'--{o.rstrip("=")} ' not in HELP.replace('/', ' ') + ' '
-    ]
-    assert missing == ['history_file=']
-    assert max(map(len, HELP.splitlines()[1:])) <= 80
+    said = {
+        (name.strip('-'), bool(option.value) and option.value != '[ID]')
+        for section in SECTIONS
+        for option in section.options
+        for name in re.split('[/ ]', option.names)
+    }
+    known = {(option.rstrip('='), option.endswith('=')) for option in options.long_options}
+    known |= {(letter[0], letter.endswith(':')) for letter in options.short_options}
+    assert known - said == {('history_file', True), ('?', False)}
+    assert said - known == set()
+    assert max(map(len, help_text().splitlines())) <= 80
+    assert [status for status, _ in EXIT_STATUSES] == list(Exit)
 
 
 def test_version_needs_neither_server_nor_configuration(run):
@@ -204,6 +212,7 @@ def test_version_needs_neither_server_nor_configuration(run):
     ('--method signal:sighup web', {'method': 'signal:HUP'}),
     ('--method start web', {'method': 'start'}),
     ('--newer-than /a web --newer-than=/b/../c', {'newer_than': ['/a', '/b/../c']}),
+    ('--max-surge 25% --hook-timeout 2m web', {'max_surge': '25%', 'hook_timeout': 120.0}),
     ('--on-f continue --queue web', {'on_failure': 'continue', 'if_busy': 'queue'}),
     ('-u user -p -x web', {}),
 ])  # fmt: skip
@@ -334,6 +343,21 @@ def test_one_process_several_groups_and_a_group_of_one(run):
     assert ran.out == [
         f'cron: {RESTARTED}',
         'web, cron: restarted 1 process in 0.41s, at least 1 of 1 ready throughout',
+    ]
+
+
+def test_old_processes_that_are_still_stopping(run):
+    looks = [restart('running', process('0', action='surge', down_seconds=0.0), old_stopping=n) for n in (1, 1, 0)]
+    ran = run('web', script=played(*looks, restart('succeeded', process('0', action='surge', down_seconds=0.0))))
+    assert ran.out[:2] == [
+        'web:0: restarted (ready after 1.03s)',
+        'web: 1 old process still stopping',
+    ]
+    assert len(ran.out) == 3
+    ran = run('--status', '7', script=[('getRestart', looks[0])])
+    assert ran.out[2:] == [
+        'web:0: restarted (ready after 1.03s)',
+        'web: 1 old process still stopping',
     ]
 
 
@@ -958,7 +982,7 @@ def test_script_runs_from_a_checkout_and_imports_late_what_is_seldom_needed(tmp_
         check=False,
         env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'},
     )
-    assert (done.returncode, done.stdout) == (0, HELP)
+    assert (done.returncode, done.stdout) == (0, help_text())
     imported = set(re.findall("^import '?([\\w.]+)", done.stderr, re.M))
     assert 'supervisor_restarter.client.cli' in imported
     assert imported.isdisjoint({'tqdm', 'json', 'difflib'})

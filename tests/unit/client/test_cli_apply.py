@@ -53,6 +53,7 @@ OK = played(applied('succeeded', one('0')))
     ('args', 'said'),
     [
         ('--apply --method start web', '--method has no meaning with --apply'),
+        ('--apply --max-surge 1', '--max-surge has no meaning with --apply'),
         ('--apply --only-running web', '--only-running has no meaning with --apply'),
         ('--apply --newer-than /a web', '--newer-than has no meaning with --apply'),
         ('--apply --on-failure continue', '--on-failure continue needs --no-rollback'),

@@ -105,6 +105,12 @@ def begun(*looks):
     return Server(restarter_startRestart=['7'], restarter_waitRestart=list(looks))
 
 
+def test_old_processes_that_are_still_stopping():
+    looks = [restart('running', process('0', action='surge'), old_stopping=n) for n in (2, 1)]
+    ctl = Ctl(begun(*looks, restart('succeeded', process('0', action='surge'))))
+    assert ctl.run('rolling web')[:2] == ['web:0: started', 'web: 2 old processes still stopping']
+
+
 def row(status, description='', group='web', name='0'):
     return {'group': group, 'name': name, 'status': status, 'description': description}
 
@@ -212,6 +218,8 @@ def test_a_queued_restart_is_told_so_once():
     ('rolling 25% --min-ready=3s web', ['web'], {'max_unavailable': '25%', 'min_ready': 3.0}),
     ('rolling --ready-timeout 2m 2 web --scout 0', ['web'],
      {'max_unavailable': 2, 'ready_timeout': 120.0, 'scout': 0.0}),
+    ('rolling --max-surge=25% --hook-timeout 2m web', ['web'],
+     {'max_unavailable': 1, 'max_surge': '25%', 'hook_timeout': 120.0}),
 ])  # fmt: skip
 def test_rolling(line, names, options):
     server = begun(restart('succeeded', process('0')))
@@ -233,8 +241,14 @@ def test_rolling(line, names, options):
         ),
         (
             'rolling --nonsense web',
-            "rolling has no option '--nonsense': it takes --min-ready, --ready-timeout, --scout, "
+            "rolling has no option '--nonsense': it takes --min-ready, --ready-timeout, --hook-timeout, "
+            '--scout, --max-surge, '
             'and how many at a time as its first word (rolling 2 web:)',
+        ),
+        (
+            'rolling --max-surge many web',
+            "max_surge = 'many' is not allowed: it must be a count from 0 to 10000, or a percentage "
+            'from 1% to 100%',
         ),
         ('rolling --min-ready web', f"--min-ready 'web' {SECONDS}"),
         ('rolling web --scout', f"--scout '' {SECONDS}"),
@@ -863,7 +877,8 @@ INFOS = [info('app:10'), info('app:9'), info('lone')]
 
 @pytest.mark.parametrize('command', ['quickstop', 'rolling 25%', 'quickstart app:9'])
 def test_tab_completes_processes_and_groups(command):
-    ctl = Ctl(Server(supervisor_getAllProcessInfo=[INFOS]))
+    aside = info('app:9.old', 'STOPPING')  # of a surge
+    ctl = Ctl(Server(supervisor_getAllProcessInfo=[[*INFOS, aside]]))
     assert completions(ctl, f'{command} ') == ['app: ', 'app:* ', 'app:10 ', 'app:9 ', 'lone ']
     assert completions(ctl, f'{command} app:1') == ['app:10 ']  # and the server is not asked again
     assert completions(ctl, f'{command} lone:') == ['lone: ', 'lone:* ', 'lone:lone ']

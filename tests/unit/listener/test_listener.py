@@ -224,7 +224,7 @@ def test_a_name_that_matches_nothing_is_told_once_for_as_long_as_it_does():
 
 
 def test_the_calls_to_supervisord(monkeypatch):
-    infos = [info('web:0')]
+    infos = [info('web:0'), info('web:0.old')]  # the latter has made way in a surge
     proxy = SimpleNamespace(
         supervisor=SimpleNamespace(getAllProcessInfo=lambda: infos),
         restarter=SimpleNamespace(startRestart=lambda names, options: '-'.join(names)),
