@@ -32,8 +32,14 @@ from supervisor_restarter.client.quick_reports import Report
 from supervisor_restarter.client.stock_calls import GOES_ON, Interrupted, Requests, carry_out
 from supervisor_restarter.client.stock_quick import Quick, Verb
 from supervisor_restarter.client.structs import Restart, conforms
-from supervisor_restarter.client.tables import policy_lines, table
-from supervisor_restarter.client.wording import failure, not_reached, process_lines, warning_lines
+from supervisor_restarter.client.tables import old_stopping_lines, policy_lines, table
+from supervisor_restarter.client.wording import (
+    OldStopping,
+    failure,
+    not_reached,
+    process_lines,
+    warning_lines,
+)
 from supervisor_restarter.faults import Code
 
 # A row of what quickStart and quickStop answer.
@@ -150,6 +156,7 @@ class CtlCommands:
                 *why_lines(restart),
                 *at_once_lines(restart),
                 *process_lines(restart),
+                *old_stopping_lines(restart),
             ):
                 display.line(line)
 
@@ -173,7 +180,7 @@ class CtlCommands:
         begin: begins it, or finds it, and returns its id. warn: show the warnings of its plan.
         """
         client, display, restart_id = self.client(), Display(self._ctl), ''
-        titles, headlines = Titles(title), Headlines()
+        titles, headlines, old = Titles(title), Headlines(), OldStopping()
         told: set[Report] = set()
         try:
             restart_id = begin(client)
@@ -189,6 +196,8 @@ class CtlCommands:
                     if report not in told:
                         told.add(report)
                         self._report(display, report)
+                for line in old.fresh(restart):
+                    display.line(line)
             self._set_status(restart)
             return restart
         except KeyboardInterrupt:

@@ -39,7 +39,9 @@ rolling <N> <name> [...]\tRestart them with at most N of a group not ready at on
 rolling <N>% <name> [...]\tThe same, with a part of the group
 --min-ready <time>\t\tHow long a new process must stay ready before it counts
 --ready-timeout <time>\t\tHow soon after its start it must become ready
+--hook-timeout <time>\t\tHow long each of a program's commands may take
 --scout <time>\t\t\tHow long the first one must be up before the next one goes
+--max-surge <N>\t\t\tHow many at once start beside the old one (or <N>%)
 Names are those of quickrestart; a time is in seconds, or as 5m. Needs the
 restarter interface.
 Ex:

@@ -9,14 +9,20 @@ from typing import Any
 
 from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.option_kinds import MOST_PROCESSES, count, of_text
-from supervisor_restarter.options import of_word
+from supervisor_restarter.option_kinds import MOST_PROCESSES, SECONDS, count, of_text
+from supervisor_restarter.options import DECLARED, of_word
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Anything like a number: one that is not allowed is to be refused, and not looked for as a name.
 LIKE_A_NUMBER = re.compile(r'-?[0-9.]+%?')
 # What `rolling` takes besides -> key of the server's options struct.
-TIME_OPTIONS = {'--min-ready': 'min_ready', '--ready-timeout': 'ready_timeout', '--scout': 'scout'}
+ROLLING_OPTIONS = {
+    '--min-ready': 'min_ready',
+    '--ready-timeout': 'ready_timeout',
+    '--hook-timeout': 'hook_timeout',
+    '--scout': 'scout',
+    '--max-surge': 'max_surge',
+}
 PLAN_OPTION = '--plan'
 MANY_PROCESSES = count(1, MOST_PROCESSES)
 
@@ -47,8 +53,8 @@ def rolling(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
             names += rest
         elif word.startswith('--'):
             option, equals, value = word.partition('=')
-            key = _time(option)
-            options[key] = _seconds(option, value if equals else next(rest, ''))
+            key = _rolling_key(option)
+            options[key] = _value(option, key, value if equals else next(rest, ''))
         else:
             names.append(word)
     limit = names.pop(0) if names and LIKE_A_NUMBER.fullmatch(names[0]) else '1'
@@ -91,21 +97,23 @@ def scale_words(words: Sequence[str]) -> tuple[str, int]:
         raise Refusal(Code.BAD_OPTION, str(exc)) from None
 
 
-def _time(option: str) -> str:
-    if option in TIME_OPTIONS:
-        return TIME_OPTIONS[option]
-    close = closest(option[2:], [known[2:] for known in TIME_OPTIONS])
+def _rolling_key(option: str) -> str:
+    if option in ROLLING_OPTIONS:
+        return ROLLING_OPTIONS[option]
+    close = closest(option[2:], [known[2:] for known in ROLLING_OPTIONS])
     if close:
         hint = did_you_mean([f'--{close}'])
     else:
         hint = (
-            f': it takes {", ".join(TIME_OPTIONS)}, and how many at a time as its first word '
+            f': it takes {", ".join(ROLLING_OPTIONS)}, and how many at a time as its first word '
             '(rolling 2 web:)'
         )
     raise Refusal(Code.BAD_OPTION, f"rolling has no option '{option}'{hint}")
 
 
-def _seconds(option: str, value: str) -> float:
+def _value(option: str, key: str, value: str) -> Any:
+    if DECLARED[key] is not SECONDS:
+        return of_word(key, value)
     try:
         return read_seconds(value)
     except ValueError as exc:

@@ -16,6 +16,7 @@ from supervisor_restarter.client.screen import Colour, Screen
 from supervisor_restarter.client.structs import Process, Restart, ended
 from supervisor_restarter.client.waiting import Waiting
 from supervisor_restarter.client.wording import (
+    OldStopping,
     colour,
     groups,
     is_left_alone,
@@ -83,12 +84,15 @@ class Lines:
         self._screen = screen
         self._news = News()
         self._headlines = Headlines()
+        self._old = OldStopping()
 
     def update(self, restart: Restart) -> None:
         for line in self._headlines.fresh(restart):
             self._screen.out(line)
         for process in self._news.fresh(restart):
             self._screen.out(process_line(process), colour(process))
+        for line in self._old.fresh(restart):
+            self._screen.out(line)
 
     def close(self) -> None:
         """Nothing is left open between lines."""

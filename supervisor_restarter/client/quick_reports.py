@@ -40,6 +40,8 @@ OBSTACLES: dict[str, int] = {
     "can't parse command": Faults.NOT_EXECUTABLE,
     'command is empty': Faults.NOT_EXECUTABLE,
 }
+# How the reason of a failed RESTARTER_BEFORE_STOP or _AFTER_READY begins.
+HOOK_PREFIX = 'RESTARTER_'
 STOPPED_BY_OTHERS = 'somebody else stopped it meanwhile; it was left so'
 
 
@@ -123,6 +125,8 @@ def _of_process(process: Process, restart: Restart) -> Report | None:
         note = f' ({remark(process)})' if process.get('killed') or process.get('note') else ''
         return Report(group, name, ('signalled' if signalled(process) else 'started') + note)
     if phase == 'failed':
+        if why.startswith(HOOK_PREFIX):
+            return error(group, name, Faults.FAILED, why)
         # It was running, was not replaced and has never exited: the stopping went wrong.
         stayed = process['old_pid'] and not process['new_pid'] and not process['stop_seconds']
         fault = _spawn_fault(why)

@@ -13,6 +13,7 @@ from supervisor_restarter.client.wording import (
     groups,
     named,
     namespec,
+    old_stopping,
     processes,
     verbs,
 )
@@ -22,11 +23,13 @@ MINUTE, HOUR = 60, 3600  # seconds
 
 
 def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
-    """A row per restart under a heading; the groups, of any length, come last. now: as of
-    time.time().
+    """A row per restart under a heading; the groups, of any length, come last. How many old
+    processes are still stopping has a column only where there are any. now: as of time.time().
     """
     now = time.time() if now is None else now
-    rows = [('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', 'DURATION', 'WHEN', 'KIND', 'GROUPS')]
+    old = any(r.get('old_stopping') for r in restarts)
+    heading = ('ID', 'STATE', 'DONE', 'FAILED', 'LOWEST', *(['OLD'] if old else []))
+    rows = [(*heading, 'DURATION', 'WHEN', 'KIND', 'GROUPS')]
     for r in restarts:
         # '-': it was not looked at yet.
         lowest = f'{r["lowest_ready"]}/{r["total"]}' if r['started_at'] else '-'
@@ -37,6 +40,7 @@ def table(restarts: Sequence[Restart], now: float | None = None) -> list[str]:
                 f'{r["done"]}/{r["total"]}',
                 str(r['failed']),
                 lowest,
+                *([str(r.get('old_stopping', 0))] if old else []),
                 f'{r["duration"]:.2f}s',
                 when(r['started_at'] or r['requested_at'], now),
                 r.get('kind', 'restart'),
@@ -70,6 +74,13 @@ def when(iso: str, now: float) -> str:
 
 def _ago(number: int, unit: str) -> str:
     return f'{number} {unit}{"" if number == 1 else "s"} ago'
+
+
+def old_stopping_lines(restart: Restart) -> Iterable[str]:
+    """That old processes of a restart are still stopping, if any are."""
+    old = old_stopping(restart)
+    if old:
+        yield f'{groups(restart)}: {old}'
 
 
 def newer_than_lines(concerned: Mapping[str, Any]) -> Iterable[str]:
@@ -116,7 +127,9 @@ def plan_lines(plan: Plan) -> Iterable[str]:
         yield f'batch {batch["number"]} (not before {batch["after"]:.2f}s, {limit}):'
         for p in batch['processes']:
             pid = f', pid {p["pid"]}' if p['pid'] else ''
-            yield f'{namespec(p)}: {p["action"]} ({p["state"]}{pid})'
+            hooks = [hook.upper() for hook in p.get('hooks', [])]
+            commands = f' with {" and ".join(hooks)}' if hooks else ''
+            yield f'{namespec(p)}: {p["action"]}{commands} ({p["state"]}{pid})'
     if plan['left']:
         yield 'left alone:'
     alike: dict[tuple[str, str], list[Any]] = {}

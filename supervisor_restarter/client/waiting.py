@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from supervisor_restarter.client.structs import Restart, ended
-from supervisor_restarter.client.wording import namespec
+from typing import Any
 
-# A process that has been stopping, or starting, for less is not worth a word.
+from supervisor_restarter.client.structs import Process, Restart, ended
+from supervisor_restarter.client.wording import namespec, only_old_stopping
+
+# A process that has been in such a phase for less is not worth a word.
 LONG_WAIT = 1.0  # seconds
+# The phases in which a process is waited for, and the server's time that goes on meanwhile.
+SPANS = {'draining': 'drain_seconds', 'stopping': 'stop_seconds', 'starting': ''}
 
 
 class Waiting:
@@ -21,23 +25,26 @@ class Waiting:
         self._restart = restart
         since = {}
         for process in restart['processes']:
-            if process['phase'] in ('stopping', 'starting') and not ended(restart):
-                # A server that knows how long a stop has been going on says so.
-                began = now - (process['stop_seconds'] if process['phase'] == 'stopping' else 0)
+            if process['phase'] in SPANS and not ended(restart):
+                # A server that knows how long it has been going on says so.
+                lasts: Any = process.get(SPANS[process['phase']], 0.0)
+                began = now - lasts
                 key = (process['group'], process['name'], process['phase'])
                 since[key] = min(began, self._since.get(key, began))
         self._since = since
 
     def text(self, now: float) -> str:
         """`web:2 stopping for 42 s of 600 and 3 more`: the one that is waited for longest; '' if
-        there is none, or not for long.
+        there is none, or not for long. `3 old processes still stopping` where that is all.
 
-        What stops comes before what starts: the next one's turn may depend on it, and it may end
-        with a SIGKILL.
+        What stops, or is about to, comes before what starts: the next one's turn may depend on it,
+        and it may end with a SIGKILL.
         """
-        if self._restart is None or not self._since:
+        if self._restart is None:
             return ''
-        key = min(self._since, key=lambda one: (one[2] != 'stopping', self._since[one]))
+        if not self._since:
+            return only_old_stopping(self._restart)
+        key = min(self._since, key=lambda one: (one[2] == 'starting', self._since[one]))
         group, name, phase = key
         seconds = now - self._since[key]
         if seconds < LONG_WAIT:
@@ -45,8 +52,16 @@ class Waiting:
         process = next(
             p for p in self._restart['processes'] if (p['group'], p['name']) == (group, name)
         )
-        limit = process.get('stop_limit') or self._restart['options'].get('stop_timeout')
-        of = f' of {limit:.0f}' if limit and phase == 'stopping' else ''
+        limit = self._limit(process)
+        of = f' of {limit:.0f}' if limit else ''
         others = len(self._since) - 1
         more = f' and {others} more' if others else ''
         return f'{namespec(process)} {phase} for {seconds:.0f} s{of}{more}'
+
+    def _limit(self, process: Process) -> Any:
+        """Seconds that its phase may last, 0 or None where that is not known."""
+        assert self._restart is not None
+        options = self._restart['options']
+        if process['phase'] == 'stopping':
+            return process.get('stop_limit') or options.get('stop_timeout')
+        return options.get('hook_timeout') if process['phase'] == 'draining' else None

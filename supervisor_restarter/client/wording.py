@@ -11,7 +11,14 @@ from typing import Any
 from supervisor.options import make_namespec
 
 from supervisor_restarter.client.screen import Colour
-from supervisor_restarter.client.structs import Process, Restart, ended, is_apply, signalled
+from supervisor_restarter.client.structs import (
+    Process,
+    Restart,
+    ended,
+    is_apply,
+    is_surge,
+    signalled,
+)
 
 FINAL_PHASES = ('ready', 'skipped', 'failed')
 # How many processes a line of errors names; all of them have a line of their own elsewhere.
@@ -94,10 +101,11 @@ def remark(process: Process) -> str:
     note = process.get('note', '')
     if note:
         return note
+    old = 'the old one ' if is_surge(process) else ''
     if process.get('killed'):
-        return f'killed after {process["stop_seconds"]:.1f} s'
+        return f'{old}killed after {process["stop_seconds"]:.1f} s'
     seconds = process['stop_seconds']
-    return f'stopped in {seconds:.1f}s' if seconds >= LONG_STOP else ''
+    return f'{old}stopped in {seconds:.1f}s' if seconds >= LONG_STOP else ''
 
 
 def process_line(process: Process) -> str:
@@ -109,7 +117,7 @@ def fate(process: Process) -> str:
     """What has become of a process."""
     phase, error = process['phase'], process['error']
     if is_gone(process) and not error:
-        said = remark(process)
+        said = ', '.join(filter(None, [_drained(process), remark(process)]))
         return f'removed ({said})' if said else 'removed'
     if phase == 'ready' and not error:
         return _ready(process)
@@ -129,7 +137,16 @@ def _ready(process: Process) -> str:
         return f'signalled ({", ".join(filter(None, [process.get("note", ""), after]))})'
     if not process['old_pid']:
         return f'started ({", ".join(filter(None, [process.get("note", ""), after]))})'
-    return f'restarted ({", ".join(filter(None, [remark(process), down, after]))})'
+    said = [_drained(process), remark(process)]
+    if is_surge(process) and not process['down_seconds']:  # the new one came first
+        return f'restarted ({", ".join(filter(None, [after, *said]))})'
+    return f'restarted ({", ".join(filter(None, [*said, down, after]))})'
+
+
+def _drained(process: Process) -> str:
+    """How long it was taken out of service, if that is worth a word."""
+    seconds = process.get('drain_seconds', 0)
+    return f'drained in {seconds:.1f}s' if seconds >= LONG_STOP else ''
 
 
 def colour(process: Process) -> Colour:
@@ -216,7 +233,37 @@ def failure(restart: Restart, reasons: bool = True) -> str:
         names = f': {named(untouched)}' if reasons else ''
         parts.append(f'{len(untouched)} not reached, still as before{names}')
     parts += _killed(restart)
+    old = old_stopping(restart)
+    parts += [old] if old else []
     return f'{groups(restart)}: {"; ".join(parts) or restart["state"]}'
+
+
+def old_stopping(restart: Restart) -> str:
+    """`3 old processes still stopping`, whose new ones are there; '' if there are none."""
+    number = restart.get('old_stopping', 0)
+    return (
+        f'{number} old {"process" if number == 1 else "processes"} still stopping' if number else ''
+    )
+
+
+class OldStopping:
+    """Says that nothing but old processes is waited for: once, however many they are afterwards."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def fresh(self, restart: Restart) -> list[str]:
+        if self._told or not only_old_stopping(restart):
+            return []
+        self._told = True
+        return [f'{groups(restart)}: {old_stopping(restart)}']
+
+
+def only_old_stopping(restart: Restart) -> str:
+    """The same, where nothing else is waited for; else ''."""
+    if ended(restart) or not all(settled(process) for process in restart['processes']):
+        return ''
+    return old_stopping(restart)
 
 
 def verbs(concerned: Any) -> tuple[str, str]:

@@ -77,7 +77,7 @@ def site() -> Iterator[Any]:
         block('docs/supervisorctl.md', 'ini', '[ctlplugin:restarter]')
         + f'[inet_http_server]\nport=127.0.0.1:{port}\n\n'
         + program(command=SIMPLE, count=4)
-        + program('app', command=SIMPLE, count=12)
+        + program('app', command=SIMPLE, count=12, environment='RESTARTER_SURGE="yes"')
         + program('broken', '/bin/false', autostart='false', startretries=0, startsecs=1)
     )
     pip, install, reload = commands('README.md')[1:4]
@@ -87,7 +87,8 @@ def site() -> Iterator[Any]:
         made = Site(server, port)
         assert made.run(install) == (0, '')
         with server.conf.open('a') as conf:
-            conf.write('scout = 0\n')  # the examples need not take 5 seconds each
+            # The examples need not take 5 seconds each, and the first one is asked for at the end.
+            conf.write('scout = 0\nhistory = 100\n')
         assert made.run(reload)[0] == 0
         server.wait(
             lambda: 'restarter.getRestart' in server.rpc().system.listMethods(), 'the plugin'

@@ -28,7 +28,7 @@ KINDS = {**DECLARED, **CONFIGURATION_ONLY}
 
 
 # Supervisor's own commands that the pages name.
-STOCK = {'reload', 'restart', 'signal', 'tail', 'update'}
+STOCK = {'reload', 'restart', 'signal', 'status', 'tail', 'update'}
 CONF = """\
 [supervisord]
 logfile=%(here)s/log

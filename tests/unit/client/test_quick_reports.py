@@ -74,6 +74,12 @@ COMES_BACK = 'what is down still comes back'
      "ERROR (no such file): left as it is: can't find command '/x'", Faults.NO_FILE),
     ('running', process('failed', 'it cannot be signalled', **STAYED),
      'ERROR (failed): it cannot be signalled', Faults.FAILED),
+    # A command of the program is not the program: no word of Supervisor's is for it.
+    ('running', process('failed', "RESTARTER_BEFORE_STOP: can't find command '/x'", **STAYED),
+     "ERROR (failed): RESTARTER_BEFORE_STOP: can't find command '/x'", Faults.FAILED),
+    ('running', process('failed', 'RESTARTER_AFTER_READY: exit status 1'),
+     'ERROR (failed): RESTARTER_AFTER_READY: exit status 1', Faults.FAILED),
+    ('running', process('draining'), None, None),
     ('timed_out', process('stopping'), f'ERROR (timed out): stopping; {COMES_BACK}', Code.TIMEOUT),
     ('cancelled', process('starting'), f'ERROR (cancelled): starting; {COMES_BACK}',
      Code.CANCELLED),

@@ -65,6 +65,13 @@ def test_table_shows_the_fewest_ready():
     assert [row[heading.index('LOWEST')] for row in rows] == ['28/32', '-']
 
 
+def test_old_processes_that_are_still_stopping_have_a_column_where_there_are_any():
+    older, newer = restart('running', process('0')), restart('running', old_stopping=3)
+    heading, *rows = (line.split() for line in table([older, newer]))
+    assert [row[heading.index('OLD')] for row in rows] == ['0', '3']
+    assert not any('OLD' in line for line in table([older, restart('succeeded', old_stopping=0)]))
+
+
 def test_plan_lines():
     signal = planned('03', 'RUNNING', 7, 'signal')
     third = {'number': 3, 'after': 1.0, 'longest': 12.345, 'processes': [signal]}
@@ -79,6 +86,19 @@ def test_plan_lines():
     assert 'web:03: signal (RUNNING, pid 7)' in lines
     assert 'left alone:' in lines
     assert 'left alone:' not in plan_lines({**PLAN, 'left': []})  # type: ignore[typeddict-item]
+
+
+def test_a_plan_says_what_is_done_beside_and_which_commands_are_run():
+    surge = {**planned('0', 'RUNNING', 7, 'surge'), 'hooks': ['before_stop', 'after_ready']}
+    start = {**planned('1', 'STOPPED', 0, 'start'), 'hooks': ['after_ready']}
+    plain = {**planned('2', 'RUNNING', 8, 'restart'), 'hooks': []}
+    batch = {'number': 1, 'after': 0.0, 'longest': 0.0, 'processes': [surge, start, plain]}
+    lines = list(plan_lines({**PLAN, 'batches': [batch], 'total': 3}))  # type: ignore[typeddict-item]
+    assert lines[lines.index('batch 1 (not before 0.00s, no time limit):') :][1:4] == [
+        'web:0: surge with BEFORE_STOP and AFTER_READY (RUNNING, pid 7)',
+        'web:1: start with AFTER_READY (STOPPED)',
+        'web:2: restart (RUNNING, pid 8)',
+    ]
 
 
 def test_a_plan_that_leaves_everything_alone():

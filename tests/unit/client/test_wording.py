@@ -7,6 +7,7 @@ import pytest
 from supervisor_restarter.client.screen import Colour
 from supervisor_restarter.client.waiting import Waiting
 from supervisor_restarter.client.wording import (
+    OldStopping,
     colour,
     failure,
     process_line,
@@ -32,6 +33,17 @@ TIMES = 'down 0.02s, ready after 1.03s'
     (process('00', stop_seconds=4.21), f'restarted (stopped in 4.2s, {TIMES})'),
     (process('00', stop_seconds=3.02, killed=True, note=KILLED), f'restarted ({KILLED}, {TIMES})'),
     (process('00', stop_seconds=3.02, killed=True), f'restarted (killed after 3.0 s, {TIMES})'),
+    (process('00', drain_seconds=0.9), f'restarted ({TIMES})'),
+    (process('00', drain_seconds=12.0, stop_seconds=4.2),
+     f'restarted (drained in 12.0s, stopped in 4.2s, {TIMES})'),
+    (process('00', 'stopped', action='remove', drain_seconds=2.0), 'removed (drained in 2.0s)'),
+    (process('00', action='surge', down_seconds=0.0), 'restarted (ready after 1.03s)'),
+    (process('00', action='surge', stop_seconds=60.0, down_seconds=0.0),
+     'restarted (ready after 1.03s, the old one stopped in 60.0s)'),
+    (process('00', action='surge', stop_seconds=9.0, down_seconds=0.0, killed=True),
+     'restarted (ready after 1.03s, the old one killed after 9.0 s)'),
+    (process('00', action='surge'), f'restarted ({TIMES})'),  # it had died before its turn
+    (process('00', action='surge', old_pid=0), 'started (ready after 1.03s)'),
     (process('00', note='by others', stop_seconds=3.0), f'restarted (by others, {TIMES})'),
     (process('00', old_pid=0, note='left so'), 'started (left so, ready after 1.03s)'),
     (process('00', 'failed', 'exit status 1'), 'ERROR (exit status 1)'),
@@ -242,6 +254,16 @@ def test_the_one_that_is_waited_for_longest_is_named():
         # A server that says so, to a client that came late.
         (stopping('2', seconds=10.0), {}, 'web:2 stopping for 52 s'),
         (
+            process('2', 'draining', stop_limit=90.0),
+            {'hook_timeout': 30.0},
+            'web:2 draining for 42 s of 30',
+        ),
+        (
+            process('2', 'draining', drain_seconds=8.0),
+            {'hook_timeout': 0},
+            'web:2 draining for 50 s',
+        ),
+        (
             process('2', 'starting', stop_limit=90.0),
             {'stop_timeout': 600.0},
             'web:2 starting for 42 s',
@@ -252,11 +274,45 @@ def test_the_limit_of_the_stop_is_said_where_it_is_known(seen, options, said):
     assert waiting((100.0, restart('running', seen, options=options)), 142.0) == said
 
 
-def test_what_stops_comes_before_what_starts():
+@pytest.mark.parametrize('phase', ['stopping', 'draining'])
+def test_what_goes_comes_before_what_starts(phase):
     look = restart('running', process('1', 'starting'))
-    assert waiting(
-        (0.0, look), (9.0, restart('running', process('1', 'starting'), stopping('2'))), 19.0
-    ) == ('web:2 stopping for 10 s and 1 more')
+    both = restart('running', process('1', 'starting'), process('2', phase))
+    assert waiting((0.0, look), (9.0, both), 19.0) == f'web:2 {phase} for 10 s and 1 more'
+
+
+def beside(state, *others, old=3):
+    """A restart in which new processes are ready beside old ones."""
+    return restart(state, process('0', action='surge'), *others, old_stopping=old)
+
+
+@pytest.mark.parametrize(
+    ('look', 'said'),
+    [
+        (beside('running'), '3 old processes still stopping'),
+        (beside('running', old=1), '1 old process still stopping'),
+        (beside('running', old=0), ''),
+        (beside('running', process('1', 'waiting')), ''),
+        (beside('running', process('1', 'starting')), 'web:1 starting for 9 s'),
+        (beside('timed_out'), ''),
+        (restart('running', process('0')), ''),  # an older server
+    ],
+)
+def test_old_processes_are_spoken_of_when_nothing_else_is_waited_for(look, said):
+    assert waiting((0.0, look), 9.0) == said
+
+
+def test_old_processes_are_told_of_once():
+    old = OldStopping()
+    assert old.fresh(beside('running', process('1', 'starting'))) == []
+    assert old.fresh(beside('running')) == ['web: 3 old processes still stopping']
+    assert old.fresh(beside('running', old=2)) == []
+
+
+def test_old_processes_that_are_left_at_the_end():
+    assert failure(beside('timed_out')) == (
+        'web: timed out after 0.41s; 3 old processes still stopping'
+    )
 
 
 def test_a_moment_is_not_worth_a_word_nor_is_the_end():
