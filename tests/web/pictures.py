@@ -26,10 +26,11 @@ TO_WEBP = """async (url) => {
   return canvas.toDataURL('image/webp', 0.8);
 }"""
 WIDE, NARROW = 1200, 390
+QUEUE = 'RESTARTER_SURGE="yes",RESTARTER_BEFORE_STOP="/bin/sleep 0.5"'
 PROGRAMS = (
     program('web', worker('--stop', '0.%(process_num)d'), 12, startsecs=1)
     + program('api', worker('--stop', '1'), 6, environment='POOL="8",DB_PASSWORD="x"')
-    + program('queue', worker(), 4, startsecs=1)
+    + program('queue', worker('--stop', '4'), 4, startsecs=1, environment=QUEUE)
     + program('reports', '/srv/reports/bin/worker', startretries=0)
     + program('mailer', worker(), autostart='false')
     + program('scheduler', worker())
@@ -47,6 +48,14 @@ def rolling(page: Page, site: Site) -> None:
         return restart['done'] >= 4 and bool(stopping)
 
     site.wait(halfway, 'half of the restart')
+
+
+def surge(page: Page, site: Site) -> None:
+    """New processes beside old ones, in motion."""
+    id = site.rpc().restarter.startRestart('queue', {'max_surge': 2, 'scout': 0})
+
+    site.wait(lambda: site.rpc().restarter.getRestart(id)['done'] == 4, 'four new processes')
+    expect(page.locator('#running')).to_contain_text('old processes still stopping')
 
 
 def past(page: Page, site: Site) -> None:
@@ -78,6 +87,7 @@ SCENES: list[Scene] = [
     ('web-rolling.webp', rolling, '', WIDE, 'light'),
     ('web-rolling-dark.webp', rolling, '', WIDE, 'dark'),
     ('web-rolling-narrow.webp', rolling, '', NARROW, 'light'),
+    ('web-surge.webp', surge, '#running', WIDE, 'light'),
     ('web-past.webp', past, '#running', WIDE, 'light'),
     ('web-plan.webp', plan, '#plan', WIDE, 'light'),
     ('web-config.webp', config, '#config', WIDE, 'light'),

@@ -223,7 +223,7 @@ export class Chart {
     const { bars, labels, inside, hover } = this.#layers;
     const named = new Set();
     const chosen = this.tip.row;
-    for (const [index, { process, parts }] of rows.entries()) {
+    for (const [index, { process, lanes }] of rows.entries()) {
       const top = rowTop + index * rowHeight;
       if (process === chosen) {
         hover.add({ x: 0, y: top, width: this.#width, height: rowHeight });
@@ -237,10 +237,11 @@ export class Chart {
         },
         cut(rowName(process), room),
       );
-      for (const { kind, from, to } of shownParts(process, parts, now)) {
+      for (const { kind, from, to, above, high } of shownParts(process, lanes, now)) {
         const width = kind === 'failed' ? Math.max(x(to) - x(from), FAILED_WIDTH) : x(to) - x(from);
-        bars.add(bar(kind, x(from), width, top, rowHeight, this.#texture.fill));
-        const text = word(kind, to - from, named, roomy);
+        const place = [top + above * rowHeight, high * rowHeight];
+        bars.add(bar(kind, x(from), width, ...place, this.#texture.fill));
+        const text = high === 1 ? word(kind, to - from, named, roomy) : '';
         if (!text || width < text.length * CHARACTER + 10) continue;
         named.add(kind);
         const y = top + rowHeight / 2 + 4;
@@ -265,8 +266,16 @@ export class Chart {
   }
 }
 
-/** The parts of a row. A failure with which all ended has no length, and is seen all the same. */
-function shownParts({ phase, failed_seconds: failed }, parts, now) {
+/**
+ * The parts of a row with the share of its height that is above each, and that is its own. A failure
+ * with which all ended has no length, and is seen all the same.
+ */
+function shownParts({ phase, failed_seconds: failed }, lanes, now) {
+  const room = lanes.length === 1 ? 1 : 0.84; // two are nearer to each other than to other rows
+  const high = room / lanes.length;
+  const place = (i) => ({ above: (1 - room) / 2 + i * high, high });
+  const parts = lanes.flatMap((lane, i) => lane.map((part) => ({ ...part, ...place(i) })));
   const hidden = phase === 'failed' && failed && parts.at(-1)?.kind !== 'failed';
-  return hidden ? [...parts, { kind: 'failed', from: now, to: now }] : parts;
+  const end = { kind: 'failed', from: now, to: now, ...place(lanes.length - 1) };
+  return hidden ? [...parts, end] : parts;
 }

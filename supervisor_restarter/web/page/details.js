@@ -17,6 +17,7 @@ import {
   leftovers,
   named,
   notReached,
+  oldStopping,
   optionLine,
   policyLines,
   processes,
@@ -255,10 +256,13 @@ function headline(restart, all, now, known) {
   if (!known) return 'Asking…';
   if (restart.state === 'queued') return 'Queued: it begins when the operation before it is over.';
   if (isRollingBack(restart)) return `Rolling back: ${plain(restart.why)}`;
-  const what = waitingFor(all, now);
-  if (!ended(restart)) return what ? `Waiting for ${what}` : '';
+  const what = waitingFor(all, now, restart.options);
+  const old = oldStopping(restart);
+  if (!ended(restart)) {
+    return capital([what && `waiting for ${what}`, old].filter(Boolean).join('; '));
+  }
   const why = restart.why ? plain(restart.why) : stateWord(restart);
-  if (!restart.finished_at) return `${capital(why)}; what is down still comes back`;
+  if (!restart.finished_at) return `${capital(why)}; ${old || 'what is down still comes back'}`;
   if (restart.state === 'cancelled') return capital(why);
   if (restart.why) return `${ENDS[restart.state] ?? capital(restart.state)}: ${why}`;
   if (!all.length && !restart.at_once?.length) return 'There was nothing to do.';

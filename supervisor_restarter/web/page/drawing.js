@@ -67,12 +67,13 @@ export function textures() {
   const defs = s(
     'defs',
     {},
+    pattern('draining', 4, line('draining', 'M2 0V4')),
     pattern('stopping', 6, line('stopping', 'M-1 7 7 -1M-1 1 1 -1M5 7 7 5')),
     pattern('starting', 5, s('circle', { class: 'dot starting', cx: 2.5, cy: 2.5, r: 1.1 })),
     pattern('failed', 6, line('failed', 'M0 0 6 6M6 0 0 6')),
     pattern('forbidden', 8, line('forbidden', 'M-1 9 9 -1M-1 1 1 -1M7 9 9 7')),
   );
-  const textured = new Set(['stopping', 'starting', 'failed', 'forbidden']);
+  const textured = new Set(['draining', 'stopping', 'starting', 'failed', 'forbidden']);
   const fill = (kind) => (textured.has(kind) ? `url(#${prefix}${kind})` : '');
   return { defs, fill };
 }
@@ -80,6 +81,7 @@ export function textures() {
 /** How high a bar of this kind is, as a part of its row: what serves is high, what is down is a line. */
 const HEIGHTS = {
   serving: 0.74,
+  draining: 0.74,
   stopping: 0.74,
   down: 0.12,
   starting: 0.54,

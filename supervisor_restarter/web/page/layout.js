@@ -1,7 +1,7 @@
 /** Where everything of a chart is, and what is written there. Pure. */
 
 import { namespec } from './model.js';
-import { chooseRows, readyRange, segments, span } from './timeline.js';
+import { chooseRows, lanes, readyRange, segments, span } from './timeline.js';
 
 const READY_HEIGHT = 88;
 const AXIS_HEIGHT = 24;
@@ -37,7 +37,7 @@ export function view(model, width, widthOf) {
   const crowdTop = bottom + AXIS_HEIGHT;
   const rowTop = crowdTop + (crowd ? CROWD_HEIGHT + 12 : 0);
   const rowHeight = rows.length <= MOST_HIGH ? HIGH_ROW : LOW_ROW;
-  const story = (process) => ({ process, parts: segments(process, now) });
+  const story = (process) => ({ process, lanes: lanes(process, now) });
   const stories = crowd ? processes.map((p) => segments(p, now)) : [];
   const own = rows.map(story);
   const height = rowTop + own.length * rowHeight + 6;

@@ -6,6 +6,7 @@ import { KINDS, MEANINGS } from './timeline.js';
 
 const LEGEND = {
   serving: 'serving (old process)',
+  draining: 'draining (RESTARTER_BEFORE_STOP)',
   stopping: 'stopping',
   down: 'down',
   starting: 'starting, not ready yet',

@@ -4,7 +4,7 @@ import { Details } from './details.js';
 import { h } from './dom.js';
 import { age, plain } from './model.js';
 import { elapsed, span } from './timeline.js';
-import { ended, isApply, isRollingBack, stateWord, title, when } from './wording.js';
+import { ended, isApply, isRollingBack, oldStopping, stateWord, title, when } from './wording.js';
 
 const NBSP = '\u00a0';
 const SHAPES = {
@@ -103,6 +103,8 @@ function facts(restart, now) {
   if (restart.failed) parts.push(`${restart.failed} failed`);
   if (restart.killed) parts.push(`${restart.killed} killed`);
   if (!restart.finished_at) {
+    const old = oldStopping(restart);
+    if (old) parts.push(old);
     return [...parts, `${restart.ready} ready`, `for ${age(elapsed(restart, now))}`];
   }
   // An apply that only removes processes leaves none that could be ready.

@@ -17,6 +17,13 @@ const FIELDS = [
     hints: ['1', '25%', '50%', '100%'],
   },
   {
+    name: 'max_surge',
+    help: 'How many of a group may have their new process beside the old one: 1, 25%; 0: none',
+    of: 'restart',
+    main: true,
+    hints: ['0', '1', '25%', '100%'],
+  },
+  {
     name: 'min_ready',
     help: 'How long a new process must stay ready before it counts',
     main: true,
@@ -44,6 +51,11 @@ const FIELDS = [
   {
     name: 'stop_timeout',
     help: 'From the stop signal to SIGKILL; empty: the program’s stopwaitsecs',
+    ...SECONDS,
+  },
+  {
+    name: 'hook_timeout',
+    help: 'How long RESTARTER_BEFORE_STOP and RESTARTER_AFTER_READY may take; 0: no limit',
     ...SECONDS,
   },
   { name: 'timeout', help: 'After this take nothing more down; 0: no limit', ...SECONDS },

@@ -8,6 +8,7 @@ import { OptionForm } from './options.js';
 import {
   availability,
   batchWords,
+  hookWords,
   leftLines,
   longestWords,
   oddAction,
@@ -116,7 +117,10 @@ class Plan {
       ? `${capital(verb)} ${processes(plan.total)}`
       : `Nothing to ${verb}`;
     this.#go.disabled = !plan.total;
-    lines(this.#facts, [longestWords(plan), ...availability(plan)].filter(Boolean));
+    lines(
+      this.#facts,
+      [longestWords(plan), ...availability(plan), hookWords(plan)].filter(Boolean),
+    );
     lines(this.#warnings, plan.warnings);
     lines(this.#left, leftLines(plan));
     this.#showBatches();

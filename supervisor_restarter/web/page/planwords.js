@@ -12,13 +12,35 @@ export function wouldDo(plan) {
   return `would ${verb} ${processes(plan.total)} in ${number} ${number === 1 ? 'batch' : 'batches'}`;
 }
 
-/** What stays ready meanwhile, a line per group. */
+/** What stays ready meanwhile, a line per group, and one for those that are there twice. */
 export function availability(plan) {
-  return plan.policies.map((policy) => {
+  const all = plan.batches.flatMap((batch) => batch.processes);
+  return plan.policies.flatMap((policy) => {
     const { group, allowed, size } = policy;
-    if (allowed >= size) return `${plain(group)}: all ${size} may be down at once`;
-    return `${plain(group)}: ${notReady(policy)} at once`;
+    const own = all.filter((process) => process.group === group);
+    const beside = own.filter(({ action }) => action === 'surge').length;
+    const down =
+      allowed >= size ? `all ${size} may be down at once` : `${notReady(policy)} at once`;
+    const lines = beside && beside === own.length ? [] : [down];
+    if (beside) {
+      const most = plan.options.max_surge;
+      lines.push(`${processes(beside)}: the new one before the old one stops, ${most} at once`);
+    }
+    return lines.map((line) => `${plain(group)}: ${line}`);
   });
+}
+
+const HOOKS = { before_stop: 'RESTARTER_BEFORE_STOP', after_ready: 'RESTARTER_AFTER_READY' };
+
+/** `runs RESTARTER_BEFORE_STOP for 3 processes, RESTARTER_AFTER_READY for 4`; '' if none is run. */
+export function hookWords(plan) {
+  const all = plan.batches.flatMap((batch) => batch.processes);
+  const said = Object.entries(HOOKS).map(([purpose, name]) => {
+    const number = all.filter(({ hooks = [] }) => hooks.includes(purpose)).length;
+    return number ? `${name} for ${processes(number)}` : '';
+  });
+  const some = said.filter(Boolean).join(', ');
+  return some && `runs ${some}`;
 }
 
 /**

@@ -8,6 +8,7 @@ import { fate } from './wording.js';
 const COLUMNS = [
   'process',
   'waited',
+  'drained in',
   'stopped in',
   'down',
   'ready after',
@@ -72,6 +73,7 @@ function update(row, process) {
   const time = (seconds) => (seconds ? span(seconds) : '–');
   const texts = [
     time(process.waited_seconds),
+    time(process.drain_seconds),
     time(process.stop_seconds),
     time(process.down_seconds),
     time(process.ready_seconds),

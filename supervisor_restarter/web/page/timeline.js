@@ -1,3 +1,5 @@
+import { isBeside, pair, together } from './beside.js';
+
 /**
  * What the picture of an operation shows, as numbers. Pure: no page, no clock.
  *
@@ -8,11 +10,21 @@
  */
 
 /** What a process can be doing, in the order in which a restart goes through it. */
-export const KINDS = ['serving', 'stopping', 'down', 'starting', 'ready', 'failed', 'left'];
+export const KINDS = [
+  'serving',
+  'draining',
+  'stopping',
+  'down',
+  'starting',
+  'ready',
+  'failed',
+  'left',
+];
 
 /** How each of them is called, and what it means to a newcomer. */
 export const MEANINGS = {
   serving: ['serving', 'the old process, up'],
+  draining: ['draining', 'its RESTARTER_BEFORE_STOP runs'],
   stopping: ['stopping', 'from the stop signal to the exit'],
   down: ['down', 'no process runs'],
   starting: ['starting', 'the new process, not ready yet'],
@@ -22,12 +34,22 @@ export const MEANINGS = {
 };
 
 /** From bottom to top where processes are counted: what is new grows below, what is old above. */
-export const STACK = ['ready', 'failed', 'starting', 'down', 'stopping', 'serving', 'left'];
+export const STACK = [
+  'ready',
+  'failed',
+  'starting',
+  'down',
+  'stopping',
+  'draining',
+  'serving',
+  'left',
+];
 
 /** With more rows than this, only those in motion and the failed have one. */
 const MOST_ROWS = 40;
 
-const ACTIVE = new Set(['stopping', 'stopped', 'starting']);
+const AWAY = new Set(['draining', 'stopping', 'down', 'starting', 'failed']);
+const ACTIVE = new Set(['draining', 'stopping', 'stopped', 'starting']);
 const NICE = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900,
   1800, 3600,
@@ -42,19 +64,37 @@ const DAY = 86400;
  * @returns {Segment[]}
  */
 export function segments(process, now) {
+  return timed(story(process), now);
+}
+
+/**
+ * What is drawn of a process, one above the other: what it did, or, where the new one has started
+ * beside the old one, what each of them did.
+ *
+ * @param {object} process
+ * @param {number} now
+ * @returns {Segment[][]}
+ */
+export function lanes(process, now) {
+  if (!isBeside(process)) return [segments(process, now)];
+  return pair(process).map((told) => timed(told, now));
+}
+
+function timed(told, now) {
   const parts = [];
   let at = 0;
   const add = (kind, seconds) => {
     const to = Math.min(at + seconds, now);
-    if (to > at) parts.push({ kind, from: at, to });
+    if (to > at && kind !== 'gone') parts.push({ kind, from: at, to });
     at = Math.max(at, to);
   };
-  for (const [kind, seconds] of story(process)) add(kind, seconds);
+  for (const [kind, seconds] of told) add(kind, seconds);
   return parts;
 }
 
 /** [kind, seconds] one after the other; the last one lasts. */
 function story(process) {
+  if (isBeside(process)) return together(process);
   const there = process.way_there ?? {};
   if (!Object.keys(there).length) return course(process);
   // An apply has turned back: what follows its second turn comes after what happened until then.
@@ -65,11 +105,12 @@ function story(process) {
   return [...upTo(course(first), again), ...after(course(process), again)];
 }
 
-/** When the way back began for the process: its second stop or, if it was down, its second start. */
+/** When the way back began for the process: its second drain or stop or, if it was down, its second start. */
 function secondTurn(process, there) {
   if (process.waited_seconds > there.waited_seconds) return process.waited_seconds;
   if (process.phase === 'stopped') return Infinity;
-  return process.waited_seconds + process.stop_seconds + process.down_seconds;
+  const { waited_seconds: waited, drain_seconds: drained = 0 } = process;
+  return waited + drained + process.stop_seconds + process.down_seconds;
 }
 
 /** The part of a story before `end`, of which all is told. */
@@ -98,7 +139,8 @@ function after(told, begin) {
 /** The story of one turn. */
 function course(process) {
   const { phase, failed_seconds: failed } = process;
-  const untouched = !process.waited_seconds && !process.new_pid && !process.stop_seconds;
+  const begun = process.waited_seconds || process.drain_seconds || process.stop_seconds;
+  const untouched = !begun && !process.new_pid;
   const waits = phase === 'waiting' || (untouched && (phase === 'skipped' || phase === 'failed'));
   if (waits && process.old_pid) return [['serving', Infinity]];
   const before = [[process.old_pid ? 'serving' : 'down', process.waited_seconds || 0]];
@@ -110,16 +152,25 @@ function course(process) {
 
 /** What followed when its turn had come. */
 function turn(process) {
-  const { phase } = process;
-  if (phase === 'stopping') return [['stopping', Infinity]];
+  const { phase, drain_seconds: drained = 0 } = process;
+  if (phase === 'draining') return [['draining', Infinity]];
+  const drain = ['draining', drained];
+  if (phase === 'stopping') return [drain, ['stopping', Infinity]];
   const signalled = process.action === 'signal' && process.old_pid;
-  const stopped = signalled ? [] : [lasting('stopping', process.stop_seconds, process)];
+  if (drained && !process.stop_seconds && !process.new_pid) return [drain, ...putBack(phase)];
+  const stopped = signalled ? [] : [drain, lasting('stopping', process.stop_seconds, process)];
   if (phase === 'stopped') return [...stopped, [isGone(process) ? 'left' : 'down', Infinity]];
   const down = signalled ? [] : [['down', process.down_seconds]];
   if (signalled || process.new_pid || process.down_seconds || process.ready_seconds) {
     return [...stopped, ...down, ...start(process)];
   }
   return [...stopped, ...end(process)];
+}
+
+/** What followed when it was drained and not stopped after all: its RESTARTER_AFTER_READY puts it back. */
+function putBack(phase) {
+  if (phase === 'stopped') return [['down', Infinity]]; // it has died
+  return [[phase === 'skipped' ? 'serving' : 'starting', Infinity]];
 }
 
 /** What followed when it had been started, or signalled. */
@@ -290,7 +341,7 @@ export function outage(processes, now) {
   for (const process of processes) {
     for (const { kind, from, to } of segments(process, now)) {
       if (kind === 'down') total.down += to - from;
-      if (['stopping', 'down', 'starting', 'failed'].includes(kind)) total.away += to - from;
+      if (AWAY.has(kind)) total.away += to - from;
     }
   }
   return total;

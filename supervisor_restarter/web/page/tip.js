@@ -120,6 +120,7 @@ function rowLines(process) {
   if (old || fresh) lines.push(`pid ${old || 'none'} → ${fresh || 'none'}`);
   const times = [
     ['its turn came after', process.waited_seconds],
+    ['draining', process.drain_seconds],
     ['stopping', process.stop_seconds],
     ['down', process.down_seconds],
     ['starting', process.ready_seconds],

@@ -6,6 +6,7 @@
 import { namespec, plain } from './model.js';
 import { inMotion, isGone, span } from './timeline.js';
 
+const LONG_DRAIN = 1; // seconds; a shorter drain is not worth a word
 const NAMED = 5; // how many processes a line names
 const METHOD_VERBS = {
   restart: ['restart', 'restarted'],
@@ -94,7 +95,13 @@ function readyWords(process) {
     return `signalled (${list(process.note, after)})`;
   }
   if (!process.old_pid) return `started (${list(process.note, after)})`;
-  return `restarted (${list(process.note, `down ${span(process.down_seconds)}`, after)})`;
+  const drain = process.drain_seconds || 0;
+  const drained = drain >= LONG_DRAIN ? `drained in ${span(drain)}` : '';
+  const down = process.down_seconds;
+  if (process.action === 'surge' && !down) {
+    return `restarted (${list(after, drained, process.note)})`; // the new one came first
+  }
+  return `restarted (${list(drained, process.note, `down ${span(down)}`, after)})`;
 }
 
 /** The first few of some processes by name, and how many more there are. */
@@ -134,28 +141,44 @@ function grouped(some, say) {
 
 /**
  * `web:2 stopping for 42 s of 600 and 3 more`: what is waited for longest; '' if nothing is, for
- * more than a second. Stopping comes before starting: it may end with a SIGKILL.
+ * more than a second. Draining and stopping come before starting: the next one's turn may depend on
+ * it, and it may end with a SIGKILL.
  *
  * @param {object[]} all
  * @param {number} now seconds since the begin
+ * @param {{hook_timeout?: number}} options of the operation
  */
-export function waitingFor(all, now) {
-  const since = (p) => {
-    const stopped = (p.waited_seconds || 0) + p.stop_seconds;
-    return now - (p.phase === 'stopping' ? p.waited_seconds || 0 : stopped + p.down_seconds);
-  };
-  const order = (p) => (p.phase === 'stopping' ? 1e9 : 0) + since(p);
+export function waitingFor(all, now, { hook_timeout } = {}) {
+  const since = (p) => now - phaseBegan(p);
+  const order = (p) => (p.phase === 'starting' ? 0 : 1e9) + since(p);
   const pending = all.filter((p) => inMotion(p) && p.phase !== 'stopped');
   if (!pending.length) return '';
   const first = pending.reduce((a, b) => (order(b) > order(a) ? b : a));
   const seconds = since(first);
   if (seconds < 1) return '';
-  const limit = first.phase === 'stopping' && first.stop_limit;
+  const limits = { draining: hook_timeout, stopping: first.stop_limit };
+  const limit = limits[first.phase];
   const more = pending.length > 1 ? ` and ${pending.length - 1} more` : '';
   return (
     `${namespec(first)} ${first.phase} for ${Math.floor(seconds)} s` +
     `${limit ? ` of ${Math.round(limit)}` : ''}${more}`
   );
+}
+
+/** When the phase of a process in motion began, in seconds since the operation did. */
+function phaseBegan(process) {
+  const { phase, action, stop_seconds: stopped, down_seconds: down } = process;
+  const turn = process.waited_seconds || 0;
+  const drained = turn + (process.drain_seconds || 0);
+  if (action === 'surge' && !down) return turn; // the new one is started at once
+  if (phase === 'draining') return turn;
+  return phase === 'stopping' ? drained : drained + stopped + down;
+}
+
+/** `3 old processes still stopping`; '' if none is. */
+export function oldStopping({ old_stopping: number }) {
+  if (!number) return '';
+  return `${number} old ${number === 1 ? 'process' : 'processes'} still stopping`;
 }
 
 /** What holds in each group, as far as it is set anywhere, and where that is. */

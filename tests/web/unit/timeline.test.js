@@ -9,6 +9,7 @@ import {
   elapsed,
   inMotion,
   isGone,
+  lanes,
   outage,
   readyRange,
   segments,
@@ -358,4 +359,59 @@ test('time stands still before the begin and after the end', () => {
   assert.equal(elapsed({ started_at: '' }, now), 0);
   assert.equal(elapsed({ started_at, finished_at: '' }, now), 9.5);
   assert.equal(elapsed({ started_at, finished_at: '2026-01-01T00:00:12.000Z' }, now), 1.5);
+});
+
+test('what is drained does not serve, and is stopped after that', () => {
+  const draining = { phase: 'draining', waited_seconds: 1 };
+  assert.deepEqual(told(draining), ['serving 0-1', 'draining 1-10']);
+  assert.equal(outage([process(draining)], 10).away, 9);
+  assert.equal(inMotion(process(draining)), true);
+  const drained = { ...TURN, drain_seconds: 0.5, ready_seconds: 2.5, phase: 'ready' };
+  assert.deepEqual(told(drained), [
+    'serving 0-1',
+    'draining 1-1.5',
+    'stopping 1.5-3.5',
+    'down 3.5-6.5',
+    'starting 6.5-9',
+    'ready 9-10',
+  ]);
+});
+
+test('what was drained and is not stopped is put back', () => {
+  const drained = { drain_seconds: 2, failed_seconds: 4 };
+  assert.deepEqual(told({ ...drained, phase: 'starting' }), ['draining 0-2', 'starting 2-10']);
+  assert.deepEqual(told({ ...drained, phase: 'skipped' }), ['draining 0-2', 'serving 2-10']);
+  const failed = ['draining 0-2', 'starting 2-4', 'failed 4-10'];
+  assert.deepEqual(told({ ...drained, phase: 'failed' }), failed);
+});
+
+const SURGE = { action: 'surge', waited_seconds: 1, new_pid: 12 };
+const both = (changes, now = 10) =>
+  lanes(process(changes), now).map((lane) => lane.map((p) => `${p.kind} ${p.from}-${p.to}`));
+
+test('a new process beside the old one has a lane of its own, and nothing is ever away', () => {
+  const ready = { ...SURGE, phase: 'ready', ready_seconds: 4, drain_seconds: 1, stop_seconds: 3 };
+  assert.deepEqual(both(ready), [
+    ['serving 0-4', 'draining 4-5', 'stopping 5-8'],
+    ['starting 1-5', 'ready 5-10'],
+  ]);
+  assert.deepEqual(told(ready), ['serving 0-5', 'ready 5-10']);
+  assert.deepEqual(outage([process(ready)], 10), { down: 0, away: 0 });
+  const [old] = both({ ...ready, stop_seconds: 0 });
+  assert.equal(old.at(-1), 'stopping 5-10');
+});
+
+test('until the new process is ready, the old one serves; if it never is, for good', () => {
+  const starting = ['serving 0-10'];
+  assert.deepEqual(both({ ...SURGE, phase: 'starting' }), [starting, ['starting 1-10']]);
+  assert.deepEqual(both({ ...SURGE, phase: 'failed', failed_seconds: 3 }), [
+    starting,
+    ['starting 1-3', 'failed 3-10'],
+  ]);
+  assert.deepEqual(both({ ...SURGE, phase: 'skipped', error: 'not reached' }), [starting, []]);
+});
+
+test('a process that is to surge and was down, or waits, has one lane', () => {
+  assert.equal(both({ ...SURGE, down_seconds: 2, phase: 'starting' }).length, 1);
+  assert.deepEqual(both({ ...SURGE, new_pid: 0, phase: 'waiting' }), [['serving 0-10']]);
 });

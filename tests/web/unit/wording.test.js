@@ -8,6 +8,8 @@ import {
   wouldChange,
 } from '../../../supervisor_restarter/web/page/configwords.js';
 import {
+  availability,
+  hookWords,
   leftLines,
   longest,
   longestWords,
@@ -18,6 +20,7 @@ import {
   isCommitted,
   leftovers,
   named,
+  oldStopping,
   optionLine,
   stateWord,
   waitingFor,
@@ -44,6 +47,10 @@ test('what has become of a process is said as the command says it', () => {
   assert.equal(fate(process({})), 'restarted (down 0.02 s, ready after 1.00 s)');
   assert.equal(fate(process({ old_pid: 0 })), 'started (ready after 1.00 s)');
   assert.equal(fate(process({ new_pid: 11 })), 'signalled (ready after 1.00 s)');
+  const surge = { action: 'surge', down_seconds: 0, drain_seconds: 2 };
+  assert.equal(fate(process(surge)), 'restarted (ready after 1.00 s, drained in 2.00 s)');
+  const drained = 'restarted (drained in 2.00 s, down 0.02 s, ready after 1.00 s)';
+  assert.equal(fate(process({ drain_seconds: 2 })), drained);
   assert.equal(fate(process({ phase: 'failed', error: 'exit status 3' })), 'ERROR (exit status 3)');
   assert.equal(
     fate(process({ error: 'exit status 3', note: 'rolled back' })),
@@ -88,6 +95,24 @@ test('what stops is waited for before what starts, and not told in its first sec
   assert.equal(waitingFor([starting, stopping], 9), 'web:1 stopping for 2 s of 600 and 1 more');
 });
 
+test('what is drained is waited for since then, what starts beside its old one since its turn', () => {
+  const drained = { drain_seconds: 2, stop_seconds: 0, down_seconds: 0, waited_seconds: 1 };
+  const said = (changes) => waitingFor([process({ ...drained, ...changes })], 10);
+  const draining = process({ ...drained, phase: 'draining', drain_seconds: 0 });
+  assert.equal(waitingFor([draining], 10), 'web:0 draining for 9 s');
+  const limited = waitingFor([draining], 10, { hook_timeout: 30 });
+  assert.equal(limited, 'web:0 draining for 9 s of 30');
+  assert.equal(said({ phase: 'stopping', stop_limit: 0 }), 'web:0 stopping for 7 s');
+  assert.equal(said({ phase: 'starting', action: 'surge' }), 'web:0 starting for 9 s');
+});
+
+test('old processes that still stop are counted', () => {
+  assert.equal(oldStopping({ old_stopping: 3 }), '3 old processes still stopping');
+  assert.equal(oldStopping({ old_stopping: 1 }), '1 old process still stopping');
+  assert.equal(oldStopping({ old_stopping: 0 }), '');
+  assert.equal(oldStopping({}), '');
+});
+
 test('an apply on its way back says so', () => {
   const restart = { kind: 'apply', state: 'running', why: 'web:0: exit status 1' };
   assert.equal(stateWord(restart), 'rolling back');
@@ -124,6 +149,28 @@ test('batches of a rolling restart follow each other, waves go by the clock', ()
     longestWords(plan({ allowed: 1, size: 3 }, { ...BATCH, longest: 0 })),
     /no time limit/,
   );
+});
+
+test('a plan says what is there twice, and what commands are run', () => {
+  const held = { group: 'web', size: 2, allowed: 2 };
+  const some = (...actions) => actions.map((action) => ({ group: 'web', action, hooks: [] }));
+  const told = (...actions) => {
+    const one = plan(held, { ...BATCH, processes: some(...actions) });
+    return availability({ ...one, options: { ...one.options, max_surge: '50%' } });
+  };
+  const twice = 'the new one before the old one stops, 50% at once';
+  assert.deepEqual(told('surge', 'surge'), [`web: 2 processes: ${twice}`]);
+  assert.deepEqual(told('surge', 'restart'), [
+    'web: all 2 may be down at once',
+    `web: 1 process: ${twice}`,
+  ]);
+  const [both, one] = [['before_stop', 'after_ready'], ['after_ready']];
+  const hooked = [both, one, []].map((hooks) => ({ group: 'web', action: 'restart', hooks }));
+  assert.equal(
+    hookWords(plan(held, { ...BATCH, processes: hooked })),
+    'runs RESTARTER_BEFORE_STOP for 1 process, RESTARTER_AFTER_READY for 2 processes',
+  );
+  assert.equal(hookWords(plan(held, BATCH)), '');
 });
 
 test('what a plan would do', () => {
