@@ -23,7 +23,7 @@ from tests.integration.server import ROOT, Server
 from tests.integration.service import address
 
 CLOCK = '[rpcinterface:clock]\nsupervisor.rpcinterface_factory=tests.chaos.clock:make_clock\n\n'
-SETTINGS = 'history=1000'
+SETTINGS = 'history=1000\nhook_timeout=2'
 RELOAD_SECONDS = 40.0
 # What gives the id of something that runs on by itself.
 BEGINNING = ('restarter.startRestart', 'restarter.startApply', 'restarter.setNumprocs')

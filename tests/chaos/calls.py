@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Callable
 
-from tests.chaos.programs import BY_NAME, GROUPS, Group
+from tests.chaos.programs import BY_NAME, GROUPS, Group, group_of
 from tests.chaos.wills import DOWN, UP
 from tests.chaos.wire import Outcome
 
@@ -136,6 +136,8 @@ def choice_of_options(random: Random, group: Group | None, rules: Rules) -> dict
         **seldom({'stagger_factor': random.randint(1, 4)}),
         **seldom({'max_unavailable': random.choice([1, 2, '25%', '50%', '100%'])}),
         **seldom({'scout': random.choice([0.0, 0.5])}),
+        **seldom({'max_surge': random.choice([1, 2, '50%', '100%'])}),
+        **seldom({'hook_timeout': round(random.uniform(0.1, 3), 2)}),
         **seldom({'min_ready': random.choice([0.2, 0.5])}),
         **seldom({'only_running': random.random() < 0.7}),
         **seldom({'on_failure': random.choice(['abort', 'continue'])}),
@@ -155,6 +157,14 @@ def choice_of_options(random: Random, group: Group | None, rules: Rules) -> dict
         if 'stop_timeout' in options:
             options['stop_timeout'] += 1.0  # enough to write down that it was asked to stop
     return options
+
+
+def with_use(options: dict[str, Any], processes: Iterable[str]) -> dict[str, Any]:
+    """The options, without a max_surge that would be refused."""
+    surges = any(group_of(process).surges for process in processes)
+    if options.get('method') is None and surges:
+        return options
+    return {name: value for name, value in options.items() if name != 'max_surge'}
 
 
 def every(processes: Iterable[str], effect: str) -> tuple[tuple[str, str], ...]:
@@ -194,7 +204,7 @@ def pick_names(random: Random, rules: Rules) -> tuple[list[str], list[str]]:
 
 def start_restart(random: Random, rules: Rules) -> Request:
     names, processes = pick_names(random, rules)
-    options = choice_of_options(random, None, rules)
+    options = with_use(choice_of_options(random, None, rules), processes)
     return Request('restarter.startRestart', (names, options), every(processes, UP))
 
 
@@ -212,7 +222,7 @@ def long_restart(random: Random, rules: Rules) -> Request:
 
 def restart_group(random: Random, rules: Rules) -> Request:
     group = pick_group(random, GROUPS)
-    options = choice_of_options(random, group, rules)
+    options = with_use(choice_of_options(random, group, rules), group.processes)
     # without a limit it ends when every process is back, however many have to wait for each other
     return Request(
         'restarter.restartProcessGroup',
@@ -227,9 +237,17 @@ def roll(random: Random, rules: Rules) -> Request:
         group for group in GROUPS if group.guarded
     ]
     group = pick_group(random, groups)
-    options = choice_of_options(random, group, rules)
+    options = with_use(choice_of_options(random, group, rules), group.processes)
     names = [group.name] if random.random() < 0.7 else random.sample(group.processes, 2)
     return Request('restarter.startRestart', (names, options), every(group.processes, UP))
+
+
+def surge(random: Random, rules: Rules) -> Request:
+    group = pick_group(random, [group for group in GROUPS if group.surges])
+    options = {'max_surge': random.choice([1, '50%', '100%'])}
+    options = {**choice_of_options(random, group, rules), **options}
+    options.pop('method', None)
+    return Request('restarter.startRestart', ([group.name], options), every(group.processes, UP))
 
 
 def quick(random: Random, rules: Rules) -> Request:
@@ -290,7 +308,7 @@ def apply_files(random: Random, rules: Rules) -> Request:
     options = choice_of_options(random, None, rules)
     if random.random() < 0.4:
         options.update(if_busy='queue', timeout=round(random.uniform(2, 6), 2))
-    for name in ('method', 'only_running', 'newer_than'):
+    for name in ('method', 'only_running', 'newer_than', 'max_surge'):
         options.pop(name, None)
     if rules.guarded:
         options['max_unavailable'] = min(rules.guarded.values())
@@ -319,6 +337,7 @@ KINDS: dict[Callable[[Random, Rules], Request], int] = {
     long_restart: 3,
     restart_group: 5,
     roll: 6,
+    surge: 10,
     quick: 5,
     stock: 5,
     stock_signal: 2,

@@ -58,6 +58,10 @@ class Checks:
             outcome = ask(str(self.arena.dir / 'sock'), 'restarter.getRestart', (id,))
             if outcome.kind == 'result':
                 self._said.append(outcome.value)
+                for one in outcome.value['processes']:
+                    beside = one['action'] == 'surge' and one['phase'] == 'ready'
+                    self.arena.counts['replaced by a surge'] += beside
+                    self.arena.counts['drained'] += bool(one['drain_seconds'])
                 ready = {
                     f'{one["group"]}:{one["name"]}'
                     for one in outcome.value['processes']
@@ -133,6 +137,7 @@ class Checks:
         self._check_doubles(written)
         self._check_states()
         self._check_family()
+        self._check_asides()
         self._check_log()
         self.check_supervisord()
 
@@ -173,7 +178,9 @@ class Checks:
     def _check_guarded(self, rules: Rules, since: float, written: list[Record]) -> None:
         for name, allowed in rules.guarded.items():
             group = BY_NAME[name]
-            verdict = guard.judge(written, name, group.size, allowed, group.probed, since)
+            verdict = guard.judge(
+                written, name, group.size, allowed, group.probed, since, group.surges
+            )
             self.taken += verdict.taken
             this = (verdict.lowest, group.size - allowed)
             self.lowest[name] = min(self.lowest.get(name, this), this)
@@ -237,6 +244,14 @@ class Checks:
         self._until(
             lambda: not wrong(), lambda: f'the family is not as supervisord says: {wrong()}'
         )
+
+    def _check_asides(self) -> None:
+        """No old process is left beside its new one, and no new one that was given up."""
+
+        def asides() -> list[str]:
+            return [name for name in self._infos() if '.' in name]
+
+        self._until(lambda: not asides(), lambda: f'processes aside: {asides()}')
 
     def _check_log(self) -> None:
         self.arena.journal.catch_up()

@@ -24,7 +24,7 @@ from tests.chaos.calls import (
     every,
     pick_group,
 )
-from tests.chaos.edits import draw_edit, sane
+from tests.chaos.edits import draw_edit, sane, sparing
 from tests.chaos.programs import GROUPS
 from tests.chaos.wills import DOWN, GONE, NEVER, UP, Will
 
@@ -92,6 +92,7 @@ class Operator(Client):
 
     def act(self) -> None:
         edit, by_signal = draw_edit(self.random), self.random.random() < 0.5
+        edit = sparing(edit, self.rules.wounded)
         what = self.random.choice(['update', 'apply', 'apply', 'leave'])
         request = apply_files(self.random, self.rules)
         if self.rules.reload and not self.reloaded:

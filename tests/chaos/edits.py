@@ -4,6 +4,7 @@ repeats it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Callable
@@ -45,6 +46,14 @@ def sane(edit: Edit) -> Edit:
         for name, found in edit.settings.items()
     }
     return Edit(settings, edit.absent)
+
+
+def sparing(edit: Edit, groups: Collection[str]) -> Edit:
+    """The edit without what it changes of these groups. An apply does not count what was stopped on
+    purpose, and so takes down more of them than a restart may.
+    """
+    settings = {name: found for name, found in edit.settings.items() if name not in groups}
+    return Edit(settings, edit.absent, edit.broken)
 
 
 def _of_group(random: Random, group: Group) -> Settings:

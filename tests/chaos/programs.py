@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 WORKER = Path(__file__).with_name('worker.py')
+HOOK = Path(__file__).with_name('hook.py')
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Group:
     EXITED is as good as RUNNING. shared: its processes have a listening socket in common. guest: it
     is added and removed while supervisord runs. merged: its output and its errors go through one
     pipe. elastic: the number of its processes changes while supervisord runs; `size` is what it is in
-    the end.
+    the end. surges: the new process may start beside the old one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Group:
     guest: bool = False
     merged: bool = False
     elastic: bool = False
+    surges: bool = False
 
     @property
     def processes(self) -> list[str]:
@@ -69,6 +71,15 @@ class Group:
         )
 
 
+def hooks(traits: str) -> str:
+    """The hooks of a program, in its environment; for their traits see hook.py."""
+    command = f'{sys.executable} -S -E {HOOK} %(here)s'
+    return (
+        f'RESTARTER_BEFORE_STOP="{command} drain {traits}",'
+        f'RESTARTER_AFTER_READY="{command} told {traits}"'
+    )
+
+
 SOCKET = '%(here)s/%(group_name)s.%(process_num)d'
 
 GROUPS = [
@@ -88,6 +99,33 @@ GROUPS = [
         guarded=True,
         probed=True,
     ),
+    Group(
+        'lb',
+        3,
+        f'--slow 0.2 --stop 0.2 --renew --unix {SOCKET}',
+        {'environment': f'RESTARTER_READY="unix://{SOCKET}",{hooks("--slow 0.4")}'},
+        guarded=True,
+        probed=True,
+    ),
+    Group(
+        'twin',
+        3,
+        '--slow 0.3 --stop 1.0 --renew --notify --beside',
+        {'environment': 'RESTARTER_READY="notify",RESTARTER_SURGE="yes"'},
+        guarded=True,
+        probed=True,
+        surges=True,
+    ),
+    Group(
+        'pair',
+        2,
+        '--stop 0.6 --third --mortal --notify --beside',
+        {
+            'environment': 'RESTARTER_READY="notify",RESTARTER_SURGE="yes",'
+            + hooks('--slow 0.3 --fails')
+        },
+        surges=True,
+    ),
     Group('plain', 4, '--stop 0.5 --counts 0.5', {'startsecs': 1}, guarded=True),
     Group('deaf', 2, '--deaf', {'stopwaitsecs': 1}),
     Group('mortal', 3, '--mortal --frail', {'startsecs': 1}),
@@ -99,10 +137,11 @@ GROUPS = [
     Group(
         'pool',
         3,
-        '--stop 0.3 --mortal',
+        '--stop 0.3 --mortal --beside',
         {'socket': 'unix://%(here)s/pool.sock'},
         shared=True,
         elastic=True,
+        surges=True,
     ),
     Group('guest', 2, '--stop 0.3', guest=True),
     Group('lodger', 1, '--stop 0.3 --mortal', {'startsecs': 1}, guest=True, merged=True),

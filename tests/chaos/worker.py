@@ -17,6 +17,7 @@ process of its name is alive ('double').
 --third         every third start of it fails
 --children      forks children that keep its pipes open, 'child' in the records
 --loud          writes about 1 MB/s
+--beside        another one of its name may live: none is a double
 --unix PATH     listens there once it is ready
 --notify        says READY=1
 --counts S      has no probe: the time of its 'up' is S seconds after its birth. supervisord calls it RUNNING after
@@ -100,7 +101,8 @@ class Worker:
         try:
             fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            self.record('double')
+            if not self.options.beside:
+                self.record('double')
         os.write(self.lock, b'.')
 
     def stop(self, signum: int, frame: object) -> None:
@@ -209,6 +211,7 @@ def main() -> int:
         'children',
         'loud',
         'notify',
+        'beside',
     ):
         parser.add_argument(f'--{flag}', action='store_true')
     for seconds in ('stop', 'slow'):

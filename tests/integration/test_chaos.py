@@ -22,6 +22,8 @@ def test_nothing_is_lost():
     assert summary.counts['restarts: succeeded'] > 3
     assert summary.counts['words checked'] > 3
     assert summary.taken_down_in_turn > 0
+    assert summary.counts['drained'] > 0
+    assert summary.counts['replaced by a surge'] > 0
     assert summary.counts['files changed: apply'] > 0
     assert summary.counts['applies: succeeded'] > 0
     assert summary.counts['files applied and clean'] == 2

@@ -31,12 +31,29 @@ def records(text, group='web'):
         (f'{UP}, a0 hup, a1 hup', 1, 'web:web1'),
         (f'{UP}, b0 up, a1 term', 1, 'web:web1'),  # a0 was killed and wrote nothing
         (f'{UP}, a0 term, a0 term, a0 term', 2, None),
+        # drained and stopped, or put back
+        (f'{UP}, a0 drain, a0 term, b0 up, b0 ready, a1 drain, a1 term, b1 up, b1 ready', 2, None),
+        (f'{UP}, a0 drain, a0 told, a1 drain, a1 told', 2, None),
+        (f'{UP}, a0 drain, a1 drain', 1, 'web:web1'),
     ],
 )
 def test_processes_with_probes(text, lowest, breach):
     verdict = judge(records(text), 'web', size=3, allowed=1, probed=True, since=0.0)
     assert verdict.lowest == lowest
     assert (verdict.breach and verdict.breach.name) == breach
+
+
+def test_a_new_process_beside_the_old_one_costs_nothing():
+    surge = f'{UP}, b0 up, b0 ready, a0 drain, a0 term, b1 up, b1 ready, a1 term'
+    verdict = judge(records(surge), 'web', 3, 1, True, 0.0, beside=True)
+    assert verdict == (3, 0, None)
+    early = judge(records(f'{UP}, b0 up, a0 term, b1 up, a1 term'), 'web', 3, 1, True, 0.0, True)
+    assert (early.lowest, early.breach and early.breach.name) == (1, 'web:web1')
+
+
+def test_an_old_process_that_gets_its_name_back_serves_as_before():
+    given_up = f'{UP}, b0 up, b0 ready, b0 term, b1 up, b1 term, a0 term, c0 up, c0 ready, a1 term'
+    assert judge(records(given_up), 'web', 3, 1, True, 0.0, beside=True) == (2, 2, None)
 
 
 def test_without_a_probe_a_process_is_ready_when_it_is_up():
