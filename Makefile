@@ -69,11 +69,12 @@ bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 proc
 
 rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
 	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)
+	@$(NEW)/bin/python -m bench.unnoticed --rounds $(ROUNDS)
 
 heldup: $(NEW)/.made ## how long supervisord serves nobody else while it reads the files of 500 processes
 	@$(NEW)/bin/python -m bench.heldup
 
-recipes: $(NEW)/.made .envs/recipes/.made ## run docs/recipes.md with gunicorn, uvicorn, celery, rq, node, php-fpm, nginx
+recipes: $(NEW)/.made .envs/recipes/.made ## run docs/recipes.md with gunicorn, uvicorn, celery, rq, node, php-fpm, nginx, haproxy
 	@$(NEW)/bin/python -m bench.recipes
 
 crashloop: $(NEW)/.made .envs/recipes/.made ## restart gunicorn to a release that comes up and dies
@@ -294,7 +295,7 @@ $(NEW)/.uvicorn: $(NEW)/.made
 	@touch $@
 
 # The servers of docs/recipes.md that are on PyPI. The others are Debian packages, by hand:
-# apt install nginx php-fpm redis-server nodejs. A recipe whose server is missing is left out; `make recipes` says so.
+# apt install nginx haproxy php-fpm redis-server nodejs. A recipe whose server is missing is left out; `make recipes` says so.
 .envs/recipes/.made: .envs/made-with
 	@echo 'making $(@D)' && rm -rf $(@D)
 	@"$(PYTHON)" -m venv $(@D) && $(@D)/bin/python -m pip install -q gunicorn uvicorn 'celery[redis]' rq packaging \

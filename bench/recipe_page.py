@@ -39,6 +39,22 @@ def read(text: str) -> dict[str, Recipe]:
     return recipes
 
 
+def moved(text: str, places: dict[str, str]) -> str:
+    """The text with its paths and ports, the keys, exchanged for others."""
+    pattern = '|'.join(re.escape(old) for old in sorted(places, key=len, reverse=True))
+    return re.sub(pattern, lambda match: places[match[0]], text)
+
+
+def write_haproxy(directory: Path, places: dict[str, str]) -> None:
+    """Write haproxy.cfg and lb.py, the command of the hooks, as the page has them, into the
+    directory; HAProxy's socket is there, too. places: exchanged as well, as for moved().
+    """
+    files = read(PAGE.read_text(encoding='utf-8'))['uvicorn drained by HAProxy'].files
+    for path in ('/etc/haproxy/haproxy.cfg', '/srv/app/lb.py'):
+        text = moved(files[path], {'/run/haproxy': str(directory), **places})
+        (directory / Path(path).name).write_text(text, encoding='utf-8')
+
+
 def _blocks(title: str, chapter: str) -> tuple[str, dict[str, str]]:
     """The section and the files of a chapter."""
     files: dict[str, str] = {}

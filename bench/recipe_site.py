@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 import shutil
 from glob import glob
 from pathlib import Path
 
-from bench.recipe_page import Recipe
+from bench.recipe_page import Recipe, moved
 from bench.rolling import ROOT, free_ports
 
 APPS = Path(__file__).parent / 'apps' / 'recipes'
@@ -43,17 +42,28 @@ REDIS = """\
 command=redis-server --port {port} --bind 127.0.0.1 --save "" --appendonly no
 directory={directory}/run
 """
+HAPROXY = """\
+[program:haproxy]
+command={command} -db -f {directory}/haproxy.cfg
+"""
 
 
 class Site:
     """A recipe in a temporary directory.
 
     proxy: the recipe for nginx, if it is to run before this one.
-    redis: whether a redis runs beside it.
+    redis: whether a redis runs beside it. haproxy: whether that runs, with the recipe's file.
+    task_seconds: how long a task takes.
     """
 
     def __init__(
-        self, directory: Path, recipe: Recipe, proxy: Recipe | None = None, redis: bool = False
+        self,
+        directory: Path,
+        recipe: Recipe,
+        proxy: Recipe | None = None,
+        redis: bool = False,
+        haproxy: bool = False,
+        task_seconds: float = 0.5,
     ) -> None:
         # the processes, and below: nginx's own, redis, the front
         ports = free_ports((*range(10), 97, 98, 99))
@@ -67,6 +77,8 @@ class Site:
             '/usr/sbin/nginx': f'{find("nginx")} -e stderr',
             '/usr/sbin/php-fpm8.2': find('php-fpm'),
             '/usr/bin/node': find('node'),
+            '/etc/haproxy': str(directory),
+            '/run/haproxy': f'{directory}/run',
             USER: pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else USER,
             '80%(process_num)02d': f'{ports}%(process_num)02d',
             ':8080': f':{self.front}',
@@ -76,8 +88,11 @@ class Site:
         sections = self.moved(recipe.section + (proxy.section if proxy else ''))
         if redis:
             sections += REDIS.format(port=self.front - 1, directory=directory)
+        if haproxy:
+            sections += HAPROXY.format(command=find('haproxy'), directory=directory)
         # gunicorn writes there
         own = f'DONE="{self.done}",HOME="{directory}/run",XDG_RUNTIME_DIR="{directory}/run"'
+        own += f',TASK_SECONDS="{task_seconds:g}"'
         self.sections = sections.replace('environment=', f'environment={own},')
         self._write({**proxy.files, **recipe.files} if proxy else recipe.files)
 
@@ -92,8 +107,7 @@ class Site:
 
     def moved(self, text: str) -> str:
         """The text with its paths and ports exchanged for those of this site."""
-        pattern = '|'.join(re.escape(old) for old in sorted(self._moved, key=len, reverse=True))
-        return re.sub(pattern, lambda match: self._moved[match[0]], text)
+        return moved(text, self._moved)
 
     def _write(self, files: dict[str, str]) -> None:
         """The application, its environment, and the files of the page."""

@@ -5,7 +5,8 @@ Each recipe's section and files are taken from the page, moved to a temporary di
 ports, and run in a supervisord of their own. Then the group is restarted as the page says, while
 clients ask (bench.load) or tasks are queued (bench/apps/recipes/feed.py). A recipe is ok if the
 command ended with status 0, no request failed, no task was lost, and every process has a new pid
-(or, where a signal was sent, the same).
+(or, where a signal was sent, the same). Some are restarted once more, new before old (--max-surge):
+then no process may have been down, and old workers have to have finished their long tasks.
 
 Exit status 0: all ok or left out, with the reason; 1: one failed; 2: bad usage.
 """
@@ -52,15 +53,34 @@ class Trial(NamedTuple):
     needs: tuple[str, ...] = ()
     method: str = ''  # signal:NAME: no restart
     tries: int = 1  # of a client, where there is no proxy that asks again
+    surge: str = ''  # max_surge: new before old
+    task_seconds: float = 0.5
+    feed_seconds: float = 0.1  # from one task to the next
 
 
 TRIALS = [
     Trial('gunicorn', 'gunicorn behind nginx', 'web', 3, needs=('nginx',)),
     Trial('uvicorn', 'uvicorn behind nginx', 'web', 3, needs=('nginx',)),
+    Trial('haproxy', 'uvicorn drained by HAProxy', 'web', 4, needs=('haproxy',)),
     Trial('uvicorn-fd', 'uvicorn on one shared socket', 'web', 3, tries=3),
+    Trial('uvicorn-fd-surge', 'uvicorn on one shared socket', 'web', 3, tries=3, surge='1'),
     Trial('node', 'node', 'web', 3, needs=('node', 'nginx')),
     Trial('celery', 'celery', 'celery', 2, 'celery', needs=('redis-server',)),
     Trial('rq', 'rq', 'rq', 2, 'rq', needs=('redis-server',)),
+    *(
+        Trial(
+            f'{queue}-surge',
+            queue,
+            queue,
+            2,
+            queue,
+            needs=('redis-server',),
+            surge='100%',
+            task_seconds=4.0,
+            feed_seconds=0.5,
+        )
+        for queue in ('celery', 'rq')
+    ),
     Trial('php-fpm', 'php-fpm', 'php', 1, needs=('php-fpm', 'nginx'), method='signal:USR2'),
     Trial('nginx', 'nginx', 'nginx', 1, needs=('nginx',), method='signal:HUP'),
     Trial('shell', 'A shell script', 'jobs', 2, 'jobs', needs=('systemd-notify',)),
@@ -68,6 +88,7 @@ TRIALS = [
 # What is not on PyPI, and the Debian package that has it.
 PACKAGES = {
     'nginx': 'nginx',
+    'haproxy': 'haproxy',
     'node': 'nodejs',
     'redis-server': 'redis-server',
     'php-fpm': 'php-fpm',
@@ -108,23 +129,39 @@ def attempt(trial: Trial, recipes: dict[str, Recipe]) -> str:
                 seconds = time.monotonic() - began
                 time.sleep(LEAD_SECONDS)
             after = pids(lab, trial.group)
+            if trial.surge:
+                seen.append(check_surge(trial, lab))
     if trial.method and after != before:
         raise Failed(f'the pid changed: {before}, {after}')
     if not trial.method and set(before.values()) & set(after.values()):
         raise Failed(f'not all pids are new: {before}, {after}')
     done = 'reloaded' if trial.method else 'restarted'
-    return f'{trial.processes} {done} in {seconds:.1f} s, {seen[0]}'
+    return f'{trial.processes} {done} in {seconds:.1f} s, {", ".join(seen)}'
+
+
+def check_surge(trial: Trial, lab: Lab) -> str:
+    """How long old processes went on; Failed if one was down, or had no time for its tasks."""
+    interface = lab.rpc().restarter
+    restart = interface.getRestart(interface.listRestarts()[-1]['id'])
+    if any(one['action'] != 'surge' or one['down_seconds'] for one in restart['processes']):
+        raise Failed(f'not new before old: {restart["processes"]}')
+    longest = max(one['stop_seconds'] for one in restart['processes'])
+    if trial.load != 'requests' and longest < trial.task_seconds / 4:
+        raise Failed(f'old workers were gone after {longest:.1f} s')
+    return f'none was down, old ones went on for up to {longest:.1f} s'
 
 
 def site_of(trial: Trial, directory: Path, recipes: dict[str, Recipe]) -> Site:
     """The recipe in this directory, with what it needs beside it."""
     proxy = recipes['nginx'] if 'nginx' in trial.needs and trial.group != 'nginx' else None
-    return Site(directory, recipes[trial.title], proxy, 'redis-server' in trial.needs)
+    beside = ('redis-server' in trial.needs, 'haproxy' in trial.needs)
+    return Site(directory, recipes[trial.title], proxy, *beside, trial.task_seconds)
 
 
 def way(trial: Trial) -> list[str]:
     """The command that restarts the group."""
     how = ['--method', trial.method] if trial.method else ['--rolling']
+    how = ['--max-surge', trial.surge] if trial.surge else how
     return ['supervisorctl_restart_group', *how, trial.group]
 
 
@@ -175,7 +212,8 @@ def asking(trial: Trial, site: Site, lab: Lab) -> Iterator[list[str]]:
 def feeding(trial: Trial, site: Site, lab: Lab) -> Iterator[list[str]]:
     """Tasks that come in while the block runs; Failed if one is not done in the end, or done twice."""
     seen: list[str] = []
-    command = [str(ENVIRONMENT / 'bin' / 'python'), 'feed.py', trial.load]
+    python = str(ENVIRONMENT / 'bin' / 'python')
+    command = [python, 'feed.py', trial.load, str(trial.feed_seconds)]
     with subprocess.Popen(
         command,
         cwd=site.directory / 'app',
@@ -225,7 +263,7 @@ def tried(trial: Trial, recipes: dict[str, Recipe]) -> bool:
         line = f'left out: {absent}' if absent else f'ok: {attempt(trial, recipes)}'
     except (Failed, LabError, subprocess.TimeoutExpired) as error:
         line = f'failed: {error}'
-    print(f'{trial.name:<12}{line}', flush=True)
+    print(f'{trial.name:<18}{line}', flush=True)
     return not line.startswith('failed')
 
 

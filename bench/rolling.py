@@ -212,11 +212,11 @@ def measure(setting: Setting, way: Way) -> tuple[Figures, picture.Course]:
 
 @contextmanager
 def load(
-    port: int, connections: int = CONNECTIONS, pause: float = 0.0, tries: int = 1
+    port: int, connections: int = CONNECTIONS, pause: float = 0.0, tries: int = 1, kept: int = 0
 ) -> Iterator[list[Request]]:
     """Clients that ask while the block runs. What became of their requests is in the list after it.
 
-    pause, tries: as for bench.load.
+    pause, tries, kept: as for bench.load.
     """
     requests: list[Request] = []
     command = [
@@ -228,6 +228,7 @@ def load(
         str(connections),
         str(pause),
         str(tries),
+        str(kept),
     ]
     with subprocess.Popen(
         command,
@@ -238,6 +239,8 @@ def load(
         start_new_session=True,
     ) as process:
         try:
+            assert process.stdout is not None, 'it is a pipe'
+            process.stdout.readline()  # all clients ask
             yield requests
         finally:
             # its standard input ends, and so does it
@@ -292,6 +295,14 @@ def together(rounds: list[Figures]) -> Figures:
     )
 
 
+def head(title: str) -> None:
+    """Print the head of a table."""
+    print(
+        f'\n{title}\n{"":<56}{"requests":>9}{"refused":>9}{"failed":>8}{"ready":>8}{"gap":>9}{"seconds":>9}',
+        flush=True,
+    )
+
+
 def show(way: str, figures: Figures) -> None:
     """Print a line of the table, and below it how requests failed."""
     print(
@@ -307,10 +318,7 @@ def compare(title: str, make: Callable[[], Setting], rounds: int) -> Iterator[pi
     """Measure all ways in one setting, print them, and give each with its figures and the course of
     its first round.
     """
-    print(
-        f'\n{title}\n{"":<56}{"requests":>9}{"refused":>9}{"failed":>8}{"ready":>8}{"gap":>9}{"seconds":>9}',
-        flush=True,
-    )
+    head(title)
     for way in WAYS:
         found = [measure(make(), way) for _ in range(rounds)]
         figures = together([figures for figures, _ in found])

@@ -1,8 +1,9 @@
 """docs/rolling.svg: for each way of restarting, answers over time and the workers' readiness, drawn
 by hand; and docs/rolling-small.svg, its left column.
 
-A column for each setting, a panel for each way. All panels have the same scales. Colours are given
-for a light background, which the picture brings along, so that it is legible on a dark page too.
+A column for each setting, or several settings in a column; a panel for each way. All panels have
+the same scales. Colours are given for a light background, which the picture brings along, so that
+it is legible on a dark page too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ PANEL_WIDTH, LEFT, RIGHT = 510, 70, 18
 BARS_TOP, BARS_HEIGHT = 62, 104
 LANES_TOP, LANE, LANE_STEP = BARS_TOP + BARS_HEIGHT + 12, 9, 14
 AXIS_HEIGHT = 28
+MOST_SECONDS = 14  # on the axis of a panel
 HEAD, FOOT = 108, 22  # above and below the panels
+TITLE = 16  # between the panels of one setting and the next one's title, in a column
 LEAST_WIDTH = 1000  # for the lines of text above and below
 NARROW_HEAD = 110  # above the panels of the narrow picture
 
@@ -93,33 +96,45 @@ class Scale(NamedTuple):
         return BARS_HEIGHT * answers / self.most
 
 
-def draw(rows: list[Row], heading: str, foot: list[str]) -> str:
-    """The picture, with a line of text above and some below."""
-    columns = list(dict.fromkeys(row.title for row in rows))
-    scale = common_scale([row.course for row in rows])
-    workers = len(rows[0].course.changes)
-    height = LANES_TOP + workers * LANE_STEP + AXIS_HEIGHT
-    deepest = max(sum(row.title == title for row in rows) for title in columns)
-    width_all = max(LEAST_WIDTH, 2 * MARGIN + len(columns) * (PANEL_WIDTH + GAP) - GAP)
-    height_all = HEAD + deepest * (height + GAP) - GAP + FOOT + len(foot) * 17
+def draw(rows: list[Row], heading: str, foot: list[str], columns: int = 0) -> str:
+    """The picture, with a line of text above and some below.
 
-    parts = [
-        *opening(width_all, height_all, heading),
-        text('title', MARGIN, 38, heading),
-        *legend(MARGIN, 52, KEY),
-    ]
-    for number, title in enumerate(columns):
-        left = MARGIN + number * (PANEL_WIDTH + GAP)
-        parts.append(text('column', left, HEAD - 10, title))
-        for depth, row in enumerate(row for row in rows if row.title == title):
-            parts.append(f'<g transform="translate({left} {HEAD + depth * (height + GAP)})">')
-            parts += [rect('panel', 0, 0, PANEL_WIDTH, height, 6), *panel(row, scale, height)]
-            parts.append('</g>')
-    parts += [
-        text('dim', MARGIN, height_all + 17 * (number - len(foot)), line)
-        for number, line in enumerate(foot)
-    ]
-    return '\n'.join([*parts, '</svg>']) + '\n'
+    columns: into how many the settings are spread; 0: one for each.
+    """
+    scale = common_scale([row.course for row in rows])
+    height = LANES_TOP + max(len(row.course.changes) for row in rows) * LANE_STEP + AXIS_HEIGHT
+    drawn: list[str] = []
+    bottoms: list[float] = []  # of each column: where the next setting begins
+    for number, title in enumerate(dict.fromkeys(row.title for row in rows)):
+        if not columns or number < columns:
+            bottoms.append(HEAD)
+            column = number
+        else:
+            column = bottoms.index(min(bottoms))
+            bottoms[column] += TITLE
+        left, top = MARGIN + column * (PANEL_WIDTH + GAP), bottoms[column]
+        drawn.append(text('column', left, top - 10, title))
+        for row in (row for row in rows if row.title == title):
+            drawn.append(f'<g transform="translate({left} {top})">')
+            drawn += [rect('panel', 0, 0, PANEL_WIDTH, height, 6), *panel(row, scale, height)]
+            drawn.append('</g>')
+            top += height + GAP
+        bottoms[column] = top
+    width_all = max(LEAST_WIDTH, 2 * MARGIN + len(bottoms) * (PANEL_WIDTH + GAP) - GAP)
+    height_all = max(bottoms) - GAP + FOOT + len(foot) * 17
+    return '\n'.join(
+        [
+            *opening(width_all, height_all, heading),
+            text('title', MARGIN, 38, heading),
+            *legend(MARGIN, 52, KEY),
+            *drawn,
+            *(
+                text('dim', MARGIN, height_all + 17 * (number - len(foot)), line)
+                for number, line in enumerate(foot)
+            ),
+            '</svg>\n',
+        ]
+    )
 
 
 def opening(width: float, height: float, heading: str) -> Iterable[str]:
@@ -212,7 +227,9 @@ def axes(scale: Scale, bottom: float, lanes_end: float, height: float) -> Iterab
         y = bottom - scale.height(answers)
         yield f'<path class="{"grid" if answers else "zero"}" d="M{LEFT} {y:.1f}H{PANEL_WIDTH - RIGHT}"/>'
         yield text('dim', LEFT - 8, y + 4, str(answers), 'end')
-    for seconds in range(math.ceil(scale.first), math.floor(scale.last) + 1):
+    begin, end = math.ceil(scale.first), math.floor(scale.last)
+    step = math.ceil((end - begin + 1) / MOST_SECONDS)
+    for seconds in (second for second in range(begin, end + 1) if second % step == 0):
         x = scale.x(seconds)
         yield f'<path class="{"grid" if seconds else "zero"}" d="M{x:.1f} {BARS_TOP - 6}V{lanes_end}"/>'
         yield text('dim', x, height - 9, f'{seconds} s', 'middle')

@@ -14,6 +14,7 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 # Debian keeps these where an ordinary user's PATH does not lead.
 PATH = os.pathsep.join([os.environ.get('PATH', os.defpath), '/usr/local/sbin', '/usr/sbin'])
+TITLES = {'haproxy': 'HAProxy', 'nginx': 'nginx'}
 SECTION = (
     '[program:proxy]\nautostart=false\nstdout_logfile=%(here)s/proxy.log\nredirect_stderr=true\n'
 )
@@ -47,9 +48,9 @@ class Proxy(NamedTuple):
         )
 
 
-def find() -> Proxy | None:
-    """The proxy that is installed, or None."""
-    for name, title in (('haproxy', 'HAProxy'), ('nginx', 'nginx')):
+def find(among: tuple[str, ...] = ('haproxy', 'nginx')) -> Proxy | None:
+    """The first of these proxies that is installed, or None."""
+    for name in among:
         command = shutil.which(name, path=PATH)
         if command:
             said = subprocess.run(
@@ -60,7 +61,7 @@ def find() -> Proxy | None:
                 timeout=10,
             ).stdout
             version = re.search(r'\d+(\.\d+)+', said)
-            return Proxy(f'{title} {version[0] if version else ""}'.strip(), command)
+            return Proxy(f'{TITLES[name]} {version[0] if version else ""}'.strip(), command)
     return None
 
 

@@ -76,29 +76,26 @@ def answers_health(first_port: int) -> Probe:
     return probe
 
 
-def accepts(log: Path) -> Probe:
-    """Whether the worker takes connections from the socket that it shares with the others, its
-    descriptor 0.
+def accepts(log: Path, descriptor: int = 0) -> Probe:
+    """Whether a process of that name takes connections from the socket that is its descriptor of
+    that number: the socket that it shares with the others, or its own on a port that they share.
 
     A client cannot ask one of them by itself, but the kernel knows: the worker's event loop waits
-    for that socket. The pids come from supervisord's log.
+    for that socket. The pids come from supervisord's log. In a surge, two may do so: any counts.
     """
     pids = Pids(log)
     polled: dict[int, str] = {}  # by pid: the file that tells what its event loop waits for
 
-    def probe(worker: int) -> bool:
-        pid = pids.get(f'{worker:02d}')
-        if pid is None:
-            return False
+    def waits(pid: int) -> bool:
         try:
             if pid not in polled:
                 polled[pid] = event_loop(pid)
-            inode = os.stat(f'/proc/{pid}/fd/0').st_ino
+            inode = os.stat(f'/proc/{pid}/fd/{descriptor}').st_ino
             return f' ino:{inode:x} ' in Path(polled[pid]).read_text()
         except OSError:
             return False  # it has no event loop yet, or has exited
 
-    return probe
+    return lambda worker: any(map(waits, pids.get(f'{worker:02d}')))
 
 
 def event_loop(pid: int) -> str:
@@ -112,18 +109,18 @@ def event_loop(pid: int) -> str:
 
 
 class Pids:
-    """The pid of each process by its name, as supervisord has logged them so far. For several
+    """The pids of processes by their name, as supervisord has logged them so far. For several
     threads.
     """
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._read = 0  # so many bytes, whole lines
-        self._pids: dict[str, int] = {}
+        self._pids: dict[str, list[int]] = {}
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> int | None:
-        """The pid, or None while no such process was ever spawned."""
+    def get(self, name: str) -> list[int]:
+        """All pids that processes of that name have had, the newest first."""
         with self._lock:
             with self._log.open('rb') as file:
                 file.seek(self._read)
@@ -133,8 +130,8 @@ class Pids:
                 None, map(LOG_LINE.match, lines.decode('utf-8', 'replace').split('\n'))
             ):
                 if match['come']:
-                    self._pids[match['come']] = int(match['pid'])
-            return self._pids.get(name)
+                    self._pids.setdefault(match['come'], []).insert(0, int(match['pid']))
+            return list(self._pids.get(name, ()))
 
 
 def lowest(changes: list[Changes], start: float, end: float) -> int:

@@ -1,7 +1,8 @@
 """The server that bench.rolling restarts, for uvicorn: uvicorn bench.apps.web:app
 
 A second to start, as with caches to fill; some milliseconds of waiting per request, as for a
-database. GET / answers with the pid that served it, GET /health with an empty 200.
+database. GET / answers with the pid that served it, GET /health with an empty 200. While there is the
+file that BROKEN names, it does not start.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 async def live(receive: Receive, send: Send) -> None:
     """Warm up, say so to whoever started us, and stay until uvicorn shuts down."""
     await receive()  # lifespan.startup
+    if os.path.exists(os.environ.get('BROKEN', '')):
+        await send({'type': 'lifespan.startup.failed', 'message': 'no connection to the database'})
+        return
     await asyncio.sleep(START_SECONDS)
     await send({'type': 'lifespan.startup.complete'})
     # uvicorn, which waits for this, opens its socket in the loop's next turn; what we ask for now

@@ -42,10 +42,12 @@ def test_supervisor_understands_the_section_and_the_plugin_its_readiness(trial, 
 def test_nothing_of_the_machine_is_left_in_what_is_run(trial, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe_site, 'find', lambda name: f'/found/{name}')
     site = recipes.site_of(trial, tmp_path, PAGE)
-    texts = [site.sections, *(path.read_text() for path in (site.directory / 'conf.d').iterdir())]
-    for text in texts:
+    places = ['conf.d/*', '*.cfg', 'app/lb.py']
+    texts = [path.read_text() for place in places for path in site.directory.glob(place)]
+    for text in [site.sections, *texts]:
         assert not re.search(
-            r'(?<!/etc/nginx)/(?:srv|etc/nginx/(?!fastcgi_params)|run/app|usr)\b|:80\d\d|:6379',
+            r'(?<!/etc/nginx)/(?:srv|etc/(?!nginx/fastcgi_params)|run/(?:app|haproxy)|usr)\b'
+            r'|:80\d\d|:6379',
             text,
         )
 

@@ -1,5 +1,7 @@
 """What bench.rolling makes of its observations: counting and drawing. No processes."""
 
+import re
+import socket
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -25,6 +27,57 @@ OK_200 = b'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n4711\n'
 )
 def test_answers_are_judged_when_they_are_complete(said, judged):
     assert load.judge(said) == judged
+
+
+class Server:
+    """Answers on connections that are none; `opened` counts them, `closed` those that were closed."""
+
+    def __init__(self, *answers):
+        self.answers, self.opened, self.closed, self.asked = list(answers), 0, 0, b''
+
+    def connect(self, address, timeout):
+        self.opened += 1
+        return self
+
+    def sendall(self, request):
+        self.asked = request
+
+    def recv(self, size):
+        answer = self.answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    def close(self):
+        self.closed += 1
+
+
+BUSY = b'HTTP/1.1 503 Service Unavailable\r\n\r\n'
+LAST = OK_200.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n')
+
+
+@pytest.mark.parametrize(
+    ('keeps', 'answers', 'kinds', 'connections'),
+    [
+        (True, [OK_200, OK_200[:9], OK_200[9:]], ['ok', 'ok'], 1),
+        (False, [OK_200, OK_200], ['ok', 'ok'], 2),
+        # The server closes it, and says so, or does not; what has failed is not used again.
+        (True, [LAST, OK_200], ['ok', 'ok'], 2),
+        (True, [OK_200, b'', OK_200], ['ok', 'closed without an answer', 'ok'], 2),
+        (True, [OK_200, ConnectionResetError(), OK_200], ['ok', 'reset', 'ok'], 2),
+        (True, [BUSY, OK_200], ['status 503', 'ok'], 2),
+    ],
+)
+def test_a_client_keeps_its_connection_as_long_as_the_server_does(
+    keeps, answers, kinds, connections, monkeypatch
+):
+    server = Server(*answers)
+    monkeypatch.setattr(socket, 'create_connection', server.connect)
+    client = load.Client('there', 80, keeps)
+    assert [client.ask()[0] for _ in kinds] == kinds
+    client.close()
+    assert (server.opened, server.closed) == (connections, connections)
+    assert (b'Connection: close' in server.asked) is not keeps
 
 
 def test_requests_are_counted_and_the_longest_gap_is_between_good_answers_only():
@@ -82,17 +135,17 @@ def test_spans_are_cut_at_both_ends():
     assert watch.spans(ONE_AFTER_THE_OTHER[1], 1.0, 2.0) == []
 
 
-def test_pids_are_the_last_that_were_logged_also_across_half_lines(tmp_path: Path):
+def test_pids_are_all_that_were_logged_the_newest_first_also_across_half_lines(tmp_path: Path):
     log = tmp_path / 'log'
     log.write_text(
         "2026-01-31 23:59:59,125 INFO spawned: '00' with pid 1\n"
         "2026-01-31 23:59:59,125 INFO spawned: '01' wi"
     )
     pids = watch.Pids(log)
-    assert (pids.get('00'), pids.get('01')) == (1, None)
+    assert (pids.get('00'), pids.get('01')) == ([1], [])
     with log.open('a') as file:
         file.write("th pid 2\n2026-01-31 23:59:59,125 INFO spawned: '00' with pid 3\n")
-    assert (pids.get('00'), pids.get('01')) == (3, 2)
+    assert (pids.get('00'), pids.get('01')) == ([3, 1], [2])
 
 
 def row(title: str, way: str, kind: str) -> picture.Row:
@@ -140,6 +193,16 @@ def test_the_small_picture_is_the_left_column_of_the_large_one():
         'new configuration: supervisorctl update',
         'new configuration: supervisorctl_restart_group --apply',
     ]
+
+
+def test_settings_can_share_a_column():
+    rows = [row('a', 'one', 'ok'), row('a', 'two', 'ok'), row('b', 'three', 'ok')]
+    drawn = picture.draw([*rows, row('c', 'four', 'ok')], 'head', [], columns=2)
+    tops = re.findall(r'<g transform="translate\((\d+) (\d+)\)">', drawn)
+    columns = [[int(y) for x, y in tops if x == left] for left in dict.fromkeys(x for x, _ in tops)]
+    assert [len(column) for column in columns] == [2, 2]
+    first, second = columns
+    assert second[1] == first[1] + picture.TITLE
 
 
 def test_a_picture_without_columns_has_no_left_one():

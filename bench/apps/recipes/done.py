@@ -5,7 +5,7 @@ import time
 
 
 def work(number):
-    """Half a second of work, and a line at its end."""
-    time.sleep(0.5)
+    """TASK_SECONDS of work, and a line at its end."""
+    time.sleep(float(os.environ['TASK_SECONDS']))
     with open(os.environ['DONE'], 'a') as file:
         file.write(f'{number}\n')

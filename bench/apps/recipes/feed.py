@@ -1,5 +1,5 @@
-"""Queues a task every tenth of a second until its standard input ends, then prints how many:
-feed.py celery|rq
+"""Queues a task every so many seconds until its standard input ends, then prints how many:
+feed.py celery|rq SECONDS
 """
 
 import select
@@ -17,8 +17,8 @@ def queue_of(kind):
     return lambda number: queue.enqueue(work, number)
 
 
-put, count = queue_of(sys.argv[1]), 0
-while not select.select([sys.stdin], [], [], 0.1)[0]:
+put, pause, count = queue_of(sys.argv[1]), float(sys.argv[2]), 0
+while not select.select([sys.stdin], [], [], pause)[0]:
     put(count)
     count += 1
 print(count)
