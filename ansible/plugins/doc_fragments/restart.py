@@ -23,6 +23,13 @@ options:
       - Without it, what the program says holds (C(RESTARTER_MAX_UNAVAILABLE)), then the configuration of supervisord,
         then 100%, which is all at once.
     type: str
+  max_surge:
+    description:
+      - Of how many processes of a group at once the new one is started beside the old one, which is stopped when the
+        new one is ready; a count such as V(1), or a percentage such as V(25%).
+      - Only for programs that say C(RESTARTER_SURGE="yes"), and fcgi programs; refused where there are none.
+      - Without it, what the configuration says holds, then 0.
+    type: str
   timeout:
     description:
       - Seconds after which nothing further is taken down; what is down still comes back, and that is waited for. V(0)

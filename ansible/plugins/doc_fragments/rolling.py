@@ -31,6 +31,11 @@ options:
       - Seconds from its start in which a process with C(RESTARTER_READY) must become ready. V(0) means no limit.
       - Without it, what the program says holds (C(RESTARTER_READY_TIMEOUT)), then the configuration, then 30.
     type: float
+  hook_timeout:
+    description:
+      - Seconds that a command of the program may take (C(RESTARTER_BEFORE_STOP), C(RESTARTER_AFTER_READY)). V(0) means
+        no limit. Without it, what the configuration says holds, then 30.
+    type: float
   stop_timeout:
     description:
       - Seconds from the stop signal to SIGKILL.

@@ -22,12 +22,14 @@ CONNECTION: dict[str, dict[str, Any]] = {
 RESTART: dict[str, dict[str, Any]] = {
     'newer_than': {'type': 'list', 'elements': 'path'},
     'max_unavailable': {'type': 'str'},
+    'max_surge': {'type': 'str'},
     'stagger_factor': {'type': 'int'},
     'delay': {'type': 'float'},
     'timeout': {'type': 'float'},
     'scout': {'type': 'float'},
     'min_ready': {'type': 'float'},
     'ready_timeout': {'type': 'float'},
+    'hook_timeout': {'type': 'float'},
     'stop_timeout': {'type': 'float'},
     'on_failure': {'type': 'str', 'choices': ['abort', 'continue']},
     'only_running': {'type': 'bool'},
@@ -37,20 +39,20 @@ APPLY = {
     **{
         name: argument
         for name, argument in RESTART.items()
-        if name not in ('newer_than', 'only_running')
+        if name not in ('newer_than', 'only_running', 'max_surge')
     },
     'rollback': {'type': 'bool', 'default': True},
     'prune': {'type': 'bool', 'default': True},
 }
 # How processes are taken down.
-TAKING_DOWN = ('max_unavailable', 'stagger_factor', 'delay', 'scout', 'stop_timeout')
+TAKING_DOWN = ('max_unavailable', 'max_surge', 'stagger_factor', 'delay', 'scout', 'stop_timeout')
 MOST = 2**31 - 1  # XML-RPC has whole numbers of 32 bits
 # Options that have no meaning with a state, as nothing is taken down, or nothing brought up.
 MEANINGLESS = {
     'started': ('newer_than', *TAKING_DOWN, 'only_running'),
     'stopped': tuple(name for name in RESTART if name != 'timeout'),
     'restarted': (),
-    'signalled': ('stop_timeout',),
+    'signalled': ('max_surge', 'hook_timeout', 'stop_timeout'),
 }
 
 

@@ -29,6 +29,10 @@ NOTHING = dict.fromkeys([*options.RESTART, 'signal'])
             'stop_timeout has no meaning with state: signalled, only with restarted',
         ),
         (
+            {'state': 'signalled', 'signal': 'HUP', 'max_surge': '1'},
+            'max_surge has no meaning with state: signalled, only with restarted',
+        ),
+        (
             {'state': 'restarted', 'signal': 'HUP'},
             'signal has no meaning with state: restarted, only with state: signalled',
         ),
