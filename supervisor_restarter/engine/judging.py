@@ -96,7 +96,8 @@ def is_as_before(member: Member) -> bool:
     """Whether it has failed on the way back, and had not run before the way there either. One that
     could not be stopped runs with the new thing.
     """
-    stopped = member.phase is Phase.FAILED and member.code is not Code.STOP_FAILED
+    end = member.way_out if member.phase in ON_RETURN else member.phase
+    stopped = end is Phase.FAILED and member.code is not Code.STOP_FAILED
     return stopped and not member.leaving and not member.old_pid
 
 

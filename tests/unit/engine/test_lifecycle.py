@@ -215,6 +215,20 @@ def test_a_way_back_on_which_something_cannot_be_drained_has_failed():
     assert world.processes['web:1'].program is undrainable
 
 
+def test_a_way_back_goes_on_if_what_was_down_before_cannot_be_started_again_and_is_put_back():
+    """It is down before and unable to start; with the new thing it runs, and so do others by then."""
+    world = world_of(Program(startsecs=0.0))
+    world.add('web:1', Seen.FATAL, Program(obstacle='no such file'))
+    world.add('web:2', program=Program(startsecs=0.0))
+    before = world.processes['web:2'].program
+    fails = hooked(FINE, [Script(0.4, 'exit status 1'), FINE], startsecs=0.0)
+    new = Program(startsecs=0.0)
+    drive = applied(world, {'web:0': new, 'web:1': fails, 'web:2': new}, max_unavailable=2, scout=0)
+    assert drive.end().state is State.ROLLED_BACK
+    assert log(drive, 'web:1')[-1][1] == 'tell'
+    assert world.processes['web:2'].program is before
+
+
 # -- others --------------------------------------------------------------------------------------
 
 
