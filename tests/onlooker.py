@@ -97,6 +97,14 @@ def is_there_twice(member: Member) -> bool:
     return member.exit_at is None or member.start_at < member.exit_at
 
 
+def was_down_already(member: Member) -> bool:
+    """Whether its stop has only ended Supervisor's attempts to start it again: it has been down since
+    before that, and so its row says.
+    """
+    stop_at, exit_at = member.stop_at, member.exit_at
+    return stop_at is not None and exit_at is not None and exit_at < stop_at
+
+
 class Onlookers:
     """Some who ask at different times, one who measures times, and one who counts."""
 
@@ -124,7 +132,7 @@ class Onlookers:
             # What it comes to again, or on the way back, was counted before.
             new = key not in self._come_to and not (operation.turning or operation.back)
             spans = (OVER_BESIDE if twice else OVER).get(row['phase'])
-            if new and spans and member.phase not in GIVEN_UP:
+            if new and spans and member.phase not in GIVEN_UP and not was_down_already(member):
                 over = sum(row[span] for span in spans)
                 assert abs(over - seconds) < NEAR, (seconds, row)
             self._come_to.add(key)
