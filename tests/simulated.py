@@ -124,6 +124,9 @@ class SimulatedProcesses:
     def hook(self, config: Any, purpose: str) -> tuple[str, ...]:
         return ('command',) if getattr(config.of.program, purpose) else ()
 
+    def troubles(self, config: Any) -> list[str]:
+        return list(filter(None, [self.malformed(config)]))
+
     def malformed(self, config: Any) -> str:
         return self.malformed_groups.get(config.of_group, '')
 

@@ -104,6 +104,8 @@ def _doubts_of(candidate: Candidate) -> Iterator[str]:
         yield 'with startsecs=0 and no RESTARTER_READY it counts as ready as soon as it is spawned'
     if not candidate.restarts:
         yield 'with autorestart=false nobody starts it if it dies later'
+    if candidate.unheard:
+        yield candidate.unheard
 
 
 def gathered(troubles: Iterable[tuple[str, Member]]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from supervisor_restarter.commands import HOOK_VARIABLES
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.option_kinds import FLAG, of_text
 from supervisor_restarter.options import (
@@ -26,13 +27,17 @@ from supervisor_restarter.options import (
     allowed_of,
     surge_of,
 )
-from supervisor_restarter.text import listed, plainly, shown
+from supervisor_restarter.spelling import closest, did_you_mean
+from supervisor_restarter.text import listed, plainly, printable, shown
 
 PROGRAM = 'program'  # where a value can come from, beside CALL, CONFIGURATION and DEFAULT
 VARIABLES = {
     name: f'RESTARTER_{name.upper()}' for name in ('max_unavailable', 'min_ready', 'ready_timeout')
 }
 SURGE, YES_OR_NO = 'RESTARTER_SURGE', replace(FLAG, allowed='yes or no')
+# All that a program can say of its restarts.
+PREFIX = 'RESTARTER_'
+KNOWN_VARIABLES = ('RESTARTER_READY', *VARIABLES.values(), *HOOK_VARIABLES.values(), SURGE)
 
 
 class Policy(NamedTuple):
@@ -124,6 +129,21 @@ def said_by(environment: Mapping[str, str] | None) -> dict[str, Any]:
     if SURGE in environment:
         said['surge'] = of_text(SURGE, YES_OR_NO, environment[SURGE])
     return said
+
+
+def unheard(environment: Mapping[str, str] | None) -> str:
+    """The variables of a program that look like those with which it speaks of its restarts, and are
+    none: a slip of the pen, which nobody would notice; '' if there are none.
+    """
+    unknown = [
+        name
+        for name in environment or ()
+        if name.startswith(PREFIX) and name not in KNOWN_VARIABLES
+    ]
+    if not unknown:
+        return ''
+    meant = did_you_mean(closest(name, KNOWN_VARIABLES) for name in unknown)
+    return f'{listed(map(printable, unknown))} in its environment means nothing{meant}'
 
 
 def of_group(group: str, said: Mapping[str, Mapping[str, Any]], options: Options) -> GroupPolicy:

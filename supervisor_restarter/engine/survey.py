@@ -28,16 +28,18 @@ class Candidate(NamedTuple):
     obstacle: why it cannot be started, '' if it can. probed: whether RESTARTER_READY says what
     makes it ready; said: the options that its program gives for itself; hooks: for what it gives
     commands, of HOOK_VARIABLES; surge: whether it may be there twice at once; malformed: what is
-    wrong with any of these. restarts: whether Supervisor starts it when it dies. started_at: when
-    it was started, in wall time; 0.0: nobody wants to know, or it does not run. listener: whether
-    it is an event listener. either_answers: whether it is asked by its address, where another
-    process that listens there, too, may answer instead.
+    wrong with any of these; unheard: what looks like one of these, and is none. restarts: whether
+    Supervisor starts it when it dies. started_at: when it was started, in wall time; 0.0: nobody
+    wants to know, or it does not run. listener: whether it is an event listener. either_answers:
+    whether it is asked by its address, where another process that listens there, too, may answer
+    instead.
     """
 
     member: Member
     state: str = ''
     obstacle: str = ''
     malformed: str = ''
+    unheard: str = ''
     probed: bool = False
     restarts: bool = True
     startsecs: float = 1.0

@@ -18,7 +18,7 @@ from supervisor_restarter.commands import HOOK_VARIABLES, parse_command
 from supervisor_restarter.configuration.plan import ProcessState
 from supervisor_restarter.engine.member import Failure, Member, Observation
 from supervisor_restarter.engine.phases import Seen
-from supervisor_restarter.engine.policy import said_by
+from supervisor_restarter.engine.policy import said_by, unheard
 from supervisor_restarter.engine.survey import Candidate
 from supervisor_restarter.faults import Code
 from supervisor_restarter.names import Match
@@ -280,6 +280,11 @@ class Processes:
         return ''
 
     @staticmethod
+    def troubles(config: ProcessConfig) -> list[str]:
+        """As malformed(), and what its program says in vain."""
+        return [*filter(None, (Processes.malformed(config), unheard(config.environment)))]
+
+    @staticmethod
     def is_of_another_user(config: ProcessConfig) -> bool:
         """Whether the process runs, or will run, as another user than supervisord."""
         return config.uid not in (None, os.getuid())
@@ -325,6 +330,7 @@ class Processes:
         spec = None if malformed else self.readiness(config)
         return candidate._replace(
             malformed=malformed,
+            unheard=unheard(config.environment),
             probed=spec is not None,
             # That it listens itself is looked up; what it says is not.
             either_answers=spec is not None and spec.kind.startswith('http'),

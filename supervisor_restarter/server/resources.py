@@ -209,10 +209,11 @@ class Resources:
         """What is wrong with what the programs of these groups say of their restarts, in lines that
         name the processes; those of the same trouble in one line.
         """
-        malformed, hold = self._processes.malformed, self._processes.hold
+        troubles, hold = self._processes.troubles, self._processes.hold
         everyone = self.members(self._processes.others(groups, []))
-        troubles = ((malformed(hold(member.match).config), member) for member in everyone)
-        for text, names in gathered((text, member) for text, member in troubles if text):
+        for text, names in gathered(
+            (text, member) for member in everyone for text in troubles(hold(member.match).config)
+        ):
             yield f'{names}: {text}'
 
     # -- while it lasts ----------------------------------------------------------------------

@@ -161,3 +161,16 @@ def test_a_malformed_readiness_keeps_no_other_group_from_being_restarted(malform
     before = malformed.pids('lonely')
     assert malformed.restarter.restartProcessGroup('lonely') is True
     assert malformed.pids('lonely') != before
+
+
+def test_a_variable_that_means_nothing_is_told_and_refuses_nothing():
+    said = (
+        'slip:0, slip:1: RESTARTER_BEFORESTOP in its environment means nothing; '
+        "did you mean 'RESTARTER_BEFORE_STOP'?"
+    )
+    environment = 'RESTARTER_BEFORESTOP="/srv/lb drain"'
+    with shared(program('slip', count=2, environment=environment)) as server:
+        server.wait_state('slip')
+        assert f' WARN restarter: {said}\n' in server.log_text()
+        assert said in server.restarter.planRestart('slip')['warnings']
+        assert server.restarter.restartProcessGroup('slip') is True

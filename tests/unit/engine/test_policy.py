@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_restarter.engine.policy import (
+    KNOWN_VARIABLES,
     PROGRAM,
     Policy,
     of_group,
     refuse_too_many,
     refuse_vain_surge,
     said_by,
+    unheard,
 )
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import (
@@ -284,3 +286,15 @@ def test_a_max_surge_of_the_call_that_is_for_nobody_is_refused(may_surge, text):
 
 def test_a_max_surge_is_for_those_that_may():
     refuse_vain_surge(asked(None, {'max_surge': 1}), {'web': [False], 'app': [False, True]})
+
+
+@pytest.mark.parametrize(('names', 'said'), [
+    ([], ''),
+    (['PATH', 'MY_RESTARTER_READY', *KNOWN_VARIABLES], ''),
+    (['RESTARTER_BEFORESTOP'], "RESTARTER_BEFORESTOP in its environment means nothing; did you mean "
+                               "'RESTARTER_BEFORE_STOP'?"),
+    (['RESTARTER_\n' + 20 * 'Q'], f'RESTARTER_\\n{20 * "Q"} in its environment means nothing'),
+])  # fmt: skip
+def test_what_looks_like_a_variable_and_is_none_is_told(names, said):
+    assert unheard(dict.fromkeys(names, 'x')) == said
+    assert unheard(None) == ''
