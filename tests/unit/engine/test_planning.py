@@ -539,6 +539,7 @@ MORTAL = 'with autorestart=false nobody starts it if it dies later'
     ({'startsecs': 0, 'probed': True}, ''),
     ({'startsecs': 0.1},               ''),
     ({'restarts': False},              MORTAL),
+    ({'unheard': 'X means nothing'},   'X means nothing'),
 ])  # fmt: skip
 def test_what_may_go_wrong_with_a_process(known, text):
     warnings = planned('rr', options=Options(max_unavailable=1), **known)['warnings']
