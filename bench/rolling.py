@@ -395,16 +395,22 @@ def small(drawn: str, rounds: int) -> str:
     return picture.left_column(drawn, SMALL, HEADING, foot)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog='python -m bench.rolling')
+def begin(prog: str) -> int:
+    """Read the command line of a bench, and have it interrupted by signals. Returns the rounds."""
+    parser = argparse.ArgumentParser(prog=prog)
     parser.add_argument(
         '--rounds', type=int, default=ROUNDS, help='restarts of each kind (default: %(default)s)'
     )
-    rounds = parser.parse_args().rounds
+    rounds = int(parser.parse_args().rounds)
     if rounds < 1:
         parser.error('--rounds: at least 1')
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    return rounds
+
+
+def main() -> int:
+    rounds = begin('python -m bench.rolling')
     try:
         uvicorn = metadata.version('uvicorn')
         print(

@@ -22,11 +22,9 @@ one queue, HAProxy is told beforehand.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +36,6 @@ import supervisor.options
 
 from bench import recipe_page, rolling
 from bench.apps import picture, proxy, reuse, watch
-from bench.demo import interrupt
 from bench.lab import Lab, LabError, script
 from bench.load import ask
 from bench.recipes import pids
@@ -258,18 +255,7 @@ def drawing(rows: list[picture.Row], rounds: int) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='python -m bench.unnoticed')
-    parser.add_argument(
-        '--rounds',
-        type=int,
-        default=rolling.ROUNDS,
-        help='restarts of each kind (default: %(default)s)',
-    )
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error('--rounds: at least 1')
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    rounds = rolling.begin('python -m bench.unnoticed')
     try:
         rows = list(results(rounds))
     except LabError as error:
