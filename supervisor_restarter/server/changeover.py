@@ -222,7 +222,7 @@ class Changeover:
         self._means.resources.monitor(self._job, member, specs.get(member))
         self._means.resources.heed_hooks(self._job, member)
         self._job.operation.rename(member, slot.name)
-        self._readdress(slot)
+        self._means.jobs.readdress(slot.process, held.config)
         self._means.actions.attend(handle, now)
 
     def _is_in_hand(self, member: Member) -> bool:
@@ -272,13 +272,8 @@ class Changeover:
             if operation.state is not State.CANCELLED and not unfinished(operation):
                 apply.request.applied()
 
-    def _readdress(self, slot: Slot | None = None) -> None:
-        """The configuration of the slot's process, which this job holds already, or of any, has
-        changed: no job that holds it is to put back the one that it had found.
-        """
+    def _readdress(self) -> None:
+        """Configurations have changed in place: no job is to put back the ones that it had found."""
         for job in self._means.jobs.active:
-            if slot is not None and job is self._job:
-                continue
             for handle in job.handles.values():
-                if slot is None or handle.process is slot.process:
-                    handle.config = self._means.processes.hold_this(handle.process).config
+                handle.config = self._means.processes.hold_this(handle.process).config

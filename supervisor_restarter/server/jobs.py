@@ -9,6 +9,7 @@ from typing import Any
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.phases import Phase
 from supervisor_restarter.faults import Code, Refusal
+from supervisor_restarter.programs.host import ProcessConfig, Subprocess
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.text import shown
 
@@ -96,6 +97,15 @@ class Jobs:
         if job in self.queue:
             self.queue.remove(job)
         self.running.append(job)
+
+    def readdress(self, process: Subprocess, config: ProcessConfig) -> None:
+        """The process has got this configuration: no job that holds it is to put back the one that it
+        had found.
+        """
+        for job in self.active:
+            for handle in job.handles.values():
+                if handle.process is process:
+                    handle.config = config
 
     def put_away(self, job: Job) -> None:
         """The job is over: remember it if it is a restart."""

@@ -97,9 +97,5 @@ class Surge:
 
     def _readdress(self, held: Handle) -> None:
         """The process has got another configuration: whoever holds it is to put back that one."""
-        process = held.process
-        for job in self._means.jobs.active:
-            for handle in job.handles.values():
-                if handle.process is process:
-                    handle.config = process.config
-        held.config = process.config
+        config = held.config = held.process.config
+        self._means.jobs.readdress(held.process, config)
