@@ -21,6 +21,11 @@ frontend site
     default_backend web
 
 """
+GLOBAL = """\
+global
+    stats socket {socket} level admin
+
+"""
 
 
 def missing() -> bool:
@@ -29,9 +34,12 @@ def missing() -> bool:
 
 
 class Balancer:
-    """HAProxy on a port of its own."""
+    """HAProxy on a port of its own. Worker 0 of a host is its server `HOST-0`, and so on.
 
-    def __init__(self, fleet: list[Host], place: Path) -> None:
+    socket: the path of its runtime socket, None: it has none.
+    """
+
+    def __init__(self, fleet: list[Host], place: Path, socket: Path | None = None) -> None:
         self.port = free_port()
         self._fleet = fleet
         self._conf = place / 'haproxy.cfg'
@@ -41,7 +49,8 @@ class Balancer:
             for host in fleet
             for number, port in enumerate(host.ports)
         ]
-        text = HEAD.format(port=self.port) + blocks()['haproxy.cfg'] + ''.join(servers)
+        own = '' if socket is None else GLOBAL.format(socket=socket)
+        text = own + HEAD.format(port=self.port) + blocks()['haproxy.cfg'] + ''.join(servers)
         self._conf.write_text(text)
 
     def __enter__(self) -> Balancer:

@@ -15,12 +15,15 @@ from tests.integration.applying import NOTHING, by_name, section, variable
 from tests.integration.server import Server, lines_of
 
 MOST = 6  # workers that there are at a time
+LB = SERVE.with_name('lb.py')
+SOCKET = 'haproxy.sock'  # of the proxy, beside the configuration
 CLIENTS, PAUSE = 4, 0.01  # seconds between an answer and the next request
 
 
 class Site(Server):
     """Workers of the group web behind one proxy, a port for each, which serve the release in a folder
-    of the application. Those of the folder `bad` are never ready.
+    of the application. Those of the folder `bad` are never ready. The proxy drains what is to be
+    stopped: what an apply removes goes all at once, and might be asked until there are no retries left.
     """
 
     name = 'site'
@@ -37,9 +40,11 @@ class Site(Server):
     def write(self, count=4, release=1, folder='one', **settings):
         """The configuration has these workers now."""
         port = f'{self.ports[0] // 10}%(process_num)d'
+        balancer = f'{sys.executable} -S -E {LB} %(here)s/{SOCKET} site-%(process_num)d'
         given = {
             'command': f'{sys.executable} -S -E {SERVE} {port} {self.app} {self.app}/{folder}',
-            'environment': f'RESTARTER_READY="http://127.0.0.1:{port}/health",RELEASE="{release}"',
+            'environment': f'RESTARTER_READY="http://127.0.0.1:{port}/health",RELEASE="{release}"'
+            f',RESTARTER_BEFORE_STOP="{balancer} drain",RESTARTER_AFTER_READY="{balancer} ready"',
             'stopwaitsecs': 60,
             'autorestart': 'false',
         }
@@ -73,7 +78,8 @@ def site(tmp_path):
 
 
 def test_no_request_fails_whatever_is_applied(site, tmp_path):
-    with Balancer([site], tmp_path) as proxy, load(proxy.port, CLIENTS, PAUSE) as requests:
+    socket = site.dir / SOCKET
+    with Balancer([site], tmp_path, socket) as proxy, load(proxy.port, CLIENTS, PAUSE) as requests:
         good(site)
         bad(site)
     kinds = Counter(request.kind for request in requests)
