@@ -65,11 +65,9 @@ def retire(member: Member, now: float, failed: bool) -> None:
     assert old is not None, 'it is there as long as the member is beside it'
     old.phase, member.stop_at = Phase.STOPPING, now
     old.stopped(now)
-    if failed:
-        return
     if after(member.phase, member.observed.seen) is Phase.TAKEN:
         member.take()
-    else:
+    elif not failed:
         member.phase, member.ready_at = Phase.READY, now
         member.new_pid = member.observed.pid or member.new_pid
 

@@ -304,6 +304,13 @@ def test_an_old_one_that_cannot_be_stopped_is_a_failure():
     assert told(drive) == ('failed', Code.STOP_FAILED, 'not permitted')
 
 
+def test_nor_can_it_be_stopped_where_others_stop_the_new_one_that_was_given_up():
+    drive = surging(twice(kill_error='not permitted'), timeout=0.2)
+    drive.at(0.2, lambda: drive.world.others_stop('web:0'))
+    drive.end()
+    assert told(drive) == ('failed', Code.STOP_FAILED, 'not permitted')
+
+
 def test_at_the_timeout_an_old_one_may_still_be_stopping():
     drive = surging(twice(stop_seconds=60.0, stopwaitsecs=100.0), timeout=3.0).to(4.0)
     operation = drive.operation
