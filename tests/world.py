@@ -8,6 +8,7 @@ until the operation's wake_at, a child's exit or supervisord's own second, which
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections import Counter
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
 from supervisor_restarter.engine.answers import process_struct
+from supervisor_restarter.engine.judging import is_ordered
 from supervisor_restarter.engine.lifecycle import CODES, OF_ORDERS
 from supervisor_restarter.engine.member import Failure, Goal, Hook, Member, Observation
 from supervisor_restarter.engine.operation import Operation, State
@@ -410,7 +412,12 @@ class Drive:
 
     new: the program that a process is to run from its start on, by its name; on the way back it is
     the one that it had before. added: the processes that were not there before.
+
+    The operation is told which processes have changed. If `doubting`, a copy of it looks at all of
+    them in each turn, and has to come to the same.
     """
+
+    doubting = False
 
     def __init__(
         self,
@@ -430,6 +437,7 @@ class Drive:
         self._next = world.now
         self.commands: dict[Member, Command] = {}
         self._promise: tuple[float, list[Observation | None]] | None = None
+        self._seen: dict[Member, Observation | None] = {}
         self._onlookers = Onlookers(operation)
         for member in operation.members:
             member.surges = bool(operation.options.max_surge) and self._program(member).surge
@@ -443,6 +451,7 @@ class Drive:
 
     def begin(self) -> Drive:
         self._checked(lambda: self.operation.begin(self.world.now, self.world.look))
+        self._changed()
         self._onlookers.count(self.world.now)
         for member in self.operation.to_be_stopped():
             failure = self.world.obstacle(member)
@@ -506,7 +515,7 @@ class Drive:
         over = operation.finished
         self._mind_commands()
         if self._promise is None or self._promise[0] <= world.now:
-            self._checked(lambda: operation.step(world.now, world.look))
+            self._step()
         else:
             self._check_the_promise(self._promise[1])
         if not over:
@@ -527,6 +536,23 @@ class Drive:
         wake_at = operation.wake_at()
         self._promise = None if soon else (wake_at or math.inf, self._looks())
         self._next = self._wake_at(world.now + MOMENT if soon else world.now + SECOND)
+
+    def _step(self) -> None:
+        operation, now, look = self.operation, self.world.now, self.world.look
+        doubter = copy.deepcopy(operation) if self.doubting else None
+        changed = self._changed()
+        self._checked(lambda: operation.step(now, look, changed))
+        if doubter is not None:
+            doubter.step(now, look)
+            assert visible(doubter) == visible(operation), 'a change was passed over'
+            assert ordered(doubter) == ordered(operation)
+            assert doubter.wake_at() == operation.wake_at()
+
+    def _changed(self) -> set[Member]:
+        """The processes of which something else is seen than last time."""
+        before, operation = self._seen, self.operation
+        self._seen = {m: self.world.look(m) for m in operation.members + operation.neighbours}
+        return {m for m, seen in self._seen.items() if m not in before or before[m] != seen}
 
     def _turn_back(self) -> None:
         """Have run as before what was stopped or started, and have gone what was not there."""
@@ -651,6 +677,7 @@ class Drive:
         assert not finished or (operation.finished and visible(operation) == before), (
             'a change after the end'
         )
+        self._check_the_ledger()
         self._onlookers.look(self.world.now)
         assert operation.finished or operation.state not in (State.SUCCEEDED, State.ROLLED_BACK)
         assert not operation.turning or (operation.why and not list(operation.orders()))
@@ -666,6 +693,22 @@ class Drive:
         )
         for member in operation.members:
             assert member.phase is not Phase.FAILED or (member.failed and member.errors)
+
+    def _check_the_ledger(self) -> None:
+        """It says of each member what can be seen of it."""
+        members, ledger = self.operation.members, self.operation.ledger
+        ledger.update()
+        assert ledger.unsettled == {member for member in members if not member.settled}
+        assert ledger.waiting == {member for member in members if member.phase is Phase.WAITING}
+        assert ledger.unordered == {member for member in members if not is_ordered(member)}
+        serving = Counter(m.group for m in members if m.serving and not m.leaving)
+        assert +ledger.serving == serving
+        assert self.operation.turning or ordered(self.operation) == [
+            member.match
+            for starting in (True, False)
+            for member in members
+            if member.order is not None and (member.order is Order.START) is starting
+        ]
 
     def _check_what_is_left_alone(self, member: Member) -> None:
         """One that is left alone is not called good before its probe has called it ready."""
@@ -683,7 +726,7 @@ class Drive:
     def _check_the_promise(self, looks: list[Observation | None]) -> None:
         """A step does nothing before wake_at(), unless something has happened to a process."""
         version, same = self.operation.version, self._looks() == looks
-        self._checked(lambda: self.operation.step(self.world.now, self.world.look))
+        self._step()
         assert not same or self.operation.version == version, 'wake_at() came too late'
 
     def _check_the_word(self) -> None:
@@ -703,6 +746,11 @@ class Drive:
                 Phase.TAKEN,
             ):
                 assert seen in (Seen.READY, Seen.EXITED) or member.phase is Phase.ENDED
+
+
+def ordered(operation: Operation) -> list[Match]:
+    """Whose orders are to be carried out, in this order."""
+    return [member.match for member in operation.orders()]
 
 
 def visible(operation: Operation) -> list[object]:

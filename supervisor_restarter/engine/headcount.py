@@ -23,18 +23,13 @@ class Headcount:
         """These are counted from now on; none of them is lowest yet."""
         self.lowest_of = dict(Counter(member.group for member in members))  # at most
 
-    def holds(self, members: Iterable[Member]) -> bool:
-        """Whether so many of these are ready as were counted last."""
-        return sum(member.serving for member in members) == self.curve.last
-
-    def count(self, members: Iterable[Member], version: int, offset: float) -> bool:
-        """Count those that are ready. Returns whether there are more or fewer than before, which is
-        noted as of `version`, and `offset` seconds from the beginning.
+    def count(self, serving: Counter[str], version: int, offset: float) -> bool:
+        """So many are ready now, by group. Returns whether these are more or fewer than before,
+        which is noted as of `version`, and `offset` seconds from the beginning.
         """
-        of_groups = Counter([member.group for member in members if member.serving])
-        for group in self.lowest_of:
-            self.lowest_of[group] = min(self.lowest_of[group], of_groups[group])
-        ready = sum(of_groups.values())
+        for group, lowest in self.lowest_of.items():
+            self.lowest_of[group] = min(lowest, serving[group])
+        ready = sum(serving.values())
         if not self.curve.differs(ready):
             return False
         self.curve.note(version, offset, ready)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 
 from supervisor_restarter.engine.member import Goal, Member
@@ -54,14 +53,11 @@ GROUP_GONE = 'its process group was removed or replaced meanwhile'
 ORDERED = (SETTLED | RENEWED | ON_RETURN) | {Phase.KEPT, Phase.SURGING, Phase.HANDING_OVER}
 
 
-def is_ordered(members: Iterable[Member]) -> bool:
-    """Whether each process is started or, if that is the goal, being stopped."""
-    return all(
-        member.phase not in (Phase.WAITING, Phase.DUE)
-        if member.goal is Goal.STOP
-        else member.phase in ORDERED
-        for member in members
-    )
+def is_ordered(member: Member) -> bool:
+    """Whether the process is started or, if that is the goal, being stopped."""
+    if member.goal is Goal.STOP:
+        return member.phase not in (Phase.WAITING, Phase.DUE)
+    return member.phase in ORDERED
 
 
 def limit_of_stops(options: Options) -> str:

@@ -29,6 +29,10 @@ from supervisor_restarter.text import printable
 TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
 RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
+# What counts of a member for the operation as a whole: it notes itself when one of these changes.
+COUNTED = frozenset(
+    {'phase', 'order', 'observed', 'goal', 'leaving', 'running_hook', 'old', 'old_served'}
+)
 # It is ready, and something is still to be done before it is taken as such.
 READY_BUT = (Phase.TO_TELL, Phase.TELLING, Phase.HANDING_OVER)
 
@@ -118,7 +122,8 @@ class Member:
     is not restarted. kept: why it is left alone although it is up, '' if it is not; it has to prove
     that it is ready all the same, from kept_at on, and to stay up until kept_until. up_since: when
     it was started, if it may be kept. followed: what was seen when `phase` was last decided, and
-    that phase, None: that is to be decided anew.
+    that phase, None: that is to be decided anew. touched: where it notes itself when something
+    of it has changed that counts.
     """
 
     match: Match
@@ -167,6 +172,13 @@ class Member:
     ready_at: float | None = None
     way_there: Times | None = None  # its times until the operation turned back for it
     wavering_since: float = 0.0  # in the phase WAVERING
+    touched: set[Member] = field(default_factory=set)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        known = self.__dict__
+        if name in COUNTED and 'touched' in known and known[name] != value:
+            known['touched'].add(self)
+        known[name] = value
 
     @property
     def group(self) -> str:

@@ -5,10 +5,11 @@ tells it what is seen and what time it is, and carries out what it orders:
 
     begin(now, look)           once: it leaves the queue. Each process is left alone, is in hand
                                already because it is down, or waits for its wave (admission.py)
-    step(now, look)            again and again. 1. What is seen of each process takes it to its next
-                               phase (phases.py: one table), perhaps with an order, and is noted
-                               down (transitions.py). 2. Is all of it settled, or its time over
-                               (judging.py)? 3. Whose turn is it (turns.py)?
+    step(now, look, changed)   again and again. 1. What is seen of each process that has changed, or
+                               whose time has come, takes it to its next phase (phases.py: one
+                               table), perhaps with an order, and is noted down (transitions.py).
+                               2. Is all of it settled, or its time over (judging.py)? 3. Whose
+                               turn is it (turns.py)?
     for member in orders():    what is to be done: STOP, START, SIGNAL, DRAIN or TELL
         ... the caller does it ...
         performed(member, now, failure, pid, aside)   how it went; only now the phase changes
@@ -17,6 +18,9 @@ tells it what is seen and what time it is, and carries out what it orders:
                                a child's exit or a client's request wakes the caller sooner
 
 `now` is monotonic, in seconds. look(member) is an Observation, or None if the process is gone.
+`changed` are the members and neighbours for which that is another one than at the last step. A step
+looks at no others but those that it has changed itself (ledger.py) and those whose time has come
+(agenda.py); so it costs as much as there is that has happened.
 
 One process goes from left to right. What happens to it otherwise stands in the table, too:
 
@@ -61,10 +65,12 @@ from functools import cached_property
 
 from supervisor_restarter.engine import beside, judging, lifecycle, reversal, waking
 from supervisor_restarter.engine.admission import admit, put_on_trial, spread
+from supervisor_restarter.engine.agenda import Agenda
 from supervisor_restarter.engine.availability import floors
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.headcount import Headcount
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State
+from supervisor_restarter.engine.ledger import Ledger
 from supervisor_restarter.engine.member import Failure, Goal, Look, Member, Observation
 from supervisor_restarter.engine.phases import (
     DOWN,
@@ -78,7 +84,7 @@ from supervisor_restarter.engine.phases import (
 )
 from supervisor_restarter.engine.policy import Policy
 from supervisor_restarter.engine.transitions import carried_out, enter
-from supervisor_restarter.engine.turns import Turns, no_more_turns, turn_of
+from supervisor_restarter.engine.turns import Turns, no_more_turns, take_back, turn_of
 from supervisor_restarter.engine.waking import LONGEST_RETURN
 from supervisor_restarter.faults import Code
 from supervisor_restarter.options import Options
@@ -103,7 +109,8 @@ class Operation:
     count for max_unavailable. why: why it was cancelled, or is being or was rolled back. staying:
     the members that are not leaving. asides: processes that have lost their names to those of
     members, or back to them, until they have exited (beside.py). headcount: how many of those that
-    stay are ready.
+    stay are ready. ledger: which members are how. agenda: when members and neighbours have to be
+    looked at though nothing happens to them.
     """
 
     members: list[Member]
@@ -131,11 +138,19 @@ class Operation:
     stepped_at: float = 0.0
     turns: Turns = field(default_factory=Turns)
 
+    def __post_init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        self.ledger = Ledger(self.members, self.neighbours)
+        self.agenda: Agenda[Member] = Agenda()
+
     # -- beginning ---------------------------------------------------------------------------
 
     def renew(self, members: list[Member]) -> None:
         """It is still to begin, and with other members than it was asked for."""
         self.members = members
+        self._open()
         self._changed()
 
     def begin(self, now: float, look: Look) -> None:
@@ -143,6 +158,7 @@ class Operation:
         it is down anyway, or waits for its wave.
         """
         self.state, self.begun_at = State.RUNNING, now
+        self._open()  # the neighbours are known now
         for member in self.members:
             member.goal = Goal.STOP if member.leaving else self.goal
             self._observe(member, look(member), now)
@@ -177,13 +193,15 @@ class Operation:
 
     # -- going on ----------------------------------------------------------------------------
 
-    def step(self, now: float, look: Look) -> None:
-        """Take in what has changed since the last step."""
+    def step(self, now: float, look: Look, changed: Iterable[Member] | None = None) -> None:
+        """Take in what has changed since the last step. changed: the members and neighbours of which
+        something else is seen than at that step, None: perhaps of all.
+        """
         if self.finished:
             return
         self.stepped_at, taking_down = now, self.taking_down
         if self.state is not State.QUEUED:
-            self._take_in(now, look)
+            self._take_in(now, look, changed)
             self._let_go(now)
         self._finish_if_settled()  # what is ready at the deadline is in time
         deadline = self._deadline()
@@ -201,11 +219,10 @@ class Operation:
         asked for: a failure of one may have ended the taking down of the rest.
         """
         for starting in (True, False):
-            for member in self.members:
-                if member.order is not None and (member.order is Order.START) is starting:
-                    if self.turning:
-                        return
-                    yield member
+            member = self.ledger.next_order(starting)
+            while member is not None and not self.turning:
+                yield member
+                member = self.ledger.next_order(starting, member)
 
     def performed(
         self,
@@ -223,6 +240,7 @@ class Operation:
             self.asides.remove(member.old)
         if aside is not None:
             self.asides.append(aside)
+            self.ledger.watch(aside)
         failed = carried_out(member, order, failure, now, pid, aside)
         if failed is not None:
             self._fail(member, failed.code, failed.why)
@@ -263,24 +281,24 @@ class Operation:
             member.match = member.match._replace(name=name)
             self._changed()
 
-    def wake_at(self) -> float | None:
-        """The monotonic time of what comes next without a child's exit; None: nothing does."""
+    def wake_at(self, grain: float = 0.0) -> float | None:
+        """The monotonic time of what comes next without a child's exit; None: nothing does. grain:
+        how much later it may be (seconds) if more comes until then.
+        """
         if self.finished:
             return None
         if self.turning:
             return self.stepped_at  # at once: nothing goes on before it is turned back
         times = [self._deadline(), *(self.turns.until if self.taking_down else ())]
         if self.state is not State.QUEUED:
-            if self.limited:  # also what is not ours, or done, decides about the room
-                times += [member.observed.due for member in self.members + self.neighbours]
-            times += waking.times(
-                self.members + self.asides,
-                self.stepped_at,
-                self._min_ready,
-                self._ready_timeout,
-                self._hook_timeout,
-            )
-        return min((at for at in times if at is not None), default=None)
+            self._schedule()
+            times += [self.agenda.first(grain), *map(self._look_at, self.asides)]
+        return waking.earliest(*times)
+
+    def is_last(self, changed: set[Member]) -> bool:
+        """Whether none but these is waited for, so that it may be over when they are looked at."""
+        self.ledger.update()
+        return self.ledger.unsettled <= changed
 
     # -- ending ------------------------------------------------------------------------------
 
@@ -314,7 +332,9 @@ class Operation:
         reversal.limit_the_return(self.members + self.neighbours, self.options)
         reversal.turn(self.members, set(restored), set(undone), look)
         self._who_stays()
-        self.__dict__.pop('limited', None)  # with other policies
+        for cached in ('limited', '_careful'):
+            self.__dict__.pop(cached, None)  # with other policies
+        self.ledger.touch_all()
         self._changed()
         self._finish_if_settled()
 
@@ -355,7 +375,8 @@ class Operation:
         """Whether everything is ordered: each process is started or, if that is the goal, being
         stopped.
         """
-        return judging.is_ordered(self.members)
+        self.ledger.update()
+        return not self.ledger.unordered
 
     @property
     def ready(self) -> int:
@@ -391,12 +412,13 @@ class Operation:
 
     # -- inside: each process ----------------------------------------------------------------
 
-    def _take_in(self, now: float, look: Look) -> None:
-        for member in self.neighbours:
+    def _take_in(self, now: float, look: Look, changed: Iterable[Member] | None = None) -> None:
+        moved = self._take_in_asides(now, look)  # first, for it may change members
+        members, neighbours = self._to_be_looked_at(now, changed)
+        for member in neighbours:
             member.observed = look(member) or Observation(Seen.UNKNOWN)
             member.unready = member.observed.unready
-        moved = self._take_in_asides(now, look)
-        for member in self.members:
+        for member in members:
             observation, timed = look(member), (member.policy or self.options).min_ready > 0
             # Mostly nothing has happened to it; then nothing follows, unless a time runs that only
             # it ends.
@@ -411,6 +433,39 @@ class Operation:
                 member.followed = None if kept else (observation, member.phase)
         if moved:
             self._count_ready(now)
+
+    def _to_be_looked_at(
+        self, now: float, changed: Iterable[Member] | None
+    ) -> tuple[list[Member], list[Member]]:
+        """The members and the neighbours to look at, in the order of their turns."""
+        self._schedule()
+        ledger, due = self.ledger, self.agenda.due(now)
+        if due:
+            ledger.stirred = True
+        asked = {*(changed or ()), *due, *ledger.unfollowed}
+        ledger.unfollowed.clear()
+        if changed is None:
+            asked.update(self.members, self.neighbours)
+        ledger.unscheduled |= asked
+        return ledger.in_turn(asked), list(ledger.neighbours & asked)
+
+    def _schedule(self) -> None:
+        """Enter when those must be looked at again that have changed, or were looked at."""
+        self.ledger.update()
+        for member in self.ledger.unscheduled:
+            # Also what is not ours, or done, decides about the room.
+            due = member.observed.due if self.limited else None
+            self.agenda.enter(member, waking.earliest(self._look_at(member), due))
+        self.ledger.unscheduled.clear()
+
+    def _look_at(self, member: Member) -> float | None:
+        return waking.look_at(
+            member,
+            self.stepped_at,
+            self._min_ready(member),
+            self._ready_timeout(member),
+            self._hook_timeout,
+        )
 
     def _take_in_asides(self, now: float, look: Look) -> bool:
         """Take in what is seen of what lies aside. Returns whether that is something else."""
@@ -432,7 +487,8 @@ class Operation:
             self._fail(member, Code.START_FAILED, why)
 
     def _count_ready(self, now: float) -> None:
-        if self.headcount.count(self.staying, self.version + 1, now - self.begun_at):
+        self.ledger.update()
+        if self.headcount.count(self.ledger.serving, self.version + 1, now - self.begun_at):
             self._changed()
 
     def _observe(self, member: Member, observation: Observation | None, now: float) -> None:
@@ -528,12 +584,30 @@ class Operation:
         in_time = self.decided or self.committed or (self.until_ordered and self.ordered)
         return None if in_time or self.turning else self.deadline
 
+    @cached_property
+    def _careful(self) -> bool:
+        """Whether it matters for the turns who is ready, or has been called before."""
+        return self.limited or any(member.surges for member in self.members)
+
     def _call_turns(self, now: float) -> None:
+        self.ledger.update()
+        until = waking.earliest(*self.turns.until)
+        if not self.ledger.stirred and (until is None or now < until):
+            return  # nothing has happened since the last call, and no time is over
         counting, neighbours = self.staying, self.neighbours
         if self.discounting:
             counting = [member for member in counting if reversal.counts(member)]
             neighbours = [one for one in neighbours if one.observed.seen not in AS_TOLD]
-        called, hopeless = self.turns.call(counting, neighbours, self.options, self.limited, now)
+        if self._careful:
+            take_back(counting)
+            self.ledger.update()
+        self.ledger.stirred = False
+        waiting = self.ledger.in_turn(self.ledger.waiting)
+        if len(counting) < len(self.members):
+            waiting = [member for member in counting if member.phase is Phase.WAITING]
+        called, hopeless = self.turns.call(
+            waiting, counting, neighbours, self.options, self.limited, now
+        )
         for member in called:
             member.phase = turn_of(member, self.options)
             self._follow(member, now)
@@ -546,9 +620,10 @@ class Operation:
         # Once all others are settled, all that is leaving has its turn.
         if not self.taking_down or len(self.staying) == len(self.members):
             return
-        if all(member.settled for member in self.staying):
-            for member in self.members:
-                if member.leaving and member.phase is Phase.WAITING:
+        self.ledger.update()
+        if all(member.leaving for member in self.ledger.unsettled):
+            for member in self.ledger.in_turn(self.ledger.waiting):
+                if member.leaving:
                     self.committed, member.phase = True, turn_of(member, self.options)
                     self._follow(member, now)
                     self._changed()
@@ -574,15 +649,17 @@ class Operation:
     def _halt(self, state: State, why: str) -> None:
         # Only the taking down ends here: members that are down, or being stopped, go on.
         self.state, self.taking_down, self.not_reached = state, False, why
+        self.ledger.touch_all()  # other times hold
         no_more_turns(self.members, state, why)
         self._changed()
 
     def _finish_if_settled(self) -> None:
         if self.finished or self.turning or self.state is State.QUEUED:
             return  # it may get other members when it begins
-        if not all(member.settled for member in self.members + self.asides):
+        self.ledger.update()
+        if self.ledger.unsettled or not all(aside.settled for aside in self.asides):
             return
-        if not self.headcount.holds(self.staying):
+        if self.begun_at and self.ledger.ready != self.headcount.curve.last:
             return  # what was being drained is in service again; the next step counts it first
         self._finish()
 

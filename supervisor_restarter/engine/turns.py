@@ -44,6 +44,7 @@ class Turns:
 
     def call(
         self,
+        waiting: Iterable[Member],
         members: list[Member],
         neighbours: list[Member],
         options: Options,
@@ -52,18 +53,17 @@ class Turns:
     ) -> tuple[list[Member], list[tuple[Member, str]]]:
         """The members whose turn has come, and those whose turn never will, each with the reason.
 
-        limited: whether some processes are to stay ready, in which case the neighbours count, too.
+        waiting: those of `members` in the phase WAITING. limited: whether some processes are to stay
+        ready, in which case the neighbours count, too.
         """
-        surging = any(member.surges for member in members)
-        if limited or surging:
-            _take_back(members)
-        due = (m for m in members if m.phase is Phase.WAITING and m.turn_at <= now)
-        waiting = unready_first(due)
+        waiting = unready_first(member for member in waiting if member.turn_at <= now)
         if waiting and any(member.phase is Phase.WAVERING for member in members):
             # The times of other turns would keep the loop awake when they are over.
             self.scout_until = self.availability.until = None
             return [], []
+        surging = any(member.surges for member in waiting)
         if not limited and not surging:
+            self.scout_until = self.availability.until = None
             return waiting, []
         if self.scouts:
             waiting, self.scout_until = hold_back(waiting, members, options, now)
@@ -107,7 +107,7 @@ def unready_first(members: Iterable[Member]) -> list[Member]:
     return sorted(members, key=lambda member: member.observed.seen is Seen.READY)
 
 
-def _take_back(members: Iterable[Member]) -> None:
+def take_back(members: Iterable[Member]) -> None:
     """Let those wait again whose order is not carried out yet: a process may have died since."""
     for member in members:
         if member.phase in TURN_HAS_COME and member.order not in (None, Order.START):

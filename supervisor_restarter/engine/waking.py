@@ -4,9 +4,6 @@ operation must be looked at again though nothing has happened. All are monotonic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Callable
-
 from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.phases import UNPROVEN, UP, Phase, Seen
 
@@ -67,22 +64,27 @@ def overdue(member: Member, ready_timeout: float, now: float) -> str:
     return ''
 
 
-def times(
-    members: Iterable[Member],
-    looked_at: float,
-    min_ready: Callable[[Member], float],
-    ready_timeout: Callable[[Member], float],
-    hook_timeout: float,
-) -> Iterator[float | None]:
-    """When the processes, which were looked at then, must be looked at again; None: not by that."""
-    for member in members:
-        if member.phase is Phase.WAITING:
-            yield member.turn_at if member.turn_at > looked_at else None
-        elif not member.settled:
-            if member.phase is Phase.KEPT:
-                yield member.kept_until if member.kept_until > looked_at else None
-            yield member.observed.due
-            yield steady_at(member, min_ready(member))
-            yield ready_by(member, ready_timeout(member))
-            yield back_by(member)
-            yield hook_by(member, hook_timeout)
+def look_at(
+    member: Member, looked_at: float, min_ready: float, ready_timeout: float, hook_timeout: float
+) -> float | None:
+    """When a process that was looked at then must be looked at again, though nothing has happened to
+    it; None: at no time.
+    """
+    if member.phase is Phase.WAITING:
+        return member.turn_at if member.turn_at > looked_at else None
+    if member.settled:
+        return None
+    kept = member.phase is Phase.KEPT and member.kept_until > looked_at
+    return earliest(
+        member.kept_until if kept else None,
+        member.observed.due,
+        steady_at(member, min_ready),
+        ready_by(member, ready_timeout),
+        back_by(member),
+        hook_by(member, hook_timeout),
+    )
+
+
+def earliest(*times: float | None) -> float | None:
+    """The first of these times; None: there is none."""
+    return min((at for at in times if at is not None), default=None)

@@ -129,7 +129,7 @@ def test_a_timeout_in_the_queue_touches_nothing():
 def test_in_the_queue_an_operation_of_nobody_is_not_over():
     """It gets its members when it begins."""
     drive = unbegun(World(), timeout=3.0)
-    drive.operation.members = []
+    drive.operation.renew([])
     drive.to(2.9)
     assert (drive.operation.state, drive.operation.finished) == (State.QUEUED, False)
     assert drive.end().state is State.TIMED_OUT
