@@ -24,6 +24,7 @@ from supervisor.process import FastCGISubprocess
 
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
 from supervisor_restarter.programs.asides import program_name
+from supervisor_restarter.programs.descriptors import low_numbers, none_is_inherited
 from supervisor_restarter.programs.host import FcgiSubprocess, Pipes, Subprocess
 from supervisor_restarter.programs.reviewed import altered, unreviewed
 from supervisor_restarter.text import printable
@@ -164,7 +165,11 @@ class Starter(Keeper):
         if '/' not in filename:
             raise Unusual('Popen would search the PATH for it')
         try:
-            child = subprocess.Popen(argv, executable=filename, **popen_arguments(self._process))
+            arguments = popen_arguments(self._process)
+            with low_numbers.lent():
+                child = subprocess.Popen(
+                    argv, executable=filename, close_fds=not none_is_inherited(), **arguments
+                )
         except OSError as error:
             if error.filename == filename:
                 raise self._failure(f"couldn't exec {argv[0]}", error) from None
@@ -215,7 +220,6 @@ def popen_arguments(process: Subprocess) -> dict[str, Any]:
         'stdin': stdin,
         'stdout': stdout,
         'stderr': stderr,
-        'close_fds': True,
         'env': environment(process),
         'cwd': config.directory,
         'umask': -1 if config.umask is None else config.umask,

@@ -40,6 +40,12 @@ events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reloa
 events.subscribe: SupervisorStoppingEvent | until a reload
     | events.clear(), plugin.py
     | restarts end with supervisord
+events.subscribe: SupervisorRunningEvent, SupervisorStoppingEvent | until a reload, if fast_spawn
+    | events.clear(), plugin.py
+    | two low descriptor numbers are kept for what starts programs, descriptors.py
+FD_CLOEXEC of all descriptors but the first three | whenever a program is started, if fast_spawn
+    | for good, descriptors.py
+    | the kernel closes them in the child, where Supervisor's child and Popen do it one by one
 events.subscribe: SupervisorRunningEvent, ProcessStateEvent, ProcessGroupEvent,
     SupervisorStoppingEvent | until a reload, if web or guard
     | events.clear(), plugin.py

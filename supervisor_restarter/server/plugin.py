@@ -16,6 +16,7 @@ from supervisor_restarter.configuration.planner import Planner
 from supervisor_restarter.configuration.rollout import Rollout
 from supervisor_restarter.options import Settings, from_configuration
 from supervisor_restarter.programs.child_command import adopt
+from supervisor_restarter.programs.descriptors import low_numbers
 from supervisor_restarter.programs.host import ServerOptions, Supervisor
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.server.actions import Actions
@@ -116,6 +117,10 @@ def joined(supervisord: Supervisor, settings: Settings, namespace: str = 'restar
         lambda event: journal.warn(resources.malformed([event.group])),
     )
     events.subscribe(events.SupervisorStoppingEvent, lambda event: service.shut_down())
+    if settings.fast_spawn:
+        # While few descriptors are open; a reload closes them all, and more.
+        events.subscribe(events.SupervisorRunningEvent, lambda event: low_numbers.take())
+        events.subscribe(events.SupervisorStoppingEvent, lambda event: low_numbers.give_back())
     if settings.web or settings.guard:
         _open_to_browsers(supervisord, service, settings, namespace, journal, tally)
     return service

@@ -67,11 +67,12 @@ class Normal(Server):
     """A supervisord that tells how it starts each child."""
 
     strange = 'false'
+    close_range = 'true'
 
     def __init__(self, programs, restarter='', extra=''):
         interface = (
             '[rpcinterface:strange]\nsupervisor.rpcinterface_factory=tests.integration.witness:'
-            f'make_surroundings\nstrange={self.strange}\n\n'
+            f'make_surroundings\nstrange={self.strange}\nclose_range={self.close_range}\n\n'
         )
         super().__init__(programs, restarter, interface + extra)
         self._text = self._text.replace('nodaemon=true', 'nodaemon=true\nloglevel=debug')
@@ -121,6 +122,19 @@ class Normal(Server):
         time.sleep(seconds)
         return (used() - before) / os.sysconf('SC_CLK_TCK') / (time.monotonic() - began)
 
+    def inherits(self, number):
+        """Whether a child of supervisord is to inherit this descriptor if nothing closes it."""
+        lines = witness.text(Path(f'/proc/{self.pid}/fdinfo/{number}')).splitlines()
+        (flags,) = (line.split()[1] for line in lines if line.startswith('flags'))
+        return not int(flags, 8) & os.O_CLOEXEC
+
+    def own_pipes(self):
+        """The numbers of each pipe of which supervisord holds both ends."""
+        ends: dict[str, list[int]] = {}
+        for number in Path(f'/proc/{self.pid}/fd').iterdir():
+            ends.setdefault(witness.link(number), []).append(int(number.name))
+        return [sorted(two) for what, two in ends.items() if what[:5] == 'pipe:' and len(two) == 2]
+
     def children(self):
         """The pid and the state (Z is a zombie) of each child."""
         pids = (
@@ -136,6 +150,12 @@ class Strange(Normal):
     """The same, but there is much that a child can inherit."""
 
     strange = 'true'
+
+
+class Older(Strange):
+    """... on a system on which Popen closes what a child must not inherit."""
+
+    close_range = 'false'
 
 
 @pytest.fixture(autouse=True)
@@ -181,7 +201,7 @@ def compare(server, groups, how):
 
 
 @needs_fast
-@pytest.mark.parametrize('kind', [Normal, Strange])
+@pytest.mark.parametrize('kind', [Normal, Strange, Older])
 def test_a_child_cannot_tell_the_difference(start, kind):
     server = start(sections(KINDS), kind=kind)
     seen = compare(server, KINDS, IN_C)
@@ -192,11 +212,29 @@ def test_a_child_cannot_tell_the_difference(start, kind):
     ours = seen['redirect_stderr']['redirect_stderr']['descriptors']
     assert [ours[number].split(' [')[0] for number in '012'] == ['pipe 0', 'pipe 1', 'pipe 1']
     assert seen['unix']['0']['descriptors']['0'].startswith('socket 0')
-    if kind is Strange:
+    if kind is not Normal:
+        assert server.inherits(witness.LOW) == (kind is Older)
         assert set(ours) == {'0', '1', '2'}
         assert seen['plain']['plain']['stat']['tty'] != '0'
         ours = os.getpriority(os.PRIO_PROCESS, 0)
         assert seen['plain']['plain']['stat']['niceness'] == str(min(ours + 3, 19))
+
+
+@needs_fast
+@pytest.mark.parametrize('pipes', [1, 0])
+def test_two_low_numbers_are_kept_also_over_a_reload(start, pipes):
+    server = start(program(count=3), '' if pipes else 'fast_spawn=false', kind=Normal)
+    for beginning in (1, 2):
+        server.wait_state()
+        kept = server.own_pipes()
+        assert len(kept) == pipes
+        server.restart()
+        server.wait(lambda kept=kept: server.own_pipes() == kept, 'the same pipes as before')
+        others = [int(path.name) for path in Path(f'/proc/{server.pid}/fd').iterdir()]
+        assert len([number for number in others if number > max(sum(kept, [0]))]) >= 3 * 5
+        if beginning == 1:
+            server.rpc().supervisor.restart()
+            server.wait(lambda: server.log_text().count('supervisord started') == 2, 'reload')
 
 
 @needs_fast

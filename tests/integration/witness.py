@@ -159,14 +159,21 @@ def confession() -> dict[str, Any]:
     }
 
 
-def make_surroundings(supervisord: Any, strange: str = 'true') -> object:
-    """The factory; strange: whether supervisord is to be changed, and not only to be listened to."""
+def make_surroundings(supervisord: Any, strange: str = 'true', close_range: str = 'true') -> object:
+    """The factory; strange: whether supervisord is to be changed, and not only to be listened to.
+    close_range: whether the system has that call, as far as supervisord can see.
+    """
     audit = os.open(f'{supervisord.options.here}/audit', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.addaudithook(
         lambda event, arguments: (
             event in ('os.fork', 'subprocess.Popen') and os.write(audit, f'{event}\n'.encode())
         )
     )
+    if close_range != 'true':
+        # Here, for as a program this file knows no packages.
+        from supervisor_restarter.programs import descriptors as of_starts
+
+        of_starts._call = None
     if strange == 'true':
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGWINCH, lambda number, frame: None)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import types
+from contextlib import nullcontext
 from typing import cast
 
 import pytest
@@ -28,6 +29,7 @@ from supervisor_restarter.names import Match
 from supervisor_restarter.programs import fast_spawn as module
 from supervisor_restarter.programs import reviewed
 from supervisor_restarter.programs.access import Identity
+from supervisor_restarter.programs.descriptors import low_numbers
 from supervisor_restarter.programs.fast_spawn import (
     Starter,
     Unusual,
@@ -191,8 +193,32 @@ def test_popen_is_told_what_supervisors_child_does(make, options, kind, url, set
     assert calls.get('chdir', [(None,)]) == [(how['cwd'],)]
     assert calls.get('setumask', [(-1,)]) == [(how['umask'],)]
     assert calls['setpgrp'] == [()]
-    assert (how['process_group'], how['close_fds'], how['restore_signals']) == (0, True, False)
+    assert (how['process_group'], how['restore_signals']) == (0, False)
     assert not {'user', 'group', 'extra_groups', 'start_new_session', 'preexec_fn'} & set(how)
+
+
+@pytest.mark.parametrize('certain', [True, False])
+def test_popen_closes_descriptors_where_the_kernel_may_not(make, monkeypatch, certain):
+    popen = Popen(monkeypatch, 4711)
+    monkeypatch.setattr(module, 'none_is_inherited', lambda: certain)
+    fast_spawn(process := make())
+    [(argv, how)] = popen.told
+    assert how['close_fds'] is not certain
+    process.config.options.close_parent_pipes(process.pipes)
+
+
+def test_popen_gets_the_low_numbers(make, monkeypatch):
+    Popen(monkeypatch, 4711)
+    taken: list[int] = []
+
+    def lent():
+        taken.append(1)
+        return nullcontext()
+
+    monkeypatch.setattr(low_numbers, 'lent', lent)
+    fast_spawn(process := make())
+    assert taken == [1]
+    process.config.options.close_parent_pipes(process.pipes)
 
 
 def test_a_process_without_a_group_is_not_told_of_one(make):
