@@ -129,7 +129,7 @@ class ChildCommand:
                 stdin=subprocess.DEVNULL,
                 stdout=writing.get('stdout', subprocess.DEVNULL),
                 stderr=writing.get('stderr', subprocess.STDOUT if merged else subprocess.DEVNULL),
-                env={**fast_spawn.environment(process), 'RESTARTER_PID': str(process.pid)},
+                env={**fast_spawn.environment(process), b'RESTARTER_PID': b'%d' % process.pid},
                 cwd=config.directory,
                 umask=-1 if config.umask is None else config.umask,
                 start_new_session=True,

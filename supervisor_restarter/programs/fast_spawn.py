@@ -180,6 +180,7 @@ class Starter(Keeper):
                 raise self._failure(f"couldn't chdir to {config.directory}", error) from None
             raise Unusual(str(error)) from None
         child.returncode = 0  # or its destructor, or the next Popen, would reap the process
+        self._process.restarter_execed = child.pid, self._process.laststart
         return child.pid
 
     def _failure(self, what: str, error: OSError) -> OSError:
@@ -212,7 +213,7 @@ def _ends(process: Subprocess) -> tuple[int, int, int]:
 def popen_arguments(process: Subprocess) -> dict[str, Any]:
     """What Popen has to know so that the child sees what Supervisor's child would see.
 
-    Unusual, UnknownUser, OSError or TypeError where that is not known.
+    Unusual, UnknownUser, OSError, TypeError or ValueError where that is not known.
     """
     config = process.config
     stdin, stdout, stderr = _ends(process)
@@ -236,20 +237,23 @@ def popen_arguments(process: Subprocess) -> dict[str, Any]:
     return arguments
 
 
-def environment(process: Subprocess) -> dict[str, str]:
+def environment(process: Subprocess) -> dict[bytes, bytes]:
     """What Subprocess._spawn_as_child() makes of the environment, in the same order; of a process
     that lies aside, what it was started with.
+
+    As bytes, for these are what supervisord has and what its child gets.
     """
     config = process.config
-    made = os.environ.copy()
-    made['SUPERVISOR_ENABLED'] = '1'
+    ours = {'SUPERVISOR_ENABLED': '1'}
     serverurl = config.options.serverurl if config.serverurl is None else config.serverurl
     if serverurl:
-        made['SUPERVISOR_SERVER_URL'] = serverurl
-    made['SUPERVISOR_PROCESS_NAME'] = program_name(process)
+        ours['SUPERVISOR_SERVER_URL'] = serverurl
+    ours['SUPERVISOR_PROCESS_NAME'] = program_name(process)
     if process.group:
-        made['SUPERVISOR_GROUP_NAME'] = process.group.config.name
-    made.update(config.environment or {})
+        ours['SUPERVISOR_GROUP_NAME'] = process.group.config.name
+    ours.update(config.environment or {})
+    made = dict(os.environb)
+    made.update({os.fsencode(name): os.fsencode(value) for name, value in ours.items()})
     return made
 
 

@@ -267,6 +267,8 @@ class ServerOptions(Protocol):
 
     def fork(self) -> int: ...
 
+    def stat(self, filename: str) -> object: ...
+
     def check_execv_args(self, filename: str, argv: list[str], st: object) -> None: ...
 
 
@@ -314,9 +316,12 @@ class Subprocess(Reaped, Protocol):
     never; laststop: when it ended last; delay: when SIGKILL is sent (STOPPING), or the next attempt
     is made (BACKOFF). killing: it was sent a signal that is to end it. restarter_aside: the
     name that it had before it lay aside, see asides.py; '' or missing: it does not.
+    restarter_execed: the pid and laststart of the start of which it is known that the child is its
+    program; may be missing.
     """
 
     restarter_aside: str
+    restarter_execed: tuple[int, float]
 
     config: ProcessConfig
     group: ProcessGroup | None

@@ -20,6 +20,7 @@ from supervisor.options import ProcessException
 
 from supervisor_restarter.commands import HOOK_VARIABLES, parse_command
 from supervisor_restarter.programs.access import UnknownUser, ask, identity
+from supervisor_restarter.programs.command_words import execv_args
 from supervisor_restarter.programs.executable import HEAD, Needs, needs
 from supervisor_restarter.programs.host import ProcessConfig, Subprocess
 from supervisor_restarter.programs.reviewed import altered
@@ -57,19 +58,11 @@ class Obstacles:
         """Why the process could not be started, or a command that its program has for its restarts
         not be run, in one line; '' if nothing speaks against it.
         """
-        config = process.config
-        return self.of_start(process) or self._said(process, lambda: self._of_commands(config))
+        return self._of(process, self._of_commands)
 
     def of_start(self, process: Subprocess) -> str:
         """... why it could not be started."""
-        config = process.config
-        try:
-            filename, argv = process.get_execv_args()
-        except ProcessException as error:
-            return printable(error.args[0])
-        return self._said(
-            process, lambda: self._of_logs(config) or self._of_child(config, filename, argv)
-        )
+        return self._of(process, lambda config: '')
 
     def harm(self, process: Subprocess) -> str:
         """Why it would do harm to try and start the process; '' if it would not.
@@ -79,8 +72,9 @@ class Obstacles:
         starts the next one without a pause.
         """
         config = process.config
+        usual = not altered(process)
         try:
-            filename, argv = process.get_execv_args()
+            filename, argv = execv_args(process) if usual else process.get_execv_args()
         except ProcessException:
             return ''  # Supervisor tries nothing further
         without_end = config.startsecs == 0 and config.autorestart is not False
@@ -89,12 +83,24 @@ class Obstacles:
             of_logs = self._of_logs(config)
             return of_logs if of_logs or not without_end else self._of_child(config, filename, argv)
 
-        return self._said(process, harm)
+        return self._said(harm) if usual else ''
+
+    def _of(self, process: Subprocess, further: Callable[[ProcessConfig], str]) -> str:
+        """Why it could not be started, or what is said `further` of its configuration."""
+        config, usual = process.config, not altered(process)
+        try:
+            filename, argv = execv_args(process) if usual else process.get_execv_args()
+        except ProcessException as error:
+            return printable(error.args[0])
+        if not usual:
+            return ''
+        of_start = self._said(
+            lambda: self._of_logs(config) or self._of_child(config, filename, argv)
+        )
+        return of_start or self._said(lambda: further(config))
 
     @staticmethod
-    def _said(process: Subprocess, obstacle: Callable[[], str]) -> str:
-        if altered(process):
-            return ''
+    def _said(obstacle: Callable[[], str]) -> str:
         try:
             return printable(obstacle())
         except (OSError, ValueError):

@@ -202,6 +202,8 @@ class Processes:
         process = handle.process
         if not process.pid or not 0 <= time.time() - process.laststart < YOUNG:
             return True
+        if getattr(process, 'restarter_execed', None) == (process.pid, process.laststart):
+            return True
         try:
             with (
                 open(f'/proc/{process.pid}/cmdline', 'rb') as its,

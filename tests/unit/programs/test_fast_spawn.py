@@ -189,7 +189,9 @@ def test_popen_is_told_what_supervisors_child_does(make, options, kind, url, set
     process._spawn_as_child('/bin/sleep', ['sleep', '1'])
     calls = recorder.calls
     assert calls['dup2'] == [(how['stdin'], 0), (how['stdout'], 1), (how['stderr'], 2)]
-    assert list(calls['execve'][0][2].items()) == list(how['env'].items())
+    assert [tuple(map(os.fsencode, one)) for one in calls['execve'][0][2].items()] == [
+        *how['env'].items()
+    ]
     assert calls.get('chdir', [(None,)]) == [(how['cwd'],)]
     assert calls.get('setumask', [(-1,)]) == [(how['umask'],)]
     assert calls['setpgrp'] == [()]
@@ -224,7 +226,7 @@ def test_popen_gets_the_low_numbers(make, monkeypatch):
 def test_a_process_without_a_group_is_not_told_of_one(make):
     process = make()
     process.group = None
-    assert 'SUPERVISOR_GROUP_NAME' not in environment(process)
+    assert b'SUPERVISOR_GROUP_NAME' not in environment(process)
 
 
 @pytest.mark.parametrize('pipes', [{'child_stdin': 0}, {'child_stderr': 1}, {'child_stdout': None}])
@@ -298,6 +300,7 @@ def test_a_started_process_is_supervisors_own(make, options, monkeypatch):
     assert process.config is config
     assert config.options is options
     assert 'fork' not in vars(options)
+    assert process.restarter_execed == (4711, process.laststart)
     assert popen.children[0].returncode is not None  # Popen will never wait for it
     argv, how = popen.told[0]
     assert (argv, how['executable']) == (['/bin/sleep', '1'], '/bin/sleep')

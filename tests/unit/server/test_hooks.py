@@ -258,6 +258,7 @@ STATE = {
     'environment': 'the same',
     'restarter_original': 'the same; the name is ours',
     'restarter_aside': 'the process lies aside; the name is ours',
+    'restarter_execed': 'the child is known to be its program; the name is ours',
     'name': 'of a copy of its config, while the process lies aside',
     'autorestart': 'the same',
     'exitstatus': "supervisorctl's own",

@@ -217,6 +217,13 @@ def test_a_young_process_has_execed_when_its_command_line_is_its_own(one, age, p
     assert one.processes.has_execed(one.handle) is execed
 
 
+@pytest.mark.parametrize(('pid', 'age', 'execed'), [(0, 0, True), (1, 0, False), (0, 1, False)])
+def test_one_of_which_that_is_known_is_not_looked_at(one, pid, age, execed):
+    change(one, pid=os.getpid(), laststart=time.time())
+    one.process.restarter_execed = (os.getpid() - pid, one.process.laststart - age)
+    assert one.processes.has_execed(one.handle) is execed
+
+
 def test_a_shared_socket_is_that_of_the_group_if_it_is_open(one):
     assert one.processes.shared_socket(one.handle) is None
     manager = SimpleNamespace(get_socket=lambda: 'socket', is_prepared=lambda: False)
