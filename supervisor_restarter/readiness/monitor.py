@@ -2,11 +2,15 @@
 
 What follows from the answers is decided in verdict.py. Here it is decided when to ask, and here is
 what has to be asked: the probe, the socket of READY=1, and /proc for who listens at an address.
-Once per turn of the loop `turn()` does what it is time for; `seen()` only says what is known then.
+
+`turn()` does what it is time for, and `seen()` only says what is known then. That takes one turn of
+the loop after another, but there is nothing to do in nearly all of them: only when Supervisor shows
+something else, or `due()` says so.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from supervisor_restarter.engine.member import Observation
@@ -124,17 +128,21 @@ class ReadinessMonitor:
         self.spec = spec
         self._min_ready, self._kept = min_ready, kept
         self._probing, self._notify, self._process = probing, notify, process
+        self._notified = spec.kind == 'notify'
         self._pace = PACE_OF_COMMANDS if spec.command else PACE_OF_CONNECTIONS
         self._verdict = Verdict(spec.text, patient)
         self._question: Question | None = None
         self._next_at = 0.0
-        self._turn_at = 0.0
+        self._heard: bool | None = None  # what the socket of READY=1 had to say in the last turn
+        # When the next turn has something to do if nothing happens before; -inf: in any case.
+        self._due_at = -math.inf
+        self._shown = self._said = Observation(Seen.UNKNOWN)
 
     # -- what is done to the process -----------------------------------------------------------
 
     def environment(self) -> dict[str, str]:
         """What a new process is to find in its environment beside its own."""
-        if self.spec.kind == 'notify' and self._notify.path:
+        if self._notified and self._notify.path:
             return {'NOTIFY_SOCKET': self._notify.path}
         return {}
 
@@ -158,15 +166,29 @@ class ReadinessMonitor:
     # -- each turn -----------------------------------------------------------------------------
 
     def see(self, observation: Observation, now: float) -> Observation:
-        """turn(), and then seen()."""
-        self.turn(observation, now)
-        return self.seen(observation, now)
+        """What is seen of the process, after a turn() if that would bring anything new. While nothing
+        has changed, it is the same object.
+        """
+        if self.due(now) or observation is not self._shown:
+            self.turn(observation, now)
+        return self._said
+
+    def due(self, now: float) -> bool:
+        """Whether there is something to do or to say, even if Supervisor shows of the process what
+        it showed in the last turn: a time has come, an answer, or something was done to it.
+        """
+        question = self._question
+        return (
+            now >= self._due_at
+            or (question is not None and question.done)
+            or self._listened() is not self._heard
+        )
 
     def turn(self, observation: Observation, now: float) -> None:
         """Do what it is time for, now that Supervisor shows this: begin or end a question, take in
         an answer.
         """
-        self._turn_at = now
+        asks = False
         if self._verdict.pid is None:
             self._verdict.first_seen(observation.pid, now)
         elif observation.pid != self._verdict.pid:
@@ -177,10 +199,15 @@ class ReadinessMonitor:
         elif self._verdict.state is not Readiness.UNASKED and observation.seen is not Seen.RUNNING:
             # Supervisor's RUNNING is shown as RUNNING, and not as READY, right after a signal, when
             # an answer may still be one from before.
-            if self.spec.kind == 'notify':
+            if self._notified:
                 self._hear()
             else:
                 self._ask(now)
+                asks = True
+        self._heard = self._listened()
+        self._due_at = self._next_due(now) if asks else math.inf
+        said = self.seen(observation, now)
+        self._shown, self._said = observation, self._said if said == self._said else said
 
     def seen(self, observation: Observation, now: float) -> Observation:
         """The observation that turn() was given last, with what is known of the readiness."""
@@ -188,13 +215,10 @@ class ReadinessMonitor:
         return self._verdict.of(observation, hung)
 
     def wake_at(self) -> float | None:
-        """When (monotonic) the next turn is due; None: when something happens on the loop."""
-        question = self._question
-        if question is None:
-            return self._next_at or None
-        ready, hung_at = self._verdict.state is Readiness.READY, self._hung_at(question)
-        until = hung_at if ready and self._turn_at < hung_at else question.deadline
-        return until if question.again_at is None else min(until, question.again_at)
+        """When (monotonic) the next turn is due; None: when something happens on the loop, or at
+        once, if something was done to the process.
+        """
+        return self._due_at if math.isfinite(self._due_at) else None
 
     def close(self) -> None:
         """Ask no more, until the process is seen running again."""
@@ -202,6 +226,7 @@ class ReadinessMonitor:
             self._question.close()
             self._question = None
         self._next_at = 0.0
+        self._due_at = -math.inf
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -214,8 +239,26 @@ class ReadinessMonitor:
     def _hung_at(self, question: Question) -> float:
         return question.deadline - ANSWER_SECONDS + self._pace.hung
 
+    def _next_due(self, now: float) -> float:
+        """When the next turn has something to do, if there is no answer before."""
+        question, state = self._question, self._verdict.state
+        if question is None:
+            return self._next_at
+        if state is Readiness.READY:
+            soon = self._hung_at(question)
+        elif state in UNANSWERED:
+            soon = question.deadline
+        else:
+            soon = _silent_at(question)
+        at = soon if now < soon else question.deadline
+        return at if question.again_at is None else min(at, question.again_at)
+
+    def _listened(self) -> bool | None:
+        """Whether the process has said READY=1; None if it is not expected to."""
+        return self._notify.is_ready(self._verdict.pid or 0) if self._notified else None
+
     def _hear(self) -> None:
-        if self._notify.is_ready(self._verdict.pid or 0) is False:
+        if self._listened() is False:
             self._verdict.said(Heard.NO, 'notify: no READY=1 has come')
         elif self._verdict.state is not Readiness.READY:
             # It has said so; or it was started by other means, without the socket.
@@ -234,9 +277,7 @@ class ReadinessMonitor:
         if question is None:
             return
         question.look(now)
-        silent = (
-            state is not Readiness.READY and now > question.deadline - ANSWER_SECONDS + SILENT_AFTER
-        )
+        silent = state is not Readiness.READY and now >= _silent_at(question)
         if state in UNANSWERED or silent:
             self._verdict.error = question.error
         if question.done:
@@ -270,3 +311,7 @@ class ReadinessMonitor:
             listens = procfs.holds(self._verdict.pid or 0, self.spec)
             return Heard.FOREIGN_YES if listens is False else Heard.YES
         return Heard.YES
+
+
+def _silent_at(question: Question) -> float:
+    return question.deadline - ANSWER_SECONDS + SILENT_AFTER
