@@ -18,13 +18,13 @@ from supervisor_restarter.engine.phases import UP, Seen
 from supervisor_restarter.readiness import monitor, procfs
 from supervisor_restarter.readiness.monitor import (
     ANSWER_SECONDS,
-    PACE_OF_CONNECTIONS,
     RETRY_WHEN_FULL,
     SILENT_AFTER,
     Probing,
     ReadinessMonitor,
 )
 from supervisor_restarter.readiness.notify import NotifySocket
+from supervisor_restarter.readiness.pace import PACE_OF_CONNECTIONS
 from supervisor_restarter.readiness.question import Question
 from supervisor_restarter.readiness.shares import Places, Share
 from supervisor_restarter.readiness.spec import parse

@@ -12,10 +12,6 @@ from supervisor_restarter.engine.waking import LONGEST_WAVERING
 from supervisor_restarter.readiness import monitor, procfs
 from supervisor_restarter.readiness.monitor import (
     ANSWER_SECONDS,
-    LONGEST_RETRY,
-    PACE_OF_COMMANDS,
-    PACE_OF_CONNECTIONS,
-    RETRY_FRACTION,
     RETRY_WHEN_FULL,
     RETRY_WHEN_SHORT,
     SILENT_AFTER,
@@ -23,6 +19,12 @@ from supervisor_restarter.readiness.monitor import (
     ReadinessMonitor,
 )
 from supervisor_restarter.readiness.notify import NotifySocket
+from supervisor_restarter.readiness.pace import (
+    LONGEST_RETRY,
+    PACE_OF_COMMANDS,
+    PACE_OF_CONNECTIONS,
+    RETRY_FRACTION,
+)
 from supervisor_restarter.readiness.question import Question
 from supervisor_restarter.readiness.shares import Places, Share
 from supervisor_restarter.readiness.spec import parse
