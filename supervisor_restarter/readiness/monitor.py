@@ -20,6 +20,7 @@ from supervisor_restarter.programs.child_command import Identities
 from supervisor_restarter.programs.host import ServerOptions, Subprocess
 from supervisor_restarter.readiness import procfs
 from supervisor_restarter.readiness.exec_probe import ExecProbe
+from supervisor_restarter.readiness.listeners import Listeners
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.readiness.pace import LONGEST_RETRY, PACE_OF_COMMANDS, PACE_OF_CONNECTIONS
 from supervisor_restarter.readiness.probe import ConnectProbe
@@ -51,13 +52,18 @@ class Probing:
     places for questions.
 
     probed: how many processes of the whole operation have a probe. connections, commands: the
-    group's shares.
+    group's shares. listeners: who listens at an address.
     """
 
     def __init__(
-        self, options: ServerOptions, probed: int, connections: Share, commands: Share
+        self,
+        options: ServerOptions,
+        probed: int,
+        connections: Share,
+        commands: Share,
+        listeners: Listeners,
     ) -> None:
-        self.probed = probed
+        self.probed, self.listeners = probed, listeners
         self._options = options
         self._connections, self._commands = connections, commands
         self._identities: Identities = {}
@@ -274,7 +280,9 @@ class ReadinessMonitor:
             return Heard.NO
         state = self._verdict.state
         if state in UNTRUSTED or (self._kept and state is Readiness.ASSUMED):
-            listens = procfs.holds(self._verdict.pid or 0, self.spec)
+            # Who listened before the answer came is another question.
+            pid, listeners = self._verdict.pid or 0, self._probing.listeners
+            listens = procfs.holds(pid, self.spec, listeners, question.done_at)
             return Heard.FOREIGN_YES if listens is False else Heard.YES
         return Heard.YES
 

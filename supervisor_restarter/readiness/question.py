@@ -18,7 +18,8 @@ class Question(ABC):
     """One question 'are you ready?', on its way from the start. Never raises, never waits.
 
     deadline: when (monotonic) it is over without an answer. again_at: when look() is to be called
-    before that, None: not at all. done: whether there is an answer. blind: supervisord could not
+    before that, None: not at all. done: whether there is an answer. done_at: when (monotonic) it was
+    there. blind: supervisord could not
     ask, for it is short of something. over: called once, when the place of the question is free.
 
     Whoever asks calls look() at these times, and close() in the end.
@@ -28,6 +29,7 @@ class Question(ABC):
         self.deadline = deadline
         self.again_at: float | None = None
         self.done = False
+        self.done_at = 0.0
         self.blind = False
         self._over = over
         self._begun = time.monotonic()
@@ -63,7 +65,7 @@ class Question(ABC):
         """There is an answer, '' for ready; nothing if there was one before."""
         if self.done:
             return
-        self.done = True
+        self.done, self.done_at = True, time.monotonic()
         self.again_at = None
         self._error = printable(f'{self._name}: {why}') if why else ''
         self._clean_up()

@@ -19,6 +19,7 @@ from supervisor_restarter.names import Match, natural
 from supervisor_restarter.options import EVERYTHING, Options
 from supervisor_restarter.programs.host import ProcessConfig, ServerOptions
 from supervisor_restarter.programs.obstacles import Obstacles
+from supervisor_restarter.readiness.listeners import Listeners
 from supervisor_restarter.readiness.monitor import Probing, ReadinessMonitor
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.readiness.shares import (
@@ -65,6 +66,7 @@ class Resources:
         self._notify = notify
         self._connections, self._commands = Places(FEWEST_CONNECTIONS), Places(MOST_COMMANDS)
         self._own = PlacesOfOwn()
+        self._listeners = Listeners()
 
     # -- before a job begins -----------------------------------------------------------------
 
@@ -240,7 +242,11 @@ class Resources:
         self._connections.most = connections(self._connections.taken)
         job.probing = {
             group: Probing(
-                self._options, len(specs), Share(self._connections), Share(self._commands)
+                self._options,
+                len(specs),
+                Share(self._connections),
+                Share(self._commands),
+                self._listeners,
             )
             for group in job.groups
         }
@@ -304,6 +310,7 @@ class Resources:
             self._actions.release(handle)
         job.handles.clear()
         job.sockets.clear()
+        self._listeners.forget()
 
     def close(self) -> None:
         """supervisord goes away."""

@@ -69,16 +69,16 @@ class Asked(Question):
 class Side:
     """A monitor with all that it asks, whose clock the test advances."""
 
-    listens: bool | None = True  # whether the process itself does; None: it cannot be told
-
     def __init__(self, text=TCP, patient=False, kept=False, full_seconds=0.0):
         self.now, self.shown = BEGINNING, Observation(Seen.READY, OLD)
         self.questions: list[Asked] = []
+        self.listens: bool | None = True  # None: it cannot be told whether it does
         self.full_until = BEGINNING + full_seconds
         self.places = Places(1)
         self.notify = NotifySocket(cast(Any, None))
         self.notify.path = '/run/notify'
-        probing = Probing(cast(Any, self), 1, Share(self.places), Share(self.places))
+        side = cast(Any, self)
+        probing = Probing(side, 1, Share(self.places), Share(self.places), side)
         process = SimpleNamespace(side=self)
         self.monitor = ReadinessMonitor(
             parse(text), probing, self.notify, patient, 0.5, process, kept
@@ -118,8 +118,8 @@ def _scripted():
     def connect(options, spec, deadline, waits, over):
         return options.connect(spec, deadline, over)
 
-    def holds(pid, spec):
-        return Side.listens
+    def holds(pid, spec, side, since):
+        return side.listens
 
     with (
         mock.patch.object(monitor, 'ConnectProbe', connect),
@@ -304,8 +304,8 @@ def take_places(side, taken):
         side.places.taken = taken
 
 
-def listen(_, listens):
-    Side.listens = listens
+def listen(side, listens):
+    side.listens = listens
 
 
 OF_TIME = {wait, wait_for_it}
@@ -345,7 +345,6 @@ def known(side):
 def test_asked_only_when_due_it_says_and_does_what_it_does_asked_in_every_turn(
     text, patient, kept, full_seconds, history
 ):
-    Side.listens = True
     lazy, eager = (Side(text, patient, kept, full_seconds) for _ in range(2))
     before = known(lazy)
     assert eager.see_in_full() == before[0]

@@ -72,11 +72,12 @@ class Monitored:
         monkeypatch.setattr(procfs, 'holds', self._holds)
         self.connections, self.commands = Places(10), Places(2)
         shares = Share(self.connections), Share(self.commands)
+        self.listeners = cast(Any, object())
         self.notify, self.spec = NotifySocket(cast(Any, None)), parse(text)
         self.notify.path = '/run/notify'
         self.monitor = ReadinessMonitor(
             self.spec,
-            Probing(cast(Any, self.options), probed, *shares),
+            Probing(cast(Any, self.options), probed, *shares, self.listeners),
             self.notify,
             patient,
             min_ready,
@@ -94,8 +95,9 @@ class Monitored:
         assert process is self.process
         return self._connect(self.options, spec, deadline, False, over)
 
-    def _holds(self, pid, spec):
-        assert (pid, spec) == (self.pid, self.spec)
+    def _holds(self, pid, spec, listeners, since):
+        assert (pid, spec, listeners) == (self.pid, self.spec, self.listeners)
+        assert since == self.questions[-1].done_at > 0
         return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
 
     @property
@@ -655,11 +657,11 @@ def test_processes_that_hang_do_not_hold_up_those_of_another_group(monkeypatch):
         return question
 
     monkeypatch.setattr(monitor, 'ConnectProbe', ask)
-    monkeypatch.setattr(procfs, 'holds', lambda pid, spec: True)
+    monkeypatch.setattr(procfs, 'holds', lambda *asked: True)
     places, notify = Places(20), NotifySocket(cast(Any, None))
 
     def group(spec, count):
-        probing = Probing(cast(Any, None), 96, Share(places), Share(Places(8)))
+        probing = Probing(cast(Any, None), 96, Share(places), Share(Places(8)), cast(Any, None))
         monitors = [ReadinessMonitor(spec, probing, notify, patient=True) for _ in range(count)]
         for one in monitors:
             one.see(Observation(Seen.STOPPED), 0.0)

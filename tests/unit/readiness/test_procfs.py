@@ -13,8 +13,9 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_restarter.readiness import procfs
-from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, holds, lineage, start_ticks
+from supervisor_restarter.readiness import listeners, procfs
+from supervisor_restarter.readiness.listeners import Listeners
+from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, lineage, start_ticks
 from supervisor_restarter.readiness.spec import parse
 from tests.unit.readiness.loop import PATIENCE, descriptors, needs_ipv6
 
@@ -56,7 +57,13 @@ def say_instead_of_proc(monkeypatch, tmp_path, content):
         return open(tmp_path / 'content', mode)
 
     (tmp_path / 'content').write_text(content)
-    monkeypatch.setattr(procfs, 'open', opened, raising=False)
+    for module in (procfs, listeners):
+        monkeypatch.setattr(module, 'open', opened, raising=False)
+
+
+def holds(pid, spec):
+    """As it is now."""
+    return procfs.holds(pid, spec, Listeners(), 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +111,8 @@ def test_without_proc_only_the_process_itself_is_known(monkeypatch):
         raise FileNotFoundError
 
     with child() as pid:
-        monkeypatch.setattr(procfs, 'open', refuse, raising=False)
+        for module in (procfs, listeners):
+            monkeypatch.setattr(module, 'open', refuse, raising=False)
         assert list(lineage(pid)) == [pid]
         assert holds(ME, parse('tcp://127.0.0.1:1')) is None
 
@@ -360,7 +368,7 @@ def test_a_machine_without_ipv6(monkeypatch):
             raise FileNotFoundError
         return open(path, mode)
 
-    monkeypatch.setattr(procfs, 'open', without, raising=False)
+    monkeypatch.setattr(listeners, 'open', without, raising=False)
     with listener() as sock:
         assert holds(ME, parse(f'tcp://localhost:{port_of(sock)}')) is True
         assert holds(ME, parse(f'tcp://[::1]:{port_of(sock)}')) is None

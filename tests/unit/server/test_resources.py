@@ -13,6 +13,7 @@ from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.options import Options
+from supervisor_restarter.readiness.listeners import Listeners
 from supervisor_restarter.readiness.spec import parse
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.request import Selection
@@ -142,6 +143,19 @@ def test_what_a_restart_holds_is_monitored_and_given_back(place):
     assert job.sockets == {'app': socket}
     place.resources.release(job)
     assert (job.handles, job.sockets) == ({}, {})
+
+
+def test_the_groups_share_the_tables_of_sockets_which_are_forgotten_in_the_end(place, monkeypatch):
+    forgotten: list[Listeners] = []
+    monkeypatch.setattr(Listeners, 'forget', lambda listeners: forgotten.append(listeners))
+    party = place.party(['web', 'app'])
+    job = Job('1', Operation(party.members, Options()), Selection('all'), 0.0)
+    place.resources.hold(job, party)
+    assert len(job.probing) == 2
+    assert forgotten == []
+    place.resources.release(job)
+    assert {probing.listeners for probing in job.probing.values()} == {*forgotten}
+    assert len(forgotten) == 1
 
 
 @pytest.mark.parametrize(('method', 'rolling', 'asked'), [
