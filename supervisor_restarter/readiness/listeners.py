@@ -1,8 +1,9 @@
-"""Which sockets of this machine listen at an address, as /proc/net says (Linux).
+"""Which sockets of this machine listen at an address (Linux).
 
-The tables there are long, and what is asked after a yes of a probe is asked of many processes at
-once: those that have answered by the same turn of the loop. So a table that was read is good for
-every answer that had come by then, and only for these.
+The kernel is asked for a TCP port. Where it cannot be asked, and for unix sockets, there are the
+tables in /proc/net. They are long, and many processes are asked about at once: those whose probes
+have answered by the same turn of the loop. So a table that was read is good for every answer that had
+come by then, and only for these.
 """
 
 from __future__ import annotations
@@ -14,22 +15,32 @@ import sys
 import time
 from typing import Callable, Union
 
+from supervisor_restarter.readiness import sockdiag
+from supervisor_restarter.readiness.question import SHORTAGES
 from supervisor_restarter.readiness.spec import Spec
 
 LISTENING = b'0A'  # the state TCP_LISTEN in /proc/net/tcp
 ACCEPTING = b'00010000'  # the flag SO_ACCEPTCON in /proc/net/unix, the only one shown there
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+# The tables and families of TCP, and the address that means all of this machine's. Of several that
+# listen at a port the kernel prefers one of the same family.
+TCP4 = ('tcp', socket.AF_INET, ipaddress.ip_address('0.0.0.0'))
+TCP6 = ('tcp6', socket.AF_INET6, ipaddress.ip_address('::'))
 # Of each socket that listens its address and its inode, as they are written there; by the port, or by
 # the path, which is all of the address of a unix socket.
-Table = dict[bytes, list[tuple[bytes, bytes]]]
+Table = dict[bytes, list[tuple[bytes, int]]]
 
 
 class Listeners:
-    """The tables of /proc/net, as they were when they were read last. clock: the monotonic one."""
+    """Who listens now; keeps the tables of /proc/net as they were when they were read last.
+
+    clock: the monotonic one.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._tables: dict[str, tuple[float, Table]] = {}
+        self._may_ask = True  # once refused, it would be refused again, after a look for a module
 
     def at(self, spec: Spec, since: float) -> set[str]:
         """The listening sockets that a connection as in `spec` arrives at, at the monotonic time
@@ -40,33 +51,41 @@ class Listeners:
             look = self._at_path if family == socket.AF_UNIX else self._at_port
             inodes = look(address, since)
             if inodes:  # the first that listens is the one that is asked
-                return {f'socket:[{int(inode)}]' for inode in inodes}
+                return {f'socket:[{inode}]' for inode in inodes}
         return set()
 
     def forget(self) -> None:
         """Keep nothing: nobody asks for now."""
         self._tables.clear()
 
-    def _at_path(self, path: str, since: float) -> list[bytes]:
-        return [inode for _, inode in self._listening('unix', os.fsencode(path), since)]
+    def _at_path(self, path: str, since: float) -> list[int]:
+        return [inode for _, inode in self._read('unix', os.fsencode(path), since)]
 
-    def _at_port(self, address: tuple[str, int], since: float) -> list[bytes]:
-        """Of several listeners at one port the kernel prefers one of the same family, then the one
-        with the exact address.
-        """
-        target, port = _unmapped(ipaddress.ip_address(address[0])), b'%04X' % address[1]
-        tables = [('tcp', ipaddress.ip_address('0.0.0.0')), ('tcp6', ipaddress.ip_address('::'))]
-        for name, wildcard in tables if target.version == 4 else tables[1:]:
-            listeners = [
-                (_address(digits), inode) for digits, inode in self._listening(name, port, since)
-            ]
+    def _at_port(self, address: tuple[str, int], since: float) -> list[int]:
+        """Of several listeners in one family the kernel prefers the one with the exact address."""
+        host, port = address
+        target = _unmapped(ipaddress.ip_address(host))
+        for name, family, wildcard in (TCP4, TCP6) if target.version == 4 else (TCP6,):
+            listeners = self._asked(family, port)
+            if listeners is None:
+                there = self._read(name, b'%04X' % port, since)
+                listeners = [(_packed(digits), inode) for digits, inode in there]
+            bound = [(_unmapped(ipaddress.ip_address(at)), inode) for at, inode in listeners]
             for wanted in (target, wildcard):
-                inodes = [inode for bound, inode in listeners if bound == wanted]
+                inodes = [inode for at, inode in bound if at == wanted]
                 if inodes and (wanted == target or _is_ours(target)):
                     return inodes
         return []
 
-    def _listening(self, name: str, where: bytes, since: float) -> list[tuple[bytes, bytes]]:
+    def _asked(self, family: int, port: int) -> list[tuple[bytes, int]] | None:
+        """What the kernel says; None if it cannot be asked."""
+        try:
+            return sockdiag.listening_at(family, port) if self._may_ask else None
+        except OSError as error:  # a sandbox may refuse it, a module be missing
+            self._may_ask = error.errno in SHORTAGES
+            return None
+
+    def _read(self, name: str, where: bytes, since: float) -> list[tuple[bytes, int]]:
         known = self._tables.get(name)
         if known is None or known[0] < since:
             # The time before: what begins to listen while the table is read may be missing.
@@ -84,7 +103,7 @@ def _unix_table() -> Table:
             if ACCEPTING in line:
                 columns = line.rstrip(b'\n').split(maxsplit=7)
                 if columns[3] == ACCEPTING and columns[7:]:
-                    table.setdefault(columns[7], []).append((b'', columns[6]))
+                    table.setdefault(columns[7], []).append((b'', int(columns[6])))
     return table
 
 
@@ -101,15 +120,14 @@ def _tcp_table(name: str) -> Table:
             if columns[3] != LISTENING:
                 break  # the listening ones come first
             address, _, port = columns[1].partition(b':')
-            table.setdefault(port, []).append((address, columns[9]))
+            table.setdefault(port, []).append((address, int(columns[9])))
     return table
 
 
-def _address(digits: bytes) -> IPAddress:
-    """From the kernel's notation: words of 32 bits, each a number in this machine's order."""
+def _packed(digits: bytes) -> bytes:
+    """From the notation of /proc: words of 32 bits, each a number in this machine's order."""
     words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
-    packed = b''.join(word.to_bytes(4, sys.byteorder) for word in words)
-    return _unmapped(ipaddress.ip_address(packed))
+    return b''.join(word.to_bytes(4, sys.byteorder) for word in words)
 
 
 def _unmapped(address: IPAddress) -> IPAddress:

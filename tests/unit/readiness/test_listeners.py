@@ -1,16 +1,18 @@
-"""How often the tables of sockets are read, and for whom that is good. What is in them is tested with
-real sockets in test_procfs.py.
+"""When the kernel is asked who listens, how often the tables of sockets are read instead, and for
+whom that is good. What real sockets amount to is in test_procfs.py.
 """
 
 from __future__ import annotations
 
 import builtins
+import errno
 import ipaddress
+import socket
 import sys
 
 import pytest
 
-from supervisor_restarter.readiness import listeners
+from supervisor_restarter.readiness import listeners, sockdiag
 from supervisor_restarter.readiness.listeners import Listeners
 from supervisor_restarter.readiness.spec import parse
 
@@ -38,20 +40,32 @@ IT = 'unix:///run/it'
 
 
 class Machine:
-    """Its tables, a Listeners that reads them, and a clock. To read a table takes a second."""
+    """Its tables, a Listeners that reads them, and a clock. To read a table takes a second.
+
+    refusal: why its kernel cannot be asked; None: it can be.
+    """
 
     def __init__(self, monkeypatch, place):
         self.now, self.place = 0.0, place
-        self.reads = []
+        self.reads: list[str] = []
+        self.asked: list[int] = []
+        self.refusal: int | None = errno.ENOENT
         self.listeners = Listeners(lambda: self.now)
         for name, lines in SOCKETS.items():
             (place / name).write_text(HEAD + ''.join(f' {line}\n' for line in lines))
         monkeypatch.setattr(listeners, 'open', self._open, raising=False)
+        monkeypatch.setattr(sockdiag, 'listening_at', self._answer)
 
     def _open(self, path, mode):
         self.now += 1.0
         self.reads.append(path.rpartition('/')[2])
         return builtins.open(self.place / self.reads[-1], mode)
+
+    def _answer(self, family, port):
+        self.asked.append(port)
+        if self.refusal is not None:
+            raise OSError(self.refusal, 'no')
+        return [(socket.inet_pton(family, '127.0.0.1'), 91)] if family == socket.AF_INET else []
 
     def at(self, text, since=0.0):
         return self.listeners.at(parse(text), since)
@@ -119,3 +133,23 @@ def test_what_is_forgotten_is_read_again(machine):
     machine.listeners.forget()
     machine.at(IT)
     assert machine.reads == ['unix', 'unix']
+
+
+def test_where_the_kernel_can_be_asked_no_table_is_read(machine):
+    machine.refusal = None
+    assert machine.at('tcp://127.0.0.1:8001') == {'socket:[91]'}
+    assert machine.at('tcp://[::1]:8002') == set()
+    assert machine.at('tcp://127.0.0.2:8003') == set()  # nobody listens at this address
+    assert (machine.asked, machine.reads) == ([8001, 8002, 8003, 8003], [])
+
+
+@pytest.mark.parametrize(('refusal', 'asked'), [
+    (errno.ENOENT, [8001]),
+    (errno.EACCES, [8001]),
+    (errno.EMFILE, [8001, 8002]),  # next time there may be room
+])  # fmt: skip
+def test_a_kernel_that_cannot_be_asked_is_not_asked_again(machine, refusal, asked):
+    machine.refusal = refusal
+    assert machine.at('tcp://127.0.0.1:8001') == {'socket:[71]'}
+    assert machine.at('tcp://127.0.0.1:8002') == {'socket:[72]'}
+    assert (machine.asked, machine.reads) == (asked, ['tcp'])

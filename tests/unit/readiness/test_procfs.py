@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from supervisor_restarter.readiness import listeners, procfs
+from supervisor_restarter.readiness import listeners, procfs, sockdiag
 from supervisor_restarter.readiness.listeners import Listeners
 from supervisor_restarter.readiness.procfs import MOST_ANCESTORS, lineage, start_ticks
 from supervisor_restarter.readiness.spec import parse
@@ -64,6 +64,15 @@ def say_instead_of_proc(monkeypatch, tmp_path, content):
 def holds(pid, spec):
     """As it is now."""
     return procfs.holds(pid, spec, Listeners(), 0.0)
+
+
+@pytest.fixture(params=['the kernel is asked', '/proc is read'])
+def _both_ways(request, monkeypatch):
+    if request.param == '/proc is read':
+        monkeypatch.setattr(sockdiag, 'listening_at', refuse)
+
+
+both_ways = pytest.mark.usefixtures('_both_ways')
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +157,7 @@ def test_who_does_not_exist_was_never_started():
 # -- tcp ---------------------------------------------------------------------------------------
 
 
+@both_ways
 def test_the_process_itself_or_another():
     with listener() as sock, child() as other:
         spec = parse(f'http://127.0.0.1:{port_of(sock)}')
@@ -155,6 +165,7 @@ def test_the_process_itself_or_another():
         assert holds(other, spec) is False
 
 
+@both_ways
 def test_a_child_holds_it():
     sock = listener()
     spec = parse(f'tcp://127.0.0.1:{port_of(sock)}')
@@ -165,6 +176,7 @@ def test_a_child_holds_it():
     assert holds(ME, spec) is None
 
 
+@both_ways
 def test_a_child_of_another_thread_holds_it():
     def start():
         with child(sock):
@@ -183,11 +195,13 @@ def test_a_child_of_another_thread_holds_it():
         thread.join(PATIENCE)
 
 
+@both_ways
 def test_a_port_at_which_nobody_listens():
     with listener(listening=False) as sock:
         assert holds(ME, parse(f'tcp://127.0.0.1:{port_of(sock)}')) is None
 
 
+@both_ways
 def test_connections_are_no_listeners():
     with listener() as sock, socket.create_connection(sock.getsockname()) as connection:
         spec = parse(f'tcp://127.0.0.1:{port_of(sock)}')
@@ -198,6 +212,7 @@ def test_connections_are_no_listeners():
         accepted.close()
 
 
+@both_ways
 @pytest.mark.parametrize(
     ('address', 'asked', 'answer'),
     [
@@ -220,6 +235,7 @@ def test_addresses(address, asked, answer):
         assert holds(ME, parse(f'tcp://{asked}:{port_of(sock)}')) is answer
 
 
+@both_ways
 def test_a_listener_among_connections():
     with listener() as sock, contextlib.ExitStack() as stack:
         for _ in range(20):
@@ -229,6 +245,7 @@ def test_a_listener_among_connections():
             assert holds(ME, parse(f'tcp://127.0.0.1:{port_of(late)}')) is True
 
 
+@both_ways
 def test_the_exact_address_wins():
     with listener(shared=True) as mine:
         spec = parse(f'tcp://127.0.0.1:{port_of(mine)}')
@@ -237,6 +254,7 @@ def test_the_exact_address_wins():
             assert holds(pid, parse(f'tcp://127.0.0.2:{port_of(mine)}')) is True
 
 
+@both_ways
 def test_of_two_that_share_a_port_each_listens_and_a_third_one_does_not():
     """As a process and the one that is to replace it (SO_REUSEPORT)."""
     one = listener(shared=True)
@@ -250,6 +268,7 @@ def test_of_two_that_share_a_port_each_listens_and_a_third_one_does_not():
         assert [holds(pid, asked) for pid in (first, second, third)] == [True, True, False]
 
 
+@both_ways
 @needs_ipv6
 def test_the_same_family_wins():
     mine = listener('0.0.0.0')
@@ -359,6 +378,7 @@ def test_too_many_descriptors(monkeypatch):
 )
 def test_a_table_that_is_none(monkeypatch, tmp_path, content):
     say_instead_of_proc(monkeypatch, tmp_path, content)
+    monkeypatch.setattr(sockdiag, 'listening_at', refuse)
     assert holds(ME, parse('tcp://127.0.0.1:80')) is None
 
 
