@@ -14,6 +14,7 @@ from supervisor.xmlrpc import Faults, RPCError, getFaultDescription
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.programs.host import ServerOptions, Supervisor
 from supervisor_restarter.server.ascii_text import plain
+from supervisor_restarter.server.channels import write_large
 from supervisor_restarter.text import printable
 
 # The service asks for a look at every deferred answer when something has changed. This is only the
@@ -47,7 +48,7 @@ def is_leaving(options: ServerOptions) -> bool:
 def published(method: Method) -> Method:
     """Make a method fit to be called from outside: refusals become faults, a wrong number of
     arguments is told from a TypeError inside, and during shutdown there is one answer to
-    everything.
+    everything. What it answers, now or later, is sent in large pieces.
     """
     signature = inspect.signature(method)
 
@@ -58,6 +59,7 @@ def published(method: Method) -> Method:
             signature.bind(self, *args)
         except TypeError:
             raise RPCError(Faults.INCORRECT_PARAMETERS) from None
+        write_large(self._supervisord.options)
         # Also what is answered at once may become part of a deferred answer, that of a multicall.
         return plain(self._guarded(functools.partial(method, self, *args)))
 
