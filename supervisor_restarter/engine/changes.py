@@ -28,7 +28,7 @@ class Changes(Generic[Row]):
             self._versions = [version] * len(rows)
         else:
             self._versions = [
-                before if row == old else version
+                before if row is old or row == old else version
                 for row, old, before in zip(rows, self.rows, self._versions)
             ]
         self.rows, self.version = list(rows), version

@@ -58,12 +58,16 @@ ac_out_buffer_size, current_request and the terminator of an HTTP channel | for 
     page, or one that guard refuses
     | goes with the connection, replies.py
     | large writes; what follows a request is not lost, and a body is not taken for a request
+ac_out_buffer_size of HTTP channels with a request that is not answered | when a method of ours is
+    called
+    | goes with the connection, channels.py
+    | large writes
 supervisord.restarter_service | until a reload
     | goes with the object, plugin.py
     | all HTTP servers share one service
 xmlrpclib.Marshaller.dispatch | for good
-    | the key is a class of ours, ascii_text.py
-    | text that is not ASCII
+    | the keys are classes of ours, ascii_text.py
+    | text that is not ASCII; a struct is put into XML once
 os.register_at_fork | for good
     | does nothing while no restart runs, loop.py
     | a child does not write to our pipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.changes import Changes
@@ -15,22 +15,15 @@ from supervisor_restarter.options import DEFAULTS, Options
 from supervisor_restarter.programs.host import SharedSocket
 from supervisor_restarter.readiness.monitor import Probing
 from supervisor_restarter.server.apply import Apply
+from supervisor_restarter.server.ascii_text import NumberedStruct, SharedStruct
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.own_commands import OwnCommands
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Selection
+from supervisor_restarter.server.told import Told
 from supervisor_restarter.text import listed
 
 WITNESSED = 2  # turns of the loop after which every waiting client has been asked
-
-
-class Told(NamedTuple):
-    """What clients were told of a job, with the versions at which it changed. particulars: of one
-    row, what stands beside the header and the processes.
-    """
-
-    particulars: Changes[dict[str, Any]]
-    processes: Changes[dict[str, Any]]
 
 
 @dataclass(eq=False)
@@ -70,7 +63,7 @@ class Job:
     apply: Apply | None = None
     probing: dict[str, Probing] = field(default_factory=dict)
     own: OwnCommands = field(default_factory=OwnCommands)
-    told: Told | None = field(default_factory=lambda: Told(Changes(), Changes()))
+    told: Told | None = field(default_factory=Told)
 
     @property
     def kind(self) -> str:
@@ -155,7 +148,7 @@ class Job:
         for _, particulars in told.particulars.since(version):
             struct.update(particulars)
         struct['processes'] = [
-            {'index': place, **process} for place, process in told.processes.since(version)
+            NumberedStruct(place, process) for place, process in told.processes.since(version)
         ]
         return struct
 
@@ -196,7 +189,7 @@ class Job:
             shown['at_once'] = self.apply.at_once
         return shown
 
-    def changes(self) -> Changes[dict[str, Any]]:
+    def changes(self) -> Changes[SharedStruct]:
         """Its processes as structs, with the version at which each of them changed. They are made
         at most once for each version, however many clients ask.
         """
@@ -207,11 +200,9 @@ class Job:
         self.told = None
 
     def _told(self) -> Told:
-        operation, told = self.operation, self.told or Told(Changes(), Changes())
-        if told.processes.version != operation.version:
-            rows = [answers.process_struct(operation, member) for member in operation.members]
-            told.processes.note(rows, operation.version)
-            told.particulars.note([self.particulars()], operation.version)
+        told = self.told or Told()
+        if told.processes.version != self.operation.version:
+            told.note(self.operation, self.particulars())
         return told
 
     def ready_points(self, since: int) -> list[tuple[float, int]]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Callable, Protocol
 
-from supervisor_restarter.engine.changes import Changes
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.programs.host import HttpRequest, Supervisor
 from supervisor_restarter.web.board import Board, Header
@@ -25,6 +24,12 @@ MOST_WAITING = 100  # each is asked whenever something changes
 FRESH = 0.1  # seconds for which all pages are shown the same, while a restart runs
 LEAVING = 'supervisord is shutting down or restarting'
 UNSAID = ('options', 'duration')  # of a header; see _said()
+
+
+class ShownRows(Protocol):
+    """The processes of a restart. since(): those that changed after a version, with their places."""
+
+    def since(self, version: int) -> Sequence[tuple[int, Mapping[str, object]]]: ...
 
 
 class ShownRestart(Protocol):
@@ -43,7 +48,7 @@ class ShownRestart(Protocol):
 
     def particulars(self) -> dict[str, object]: ...
 
-    def changes(self) -> Changes[dict[str, object]]: ...
+    def changes(self) -> ShownRows: ...
 
     def ready_points(self, since: int) -> list[tuple[float, int]]: ...
 

@@ -6,9 +6,10 @@ from xmlrpc.client import Fault as ClientFault
 from xmlrpc.client import dumps, loads
 
 import pytest
+from supervisor.compat import xmlrpclib
 
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.server.ascii_text import AsciiText, plain
+from supervisor_restarter.server.ascii_text import AsciiText, NumberedStruct, SharedStruct, plain
 from supervisor_restarter.server.interface import Fault
 
 NOT_ASCII = ['größe', '\u20ac', '\U0001f600', 'a<b>&\u00e9', '\u2028']
@@ -61,3 +62,40 @@ def test_a_fault_is_one_printable_line():
         Fault(Refusal(Code.TIMEOUT, 'we\nb:\x1b[31m (\u2028)')).text
         == 'TIMEOUT: we\\nb:\\x1b[31m (\\u2028)'
     )
+
+
+PROCESS = {'name': 'größe <1>', 'pid': 7, 'seconds': 0.5, 'way_there': {}, 'note': 'a\x1bb'}
+AS_SENT = {**PROCESS, 'note': 'a\\x1bb'}
+
+
+def marshalled(value):
+    """As Supervisor puts an answer into XML."""
+    return dumps((plain(value),), methodresponse=True)
+
+
+def test_a_struct_that_is_shared_is_sent_as_any_other():
+    assert marshalled([SharedStruct(PROCESS)] * 2) == marshalled([PROCESS] * 2)
+    assert marshalled({'struct': SharedStruct({})}) == marshalled({'struct': {}})
+
+
+def test_a_shared_struct_with_its_index_is_sent_as_any_other():
+    struct = SharedStruct(PROCESS)
+    assert NumberedStruct(3, struct) == {'index': 3, **PROCESS}
+    for index in (3, 4):
+        xml = marshalled([NumberedStruct(index, struct), struct])
+        assert xml == marshalled([{'index': index, **PROCESS}, PROCESS])
+        assert loads(xml)[0][0] == [{'index': index, **AS_SENT}, AS_SENT]
+
+
+def test_a_shared_struct_is_marshalled_once(monkeypatch):
+    dumped = []
+
+    def dump_float(marshaller, value, write):
+        dumped.append(value)
+        write('<value><double>0.5</double></value>\n')
+
+    monkeypatch.setitem(xmlrpclib.Marshaller.dispatch, float, dump_float)
+    struct = SharedStruct(PROCESS)
+    for value in (struct, [struct, struct], NumberedStruct(1, struct)):
+        marshalled(value)
+    assert dumped == [0.5]

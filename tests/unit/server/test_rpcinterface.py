@@ -145,7 +145,8 @@ def supervisord():
     logged: list[str] = []
     logger = SimpleNamespace(critical=logged.append)
     return SimpleNamespace(
-        options=SimpleNamespace(mood=SupervisorStates.RUNNING, logger=logger), logged=logged
+        options=SimpleNamespace(mood=SupervisorStates.RUNNING, logger=logger, get_socket_map=dict),
+        logged=logged,
     )
 
 
