@@ -21,6 +21,7 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from supervisor_restarter.server.jobs import MOST_QUEUED
+from tests.chaos.proc import memory
 from tests.integration.pair import ENDLESS
 from tests.integration.server import HELD, RudeClient, Server, program
 from tests.integration.service import service
@@ -99,17 +100,46 @@ def test_a_thousand_clients_that_wait(start):
     server.wait(lambda: server.descriptors() == before, 'end of the connections')
 
 
-def test_a_look_at_a_large_restart_that_is_known(start):
-    server = start(program('two', count=2) + program(count=300, autostart='false'))
+@pytest.fixture
+def large(start):
+    """A supervisord where a restart of 302 processes waits for another one, and its id."""
+    server = start(program('two', count=2) + program(count=300, autostart='false'), kind=Roomy)
     server.wait_state('two')
     server.restarter.startRestart('two', ENDLESS)
     id = server.restarter.startRestart(['two', 'web'], {'if_busy': 'queue'})
+    return server, id
+
+
+def test_a_look_at_a_large_restart(large):
+    server, id = large
     known = server.restarter.getRestart(id)
     assert len(known['processes']) == 302
     wait = partial(server.rpc().restarter.waitRestart, id, FUTURE, 0)
     assert wait(known['version'])['processes'] == []
-    # To make and send 300 structs takes some 60 ms, to make and send none some 2.
-    assert 5 * cost_of(server, partial(wait, known['version'])) < cost_of(server, wait, 20)
+    # What Supervisor says of 302 processes is as long, and sent in 4096 bytes per turn of the loop.
+    stock = cost_of(server, server.rpc().supervisor.getAllProcessInfo, 20)
+    assert 2 * cost_of(server, wait, 20) < stock
+    assert 5 * cost_of(server, partial(wait, known['version'])) < stock
+
+
+@pytest.mark.parametrize(
+    ('method', 'arguments'),
+    [('getRestart', ()), ('waitRestart', (0, 1)), ('waitRestart', (FUTURE, 0.01))],
+)
+def test_answers_are_whole_whoever_asks_and_however_slowly_they_are_read(large, method, arguments):
+    server, id = large
+    answer = getattr(server.restarter, method)(id, *arguments)
+    size = len(xmlrpc.client.dumps((answer,)))
+    idle, before = cost(server), memory(server.pid)
+    crowd = [RudeClient(server) for _ in range(64)]
+    for client in crowd:
+        client.call(f'restarter.{method}', id, *arguments)
+    cost(server)  # until all have been read
+    assert cost(server) < 4 * idle
+    assert 1024 * (memory(server.pid) - before) < 2 * len(crowd) * size
+    for client in crowd:
+        assert {**client.answer(), 'duration': 0} == {**answer, 'duration': 0}
+        client.hang_up()
 
 
 @pytest.mark.parametrize('method', ['waitRestart', 'restartProcessGroup'])
