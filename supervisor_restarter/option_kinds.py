@@ -1,16 +1,17 @@
-"""What kinds of values options take: seconds, counts, flags and so on.
+"""What kinds of values options take: seconds, counts, flags and so on; and each option's kind.
 
 The configuration file gives text, XML-RPC gives values: text is turned into a value first, then
 both go through the same check. A number may come as a string over XML-RPC, too: what fills in
 templates has nothing else to give.
+
+The command imports this and not options.py: dataclasses take Python several milliseconds to import.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from signal import Signals  # their names only
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.text import shown
@@ -24,8 +25,7 @@ COUNT = re.compile('[0-9]{1,20}')
 DECIMAL = re.compile('[0-9]{1,20}([.][0-9]{1,20})?')
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """The kind of value that an option takes.
 
     allowed: in words. of_text: the value that a text of the configuration stands for; ValueError if
@@ -156,6 +156,24 @@ PATHS = Kind(
     _paths,
 )
 
+DECLARED: dict[str, Kind] = {
+    'delay': SECONDS,
+    'timeout': SECONDS,
+    'stagger_factor': count(1, MOST_PROCESSES),
+    'max_unavailable': portion(1),
+    'max_surge': portion(0),
+    'scout': SECONDS,
+    'min_ready': SECONDS,
+    'ready_timeout': SECONDS,
+    'hook_timeout': SECONDS,
+    'method': METHOD,
+    'stop_timeout': SECONDS,
+    'on_failure': choice('abort', 'continue'),
+    'if_busy': choice('fail', 'queue'),
+    'only_running': FLAG,
+    'newer_than': PATHS,
+}
+
 
 def checked(name: str, kind: Kind, value: Any) -> Any:
     """`value` in its normal form; Refusal BAD_OPTION naming it, `name` and what is allowed."""
@@ -179,3 +197,11 @@ def of_text(name: str, kind: Kind, text: str) -> Any:
     if not good:
         raise ValueError(f'{name} = {shown(text)} is not allowed: it must be {kind.allowed}')
     return normal
+
+
+def of_word(name: str, word: str) -> Any:
+    """The value that a word of a command line stands for, as an option of this name; ValueError or
+    Refusal BAD_OPTION if there is none.
+    """
+    kind = DECLARED[name]
+    return checked(name, kind, kind.of_text(word))

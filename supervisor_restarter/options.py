@@ -1,6 +1,6 @@
 """The options of a restart: what they are, what is allowed, where they come from.
 
-An option is declared once, in DECLARED, with the kind of value that it takes (option_kinds.py). It
+An option is declared once, with the kind of value that it takes, in option_kinds.DECLARED. It
 comes from the configuration of supervisord or from a call; what is set in neither has the default
 of Options. An apply takes those that make sense for it, and two of its own.
 """
@@ -13,19 +13,14 @@ from typing import Any, NamedTuple
 
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.option_kinds import (
+    DECLARED,
     FLAG,
-    METHOD,
-    MOST_PROCESSES,
-    PATHS,
     RESTART,
-    SECONDS,
     START,
     Kind,
     checked,
-    choice,
     count,
     of_text,
-    portion,
 )
 from supervisor_restarter.spelling import closest, did_you_mean
 from supervisor_restarter.text import plainly, shown
@@ -164,23 +159,6 @@ class Settings:
     guard: bool = False
 
 
-DECLARED: dict[str, Kind] = {
-    'delay': SECONDS,
-    'timeout': SECONDS,
-    'stagger_factor': count(1, MOST_PROCESSES),
-    'max_unavailable': portion(1),
-    'max_surge': portion(0),
-    'scout': SECONDS,
-    'min_ready': SECONDS,
-    'ready_timeout': SECONDS,
-    'hook_timeout': SECONDS,
-    'method': METHOD,
-    'stop_timeout': SECONDS,
-    'on_failure': choice('abort', 'continue'),
-    'if_busy': choice('fail', 'queue'),
-    'only_running': FLAG,
-    'newer_than': PATHS,
-}
 OPTIONAL = ('timeout', 'stop_timeout')
 CALL_ONLY = ('newer_than',)
 OF_APPLIES = ('rollback', 'prune')
@@ -192,14 +170,6 @@ CONFIGURATION_ONLY: dict[str, Kind] = {
     'web': FLAG,
     'guard': FLAG,
 }
-
-
-def of_word(name: str, word: str) -> Any:
-    """The value that a word of a command line stands for, as an option of this name; ValueError or
-    Refusal BAD_OPTION if there is none.
-    """
-    kind = DECLARED[name]
-    return checked(name, kind, kind.of_text(word))
 
 
 def with_call(defaults: Options, given: Any) -> Options:

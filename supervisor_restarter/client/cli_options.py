@@ -20,8 +20,7 @@ from supervisor_restarter.client.errors import ClientError, Exit, sendable, with
 from supervisor_restarter.client.helptext import COMMAND_NAME, help_text
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.faults import Refusal
-from supervisor_restarter.option_kinds import SECONDS
-from supervisor_restarter.options import DECLARED, of_word
+from supervisor_restarter.option_kinds import DECLARED, SECONDS, of_word
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Attribute of RestartOptions, which is the option's name -> key of the server's options struct.

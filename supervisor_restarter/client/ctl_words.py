@@ -9,8 +9,14 @@ from typing import Any
 
 from supervisor_restarter.client.durations import read_seconds
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.option_kinds import MOST_PROCESSES, SECONDS, count, of_text
-from supervisor_restarter.options import DECLARED, of_word
+from supervisor_restarter.option_kinds import (
+    DECLARED,
+    MOST_PROCESSES,
+    SECONDS,
+    count,
+    of_text,
+    of_word,
+)
 from supervisor_restarter.spelling import closest, did_you_mean
 
 # Anything like a number: one that is not allowed is to be refused, and not looked for as a name.

@@ -12,21 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from supervisor_restarter.commands import HOOK_VARIABLES
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.option_kinds import FLAG, of_text
-from supervisor_restarter.options import (
-    CALL,
-    DECLARED,
-    DEFAULT,
-    EVERYTHING,
-    Options,
-    allowed_of,
-    surge_of,
-)
+from supervisor_restarter.option_kinds import DECLARED, FLAG, of_text
+from supervisor_restarter.options import CALL, DEFAULT, EVERYTHING, Options, allowed_of, surge_of
 from supervisor_restarter.spelling import closest, did_you_mean
 from supervisor_restarter.text import listed, plainly, printable, shown
 
@@ -34,7 +25,7 @@ PROGRAM = 'program'  # where a value can come from, beside CALL, CONFIGURATION a
 VARIABLES = {
     name: f'RESTARTER_{name.upper()}' for name in ('max_unavailable', 'min_ready', 'ready_timeout')
 }
-SURGE, YES_OR_NO = 'RESTARTER_SURGE', replace(FLAG, allowed='yes or no')
+SURGE, YES_OR_NO = 'RESTARTER_SURGE', FLAG._replace(allowed='yes or no')
 # All that a program can say of its restarts.
 PREFIX = 'RESTARTER_'
 KNOWN_VARIABLES = ('RESTARTER_READY', *VARIABLES.values(), *HOOK_VARIABLES.values(), SURGE)

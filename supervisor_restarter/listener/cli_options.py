@@ -11,7 +11,7 @@ from typing import Any, Callable, NoReturn
 from supervisor_restarter.client.errors import ClientError, Exit, sendable
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.listener import rules
-from supervisor_restarter.options import of_word
+from supervisor_restarter.option_kinds import of_word
 from supervisor_restarter.text import printable
 
 LISTENER_NAME = 'supervisor_restart_listener'

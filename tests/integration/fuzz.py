@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
 
-from supervisor_restarter.options import DECLARED
+from supervisor_restarter.option_kinds import DECLARED
 from tests.integration.server import SECONDS, Server, free_port, program
 
 USER, PASSWORD = 'user', 'secret'

@@ -11,7 +11,7 @@ import xmlrpc.client
 import pytest
 
 from supervisor_restarter.faults import Code
-from supervisor_restarter.options import DECLARED
+from supervisor_restarter.option_kinds import DECLARED
 from tests.integration.fuzz import (
     ARGUMENTS,
     OPTIONAL,

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from bench.lab import CONF, script
-from supervisor_restarter.options import CALL_ONLY, CONFIGURATION_ONLY, DECLARED
+from supervisor_restarter.option_kinds import DECLARED
+from supervisor_restarter.options import CALL_ONLY, CONFIGURATION_ONLY
 from tests.integration.server import program
 
 KNOWN = [name for name in (*DECLARED, *CONFIGURATION_ONLY) if name not in CALL_ONLY]

@@ -25,8 +25,8 @@ from supervisor_restarter.engine.phases import SHOWN, Phase
 from supervisor_restarter.event_text import EVENT_NAMES
 from supervisor_restarter.faults import Code
 from supervisor_restarter.listener.cli_options import parser
-from supervisor_restarter.option_kinds import of_text
-from supervisor_restarter.options import CONFIGURATION_ONLY, DECLARED, DEFAULTS, Settings
+from supervisor_restarter.option_kinds import DECLARED, of_text
+from supervisor_restarter.options import CONFIGURATION_ONLY, DEFAULTS, Settings
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
 from tests.pages import DOCS, PAGES, ROOT, TEXTS, anchors, page, table, without_code
 

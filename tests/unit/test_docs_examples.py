@@ -19,8 +19,8 @@ from supervisor_restarter.client.ctl_words import apply_words, rolling, scale_wo
 from supervisor_restarter.client.errors import ClientError
 from supervisor_restarter.client.screen import Screen
 from supervisor_restarter.listener.cli_options import parser
-from supervisor_restarter.option_kinds import of_text
-from supervisor_restarter.options import CONFIGURATION_ONLY, DECLARED
+from supervisor_restarter.option_kinds import DECLARED, of_text
+from supervisor_restarter.options import CONFIGURATION_ONLY
 from supervisor_restarter.readiness import spec
 from tests.pages import TEXTS, blocks, commands
 

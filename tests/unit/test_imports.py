@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 
 import pytest
@@ -136,3 +138,15 @@ def test_only_the_plugin_joins_the_parts():
         for name in ('server.rpcinterface', 'server.plugin')
     }
     assert importers == {'server.rpcinterface': {'server.plugin'}, 'server.plugin': set()}
+
+
+def test_a_start_of_the_command_waits_for_nothing_that_it_may_not_need():
+    """Beside Supervisor's own modules, which take most of the time."""
+    script = (
+        'import sys, supervisor.options; before = set(sys.modules)\n'
+        'import supervisor_restarter.client.cli; print(*set(sys.modules) - before)'
+    )
+    command = [sys.executable, '-c', script]
+    imported = set(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split())
+    assert b'supervisor_restarter.client.client' in imported
+    assert not imported & {b'dataclasses', b'inspect', b'json', b'tqdm', b'http.server'}

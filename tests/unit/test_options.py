@@ -11,13 +11,12 @@ import pytest
 from supervisor.datatypes import signal_number
 
 from supervisor_restarter.faults import Code, Refusal
-from supervisor_restarter.option_kinds import MOST_SECONDS
+from supervisor_restarter.option_kinds import DECLARED, MOST_SECONDS
 from supervisor_restarter.options import (
     CALL,
     CALL_ONLY,
     CALL_TIMEOUT,
     CONFIGURATION_ONLY,
-    DECLARED,
     ApplyOptions,
     Options,
     Settings,
