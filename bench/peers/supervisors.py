@@ -325,7 +325,7 @@ def has_fast_spawn() -> bool:
     """Whether the plugin has a setting of that name."""
     from supervisor_restarter import options
 
-    return 'fast_spawn' in (*options.CONFIGURATION_ONLY, *options.DECLARED)
+    return 'fast_spawn' in options.CONFIGURATION_ONLY
 
 
 def find() -> Iterator[tuple[str, str, type[Peer]]]:
