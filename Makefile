@@ -64,8 +64,9 @@ help: ## show this list
 demo: $(NEW)/.made ## restart 32 processes the usual way and with the plugin, and compare
 	@$(NEW)/bin/python -m bench.demo $(if $(HOLD),--hold)
 
-bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 500 processes with this plugin and with other supervisors
+bench: $(NEW)/.made .envs/circus/.made .envs/pm2/.made ## restart 32 to 2,000 processes with this plugin, with other supervisors, and with the plugin as it was
 	@$(NEW)/bin/python -m bench.speed --rounds $(ROUNDS)
+	@$(NEW)/bin/python -m bench.flat $(if $(filter-out file,$(origin ROUNDS)),--rounds $(ROUNDS))
 
 rolling: $(NEW)/.uvicorn ## restart real servers under load, and count what their clients see
 	@$(NEW)/bin/python -m bench.rolling --rounds $(ROUNDS)

@@ -88,13 +88,18 @@ class Lab:
     between groups, as supervisord's log gives them without the group.
     minfds: supervisord's setting of that name; three descriptors per process are needed.
     interface: whether it has the restarter interface.
+    tree: the directory whose supervisor_restarter it runs; None: the one that is installed here.
     """
 
     def supervisord(self) -> list[str]:
         """The command that starts it, without its options."""
-        return [script('supervisord')]
+        command = [script('supervisord')]
+        return command if self._tree is None else ['env', f'PYTHONPATH={self._tree}', *command]
 
-    def __init__(self, programs: str, minfds: int = 1024, interface: bool = True) -> None:
+    def __init__(
+        self, programs: str, minfds: int = 1024, interface: bool = True, tree: Path | None = None
+    ) -> None:
+        self._tree = tree
         self._text = CONF.format(minfds=minfds) + (RESTARTER if interface else '') + programs
         self._process: subprocess.Popen[bytes] | None = None
         self._dir: Path | None = None

@@ -83,23 +83,28 @@ class Stock(Peer):
     """supervisord without the plugin."""
 
     interface = ''
+    tree: Path | None = None  # whose plugin it runs, see Lab
     lab: Lab | None = None
 
     def open(self) -> None:
         place = self.place
-        command = (
-            shlex.join(place.command('NAME'))
-            .replace('%', '%%')
-            .replace('NAME', 'w%(process_num)03d')
-        )
-        program = PROGRAM.format(command=command, count=place.workers, stop=STOP_SECONDS)
         self.lab = Lab(
-            self.interface + program,
+            self.interface + self.program(),
             max(LEAST_MINFDS, DESCRIPTORS * place.workers),
             interface=False,
+            tree=self.tree,
         )
         self.lab.__enter__()
         self.lab.wait_running('web', place.workers, WAIT_SECONDS)
+
+    def program(self) -> str:
+        """The section of the group `web`."""
+        command = (
+            shlex.join(self.place.command('NAME'))
+            .replace('%', '%%')
+            .replace('NAME', 'w%(process_num)03d')
+        )
+        return PROGRAM.format(command=command, count=self.place.workers, stop=STOP_SECONDS)
 
     def ways(self) -> list[Way]:
         return [

@@ -74,8 +74,8 @@ class Note(NamedTuple):
     at: float  # seconds on the monotonic clock
 
 
-def build(target: Path) -> None:
-    """Compile the worker. LabError if there is no C compiler."""
+def build(target: Path, source: str = SOURCE) -> None:
+    """Compile the worker, or another program in C. LabError if there is no C compiler."""
     compiler = next(filter(None, map(shutil.which, ('cc', 'gcc', 'clang'))), None)
     if compiler is None:
         raise LabError(
@@ -83,14 +83,14 @@ def build(target: Path) -> None:
         )
     done = subprocess.run(
         [compiler, '-O2', '-x', 'c', '-o', str(target), '-'],
-        input=SOURCE,
+        input=source,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=BUILD_SECONDS,
     )
     if done.returncode != 0:
-        raise LabError(f'{compiler} cannot compile the worker:\n{done.stdout}')
+        raise LabError(f'{compiler} cannot compile {target.name}:\n{done.stdout}')
 
 
 def size(file: Path) -> int:
