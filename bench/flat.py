@@ -63,7 +63,7 @@ class Bench:
         self.trees = {BEFORE: before, AFTER: ROOT}
         worker.build(folder / 'worker')
 
-    def kinds(self, kind: type[Plugin]) -> list[type[Peer]]:
+    def kinds(self, kind: type[trees.Many]) -> list[type[Peer]]:
         """That kind of supervisord with each of the trees."""
         return [trees.of(tree, kind, name) for name, tree in self.trees.items()]
 
@@ -81,7 +81,7 @@ class Bench:
 
     def growth(self, count: int) -> list[Row]:
         """Restarts of so many processes by all three, in turns."""
-        with self.setting(count, [Floor, *self.kinds(Plugin)]) as setting:
+        with self.setting(count, [Floor, *self.kinds(trees.Many)]) as setting:
             ways = {type(peer).__name__.lower(): (peer, way_of(peer)) for peer in setting.peers}
             found: dict[str, list[Restart]] = {who: [] for who in ways}
             for turn in range(self.rounds + 1):

@@ -22,7 +22,7 @@ from bench.lab import LabError
 from bench.manners import Asking
 from bench.peers import worker
 from bench.peers.base import WAIT_SECONDS
-from bench.peers.supervisors import Plugin
+from bench.peers.trees import Many
 from bench.sleepers import program, wait_restart
 from bench.speed import SETTLE_SECONDS, Setting, going
 from bench.watched import spent
@@ -55,11 +55,11 @@ int main(int argc, char **argv)
 """
 
 
-class Quick(Plugin):
+class Quick(Many):
     """Processes that are ready as soon as they are spawned: a restart is work from end to end."""
 
     def program(self) -> str:
-        return program('web', self.place.workers)
+        return program('web', self.place.workers, autostart='false')
 
     def rpc(self) -> Any:
         """A new connection."""
@@ -75,7 +75,7 @@ class Probed(Quick):
         worker.build(listener, LISTENER)
         return (
             f'[program:web]\ncommand={listener} %(process_num)d\nprocess_name=w%(process_num)d\n'
-            f'numprocs={self.place.workers}\nnumprocs_start={ports}\nstartsecs=1\n'
+            f'numprocs={self.place.workers}\nnumprocs_start={ports}\nstartsecs=1\nautostart=false\n'
             'environment=RESTARTER_READY="tcp://127.0.0.1:%(process_num)d"\n'
         )
 

@@ -88,14 +88,18 @@ class Stock(Peer):
 
     def open(self) -> None:
         place = self.place
+        # Is closed by itself where it cannot be opened.
         self.lab = Lab(
             self.interface + self.program(),
             max(LEAST_MINFDS, DESCRIPTORS * place.workers),
             interface=False,
             tree=self.tree,
-        )
-        self.lab.__enter__()
+        ).__enter__()
+        self.begin()
         self.lab.wait_running('web', place.workers, WAIT_SECONDS)
+
+    def begin(self) -> None:
+        """Have the processes started, where Supervisor does not do so by itself."""
 
     def program(self) -> str:
         """The section of the group `web`."""

@@ -12,7 +12,7 @@ import pytest
 from bench import flat, flat_chart, flat_costs, flat_figures
 from bench.flat_figures import Cost, Restart, Row
 from bench.lab import LabError
-from bench.peers import supervisors, trees, worker
+from bench.peers import trees, worker
 
 # Three rounds, the second on a machine that is busy with something else.
 ROUNDS = {
@@ -145,9 +145,9 @@ def test_a_tree_is_that_whose_plugin_is_loaded(tmp_path):
     package = tree / 'supervisor_restarter'
     package.mkdir(parents=True)
     with pytest.raises(LabError, match='is loaded'):
-        trees.of(tree, supervisors.Plugin, 'before')
+        trees.of(tree, trees.Many, 'before')
     (package / '__init__.py').touch()
-    kind = trees.of(tree, supervisors.Plugin, 'before')
+    kind = trees.of(tree, trees.Many, 'before')
     assert (kind.__name__, kind.tree) == ('before', tree)
     assert trees.earlier(str(tree), tmp_path / 'other') == tree
 
