@@ -8,13 +8,14 @@ during all rounds; those whose turn it is not are halted. For each number of pro
     last new   seconds from the call to the start of the last new worker, written down by the workers
     / floor    the same as a multiple of the floor's in the same round
     ms each    milliseconds of supervisord's own processor time per process, from the call to its answer
-               (/proc/PID/schedstat), which other work on the machine hardly changes
+               (/proc/PID/schedstat), which other work on the machine changes less than seconds
     / before   the same as a multiple of what it was before, in the same round
 
 The first round warms up and is not counted; figures are medians of the others. Then, with
 COSTS_AT processes, what else there is to be done (bench.flat_costs).
 
-Writes docs/flat.json and docs/flat.svg.
+Writes docs/flat.json, docs/flat.svg and the tables of docs/performance.md (bench.flat_page), if
+all of COUNTS were measured.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typing import Any
 
 import supervisor.options
 
-from bench import flat_chart, flat_figures
+from bench import flat_chart, flat_figures, flat_page
 from bench.demo import interrupt
 from bench.flat_costs import Probed, Quick, costs_of_answers, costs_of_rolling
 from bench.flat_figures import AFTER, BEFORE, Cost, Restart, Row
@@ -121,7 +122,7 @@ def restarted(peer: Peer, way: Way) -> Restart:
 
 def document(
     rows: list[Row], costs: list[Cost], aims: list[Aim], versions: dict[str, str], rounds: int
-) -> dict[str, Any]:
+) -> flat_page.Document:
     """The content of flat.json."""
     return {
         'repeat': f'.envs/4.3.0/bin/python -m bench.flat --rounds {rounds}',
@@ -170,12 +171,21 @@ def run(folder: Path, counts: list[int], rounds: int, before: str) -> int:
     flat_figures.show_costs(costs)
     aims = list(flat_figures.judge(rows, costs))
     flat_figures.show_aims(aims)
-    text = json.dumps(document(rows, costs, aims, versions, rounds), indent=1)
-    (DOCS / 'flat.json').write_text(text + '\n', encoding='utf-8')
+    if counts != COUNTS:
+        print(f'\nNothing is written: that takes all of {COUNTS}.')
+        return 0
+    write(document(rows, costs, aims, versions, rounds))
     drawn = flat_chart.draw(rows, versions, rounds, os.cpu_count() or 1)
     (DOCS / 'flat.svg').write_text(drawn, encoding='utf-8')
-    print('\nWritten: docs/flat.json, docs/flat.svg')
+    print('\nWritten: docs/flat.json, docs/flat.svg, tables of docs/performance.md')
     return 0
+
+
+def write(found: flat_page.Document) -> None:
+    """Write flat.json, and its figures into the page."""
+    (DOCS / 'flat.json').write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+    page = DOCS / 'performance.md'
+    page.write_text(flat_page.filled(page.read_text(encoding='utf-8'), found), encoding='utf-8')
 
 
 def allow_descriptors(count: int) -> None:
