@@ -1,12 +1,9 @@
-"""What a restart costs everybody else: python -m bench.manners [fair] [quiet] [watched] [followed] [growth]
+"""What a restart costs everybody else: python -m bench.manners [fair] [quiet] [watched] [followed]
 
 fair      while 500 processes restart, another client asks supervisor.getState() again and again, and a process
           writes a line every 20 ms: how long the client waits for an answer, and how long no line is read
 quiet     how much of a processor supervisord uses while a restart waits, for a process that takes 10 s to stop and
           for a probe that is not answered; and without any restart, with the plugin and without
-growth    milliseconds per process of a restart of 10, 100, 500 and 1000 processes; beside it those of starting
-          and reaping so many from a program that does nothing else and has as many open descriptors as supervisord,
-          for a fork becomes dearer with them; and supervisord's memory per process before and after
 followed  what it costs that the command follows a rolling restart of 500 processes: sent everything with each
           look, sent what has changed, and nobody there, in turns
 watched   what open pages cost: of supervisord's processor while 500 processes are idle, and while they restart,
@@ -16,10 +13,7 @@ watched   what open pages cost: of supervisord's processor while 500 processes a
 from __future__ import annotations
 
 import os
-import re
-import resource
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -34,7 +28,6 @@ from bench.watched import watched
 
 TICKS_PER_SECOND = os.sysconf('SC_CLK_TCK')
 PAUSE = 0.002  # seconds between two questions of the other client
-DESCRIPTORS = 3  # that supervisord has open for each process without logs: stdin, stdout and stderr
 LOOK = 8.0  # seconds for which supervisord's use of the processor is watched
 
 
@@ -43,12 +36,6 @@ def used(pid: int) -> float:
     with open(f'/proc/{pid}/stat') as stat:
         fields = stat.read().rpartition(') ')[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-
-def memory(pid: int) -> float:
-    """Resident memory of the process, in KiB."""
-    with open(f'/proc/{pid}/status') as status:
-        return float(re.findall(r'VmRSS:\s+(\d+)', status.read())[0])
 
 
 class Asking(threading.Thread):
@@ -154,56 +141,11 @@ def quiet() -> None:
         print(f'no restart, without the plugin  {busy(supervisord(lab)):5.2f} %')
 
 
-def growth() -> None:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print(
-        'processes   ms per process   of that the system   KiB per process: running, after 3 restarts'
-    )
-    base = 0.0
-    for count in (1, 10, 100, 500, 1000):
-        with Lab(program('web', count), minfds=minfds(count)) as lab:
-            lab.wait_running('web', count, 120)
-            pid, server = supervisord(lab), lab.rpc(LONGEST)
-            before, seconds = memory(pid), []
-            for _ in range(3):
-                begun = time.monotonic()
-                wait_restart(server, 'web')
-                seconds.append(time.monotonic() - begun)
-            if count == 1:
-                base = before  # what supervisord needs by itself
-                continue
-            each = 1000 / count
-            print(
-                f'{count:9}   {each * statistics.median(seconds):14.2f}   {each * bare(count):18.2f}   '
-                f'{(before - base) / count:22.1f}  {(memory(pid) - base) / count:6.1f}'
-            )
-
-
-def bare(count: int) -> float:
-    """Seconds that so many processes take to be started, by what supervisord has open for as many,
-    and to end.
-    """
-    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(DESCRIPTORS * count)]
-    try:
-        begun = time.monotonic()
-        children = [
-            subprocess.Popen(['/bin/sleep', '0'], stdin=subprocess.DEVNULL) for _ in range(count)
-        ]
-        for child in children:
-            child.wait()
-        return time.monotonic() - begun
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
-
-
 PARTS: dict[str, Callable[[], None]] = {
     'fair': fair,
     'quiet': quiet,
     'watched': watched,
     'followed': followed,
-    'growth': growth,
 }
 
 
