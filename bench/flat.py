@@ -38,7 +38,7 @@ from typing import Any
 
 import supervisor.options
 
-from bench import flat_chart, flat_figures, flat_page
+from bench import flat_chart, flat_figures, flat_page, page_tables
 from bench.demo import interrupt
 from bench.flat_costs import Probed, Quick, costs_of_answers, costs_of_rolling
 from bench.flat_figures import AFTER, BEFORE, Cost, Restart, Row
@@ -184,8 +184,7 @@ def run(folder: Path, counts: list[int], rounds: int, before: str) -> int:
 def write(found: flat_page.Document) -> None:
     """Write flat.json, and its figures into the page."""
     (DOCS / 'flat.json').write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
-    page = DOCS / 'performance.md'
-    page.write_text(flat_page.filled(page.read_text(encoding='utf-8'), found), encoding='utf-8')
+    page_tables.fill(flat_page.tables(found))
 
 
 def allow_descriptors(count: int) -> None:

@@ -1,11 +1,7 @@
-"""The tables of docs/performance.md that bench.flat fills in, from what docs/flat.json has.
-
-A table is known by its head, so what stands around it is written by hand.
-"""
+"""The tables of docs/performance.md about many processes, from what docs/flat.json has."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,20 +36,13 @@ def aims(document: Document) -> Iterator[list[str]]:
         yield [aim['text'], f'{aim["value"]:.2f}', f'{aim["limit"]:g}', met]
 
 
-TABLES: dict[str, Callable[[Document], Iterator[list[str]]]] = {
+HEADS: dict[str, Callable[[Document], Iterator[list[str]]]] = {
     '| processes | floor | before | after | ms each, before | after |': restarts,
     '| with 500 processes | before | after |': costs,
     '| aim | is | at most | |': aims,
 }
 
 
-def filled(page: str, document: Document) -> str:
-    """The page with these tables filled in. ValueError where it has not each of them once."""
-    for head, lines in TABLES.items():
-        body = ''.join(f'| {" | ".join(line)} |\n' for line in lines(document))
-        found = re.findall(rf'^{re.escape(head)}\n\|[-|]+\|\n(?:\|.*\n)*', page, re.MULTILINE)
-        if len(found) != 1:
-            raise ValueError(f'{len(found)} tables begin with {head}')
-        kept = ''.join(found[0].splitlines(keepends=True)[:2])
-        page = page.replace(found[0], kept + body)
-    return page
+def tables(document: Document) -> dict[str, Iterator[list[str]]]:
+    """The lines of all tables, by their heads."""
+    return {head: lines(document) for head, lines in HEADS.items()}

@@ -14,7 +14,8 @@ takes. Each way of restarting, with the same number of workers:
 The first round warms up and is not counted; figures are medians of the others. What takes longer
 than SLOW_SECONDS in the first round is not repeated, and that round counts.
 
-Writes docs/speed.json and docs/speed.svg.
+Writes docs/speed.json and docs/speed.svg and, where all of COUNTS were measured, the table of
+docs/performance.md (bench.speed_page).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import chart
+from bench import chart, page_tables, speed_page
 from bench.demo import interrupt
 from bench.lab import LabError
 from bench.peers import aims, worker
@@ -309,8 +310,10 @@ def measure_all(folder: Path, counts: list[int], rounds: int) -> int:
             f'{"met   " if aim.met else "MISSED"}  {aim.text}: {aim.value:.3f}, aim {aim.limit:.3f}'
         )
     DOCS.mkdir(exist_ok=True)
-    text = json.dumps(document(rows, starts, versions, rounds), indent=1)
-    (DOCS / 'speed.json').write_text(text + '\n', encoding='utf-8')
+    found_all = document(rows, starts, versions, rounds)
+    (DOCS / 'speed.json').write_text(json.dumps(found_all, indent=1) + '\n', encoding='utf-8')
+    if counts == COUNTS:
+        page_tables.fill(speed_page.table(found_all))
     rows = [row for row in rows if (row.workers, row.milliseconds) == drawn]
     (DOCS / 'speed.svg').write_text(drawing(courses, rows, versions, rounds), encoding='utf-8')
     print('\nWritten: docs/speed.json, docs/speed.svg')

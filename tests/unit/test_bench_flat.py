@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bench import flat, flat_chart, flat_costs, flat_figures, flat_page
+from bench import flat, flat_chart, flat_costs, flat_figures, flat_page, page_tables
 from bench.flat_figures import Cost, Restart, Row
 from bench.lab import LabError
 from bench.peers import trees, worker
@@ -118,17 +118,17 @@ def test_tables_are_filled_in_and_nothing_else_is_touched():
     costs = [Cost('answer', 'getRestart', 118.0, 12.34, 0.1, 15.0)]
     aims = list(flat_figures.judge(rows, costs))
     text = flat.document(rows, costs, aims, {}, 5)
-    heads = [f'{head}\n|---|--|\n' for head in flat_page.TABLES]
-    once = flat_page.filled('a\n' + 'b\n'.join(heads) + '\nc\n', text)
+    heads = [f'{head}\n|---|--|\n' for head in flat_page.HEADS]
+    once = page_tables.filled('a\n' + 'b\n'.join(heads) + '\nc\n', flat_page.tables(text))
     assert once == (
         f'a\n{heads[0]}| 2,000 | 0.10 | 0.50 (5.0) | 0.26 (2.6) | 2.00 | 0.50 |\n'
         f'b\n{heads[1]}| getRestart | 118.0 | 12.3 |\n'
         f'b\n{heads[2]}| 2000 processes: last new process / floor | 2.60 | 2.5 | **MISSED** |\n'
         '| getRestart | 12.34 | 15 | met |\n\nc\n'
     )
-    assert flat_page.filled(once, text) == once
+    assert page_tables.filled(once, flat_page.tables(text)) == once
     with pytest.raises(ValueError, match='0 tables begin with'):
-        flat_page.filled('nothing', text)
+        page_tables.filled('nothing', flat_page.tables(text))
 
 
 def test_the_picture_has_a_line_for_each_of_the_three():

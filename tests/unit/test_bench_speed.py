@@ -1,5 +1,6 @@
 """What bench.speed makes of what the workers wrote: figures, aims and the picture. No supervisors."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import chart, speed
+from bench import chart, page_tables, speed, speed_page
 from bench.lab import LabError
 from bench.peers import aims, base, supervisors, worker
 from bench.peers.worker import Note
+from tests.pages import ROOT, page
 
 # Two workers; the second is told to stop later and is down longer.
 NOTES = [
@@ -100,6 +102,21 @@ def test_the_results_say_how_to_repeat_them_and_which_aims_are_missed():
         'returned': 4.0,
         'peak': 0.0,
     }
+
+
+def test_the_table_of_the_page_is_that_of_the_file():
+    found = json.loads((ROOT / 'docs' / 'speed.json').read_text(encoding='utf-8'))
+    assert page_tables.filled(page('performance'), speed_page.table(found)) == page('performance')
+
+
+def test_a_line_has_what_was_measured_of_its_way():
+    found = [
+        row._replace(way='restartProcessGroup') for row in rows(32, rpc=0.1) + rows(500, rpc=1.0)
+    ]
+    text = {'results': [{**row._asdict(), 'figures': row.figures._asdict()} for row in found]}
+    assert list(speed_page.lines(text)) == [
+        ['**`restartProcessGroup`** (XML-RPC)', '**0.10** (0.010)', '', '**1.00** (0.10)', '']
+    ]
 
 
 def test_the_picture_has_a_lane_for_each_process():
