@@ -13,7 +13,8 @@ from xml.sax.saxutils import escape
 
 from bench.apps.picture import GAP, LEAST_WIDTH, MARGIN, rect, text
 from bench.apps.picture import STYLE as COMMON_STYLE
-from bench.flat_figures import AFTER, BEFORE, FLOOR, OF_FLOOR, Row
+from bench.flat_figures import AFTER, BEFORE, FLOOR, Row
+from bench.peers.aims import OF_FLOOR
 
 # In pixels. A panel has, from top to bottom: its name, the lines, the numbers of processes.
 PANEL_WIDTH, LEFT, RIGHT = (LEAST_WIDTH - 2 * MARGIN - GAP) // 2, 52, 104

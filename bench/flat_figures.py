@@ -7,13 +7,12 @@ import statistics
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bench.peers.aims import Aim
+from bench.peers.aims import OF_FLOOR, Aim
 
 FLOOR, BEFORE, AFTER = 'floor', 'before', 'after'  # who restarts the processes
 
-# The aims. Seconds to the last new process, as a multiple of the floor's, by the processes.
-OF_FLOOR = {200: 1.5, 500: 1.8, 1000: 2.0, 2000: 2.5}
-# Processor time per process: of what it was before, with so many; and its growth from few to many.
+# The aims, besides OF_FLOOR. Processor time per process: of what it was before, with so many; and
+# its growth from few to many.
 OF_BEFORE, OF_BEFORE_AT = 0.65, 500
 GROWTH, GROWTH_FROM, GROWTH_TO = 1.2, 200, 2000
 AS_BEFORE = 1.1  # what "as before" may be; looks at the same thing differ by as much

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from bench.speed import Row
 
 STARTSECS = 1.0
-OF_FLOOR = 1.5  # RPC, many processes: seconds to the last new one, as a multiple of the floor's
+# RPC, up to so many processes: seconds to the last new one, as a multiple of the floor's.
+OF_FLOOR = {200: 1.5, 500: 1.8, 1000: 2.0, 2000: 2.5}
 ABOVE_FLOOR = 0.040  # few processes: seconds above the floor, and above the command's own start
 ABOVE_STARTSECS = 0.050
 MANY = 100
@@ -30,6 +31,13 @@ class Aim(NamedTuple):
         return self.value <= self.limit
 
 
+def most_of_floor(workers: int) -> float:
+    """The limit for so many; of more than all of them, the last."""
+    return next(
+        (limit for most, limit in OF_FLOOR.items() if workers <= most), max(OF_FLOOR.values())
+    )
+
+
 def judge(rows: list[Row], starts: dict[str, float]) -> Iterator[Aim]:
     """All aims, for each setting in the order of the rows. starts: seconds of each command alone."""
     for setting in dict.fromkeys((row.workers, row.milliseconds) for row in rows):
@@ -43,7 +51,8 @@ def judge(rows: list[Row], starts: dict[str, float]) -> Iterator[Aim]:
             what, figures = f'{place}: {row.role}', row.figures
             if setting[0] >= MANY:
                 if row.role == 'rpc':
-                    yield Aim(f'{what}, last new / floor', figures.last_new / floor, OF_FLOOR)
+                    of_floor = figures.last_new / floor
+                    yield Aim(f'{what}, last new / floor', of_floor, most_of_floor(setting[0]))
                 yield Aim(
                     f'{what}, last new beside the fastest peer ({fastest.way})',
                     figures.last_new,

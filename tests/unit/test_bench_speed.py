@@ -81,6 +81,14 @@ def test_many_workers_are_held_to_the_floor_and_to_the_fastest_peer():
     }
 
 
+@pytest.mark.parametrize(
+    ('workers', 'limit'), [(100, 1.5), (200, 1.5), (201, 1.8), (500, 1.8), (2000, 2.5), (5000, 2.5)]
+)
+def test_the_floor_is_held_to_by_the_number_of_workers(workers, limit):
+    found = aims.judge(rows(workers, floor=1.0, rpc=1.4, peer=2.0), {})
+    assert next(aim.limit for aim in found if 'last new / floor' in aim.text) == limit
+
+
 def test_few_workers_are_held_to_the_floor_and_the_start_of_the_command():
     found = judged(
         rows(32, floor=0.1, command=0.33, rpc=0.15, peer=0.12), {'by command': 0.2, 'by rpc': 0.001}
