@@ -28,6 +28,7 @@ from supervisor_restarter.server.intake import Intake
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.jobs import Jobs
 from supervisor_restarter.server.journal import Journal
+from supervisor_restarter.server.pace import Pace
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.resources import Resources
@@ -245,6 +246,7 @@ class SimulatedReactor:
     def __init__(self) -> None:
         self.attached = self.short = self.poked = False
         self.alarms: list[float] = []
+        self.pace = Pace()
 
     def attach(self) -> None:
         if self.short and not self.attached:
@@ -280,6 +282,8 @@ class Simulation:
         self.events: list[tuple[str, str]] = []
         self.on_event: dict[tuple[str, str], Callable[[], object]] = {}
         self.turns = 0
+        self._looks: dict[Any, Any] = {}
+        self._removed: set[str] = set()
         self.in_each_turn: Callable[[], object] = lambda: None
         self._actions: list[tuple[float, Callable[[], object]]] = []
         self._clients: list[tuple[Callable[[], Any], list[float]]] = []
@@ -392,6 +396,7 @@ class Simulation:
             for ask, answered in self._clients:
                 if not answered and ask() is not None:
                     answered.append(round(now - BEGINNING, 2))
+        self._notify()
         wait = self.service.step() if self.reactor.attached else None
         self.in_each_turn()
         for follower in self._followers:
@@ -409,6 +414,17 @@ class Simulation:
         if wait is not None:
             times.append(now + wait)
         return max(min(times), self.world.now + MOMENT)
+
+    def _notify(self) -> None:
+        """As Supervisor's events do it: of each process that has changed, and of groups that went."""
+        process: Any
+        for process in self.world.processes.values():
+            before, self._looks[id(process)] = self._looks.get(id(process)), looks(process)
+            if before != self._looks[id(process)]:
+                self.jobs.note(process)
+        if self._removed != self.world.removed:
+            self._removed = set(self.world.removed)
+            self.jobs.note_all()
 
     # -- what is seen ------------------------------------------------------------------------
 

@@ -425,6 +425,7 @@ class Operation:
             timed = timed or bool(member.unready) or member.hook is not None
             if timed or (observation, member.phase) != member.followed:
                 moved = True
+                self.ledger.unscheduled.add(member)
                 self._observe(member, observation, now)
                 if observation is not None and not member.over:
                     self._follow(member, now)
@@ -444,9 +445,9 @@ class Operation:
             ledger.stirred = True
         asked = {*(changed or ()), *due, *ledger.unfollowed}
         ledger.unfollowed.clear()
+        ledger.unscheduled.update(due)
         if changed is None:
-            asked.update(self.members, self.neighbours)
-        ledger.unscheduled |= asked
+            return self.members, self.neighbours
         return ledger.in_turn(asked), list(ledger.neighbours & asked)
 
     def _schedule(self) -> None:

@@ -15,13 +15,13 @@ from supervisor_restarter.server.changeover import Changeover, Means
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.journal import Journal
+from supervisor_restarter.server.lookout import Lookout
 from supervisor_restarter.server.loop import Reactor
 from supervisor_restarter.server.own_commands import LONGEST_DEATH
 from supervisor_restarter.server.processes import Handle, Processes
 from supervisor_restarter.server.resources import Party, Resources
 from supervisor_restarter.server.surge import Surge
 
-SLICE = 0.01  # seconds of work in one turn of the loop; other clients are served in between
 # Seconds after which a process that cannot be signalled yet is looked at again.
 EXEC_POLL_SECONDS = 0.005
 SPAWN = (Order.START, Order.SURGE)
@@ -89,16 +89,16 @@ class Driver:
             if failure is not None:
                 job.operation.foreseen(member, failure)
 
-    def advance(self, job: Job, now: float, at_most: float = SLICE) -> float | None:
+    def advance(self, job: Job, now: float, at_most: float) -> float | None:
         """Drive the job on, for at most `at_most` seconds of work. Returns the seconds after which
         orders that are left over can be carried out; None: none are left.
         """
-        self._attend(job, now)
+        changed = self._attend(job, now)
         changeover = None if job.apply is None else Changeover(self._means, job, job.apply)
         job.own.mind(job.operation, now)
         if changeover is not None:
             changeover.mind_others(look(job))
-        job.operation.step(now, look(job))
+        job.operation.step(now, look(job), changed)
         if changeover is not None:
             changeover.advance(now, look(job))
         self._resources.let_sockets_go(job)
@@ -165,7 +165,7 @@ class Driver:
         return wanted_down or not self._processes.is_as_seen(job.handles[member])
 
     def _carry_out(self, job: Job, member: Member, obstacles: Obstacles) -> None:
-        failure, aside = None, None
+        failure, aside, order = None, None, member.order
         if member.order in (Order.DRAIN, Order.STOP) and member.old is None:
             failure = self._obstacle(job, member, obstacles)
         if failure is not None and member.order is Order.DRAIN:
@@ -183,8 +183,16 @@ class Driver:
         job.acting = False
         pid = job.handles[member].process.pid
         job.operation.performed(member, self._clock.monotonic(), failure, pid, aside)
+        self._watch(job, member, order)
         if job.to_cancel:
             self.cancel(job)
+
+    @staticmethod
+    def _watch(job: Job, member: Member, order: Order | None) -> None:
+        """The order was carried out."""
+        job.lookout.stir(member)
+        if order in (Order.SURGE, Order.RESTORE):  # another process has the name
+            job.lookout = Lookout(job.handles)
 
     def _do(self, job: Job, member: Member, obstacles: Obstacles) -> Failure | None:
         handle, options = self._concerned(job, member), job.operation.options
@@ -233,6 +241,7 @@ class Driver:
         """
         self._journal.error()
         job.acting = job.to_cancel = False
+        job.lookout = Lookout(job.handles)  # it may have broken in the middle of anything
         if not job.broken:
             job.broken = True
             job.operation.cancel(INTERNAL_ERROR)
@@ -245,11 +254,19 @@ class Driver:
                 Surge(self._means, job).restore(member)
         job.operation.abandon(INTERNAL_ERROR)
 
-    def _attend(self, job: Job, now: float) -> None:
-        attend = self._actions.attend
-        for handle in job.handles.values():
-            attend(handle, now)
+    def _attend(self, job: Job, now: float) -> set[Member] | None:
+        """Attend to what something has happened to; None: to all of it. An apply exchanges processes
+        itself, and what is said at the end is to be true of all.
+        """
+        members = None if job.apply is not None else job.lookout.to_be_looked_at(now)
+        if members is not None and job.operation.is_last(members):
+            members = None
+        attended = job.handles if members is None else members
+        for member in attended:
+            self._actions.attend(job.handles[member], now)
+        job.lookout.looked_at(attended)
         job.forgive()
+        return members
 
 
 def look(job: Job) -> Look:

@@ -11,12 +11,14 @@ from supervisor_restarter.engine.member import Member
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import SETTLED, UP, Order, Phase, Seen
 from supervisor_restarter.engine.policy import GroupPolicy
+from supervisor_restarter.engine.waking import earliest
 from supervisor_restarter.options import DEFAULTS, Options
 from supervisor_restarter.programs.host import SharedSocket
 from supervisor_restarter.readiness.monitor import Probing
 from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.ascii_text import NumberedStruct, SharedStruct
 from supervisor_restarter.server.clock import Clock
+from supervisor_restarter.server.lookout import Lookout
 from supervisor_restarter.server.own_commands import OwnCommands
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Selection
@@ -34,12 +36,12 @@ class Job:
     options as the call and the configuration have them. policies: what holds in its groups, by
     their programs, too. warnings: what its plan would have warned of. sockets: references that keep
     the listening sockets of fcgi programs open. wanted_down: the processes that a client has had
-    stopped since. unseen: in how many turns of the loop a process is still to be seen stopped by
-    the client that stopped it. broken: an internal error has been met. acting: an order is being
-    carried out; to_cancel: it is to be the last that takes something down. apply: what makes it an
-    apply; None: it is a restart, a start or a stop. probing: what the probes of a group share. own:
-    the commands of its programs that run. told: what clients were told of it last; None: that is
-    not kept any more.
+    stopped since. lookout: which of the handles are to be looked at. unseen: in how many turns of the
+    loop a process is still to be seen stopped by the client that stopped it. broken: an internal
+    error has been met. acting: an order is being carried out; to_cancel: it is to be the last that
+    takes something down. apply: what makes it an apply; None: it is a restart, a start or a stop.
+    probing: what the probes of a group share. own: the commands of its programs that run. told: what
+    clients were told of it last; None: that is not kept any more.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     handles: dict[Member, Handle] = field(default_factory=dict)
+    lookout: Lookout = field(default_factory=lambda: Lookout({}))
     sockets: dict[str, SharedSocket] = field(default_factory=dict)
     wanted_down: set[tuple[str, str]] = field(default_factory=set)
     unseen: dict[Member, int] = field(default_factory=dict)
@@ -112,6 +115,7 @@ class Job:
                 done = member.phase in SETTLED and member.phase is not Phase.READY
                 if done and handle.seen is not None and handle.seen.seen in UP:
                     self.wanted_down.discard(member.match.key)
+                    self.lookout.stir(member)
 
     def described(self) -> str:
         """The options that are not the defaults, and what its programs have decided: for the log;
@@ -121,14 +125,11 @@ class Job:
         options = ', '.join(self.asked.differing())
         return '; '.join(filter(None, [options, listed(filter(None, of_programs))]))
 
-    def wake_at(self) -> float | None:
+    def wake_at(self, grain: float) -> float | None:
         """The monotonic time at which it has to be looked at again if nothing happens before; None:
-        no time.
+        no time. grain: how much later that may be (seconds) if more comes until then.
         """
-        monitors = (handle.monitor.wake_at() for handle in self.handles.values() if handle.monitor)
-        return min(
-            (at for at in (self.operation.wake_at(), *monitors) if at is not None), default=None
-        )
+        return earliest(self.operation.wake_at(grain), self.lookout.wake_at(grain))
 
     def struct(self, with_processes: bool = True) -> dict[str, Any]:
         """The job as XML-RPC clients see it."""

@@ -107,6 +107,16 @@ class Jobs:
                 if handle.process is process:
                     handle.config = config
 
+    def note(self, process: Subprocess) -> None:
+        """Supervisor says that the process has changed its state."""
+        for job in self.running:
+            job.lookout.note(process)
+
+    def note_all(self) -> None:
+        """Something may have happened to any process."""
+        for job in self.running:
+            job.lookout.stir_all()
+
     def put_away(self, job: Job) -> None:
         """The job is over: remember it if it is a restart."""
         for jobs in (self.running, self.queue):
@@ -145,6 +155,9 @@ class Jobs:
             if job.operation.goal is not Goal.STOP:
                 phases = {member.match.key: member.phase for member in job.operation.members}
                 mine = phases.keys() & keys
+                for member in job.operation.members:
+                    if member.match.key in mine:
+                        job.lookout.stir(member)
                 job.wanted_down |= mine
                 held |= {key for key in mine if phases[key] in (Phase.STOPPING, Phase.STOPPED)}
         return held

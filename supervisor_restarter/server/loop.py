@@ -23,8 +23,9 @@ from typing import Callable, NamedTuple, Optional
 
 from supervisor.http import deferring_http_channel
 
-from supervisor_restarter.programs.host import HttpChannel, Supervisor
+from supervisor_restarter.programs.host import HttpChannel, Subprocess, Supervisor
 from supervisor_restarter.server.hooks import Replacement, replaced
+from supervisor_restarter.server.pace import Pace
 
 # Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed
 # already; Python would complain about that in the program's own log.
@@ -100,6 +101,12 @@ class Reactor:
         self._hooked: Attached | None = None
         self._missed = 0  # how often the loop has asked our dispatcher since our poll() was called
         self._alarms: list[float] = []  # in order
+        self._polled_at: float | None = None
+        # Since the last poll(): the processes that have changed their states, with the descriptors
+        # that they had. The sockets that there were then.
+        self._changed: list[tuple[Subprocess, list[int]]] = []
+        self._sockets: set[int] | None = None
+        self.pace = Pace()
 
     @property
     def attached(self) -> bool:
@@ -156,6 +163,11 @@ class Reactor:
                 channel: HttpChannel = dispatcher
                 channel.last_writable_check = 0
 
+    def note(self, process: Subprocess) -> None:
+        """The process changes its state. If it has ended, Supervisor is about to close what it has."""
+        if self.attached:
+            self._changed.append((process, list(process.dispatchers)))
+
     def forget_closed(self) -> None:
         """Have the poller forget the descriptors of processes that were reaped in this turn.
 
@@ -165,13 +177,26 @@ class Reactor:
         for reading wakes the loop without end, and so does the writing end of a stdin that the
         program closes.
         """
-        options = self._supervisord.options
-        poller = options.poller
-        alive = options.get_socket_map().keys() | self._supervisord.get_process_map().keys()
-        for descriptor in (poller.readables | poller.writables) - alive:
+        poller = self._supervisord.options.poller
+        for descriptor in self._closed():
             for forget in (poller.unregister_readable, poller.unregister_writable):
                 with contextlib.suppress(KeyError, OSError):
                     forget(descriptor)
+
+    def _closed(self) -> set[int]:
+        """What was closed since the last poll()."""
+        options = self._supervisord.options
+        sockets, poller = options.get_socket_map().keys(), options.poller
+        if self._sockets is None:  # since we are attached there was none
+            polled = poller.readables | poller.writables
+            return polled - sockets - self._supervisord.get_process_map().keys()
+        of_processes = {
+            descriptor
+            for process, descriptors in self._changed
+            for descriptor in descriptors
+            if descriptor not in process.dispatchers
+        }
+        return (of_processes | self._sockets) - sockets
 
     def _keep(self) -> None:
         # Without poll() there would be no further step, and what is down would stay down.
@@ -181,6 +206,8 @@ class Reactor:
 
     def _step_and_poll(self, timeout: float, poll: Poll) -> tuple[Sequence[int], Sequence[int]]:
         self._missed = 0
+        if self._polled_at is not None:
+            self.pace.note(time.monotonic() - self._polled_at)
         wait = self._step()
         if self._alarms:
             now = time.monotonic()
@@ -191,4 +218,8 @@ class Reactor:
             if self._alarms:
                 until = self._alarms[0] - now
                 wait = until if wait is None else min(wait, until)
-        return poll(timeout if wait is None else max(0.0, min(timeout, wait)))
+        self._changed.clear()
+        self._sockets = {*self._supervisord.options.get_socket_map()} if self.attached else None
+        found = poll(timeout if wait is None else max(0.0, min(timeout, wait)))
+        self._polled_at = time.monotonic() if self.attached else None
+        return found

@@ -117,6 +117,13 @@ def joined(supervisord: Supervisor, settings: Settings, namespace: str = 'restar
         lambda event: journal.warn(resources.malformed([event.group])),
     )
     events.subscribe(events.SupervisorStoppingEvent, lambda event: service.shut_down())
+
+    def changed(event: Any) -> None:
+        reactor.note(event.process)
+        jobs.note(event.process)
+
+    events.subscribe(events.ProcessStateEvent, changed)
+    events.subscribe(events.ProcessGroupEvent, lambda event: jobs.note_all())
     if settings.fast_spawn:
         # While few descriptors are open; a reload closes them all, and more.
         events.subscribe(events.SupervisorRunningEvent, lambda event: low_numbers.take())

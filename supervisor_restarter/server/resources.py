@@ -33,6 +33,7 @@ from supervisor_restarter.readiness.spec import Spec
 from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.job import Job
+from supervisor_restarter.server.lookout import Lookout
 from supervisor_restarter.server.own_commands import PlacesOfOwn
 from supervisor_restarter.server.processes import Handle, Processes
 
@@ -237,6 +238,7 @@ class Resources:
             self._monitor(job, party.specs)
             self._prepare_hooks(job, party.members)
             self._keep_sockets(job)
+        job.lookout = Lookout(job.handles)
 
     def _monitor(self, job: Job, specs: dict[Member, Spec | None]) -> None:
         self._connections.most = connections(self._connections.taken)

@@ -49,6 +49,7 @@ from supervisor_restarter.configuration.rollout import Rollout
 from supervisor_restarter.configuration.scales import Scale
 from supervisor_restarter.engine import answers
 from supervisor_restarter.engine.admission import Goal
+from supervisor_restarter.engine.waking import earliest
 from supervisor_restarter.faults import Code, Refusal, shortage
 from supervisor_restarter.options import ApplyOptions, Options, for_retry
 from supervisor_restarter.server.apply import ApplyRequest
@@ -89,6 +90,21 @@ class Parts(NamedTuple):
     rollout: Callable[[Comparison, bool], Rollout]
 
 
+class HowFar(NamedTuple):
+    """What of a job clients wait for."""
+
+    version: int
+    ordered: bool
+    decided: bool
+    finished: bool
+
+
+def how_far(job: Job) -> HowFar:
+    """How far the job is."""
+    operation = job.operation
+    return HowFar(operation.version, operation.ordered, operation.decided, operation.finished)
+
+
 class Service:
     """The restarts of one supervisord, however many HTTP servers it has."""
 
@@ -99,7 +115,8 @@ class Service:
         self._journal, self._clock = parts.journal, parts.clock
         self._planner, self._rollout = parts.planner, parts.rollout
         self._files = parts.files
-        self._told: dict[Job, int] = {}  # the versions of which clients that wait know
+        self._known: dict[Job, HowFar] = {}  # in the last turn
+        self._untold, self._told_at = False, 0.0  # whether clients that wait have to be asked again
 
     # -- what clients ask --------------------------------------------------------------------
 
@@ -285,24 +302,37 @@ class Service:
         self._let_some_go()
         for job in list(self._jobs.queue):
             changed = self._serve_safely(job, now) or changed
-        # Calls of clients change them, too: a new one waits, one is cancelled.
-        versions = {job: job.operation.version for job in self._jobs.active}
-        changed, self._told = changed or versions != self._told, versions
-        if changed:
-            self._reactor.poke()
+        waits.append(self._tell(changed, now))
         if not self._jobs.active:
             self._detach()
-        if changed:
-            return 0.0
-        wake_ats = [job.wake_at() for job in self._jobs.active]
-        return min(
-            (wait for wait in [*waits, *(at and at - now for at in wake_ats)] if wait is not None),
-            default=None,
-        )
+        grain = self._reactor.pace.grain
+        wake_ats = [job.wake_at(grain) for job in self._jobs.active]
+        return earliest(*waits, *(at and at - now for at in wake_ats))
+
+    def _tell(self, changed: bool, now: float) -> float | None:
+        """Have clients that wait asked once more if a job has changed: at once if one has come, gone
+        or got as far as they may wait for, else with the next turn that there is anyway, or soon.
+        Returns the seconds until the turn in which that is done; None: there is nothing to tell.
+        """
+        # Calls of clients change them, too: a new one waits, one is cancelled.
+        known = {job: how_far(job) for job in self._jobs.active}
+        self._untold = self._untold or changed or known != self._known
+        urgent = {job: far[1:] for job, far in known.items()} != {
+            job: far[1:] for job, far in self._known.items()
+        }
+        self._known = known
+        if not self._untold:
+            return None
+        soon = self._told_at + self._reactor.pace.grain - now
+        if soon > 0 and not urgent:
+            return soon
+        self._untold, self._told_at = False, now
+        self._reactor.poke()
+        return 0.0
 
     def _advance(self, job: Job, now: float) -> float | None:
         try:
-            return self._driver.advance(job, now)
+            return self._driver.advance(job, now, self._reactor.pace.slice)
         except Exception:
             self._driver.rescue(job)
             return 0.0
@@ -364,6 +394,7 @@ class Service:
             self._journal.error()  # it is over all the same, and the others are to go on
         if job.apply is not None:
             job.apply.forget()
+        self._jobs.note_all()  # the obituary of a process may have been another job's, too
 
     def _let_some_go(self) -> None:
         for job in self._jobs.surplus():

@@ -6,11 +6,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.engine.test_beside_properties import *  # noqa: F403
-from tests.unit.engine.test_operation_properties import *  # noqa: F403
-from tests.unit.engine.test_reversal_properties import *  # noqa: F403
-from tests.unit.engine.test_rolling_properties import *  # noqa: F403
+from tests.unit.engine import (
+    test_beside_properties,
+    test_operation_properties,
+    test_reversal_properties,
+    test_rolling_properties,
+)
 from tests.world import Drive
+
+test_surges = test_beside_properties.test_what_holds_for_every_restart_with_commands_and_surge
+test_plain_restarts = test_operation_properties.test_what_holds_for_every_restart
+test_starts_and_stops = test_operation_properties.test_what_holds_for_every_start_and_stop
+test_reversals = test_reversal_properties.test_what_holds_there_and_back
+test_rolling_restarts = test_rolling_properties.test_what_holds_for_every_rolling_restart
 
 
 @pytest.fixture(autouse=True, scope='module')

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.engine.admission import Goal
-from supervisor_restarter.engine.phases import Seen
+from supervisor_restarter.engine.phases import Phase, Seen
 from supervisor_restarter.faults import Code, Refusal
 from supervisor_restarter.names import Match, group_members
 from supervisor_restarter.options import CALL_TIMEOUT, Options
 from supervisor_restarter.server import service as its_module
-from supervisor_restarter.server.driver import EXEC_POLL_SECONDS, SLICE
+from supervisor_restarter.server.driver import EXEC_POLL_SECONDS
 from supervisor_restarter.server.jobs import MOST_QUEUED, MOST_WATCHED
+from supervisor_restarter.server.lookout import LOOK_AT_ALL
+from supervisor_restarter.server.pace import SLICE
 from supervisor_restarter.server.request import Call, Selection, still_there
 from tests.simulated import WALL, Defect, Simulation, slow
 from tests.world import BEGINNING, MOMENT, SECOND, Life, Program
@@ -78,11 +80,33 @@ def test_nothing_of_ours_is_in_the_loop_before_and_after(web):
     assert (web.reactor.attached, web.actions.part.held) == (False, set())
 
 
-def test_each_process_is_attended_to_once_in_a_turn_and_held_once_in_a_request(web):
-    web.ask('web:0', max_unavailable=1)
-    web.to(0.05)
+def test_all_are_attended_to_at_first_and_then_what_something_has_happened_to(web):
+    attended = []
+    act = web.actions.part.attend
+
+    def attend(handle, now):
+        attended.append((web.turns, handle.group.name))
+        act(handle, now)
+
+    web.actions.part.attend = attend
+    web.ask('web', max_unavailable=1)
+    web.to(0.5)
     assert web.processes.calls['hold'] == 3
-    assert web.actions.calls['attend'] == 3 * (1 + web.turns)  # once more as it begins
+    everyone = ['0', '1', '2']
+    assert [name for turn, name in attended if turn == 0] == everyone  # as it begins
+    assert [name for turn, name in attended if turn == 1] == everyone
+    assert {name for turn, name in attended if turn > 1} == {'0'}
+    assert len(attended) == len({*attended}), 'more than once in a turn'
+
+
+def test_now_and_then_all_are_attended_to_and_what_no_event_tells_is_seen(web):
+    """Another plugin may change a process."""
+    [job] = [web.ask('web', max_unavailable=1, min_ready=5)]
+    web.to(2)
+    web.jobs.note = lambda process: None
+    web.at(2.5, lambda: web.world.processes['web:2'].stop(web.world.now))
+    web.to(2.5 + 2 * LOOK_AT_ALL)
+    assert job.operation.members[2].phase is Phase.TAKEN
 
 
 @pytest.mark.parametrize('goal', [Goal.START, Goal.STOP])
