@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional
 from supervisor.options import decode_wait_status
 
 from supervisor_restarter.programs import access, fast_spawn
+from supervisor_restarter.programs.descriptors import start_child
 from supervisor_restarter.programs.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.programs.host import ServerOptions, Subprocess
 
@@ -120,15 +121,16 @@ class ChildCommand:
             become = {'user': user.uid, 'group': user.gid, 'extra_groups': user.groups}
         writing: dict[str, int] = {}
         try:
+            writing['nobody'] = nobody = os.open(os.devnull, os.O_RDWR)
             for channel, hear in ears.items():
                 reading, writing[channel] = os.pipe()
                 self._pipes.append(Pipe(options, reading, hear))
                 self._pipes[-1].enter()
-            child = subprocess.Popen(
+            child = start_child(
                 command,
-                stdin=subprocess.DEVNULL,
-                stdout=writing.get('stdout', subprocess.DEVNULL),
-                stderr=writing.get('stderr', subprocess.STDOUT if merged else subprocess.DEVNULL),
+                stdin=nobody,
+                stdout=writing.get('stdout', nobody),
+                stderr=writing.get('stderr', subprocess.STDOUT if merged else nobody),
                 env={**fast_spawn.environment(process), b'RESTARTER_PID': b'%d' % process.pid},
                 cwd=config.directory,
                 umask=-1 if config.umask is None else config.umask,

@@ -15,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import subprocess
 import threading
-from collections.abc import Iterator
-from typing import Callable
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable
 
 FIRST = 3  # after stdin, stdout and stderr
 LAST = 2**32 - 1
@@ -84,6 +85,15 @@ class LowNumbers:
 
 
 low_numbers = LowNumbers()  # for the error pipe of the next Popen
+
+
+def start_child(arguments: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
+    """subprocess.Popen(arguments, **how) of a child that inherits three descriptors and no more.
+
+    What Popen would open itself (DEVNULL, PIPE) would take the low numbers, so it must not have to.
+    """
+    with low_numbers.lent():
+        return subprocess.Popen(arguments, close_fds=not none_is_inherited(), **how)
 
 
 def _inode(number: int) -> tuple[int, int]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import errno
 import os
-import subprocess
 import sys
 import time
 from typing import Any
@@ -24,7 +23,7 @@ from supervisor.process import FastCGISubprocess
 
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
 from supervisor_restarter.programs.asides import program_name
-from supervisor_restarter.programs.descriptors import low_numbers, none_is_inherited
+from supervisor_restarter.programs.descriptors import start_child
 from supervisor_restarter.programs.host import FcgiSubprocess, Pipes, Subprocess
 from supervisor_restarter.programs.reviewed import altered, unreviewed
 from supervisor_restarter.text import printable
@@ -165,11 +164,7 @@ class Starter(Keeper):
         if '/' not in filename:
             raise Unusual('Popen would search the PATH for it')
         try:
-            arguments = popen_arguments(self._process)
-            with low_numbers.lent():
-                child = subprocess.Popen(
-                    argv, executable=filename, close_fds=not none_is_inherited(), **arguments
-                )
+            child = start_child(argv, executable=filename, **popen_arguments(self._process))
         except OSError as error:
             if error.filename == filename:
                 raise self._failure(f"couldn't exec {argv[0]}", error) from None

@@ -26,10 +26,9 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter.names import Match
+from supervisor_restarter.programs import descriptors, reviewed
 from supervisor_restarter.programs import fast_spawn as module
-from supervisor_restarter.programs import reviewed
 from supervisor_restarter.programs.access import Identity
-from supervisor_restarter.programs.descriptors import low_numbers
 from supervisor_restarter.programs.fast_spawn import (
     Starter,
     Unusual,
@@ -202,7 +201,7 @@ def test_popen_is_told_what_supervisors_child_does(make, options, kind, url, set
 @pytest.mark.parametrize('certain', [True, False])
 def test_popen_closes_descriptors_where_the_kernel_may_not(make, monkeypatch, certain):
     popen = Popen(monkeypatch, 4711)
-    monkeypatch.setattr(module, 'none_is_inherited', lambda: certain)
+    monkeypatch.setattr(descriptors, 'none_is_inherited', lambda: certain)
     fast_spawn(process := make())
     [(argv, how)] = popen.told
     assert how['close_fds'] is not certain
@@ -217,7 +216,7 @@ def test_popen_gets_the_low_numbers(make, monkeypatch):
         taken.append(1)
         return nullcontext()
 
-    monkeypatch.setattr(low_numbers, 'lent', lent)
+    monkeypatch.setattr(descriptors.low_numbers, 'lent', lent)
     fast_spawn(process := make())
     assert taken == [1]
     process.config.options.close_parent_pipes(process.pipes)

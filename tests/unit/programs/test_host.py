@@ -234,6 +234,7 @@ ANY = {
     ('server/obituary.py', '__getattr__'),
     ('server/plugin.py', 'usage'),
     ('programs/child_command.py', '_start'),
+    ('programs/descriptors.py', 'start_child'),
     ('readiness/monitor.py', '__init__'),
     ('readiness/probe.py', '_open'),
     ('readiness/spec.py', ''),
