@@ -215,7 +215,9 @@ def test_the_low_numbers_are_for_what_tells_whether_it_was_started(heard, monkey
         opened.extend(os.pipe())
         raise OSError(errno.EAGAIN, 'no more processes')
 
-    descriptors.low_numbers.take()
+    numbers = descriptors.LowNumbers()
+    monkeypatch.setattr(descriptors, 'low_numbers', numbers)
+    numbers.take()
     lowest = os.pipe()
     monkeypatch.setattr(subprocess, 'Popen', popen)
     with pytest.raises(CannotRun):
@@ -223,4 +225,4 @@ def test_the_low_numbers_are_for_what_tells_whether_it_was_started(heard, monkey
     assert max(opened) < min(lowest)
     for number in (*opened, *lowest):
         os.close(number)
-    descriptors.low_numbers.give_back()
+    numbers.give_back()
