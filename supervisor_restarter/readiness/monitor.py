@@ -153,7 +153,7 @@ class ReadinessMonitor:
         return (
             now >= self._due_at
             or (question is not None and question.done)
-            or self._listened() is not self._heard
+            or (self._notified and self._listened() is not self._heard)
         )
 
     def turn(self, observation: Observation, now: float) -> None:
