@@ -122,6 +122,21 @@ def test_a_look_at_a_large_restart(large):
     assert 5 * cost_of(server, partial(wait, known['version'])) < stock
 
 
+def test_large_answers_in_one(large):
+    server, id = large
+    known = server.restarter.getRestart(id)
+    news = server.restarter.waitRestart(id, 0, 1, 0)
+    assert [process.pop('index') for process in news['processes']] == list(range(302))
+    assert news['processes'] == known['processes']
+    asked = [['getRestart', [id]], ['waitRestart', [id, FUTURE, 0.01]], ['getRestart', ['no']]]
+    calls = [
+        {'methodName': f'restarter.{method}', 'params': arguments} for method, arguments in asked
+    ]
+    now, later, fault = server.rpc().system.multicall(calls)
+    assert now['processes'] == later['processes'] == known['processes']
+    assert fault['faultCode'] == Code.NO_SUCH_RESTART
+
+
 @pytest.mark.parametrize(
     ('method', 'arguments'),
     [('getRestart', ()), ('waitRestart', (0, 1)), ('waitRestart', (FUTURE, 0.01))],
