@@ -28,7 +28,7 @@ from supervisor_restarter.server.intake import Intake
 from supervisor_restarter.server.job import Job
 from supervisor_restarter.server.jobs import Jobs
 from supervisor_restarter.server.journal import Journal
-from supervisor_restarter.server.pace import Pace
+from supervisor_restarter.server.pacing import Pacing
 from supervisor_restarter.server.processes import Handle
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.resources import Resources
@@ -246,7 +246,7 @@ class SimulatedReactor:
     def __init__(self) -> None:
         self.attached = self.short = self.poked = False
         self.alarms: list[float] = []
-        self.pace = Pace()
+        self.pacing = Pacing()
 
     def attach(self) -> None:
         if self.short and not self.attached:

@@ -1,7 +1,7 @@
 """What is true of which processes of an operation, kept up as they change instead of looked up in
 all of them. Pure.
 
-A member notes itself in `touched` when something of it changes that counts (member.py: COUNTED).
+A member notes itself in `touched` when something of it changes that counts (member.py: NOTED).
 What follows from that is worked out when it is asked for, once for each member that has changed: so
 a turn of the loop costs as much as there is that has happened, however many processes there are.
 """

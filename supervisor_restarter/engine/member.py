@@ -30,7 +30,7 @@ TAKEN_OVER = 'somebody else stopped it meanwhile; it was left so'
 STOPPED_LATER = 'somebody else stopped it after it was restarted; it was left so'
 RESTARTED_BY_OTHERS = 'somebody else restarted it meanwhile'
 # What counts of a member for the operation as a whole: it notes itself when one of these changes.
-COUNTED = frozenset(
+NOTED = frozenset(
     {'phase', 'order', 'observed', 'goal', 'leaving', 'running_hook', 'old', 'old_served'}
 )
 # It is ready, and something is still to be done before it is taken as such.
@@ -176,7 +176,7 @@ class Member:
 
     def __setattr__(self, name: str, value: object) -> None:
         known = self.__dict__
-        if name in COUNTED and 'touched' in known and known[name] != value:
+        if name in NOTED and 'touched' in known and known[name] != value:
             known['touched'].add(self)
         known[name] = value
 

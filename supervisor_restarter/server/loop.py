@@ -25,7 +25,7 @@ from supervisor.http import deferring_http_channel
 
 from supervisor_restarter.programs.host import HttpChannel, Subprocess, Supervisor
 from supervisor_restarter.server.hooks import Replacement, replaced
-from supervisor_restarter.server.pace import Pace
+from supervisor_restarter.server.pacing import Pacing
 
 # Between fork and exec a child of supervisord runs its signal handlers, with the pipe closed
 # already; Python would complain about that in the program's own log.
@@ -106,7 +106,7 @@ class Reactor:
         # that they had. The sockets that there were then.
         self._changed: list[tuple[Subprocess, list[int]]] = []
         self._sockets: set[int] | None = None
-        self.pace = Pace()
+        self.pacing = Pacing()
 
     @property
     def attached(self) -> bool:
@@ -207,7 +207,7 @@ class Reactor:
     def _step_and_poll(self, timeout: float, poll: Poll) -> tuple[Sequence[int], Sequence[int]]:
         self._missed = 0
         if self._polled_at is not None:
-            self.pace.note(time.monotonic() - self._polled_at)
+            self.pacing.note(time.monotonic() - self._polled_at)
         wait = self._step()
         if self._alarms:
             now = time.monotonic()

@@ -118,11 +118,8 @@ def joined(supervisord: Supervisor, settings: Settings, namespace: str = 'restar
     )
     events.subscribe(events.SupervisorStoppingEvent, lambda event: service.shut_down())
 
-    def changed(event: Any) -> None:
-        reactor.note(event.process)
-        jobs.note(event.process)
-
-    events.subscribe(events.ProcessStateEvent, changed)
+    events.subscribe(events.ProcessStateEvent, lambda event: reactor.note(event.process))
+    events.subscribe(events.ProcessStateEvent, lambda event: jobs.note(event.process))
     events.subscribe(events.ProcessGroupEvent, lambda event: jobs.note_all())
     if settings.fast_spawn:
         # While few descriptors are open; a reload closes them all, and more.

@@ -305,7 +305,7 @@ class Service:
         waits.append(self._tell(changed, now))
         if not self._jobs.active:
             self._detach()
-        grain = self._reactor.pace.grain
+        grain = self._reactor.pacing.grain
         wake_ats = [job.wake_at(grain) for job in self._jobs.active]
         return earliest(*waits, *(at and at - now for at in wake_ats))
 
@@ -323,7 +323,7 @@ class Service:
         self._known = known
         if not self._untold:
             return None
-        soon = self._told_at + self._reactor.pace.grain - now
+        soon = self._told_at + self._reactor.pacing.grain - now
         if soon > 0 and not urgent:
             return soon
         self._untold, self._told_at = False, now
@@ -332,7 +332,7 @@ class Service:
 
     def _advance(self, job: Job, now: float) -> float | None:
         try:
-            return self._driver.advance(job, now, self._reactor.pace.slice)
+            return self._driver.advance(job, now, self._reactor.pacing.slice)
         except Exception:
             self._driver.rescue(job)
             return 0.0

@@ -18,7 +18,7 @@ from supervisor_restarter.server import service as its_module
 from supervisor_restarter.server.driver import EXEC_POLL_SECONDS
 from supervisor_restarter.server.jobs import MOST_QUEUED, MOST_WATCHED
 from supervisor_restarter.server.lookout import LOOK_AT_ALL
-from supervisor_restarter.server.pace import SLICE
+from supervisor_restarter.server.pacing import SLICE
 from supervisor_restarter.server.request import Call, Selection, still_there
 from tests.simulated import WALL, Defect, Simulation, slow
 from tests.world import BEGINNING, MOMENT, SECOND, Life, Program

@@ -13,7 +13,7 @@ from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.faults import Refusal
 from supervisor_restarter.options import Options
-from supervisor_restarter.server.pace import SLICE
+from supervisor_restarter.server.pacing import SLICE
 from supervisor_restarter.server.request import Selection
 from tests.simulated import Defect, Simulation
 from tests.world import Program, Script

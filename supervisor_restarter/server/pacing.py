@@ -14,7 +14,7 @@ LONGEST_GRAIN = 0.1  # seconds
 WEIGHT = 0.2  # of the last turn in the average
 
 
-class Pace:
+class Pacing:
     """turn: the seconds that Supervisor's part of a turn takes, on an average of the last ones."""
 
     def __init__(self) -> None:
