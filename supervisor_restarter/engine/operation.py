@@ -18,9 +18,8 @@ tells it what is seen and what time it is, and carries out what it orders:
                                a child's exit or a client's request wakes the caller sooner
 
 `now` is monotonic, in seconds. look(member) is an Observation, or None if the process is gone.
-`changed` are the members and neighbours for which that is another one than at the last step. A step
-looks at no others but those that it has changed itself (ledger.py) and those whose time has come
-(agenda.py); so it costs as much as there is that has happened.
+`changed` are the members and neighbours for which that is another one than at the last step: a step
+costs as much as there is that has happened (attention.py).
 
 One process goes from left to right. What happens to it otherwise stands in the table, too:
 
@@ -65,12 +64,11 @@ from functools import cached_property
 
 from supervisor_restarter.engine import beside, judging, lifecycle, reversal, waking
 from supervisor_restarter.engine.admission import admit, put_on_trial, spread
-from supervisor_restarter.engine.agenda import Agenda
+from supervisor_restarter.engine.attention import Attention
 from supervisor_restarter.engine.availability import floors
 from supervisor_restarter.engine.freshness import ALREADY_STARTED
 from supervisor_restarter.engine.headcount import Headcount
 from supervisor_restarter.engine.judging import GROUP_GONE, NOT_REACHED, State
-from supervisor_restarter.engine.ledger import Ledger
 from supervisor_restarter.engine.member import Failure, Goal, Look, Member, Observation
 from supervisor_restarter.engine.phases import (
     DOWN,
@@ -109,8 +107,7 @@ class Operation:
     count for max_unavailable. why: why it was cancelled, or is being or was rolled back. staying:
     the members that are not leaving. asides: processes that have lost their names to those of
     members, or back to them, until they have exited (beside.py). headcount: how many of those that
-    stay are ready. ledger: which members are how. agenda: when members and neighbours have to be
-    looked at though nothing happens to them.
+    stay are ready. attention: whom a step looks at. ledger: which members are how.
     """
 
     members: list[Member]
@@ -142,8 +139,8 @@ class Operation:
         self._open()
 
     def _open(self) -> None:
-        self.ledger = Ledger(self.members, self.neighbours)
-        self.agenda: Agenda[Member] = Agenda()
+        self.attention = Attention(self.members, self.neighbours, self._look_at)
+        self.ledger = self.attention.ledger
 
     # -- beginning ---------------------------------------------------------------------------
 
@@ -291,8 +288,7 @@ class Operation:
             return self.stepped_at  # at once: nothing goes on before it is turned back
         times = [self._deadline(), *(self.turns.until if self.taking_down else ())]
         if self.state is not State.QUEUED:
-            self._schedule()
-            times += [self.agenda.first(grain), *map(self._look_at, self.asides)]
+            times += [self.attention.next_at(grain), *map(self._time_of, self.asides)]
         return waking.earliest(*times)
 
     def is_last(self, changed: set[Member]) -> bool:
@@ -414,7 +410,7 @@ class Operation:
 
     def _take_in(self, now: float, look: Look, changed: Iterable[Member] | None = None) -> None:
         moved = self._take_in_asides(now, look)  # first, for it may change members
-        members, neighbours = self._to_be_looked_at(now, changed)
+        members, neighbours = self.attention.turn_to(now, changed)
         for member in neighbours:
             member.observed = look(member) or Observation(Seen.UNKNOWN)
             member.unready = member.observed.unready
@@ -435,31 +431,12 @@ class Operation:
         if moved:
             self._count_ready(now)
 
-    def _to_be_looked_at(
-        self, now: float, changed: Iterable[Member] | None
-    ) -> tuple[list[Member], list[Member]]:
-        """The members and the neighbours to look at, in the order of their turns."""
-        self._schedule()
-        ledger, due = self.ledger, self.agenda.due(now)
-        if due:
-            ledger.stirred = True
-        asked = {*(changed or ()), *due, *ledger.unfollowed}
-        ledger.unfollowed.clear()
-        ledger.unscheduled.update(due)
-        if changed is None:
-            return self.members, self.neighbours
-        return ledger.in_turn(asked), list(ledger.neighbours & asked)
-
-    def _schedule(self) -> None:
-        """Enter when those must be looked at again that have changed, or were looked at."""
-        self.ledger.update()
-        for member in self.ledger.unscheduled:
-            # Also what is not ours, or done, decides about the room.
-            due = member.observed.due if self.limited else None
-            self.agenda.enter(member, waking.earliest(self._look_at(member), due))
-        self.ledger.unscheduled.clear()
-
     def _look_at(self, member: Member) -> float | None:
+        # Also what is not ours, or done, decides about the room.
+        due = member.observed.due if self.limited else None
+        return waking.earliest(self._time_of(member), due)
+
+    def _time_of(self, member: Member) -> float | None:
         return waking.look_at(
             member,
             self.stepped_at,
