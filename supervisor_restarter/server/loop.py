@@ -133,8 +133,9 @@ class Reactor:
         if self._hooked is None:
             return
         options, (wake_up, former_fd, poll) = self._supervisord.options, self._hooked
-        self._hooked = None
+        self._hooked = self._sockets = self._polled_at = None
         self._alarms.clear()
+        self._changed.clear()
         _attached.discard(id(self))
         newest = signal.set_wakeup_fd(former_fd)
         if newest != wake_up.writer:
@@ -219,7 +220,9 @@ class Reactor:
                 until = self._alarms[0] - now
                 wait = until if wait is None else min(wait, until)
         self._changed.clear()
-        self._sockets = {*self._supervisord.options.get_socket_map()} if self.attached else None
+        if self.attached:
+            self._sockets = {*self._supervisord.options.get_socket_map()}
         found = poll(timeout if wait is None else max(0.0, min(timeout, wait)))
-        self._polled_at = time.monotonic() if self.attached else None
+        if self.attached:
+            self._polled_at = time.monotonic()
         return found

@@ -181,6 +181,22 @@ def test_descriptors_that_nobody_holds_are_forgotten(attached, poller):
     assert (poller.readables, poller.writables) == ({7}, {9})
 
 
+def test_later_that_is_known_of_what_has_ended_or_was_closed_since_the_last_turn(
+    attached, poller, sockets
+):
+    sockets.update({20: object(), 21: object()})
+    sleep(poller)
+    del sockets[20]
+    ended = SimpleNamespace(dispatchers={30: 1, 31: 2})
+    attached.note(ended)
+    attached.note(SimpleNamespace(dispatchers={40: 1}))  # which lives
+    ended.dispatchers = {}
+    poller.readables = {*sockets, 20, 30, 40}
+    poller.writables = {31}
+    attached.forget_closed()
+    assert (poller.readables, poller.writables) == ({*sockets, 40}, set())
+
+
 def test_a_poll_that_others_have_thrown_away_is_there_again_in_the_next_turn(
     attached, dispatcher, poller
 ):
