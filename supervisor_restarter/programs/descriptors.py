@@ -13,7 +13,6 @@ all are close-on-exec, which the kernel can see to itself, however many there ar
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import subprocess
 import threading
@@ -26,11 +25,14 @@ CLOEXEC = 4  # CLOSE_RANGE_CLOEXEC, Linux 5.11
 
 
 def _close_range() -> Callable[[int, int, int], int] | None:
-    """The system call of that name; None where the C library has none."""
+    """The system call of that name; None where there is no way to it."""
     try:
+        import ctypes
+
         # A PyDLL keeps other threads from running meanwhile.
         found = ctypes.PyDLL(None).close_range
-    except (OSError, AttributeError):
+    except (ImportError, MemoryError, OSError, AttributeError):
+        # A Python without ctypes, a system that forbids what it needs, an older C library.
         return None
     found.argtypes = (ctypes.c_uint, ctypes.c_uint, ctypes.c_int)
     return found

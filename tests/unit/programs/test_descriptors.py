@@ -161,12 +161,17 @@ def test_nor_where_the_system_cannot_do_it(monkeypatch, call):
     assert not none_is_inherited()
 
 
-@pytest.mark.parametrize('error', [OSError, AttributeError])
+@pytest.mark.parametrize('error', [OSError, MemoryError, None])
 def test_a_c_library_without_it_is_no_error(monkeypatch, error):
-    class Library:
-        def __init__(self, name):
-            if error is OSError:
-                raise OSError('cannot be opened')
+    def library(name):
+        if error is not None:
+            raise error
+        return object()
 
-    monkeypatch.setattr(ctypes, 'PyDLL', Library)
+    monkeypatch.setattr(ctypes, 'PyDLL', library)
+    assert descriptors._close_range() is None
+
+
+def test_nor_is_a_python_without_ctypes(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ctypes', None)
     assert descriptors._close_range() is None
