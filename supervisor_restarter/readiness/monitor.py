@@ -42,8 +42,8 @@ ANSWER_SECONDS = 5.0
 RETRY_WHEN_SHORT = 0.5
 # Seconds after which an error says that there is no answer, and not what the last one was.
 SILENT_AFTER = 1.0
-# Seconds until the next attempt where there is no place for one.
-RETRY_WHEN_FULL = 0.02
+# Seconds until the next attempt where there is no place for one, if none is seen to be free before.
+RETRY_WHEN_FULL = 0.5
 NOT_BY_THIS = 'not by this process: something else listens there'
 
 
@@ -68,9 +68,13 @@ class Probing:
         self._connections, self._commands = connections, commands
         self._identities: Identities = {}
 
+    def share(self, spec: Spec) -> Share:
+        """The places for such questions."""
+        return self._commands if spec.command else self._connections
+
     def ask(self, spec: Spec, process: Subprocess, deadline: float, waits: bool) -> Question | None:
         """A new question; None if there are as many as there may be."""
-        share = self._commands if spec.command else self._connections
+        share = self.share(spec)
         if not share.take():
             return None
         if spec.command:
@@ -105,6 +109,7 @@ class ReadinessMonitor:
         self._verdict = Verdict(spec.text, patient)
         self._question: Question | None = None
         self._next_at = 0.0
+        self._places: Share | None = None  # where there was no room for a question
         self._heard: bool | None = None  # what the socket of READY=1 had to say in the last turn
         # When the next turn has something to do if nothing happens before; -inf: in any case.
         self._due_at = -math.inf
@@ -153,6 +158,7 @@ class ReadinessMonitor:
         return (
             now >= self._due_at
             or (question is not None and question.done)
+            or (self._places is not None and self._places.has_room)
             or (self._notified and self._listened() is not self._heard)
         )
 
@@ -197,7 +203,7 @@ class ReadinessMonitor:
         if self._question is not None:
             self._question.close()
             self._question = None
-        self._next_at = 0.0
+        self._next_at, self._places = 0.0, None
         self._due_at = -math.inf
 
     # -- inside --------------------------------------------------------------------------------
@@ -238,13 +244,15 @@ class ReadinessMonitor:
 
     def _ask(self, now: float) -> None:
         state = self._verdict.state
-        if self._question is None and now >= self._next_at:
-            waits = state in PRESUMED_READY
+        has_room = self._places is not None and self._places.has_room
+        if self._question is None and (now >= self._next_at or has_room):
+            waits, self._places = state in PRESUMED_READY, None
             self._question = self._probing.ask(
                 self.spec, self._process, now + ANSWER_SECONDS, waits
             )
             if self._question is None:
                 self._next_at = now + RETRY_WHEN_FULL
+                self._places = self._probing.share(self.spec)
         question = self._question
         if question is None:
             return

@@ -211,12 +211,34 @@ def test_it_is_due_when_an_error_is_no_longer_the_latest_news(one):
     assert one.monitor.wake_at() > one.now + 1  # its deadline
 
 
-def test_it_is_due_when_a_place_may_be_free(one):
+def test_it_is_due_when_there_is_a_place_and_now_and_then_before(one):
     one.places.taken = 1
     one.see()
+    assert not one.due
     assert one.monitor.wake_at() == one.now + RETRY_WHEN_FULL
+    one.places.taken = 0
+    assert one.due
+    one.places.taken = 1
+    assert not one.due
     one.now += RETRY_WHEN_FULL
     assert one.due
+    one.see()
+    one.places.most = 9
+    one.see()
+    assert len(one.open) == 1
+    assert not one.due  # it has its place
+    one.answer('refused')
+    one.see()
+    assert not one.due  # there is a place, and it is not its time
+
+
+def test_one_that_has_gone_down_waits_for_no_place(one):
+    one.places.taken = 1
+    one.see()
+    one.shown = Observation(Seen.STOPPED)
+    one.see()
+    one.places.taken = 0
+    assert not one.due
 
 
 def test_it_is_due_when_the_process_has_said_that_it_is_ready():

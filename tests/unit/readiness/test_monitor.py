@@ -400,7 +400,7 @@ def test_there_are_no_more_questions_at_a_time_than_may_be(monkeypatch, text):
     assert one.questions == []
     assert one.wait == pytest.approx(RETRY_WHEN_FULL)
     places.taken -= 1
-    one.advance()
+    one.see()
     assert places.taken == places.most
     one.answer()
     assert places.taken == places.most - 1
