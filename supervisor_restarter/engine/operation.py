@@ -206,7 +206,7 @@ class Operation:
             self._time_out()
         if self.taking_down and self.state is State.RUNNING:
             self._call_turns(now)
-        if taking_down and not self.taking_down:
+        if taking_down and not self.taking_down and self.begun_at:
             self._count_ready(now)  # what was being drained is in service again
         self._finish_if_settled()
 

@@ -126,6 +126,15 @@ def test_a_timeout_in_the_queue_touches_nothing():
     assert phases(operation) == {'0': 'skipped', '1': 'skipped'}
 
 
+def test_of_what_ends_in_the_queue_nothing_was_counted():
+    world = World()
+    drive = unbegun(world, timeout=3.0)
+    for member in drive.operation.members:  # as they are when the restart is asked for
+        member.observed = world.look(member)
+    operation = drive.end()
+    assert (operation.ready, operation.lowest_ready, operation.headcount.curve.points) == (0, 0, [])
+
+
 def test_in_the_queue_an_operation_of_nobody_is_not_over():
     """It gets its members when it begins."""
     drive = unbegun(World(), timeout=3.0)
