@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from supervisor_restarter.engine.judging import is_ordered
-from supervisor_restarter.engine.member import Member
+from supervisor_restarter.engine.member import Goal, Member
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 
 
@@ -26,6 +26,7 @@ class Entry(NamedTuple):
     seen: Seen
     confirmed: bool
     serving: bool
+    goal: Goal
     leaving: bool
 
 
@@ -105,6 +106,7 @@ class Ledger:
             member.observed.seen,
             member.observed.confirmed,
             member.serving,
+            member.goal,
             member.leaving,
         )
         self.unscheduled.add(member)
