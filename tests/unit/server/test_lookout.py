@@ -1,4 +1,4 @@
-"""Which of the processes that a job holds are looked at in a turn."""
+"""Which processes of a job have to be looked at in a turn: on handles without a Supervisor."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from supervisor_restarter.engine.phases import Seen
 from supervisor_restarter.names import Match
 from supervisor_restarter.server.lookout import LOOK_AT_ALL, Lookout
 
-NAMES = ('0', '1', '2')
+NOW = 100.0
 
 
-class Alike:
-    """As Supervisor's Subprocess, which is equal to all of the same priority and has no hash."""
-
-    __hash__ = None  # type: ignore[assignment]
+class Equal:
+    """A process of Supervisor, which is equal to all others of the same priority."""
 
     def __eq__(self, other: object) -> bool:
         return True
 
+    __hash__ = None  # type: ignore[assignment]
 
-class Asked:
-    """A probe: when it is to be asked again, and whether it has an answer."""
+
+class Probe:
+    """A monitor that has an answer, or wants to be asked at a time."""
 
     def __init__(self) -> None:
-        self.at: float | None = None
-        self.answered = False
+        self.answered, self.at = False, None
 
     def due(self, now: float) -> bool:
         return self.answered
@@ -38,71 +37,102 @@ class Asked:
         return self.at
 
 
-class Post:
-    """A lookout over three processes, all of which were looked at when the clock said 100."""
+class Scene:
+    """A lookout over so many processes, all of which have been looked at just now."""
 
-    def __init__(self) -> None:
-        self.members = [Member(Match('web', name, True, False)) for name in NAMES]
+    def __init__(self, number: int = 3, probed: bool = False) -> None:
+        self.members = [Member(Match('web', str(one), True, True)) for one in range(number)]
         self.handles: dict[Member, Any] = {
             member: SimpleNamespace(
-                process=Alike(), seen=Observation(Seen.RUNNING), monitor=Asked()
+                process=Equal(), seen=Observation(Seen.READY), monitor=Probe() if probed else None
             )
             for member in self.members
         }
         self.lookout = Lookout(self.handles)
-        assert self.at(100.0) == ['0', '1', '2']
+        assert self.lookout.to_be_looked_at(NOW) is None  # none has been before
+        self.lookout.looked_at(self.members)
 
-    def at(self, now: float) -> list[str]:
-        """Look at those that are to be looked at; their names."""
-        found = self.lookout.to_be_looked_at(now)
-        members = self.members if found is None else sorted(found, key=self.members.index)
-        self.lookout.looked_at(members)
-        return [member.name for member in members]
-
-
-@pytest.fixture
-def post():
-    return Post()
+    def names(self, seconds: float) -> list[str] | None:
+        """Who is to be looked at so many seconds later; then they have been."""
+        found = self.lookout.to_be_looked_at(NOW + seconds)
+        self.lookout.looked_at(self.members if found is None else found)
+        return None if found is None else sorted(member.name for member in found)
 
 
-def test_nobody_is_looked_at_as_long_as_nothing_happens(post):
-    assert post.at(100.01) == []
-    assert post.lookout.wake_at(0.0) is None
+def test_where_nothing_happens_nobody_is_looked_at_but_all_now_and_then():
+    scene = Scene()
+    assert scene.names(0.1) == []
+    assert scene.lookout.wake_at(0.0) is None  # that does not wake supervisord
+    assert scene.names(LOOK_AT_ALL) is None
+    assert scene.names(LOOK_AT_ALL + 0.1) == []
+    assert scene.names(2 * LOOK_AT_ALL) is None
 
 
-def test_a_process_of_which_supervisor_says_something(post):
-    post.lookout.note(post.handles[post.members[1]].process)
-    post.lookout.note(Alike())  # of another group
-    assert post.at(100.01) == ['1']
-    assert post.at(100.02) == []
+def test_what_has_happened_to_one_is_looked_at_once():
+    scene = Scene()
+    scene.lookout.note(scene.handles[scene.members[1]].process)
+    scene.lookout.stir(scene.members[2])
+    assert scene.names(0.1) == ['1', '2']
+    assert scene.names(0.2) == []
 
 
-def test_a_process_to_which_something_was_done(post):
-    post.lookout.stir(post.members[2])
-    assert post.at(100.01) == ['2']
-    assert post.at(100.02) == []
+def test_processes_are_told_apart_though_they_are_equal():
+    scene = Scene()
+    for number in (0, 2):
+        scene.lookout.note(scene.handles[scene.members[number]].process)
+    assert scene.names(0.1) == ['0', '2']
 
 
-def test_a_process_whose_probe_has_an_answer_or_is_to_be_asked(post):
-    monitor = post.handles[post.members[0]].monitor
-    monitor.answered = True
-    assert post.at(100.01) == ['0']
-    monitor.answered, monitor.at = False, 100.5
-    post.lookout.stir(post.members[0])
-    assert post.at(100.02) == ['0']
-    assert post.lookout.wake_at(0.0) == 100.5
-    assert (post.at(100.4), post.at(100.5)) == ([], ['0'])
+def test_a_process_of_nobody_stirs_nobody():
+    scene = Scene()
+    stranger: Any = Equal()
+    scene.lookout.note(stranger)
+    assert scene.names(0.1) == []
 
 
-def test_a_process_whose_time_has_come(post):
-    post.handles[post.members[1]].seen = Observation(Seen.STARTING, due=100.3)
-    post.lookout.stir(post.members[1])
-    assert post.at(100.1) == ['1']
-    assert (post.at(100.2), post.at(100.3)) == ([], ['1'])
+@pytest.mark.parametrize('probed', [False, True])
+def test_a_time_of_supervisors_own_is_kept(probed):
+    scene = Scene(probed=probed)
+    own, other = scene.handles[scene.members[0]], scene.handles[scene.members[1]]
+    own.seen = Observation(Seen.STARTING, due=NOW + 0.5)
+    scene.lookout.stir(scene.members[0])
+    assert scene.names(0.1) == ['0']
+    other.seen = Observation(Seen.STARTING, due=NOW + 0.2)  # that nobody has looked at
+    assert scene.lookout.wake_at(0.0) == NOW + 0.5
+    assert scene.names(0.4) == []
+    own.seen = Observation(Seen.RUNNING)
+    assert scene.names(0.5) == ['0']
+    assert scene.lookout.wake_at(0.0) is None
 
 
-def test_all_of_them_when_that_is_asked_for_and_now_and_then(post):
-    post.lookout.stir_all()
-    assert post.at(100.1) == ['0', '1', '2']
-    assert post.at(100.1 + LOOK_AT_ALL / 2) == []
-    assert post.at(100.1 + LOOK_AT_ALL) == ['0', '1', '2']
+def test_a_time_that_is_over_is_forgotten_when_all_are_looked_at():
+    scene = Scene()
+    own = scene.handles[scene.members[0]]
+    own.seen = Observation(Seen.STARTING, due=NOW + LOOK_AT_ALL)
+    scene.lookout.stir(scene.members[0])
+    scene.names(0.1)
+    own.seen = Observation(Seen.RUNNING)
+    assert scene.names(LOOK_AT_ALL) is None
+    assert scene.lookout.wake_at(0.0) is None
+    assert scene.names(LOOK_AT_ALL + 0.1) == []
+
+
+def test_a_probe_is_looked_at_when_it_has_an_answer_or_is_to_ask():
+    scene = Scene(probed=True)
+    answered, asking = (scene.handles[one].monitor for one in scene.members[:2])
+    answered.answered = True
+    assert scene.names(0.1) == ['0']
+    answered.answered, asking.at = False, NOW + 0.3
+    scene.lookout.stir(scene.members[1])
+    assert scene.names(0.2) == ['1']
+    assert scene.lookout.wake_at(0.0) == NOW + 0.3
+    asking.at = None
+    assert scene.names(0.3) == ['1']
+    assert scene.lookout.wake_at(0.0) is None
+
+
+def test_one_can_have_all_looked_at():
+    scene = Scene()
+    scene.lookout.stir_all()
+    assert scene.names(0.1) is None
+    assert scene.names(0.2) == []
