@@ -13,6 +13,7 @@ from bench import flat, flat_chart, flat_costs, flat_figures, flat_page, page_ta
 from bench.flat_figures import Cost, Restart, Row
 from bench.lab import LabError
 from bench.peers import trees, worker
+from tests.pages import ROOT, page
 
 # Three rounds, the second on a machine that is busy with something else.
 ROUNDS = {
@@ -111,6 +112,11 @@ def test_the_file_says_how_to_repeat_it_and_which_aims_are_missed():
     assert text['restarts'][2]['of_floor'] == 1.6
     assert text['costs'][0]['after'] == 12.3457
     assert 'most' not in text['costs'][0]
+
+
+def test_the_tables_of_the_page_are_those_of_the_file():
+    found = json.loads((ROOT / 'docs' / 'flat.json').read_text(encoding='utf-8'))
+    assert page_tables.filled(page('performance'), flat_page.tables(found)) == page('performance')
 
 
 def test_tables_are_filled_in_and_nothing_else_is_touched():
