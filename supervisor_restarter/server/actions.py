@@ -46,6 +46,8 @@ class Actions:
         process = handle.process
         if not self._processes.is_there(handle):
             handle.seen = None
+            if handle.monitor is not None:
+                handle.monitor.close()  # its next question would be due for ever
             return
         looks = looks_of(process)
         if (

@@ -34,7 +34,7 @@ class Lookout:
         self._handles = handles
         # Supervisor's processes are equal if they have the same priority.
         self._members = {id(handle.process): member for member, handle in handles.items()}
-        self._probed = [member for member, handle in handles.items() if handle.monitor]
+        self._probed = [(member, handle) for member, handle in handles.items() if handle.monitor]
         self._agenda: Agenda[Member] = Agenda()
         self._stirred: set[Member] = set()
         self._all_at = 0.0
@@ -60,7 +60,10 @@ class Lookout:
         if now >= self._all_at:
             self._all_at = now + LOOK_AT_ALL
             return None
-        return {*stirred, *due, *(one for one in self._probed if self._is_answered(one, now))}
+        answered = (
+            one for one, handle in self._probed if handle.monitor and handle.monitor.due(now)
+        )
+        return {*stirred, *due, *answered}
 
     def looked_at(self, members: Iterable[Member]) -> None:
         """These have been: note when they are to be looked at again though nothing happens."""
@@ -77,7 +80,3 @@ class Lookout:
     def wake_at(self, grain: float) -> float | None:
         """When (monotonic) one is to be looked at; see Agenda.first()."""
         return self._agenda.first(grain)
-
-    def _is_answered(self, member: Member, now: float) -> bool:
-        monitor = self._handles[member].monitor
-        return monitor is not None and monitor.due(now)
