@@ -9,6 +9,7 @@ from supervisor_restarter.server.pacing import (
     LONGEST_GRAIN,
     LONGEST_SLICE,
     SLICE,
+    SLICES,
     WEIGHT,
     Pacing,
 )
@@ -31,11 +32,11 @@ def test_before_the_first_turn_nothing_waits():
     assert (Pacing().slice, Pacing().grain) == (SLICE, 0.0)
 
 
-def test_the_work_is_as_long_as_supervisors_own_part_of_the_turn():
-    assert paced(0.015).slice == 0.015
+def test_the_work_is_most_of_a_turn():
+    assert paced(0.003).slice == pytest.approx(SLICES * 0.003)
 
 
-def test_others_do_not_wait_for_longer_than_that():
+def test_nobody_waits_for_longer_than_that():
     pacing = paced(0.2)
     assert (pacing.slice, pacing.grain) == (LONGEST_SLICE, LONGEST_GRAIN)
 
