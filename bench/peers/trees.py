@@ -34,7 +34,7 @@ def of(tree: Path, kind: type[Many], name: str) -> type[Many]:
     where = ['env', f'PYTHONPATH={tree}', sys.executable, '-c']
     done = subprocess.run(
         [*where, 'import supervisor_restarter; print(supervisor_restarter.__file__)'],
-        cwd=tree,
+        cwd='/',  # whose files Python would find first
         capture_output=True,
         text=True,
     )

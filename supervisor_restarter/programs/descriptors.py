@@ -76,7 +76,9 @@ class LowNumbers:
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
-        """They are free meanwhile; nothing if none are kept."""
+        """They are free meanwhile; nothing if none are kept. None are kept from then on if they cannot
+        be taken again.
+        """
         kept = bool(self._pipe)
         self.give_back()
         try:

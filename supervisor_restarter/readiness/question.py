@@ -19,8 +19,8 @@ class Question(ABC):
 
     deadline: when (monotonic) it is over without an answer. again_at: when look() is to be called
     before that, None: not at all. done: whether there is an answer. done_at: when (monotonic) it was
-    there. blind: supervisord could not
-    ask, for it is short of something. over: called once, when the place of the question is free.
+    there. blind: supervisord could not ask, for it is short of something. over: called once, when the
+    place of the question is free.
 
     Whoever asks calls look() at these times, and close() in the end.
     """

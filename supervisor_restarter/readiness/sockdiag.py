@@ -52,6 +52,8 @@ def _add(found: list[tuple[bytes, int]], answer: bytes, width: int) -> bool:
     """Take in a part of the answer, with addresses of so many bytes; whether it was the last one."""
     at = 0
     while at < len(answer):
+        if len(answer) - at < HEADER.size + ERRNO.size:
+            raise OSError('the answer breaks off')
         length, kind, *_ = HEADER.unpack_from(answer, at)
         body = at + HEADER.size
         if kind in (ERROR, DONE):
@@ -59,6 +61,8 @@ def _add(found: list[tuple[bytes, int]], answer: bytes, width: int) -> bool:
             if number:
                 raise OSError(-number, os.strerror(-number))
             return True
+        if len(answer) - body < FOUND.size or length < HEADER.size:
+            raise OSError('the answer breaks off')
         address, inode = FOUND.unpack_from(answer, body)
         found.append((address[:width], inode))
         at += (length + 3) & ~3

@@ -43,9 +43,16 @@ events.subscribe: SupervisorStoppingEvent | until a reload
 events.subscribe: SupervisorRunningEvent, SupervisorStoppingEvent | until a reload, if fast_spawn
     | events.clear(), plugin.py
     | two low descriptor numbers are kept for what starts programs, descriptors.py
-FD_CLOEXEC of all descriptors but the first three | whenever a program is started, if fast_spawn
+FD_CLOEXEC of all descriptors but the first three | whenever a program is started, if fast_spawn, or a
+    command of a program is run
     | for good, descriptors.py
     | the kernel closes them in the child, where Supervisor's child and Popen do it one by one
+events.subscribe: ProcessStateEvent, ProcessGroupEvent | until a reload
+    | events.clear(), plugin.py
+    | only processes to which something has happened are looked at
+restarter_execed of processes | from a start with fast_spawn on
+    | goes with the process, fast_spawn.py
+    | it need not be found out whether the child is its program
 events.subscribe: SupervisorRunningEvent, ProcessStateEvent, ProcessGroupEvent,
     SupervisorStoppingEvent | until a reload, if web or guard
     | events.clear(), plugin.py

@@ -166,8 +166,8 @@ class Reactor:
 
     def note(self, process: Subprocess) -> None:
         """The process changes its state. If it has ended, Supervisor is about to close what it has."""
-        if self.attached:
-            self._changed.append((process, list(process.dispatchers)))
+        if self.attached and hasattr(process, 'dispatchers'):  # an event may be another plugin's
+            self._changed.append((process, [*process.dispatchers]))
 
     def forget_closed(self) -> None:
         """Have the poller forget the descriptors of processes that were reaped in this turn.
@@ -191,13 +191,10 @@ class Reactor:
         if self._sockets is None:  # since we are attached there was none
             polled = poller.readables | poller.writables
             return polled - sockets - self._supervisord.get_process_map().keys()
-        of_processes = {
-            descriptor
-            for process, descriptors in self._changed
-            for descriptor in descriptors
-            if descriptor not in process.dispatchers
-        }
-        return (of_processes | self._sockets) - sockets
+        had = {number for _, numbers in self._changed for number in numbers}
+        # A process that was started since may have got the number of a socket.
+        have = {number for process, _ in self._changed for number in process.dispatchers}
+        return (had | self._sockets) - sockets - have
 
     def _keep(self) -> None:
         # Without poll() there would be no further step, and what is down would stay down.

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from supervisor.options import ProcessConfig, ServerOptions
+from supervisor.options import ProcessConfig, ProcessException, ServerOptions
 from supervisor.process import Subprocess
 
 from supervisor_restarter.programs import access, obstacles
@@ -132,6 +132,16 @@ def test_of_a_process_that_somebody_has_altered_only_supervisor_can_tell(of, mak
     process = make(command='/nonexistent')
     process._spawn_as_child = lambda *arguments: None
     assert Obstacles().of(process) == "can't find command '/nonexistent'"
+
+
+def test_who_looks_for_the_command_in_a_way_of_his_own_is_asked(make):
+    process = make()
+
+    def refuse():
+        raise ProcessException('not today')
+
+    process.get_execv_args = refuse
+    assert Obstacles().of(process) == 'not today'
 
 
 def test_a_relative_command_is_executed_in_the_directory_of_the_program(of, place, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -96,6 +97,15 @@ def test_a_kernel_that_cannot_tell(monkeypatch, kind, number):
     with theirs, pytest.raises(PermissionError):
         listening_at(socket.AF_INET, 1)
     assert ours.fileno() == -1
+
+
+@pytest.mark.parametrize('answer', [b'', part(DONE, 0)[:18], struct.pack('=IHHII', 0, 20, 0, 1, 0)])
+def test_an_answer_that_makes_no_sense_ends(monkeypatch, answer):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.send(answer and answer + b'\0' * (0 if len(answer) == 18 else 200))
+    monkeypatch.setattr(socket, 'socket', lambda *args: ours)
+    with theirs, contextlib.suppress(OSError):
+        assert listening_at(socket.AF_INET, 1) == []
 
 
 def test_a_kernel_that_says_nothing_is_not_waited_for(monkeypatch):

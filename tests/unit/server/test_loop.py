@@ -184,17 +184,20 @@ def test_descriptors_that_nobody_holds_are_forgotten(attached, poller):
 def test_later_that_is_known_of_what_has_ended_or_was_closed_since_the_last_turn(
     attached, poller, sockets
 ):
-    sockets.update({20: object(), 21: object()})
+    sockets.update({20: object(), 21: object(), 22: object()})
     sleep(poller)
     del sockets[20]
     ended = SimpleNamespace(dispatchers={30: 1, 31: 2})
     attached.note(ended)
     attached.note(SimpleNamespace(dispatchers={40: 1}))  # which lives
-    ended.dispatchers = {}
-    poller.readables = {*sockets, 20, 30, 40}
+    started = SimpleNamespace(dispatchers={})
+    attached.note(started)
+    ended.dispatchers, started.dispatchers = {}, {22: 1}  # the number of a socket that was closed
+    del sockets[22]
+    poller.readables = {*sockets, 20, 22, 30, 40}
     poller.writables = {31}
     attached.forget_closed()
-    assert (poller.readables, poller.writables) == ({*sockets, 40}, set())
+    assert (poller.readables, poller.writables) == ({*sockets, 22, 40}, set())
 
 
 def test_a_poll_that_others_have_thrown_away_is_there_again_in_the_next_turn(
