@@ -354,7 +354,7 @@ class Operation:
     def limited(self) -> bool:
         """Whether max_unavailable keeps some processes of a group ready while others are restarted.
 
-        Asked in each turn, and for the first time when it begins: the members and their policies do
+        Asked again and again, and for the first time when it begins: the members and their policies do
         not change any more then, unless it turns back.
         """
         return self.goal is Goal.RESTART and any(

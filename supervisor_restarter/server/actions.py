@@ -1,5 +1,5 @@
-"""What is done to Supervisor's processes: they are attended to in each turn, stopped, started,
-signalled and given back. What is only looked at is in processes.py.
+"""What is done to Supervisor's processes: they are attended to, stopped, started, signalled and given
+back. What is only looked at is in processes.py.
 """
 
 from __future__ import annotations
@@ -36,12 +36,11 @@ class Actions:
         self._spawn = fast_spawn.fast_spawn if fast else fast_spawn.own_spawn
 
     def attend(self, handle: Handle, now: float) -> None:
-        """What a turn of the loop owes to a process that is held, once: see to it that its end will
-        be known, give it its config back when it has exited, have its probe asked. handle.seen
-        tells what is seen of it then.
+        """What a turn of the loop owes to a process that is held and to which something may have
+        happened: see to it that its end will be known, give it its config back when it has exited,
+        have its probe asked. handle.seen tells what is seen of it then.
 
-        In a large group nothing has happened to nearly all of them in each turn; then
-        handle.observation stays the same object.
+        Where nothing has happened handle.observation stays the same object.
         """
         process = handle.process
         if not self._processes.is_there(handle):

@@ -124,6 +124,7 @@ class Driver:
             if deferred and member.order is not Order.START:
                 break  # nothing is taken down before what is down was tried
             if self._has_changed(job, member):
+                job.lookout.stir_all()
                 return 0.0  # others were told of the orders before, and have changed things
             if member in deferred or member in held:
                 continue

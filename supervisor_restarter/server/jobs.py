@@ -132,7 +132,7 @@ class Jobs:
         no client waits.
 
         The rest is Supervisor's own affair. A client may ask for a stop again and again while a
-        process takes an hour to exit, and each job looks at all of its processes in every turn.
+        process takes an hour to exit, and each job looks at its processes again and again.
         """
         if len(self.running) <= MOST_WATCHED:
             return []

@@ -78,5 +78,7 @@ class Lookout:
             )
 
     def wake_at(self, grain: float) -> float | None:
-        """When (monotonic) one is to be looked at; see Agenda.first()."""
+        """When (monotonic) one is to be looked at; see Agenda.first(). What is stirred is not waited
+        for: that comes with a turn of its own, or with a change that clients are told of soon.
+        """
         return self._agenda.first(grain)

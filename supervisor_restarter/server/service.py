@@ -16,22 +16,24 @@ Nothing here waits. The reactor calls step() once in each turn of supervisord's 
 supervisord has served its clients and reaped its children, and before it sleeps:
 
     Reactor --> Service.step() --> for each running job:
-                  |                  Driver --> Actions.attend()       each process, once: the only
-                  |                    |                               look at Supervisor's objects
-                  |                    |--> Operation.step(now, look)  the engine decides
-                  |                    `--> Actions.start(), stop()   its orders, for 0.01 s of work
+                  |                  Driver --> Lookout               whom has something happened to?
+                  |                    |--> Actions.attend()          them alone: the only look at
+                  |                    |                              Supervisor's objects
+                  |                    |--> Operation.step()          the engine decides
+                  |                    `--> Actions.start(), stop()   its orders, for a slice of time
                   |                  finished? --> history, a line in the log, an event
                   |--> the queue: begin what is free now, end what is too late
                   `--> seconds until the next turn is wanted, which ends the loop's sleep
 
-The slices are short because supervisord has one thread: to start 500 processes takes half a second,
+The slices (pacing.py) are short because supervisord has one thread: to start 500 processes takes half a second,
 in which no other client would be answered and no child reaped. What is left over is carried out in
 the next turn, which comes at once. While there is no job, nothing of ours is hooked into the loop.
 
 State lives in one place each: of a process in a restart in Member.phase; of a restart in Operation;
 of which job runs, waits or is over in Jobs; of what a job holds in Job.handles; of a process itself
 in Supervisor's Subprocess. Clients wait by looking: their deferred answers ask the Operation, and
-poke() lets them all ask once more whenever a version has grown.
+poke() lets them all ask once more soon after a version has grown, and at once when a job is as far as
+most of them wait for.
 
 When something of ours breaks, supervisord lives on and the log has the traceback. An error in one
 job ends the taking down there, and what is down comes back (Driver.rescue); at a second one the job
@@ -116,6 +118,7 @@ class Service:
         self._planner, self._rollout = parts.planner, parts.rollout
         self._files = parts.files
         self._known: dict[Job, HowFar] = {}  # in the last turn
+        self._over = False  # whether a job has ended since
         self._untold, self._told_at = False, 0.0  # whether clients that wait have to be asked again
 
     # -- what clients ask --------------------------------------------------------------------
@@ -316,10 +319,11 @@ class Service:
         """
         # Calls of clients change them, too: a new one waits, one is cancelled.
         known = {job: how_far(job) for job in self._jobs.active}
-        self._untold = self._untold or changed or known != self._known
+        self._untold = self._untold or changed or self._over or known != self._known
         urgent = {job: far[1:] for job, far in known.items()} != {
             job: far[1:] for job, far in self._known.items()
         }
+        urgent, self._over = urgent or self._over, False
         self._known = known
         if not self._untold:
             return None
@@ -382,6 +386,7 @@ class Service:
         self._journal.begins(job)
 
     def _retire(self, job: Job) -> None:
+        self._over = True
         self._put_away(job)
         self._journal.ends(job)
 

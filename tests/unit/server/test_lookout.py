@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.engine.member import Member, Observation
-from supervisor_restarter.engine.phases import Seen
+from supervisor_restarter.engine.phases import Order, Seen
 from supervisor_restarter.names import Match
+from supervisor_restarter.server.driver import Driver
 from supervisor_restarter.server.lookout import LOOK_AT_ALL, Lookout
 
 NOW = 100.0
@@ -136,3 +137,15 @@ def test_one_can_have_all_looked_at():
     scene.lookout.stir_all()
     assert scene.names(0.1) is None
     assert scene.names(0.2) == []
+
+
+@pytest.mark.parametrize('order', [Order.SURGE, Order.RESTORE])
+def test_where_another_process_gets_the_name_its_events_are_heard(order):
+    scene = Scene()
+    job: Any = SimpleNamespace(lookout=scene.lookout, handles=scene.handles)
+    new: Any = Equal()
+    scene.handles[scene.members[0]].process = new
+    Driver._watch(job, scene.members[0], order)
+    assert job.lookout.to_be_looked_at(NOW) is None
+    job.lookout.note(new)
+    assert job.lookout.to_be_looked_at(NOW) == {scene.members[0]}

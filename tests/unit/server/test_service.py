@@ -99,6 +99,23 @@ def test_all_are_attended_to_at_first_and_then_what_something_has_happened_to(we
     assert len(attended) == len({*attended}), 'more than once in a turn'
 
 
+def test_when_a_job_has_ended_the_others_look_at_all_of_theirs(web):
+    """The obituary of a process may have been that job's."""
+    rolling = web.ask('web', max_unavailable=1, min_ready=5)
+    web.to(2)
+    web.at(2.1, lambda: web.ask('web:2', Goal.START))
+    attended = []
+    act = web.actions.part.attend
+
+    def attend(handle, now):
+        attended.append(handle)
+        act(handle, now)
+
+    web.actions.part.attend = attend
+    web.to(2.2)
+    assert {*rolling.handles.values()} <= {*attended}
+
+
 def test_now_and_then_all_are_attended_to_and_what_no_event_tells_is_seen(web):
     """Another plugin may change a process."""
     [job] = [web.ask('web', max_unavailable=1, min_ready=5)]
