@@ -102,8 +102,8 @@ def test_all_are_attended_to_at_first_and_then_what_something_has_happened_to(we
 def test_when_a_job_has_ended_the_others_look_at_all_of_theirs(web):
     """The obituary of a process may have been that job's."""
     rolling = web.ask('web', max_unavailable=1, min_ready=5)
-    web.to(2)
-    web.at(2.1, lambda: web.ask('web:2', Goal.START))
+    web.to(1.4)  # all were looked at a moment ago
+    web.at(1.5, lambda: web.ask('web:2', Goal.START))
     attended = []
     act = web.actions.part.attend
 
@@ -112,7 +112,7 @@ def test_when_a_job_has_ended_the_others_look_at_all_of_theirs(web):
         act(handle, now)
 
     web.actions.part.attend = attend
-    web.to(2.2)
+    web.to(1.6)
     assert {*rolling.handles.values()} <= {*attended}
 
 
