@@ -153,10 +153,14 @@ def test_a_broken_version_is_drained_and_the_old_one_told(web):
 
 def test_what_was_added_and_told_is_drained_on_the_way_back(web):
     pids = web.set_up(2)
+    web.hooks.hold('after3')
     web.hooks.fail('after3')
     names = {BEFORE: 'before%(process_num)d', AFTER: 'after%(process_num)d'}
-    web.site.write(web.section(names, count=4))
-    struct = web.apply()
+    web.site.write(web.section(names, count=4, more='RESTARTER_READY="notify"'))
+    id = web.begin()
+    web.hooks.wait('after2-ended')
+    web.hooks.go('after3')
+    struct = web.site.server.wait_finished(id)
     assert (struct['state'], web.site.pids()) == ('rolled_back', pids), struct
     told = ['up', 'after2', 'after2-ended']
     assert web.hooks.words('2') == [*told, 'before2', 'before2-ended', 'down']
