@@ -601,10 +601,9 @@ class Operation:
         self.ledger.update()
         if all(member.leaving for member in self.ledger.unsettled):
             for member in self.ledger.in_turn(self.ledger.waiting):
-                if member.leaving:
-                    self.committed, member.phase = True, turn_of(member, self.options)
-                    self._follow(member, now)
-                    self._changed()
+                self.committed, member.phase = True, turn_of(member, self.options)
+                self._follow(member, now)
+                self._changed()
 
     def _time_out(self) -> None:
         if self.reversible and self.state is State.RUNNING:
