@@ -11,6 +11,7 @@ from supervisor_restarter.engine.judging import NOT_REACHED, State, prospect
 from supervisor_restarter.engine.member import Goal, Member, Times
 from supervisor_restarter.engine.operation import Operation
 from supervisor_restarter.engine.phases import SETTLED, SHOWN, Phase
+from supervisor_restarter.engine.waking import earliest
 from supervisor_restarter.faults import Code, text_of
 from supervisor_restarter.text import listed
 
@@ -73,8 +74,7 @@ def spans(operation: Operation, member: Member, times: Times) -> dict[str, float
         exit_at = begun
     elif exit_at is not None:
         exit_at = max(exit_at, begun)  # it has been down for longer, which is not counted
-    turns = (drain_at, stop_at, exit_at, start_at)
-    turn_at = min((at for at in turns if at is not None), default=None)
+    turn_at = earliest(drain_at, stop_at, exit_at, start_at)
     return {
         'waited_seconds': between(begun, turn_at),
         'drain_seconds': between(drain_at, drain_end),

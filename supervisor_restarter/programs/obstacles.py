@@ -74,7 +74,7 @@ class Obstacles:
         config = process.config
         usual = not altered(process)
         try:
-            filename, argv = execv_args(process) if usual else process.get_execv_args()
+            filename, argv = _command(process, usual)
         except ProcessException:
             return ''  # Supervisor tries nothing further
         without_end = config.startsecs == 0 and config.autorestart is not False
@@ -89,7 +89,7 @@ class Obstacles:
         """Why it could not be started, or what is said `further` of its configuration."""
         config, usual = process.config, not altered(process)
         try:
-            filename, argv = execv_args(process) if usual else process.get_execv_args()
+            filename, argv = _command(process, usual)
         except ProcessException as error:
             return printable(error.args[0])
         if not usual:
@@ -233,6 +233,11 @@ class Obstacles:
         if isinstance(answer, Exception):
             raise answer
         return cast(Kept, answer)
+
+
+def _command(process: Subprocess, usual: bool) -> tuple[str, list[str]]:
+    """The file and the words of its command. usual: Supervisor's own code looks for it."""
+    return execv_args(process) if usual else process.get_execv_args()
 
 
 def _child(config: ProcessConfig) -> Child:

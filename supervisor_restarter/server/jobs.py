@@ -153,11 +153,11 @@ class Jobs:
         keys = set(stopped)
         for job in self.active:
             if job.operation.goal is not Goal.STOP:
-                phases = {member.match.key: member.phase for member in job.operation.members}
-                mine = phases.keys() & keys
                 for member in job.operation.members:
-                    if member.match.key in mine:
+                    key = member.match.key
+                    if key in keys:
+                        job.wanted_down.add(key)
                         job.lookout.stir(member)
-                job.wanted_down |= mine
-                held |= {key for key in mine if phases[key] in (Phase.STOPPING, Phase.STOPPED)}
+                        if member.phase in (Phase.STOPPING, Phase.STOPPED):
+                            held.add(key)
         return held
