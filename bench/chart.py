@@ -10,9 +10,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
-from bench.apps.picture import GAP, LEAST_WIDTH, MARGIN, rect, text
+from bench.apps.picture import GAP, LEAST_WIDTH, MARGIN, opening, rect, text
 from bench.apps.picture import STYLE as COMMON_STYLE
 from bench.peers.worker import Note
 
@@ -100,11 +99,7 @@ def draw(courses: list[Course], bars: list[Bar], heading: str, foot: list[str]) 
     height = bars_top + len(bars) * BAR_STEP + 12 + FOOT * len(foot)
     width = LEAST_WIDTH
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img">',
-        f'<title>{escape(heading)}</title>',
-        f'<style>{STYLE}</style>',
-        rect('page', 0, 0, width, height, 8),
+        *opening(width, height, heading, STYLE),
         text('title', MARGIN, 38, heading),
         *legend(MARGIN, 62),
     ]
@@ -116,11 +111,13 @@ def draw(courses: list[Course], bars: list[Bar], heading: str, foot: list[str]) 
         text('column', MARGIN, bars_top - 14, 'Seconds to the last new process, the same workers')
     )
     parts += draw_bars(bars, bars_top, width)
-    parts += [
-        text('dim', MARGIN, height + FOOT * (number - len(foot)) + 6, line)
-        for number, line in enumerate(foot)
-    ]
-    return '\n'.join([*parts, '</svg>']) + '\n'
+    return '\n'.join([*parts, *footnotes(foot, height), '</svg>']) + '\n'
+
+
+def footnotes(lines: list[str], height: float) -> Iterator[str]:
+    """The lines at the bottom of a picture that is so high."""
+    for number, line in enumerate(lines):
+        yield text('dim', MARGIN, height + FOOT * (number - len(lines)) + 6, line)
 
 
 def panel(course: Course, last: float) -> Iterator[str]:

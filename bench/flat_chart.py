@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
-from bench.apps.picture import GAP, LEAST_WIDTH, MARGIN, rect, text
+from bench.apps.picture import GAP, LEAST_WIDTH, MARGIN, opening, rect, text
 from bench.apps.picture import STYLE as COMMON_STYLE
+from bench.chart import FOOT, footnotes
 from bench.flat_figures import AFTER, BEFORE, FLOOR, Row
 from bench.peers.aims import OF_FLOOR
 
 # In pixels. A panel has, from top to bottom: its name, the lines, the numbers of processes.
 PANEL_WIDTH, LEFT, RIGHT = (LEAST_WIDTH - 2 * MARGIN - GAP) // 2, 52, 104
 TOP, HEIGHT, AXIS_HEIGHT = 44, 240, 48
-HEAD, FOOT = 60, 20  # above the panels; for each line below
+HEAD = 60  # above the panels
 CLOSEST = 14  # lines of text
 STEPS = (0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10)  # of a scale
 MOST_STEPS = 6
@@ -86,23 +86,12 @@ def draw(rows: list[Row], versions: dict[str, str], rounds: int, cores: int) -> 
     panel_height = TOP + HEIGHT + AXIS_HEIGHT
     height = HEAD + panel_height + 16 + FOOT * len(foot)
     width = LEAST_WIDTH
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img">',
-        f'<title>{escape(heading)}</title>',
-        f'<style>{STYLE}</style>',
-        rect('page', 0, 0, width, height, 8),
-        text('title', MARGIN, 38, heading),
-    ]
+    parts = [*opening(width, height, heading, STYLE), text('title', MARGIN, 38, heading)]
     for number, panel in enumerate(PANELS):
         parts.append(f'<g transform="translate({MARGIN + number * (PANEL_WIDTH + GAP)} {HEAD})">')
         parts += [rect('panel', 0, 0, PANEL_WIDTH, panel_height, 6), *draw_panel(panel, rows)]
         parts.append('</g>')
-    parts += [
-        text('dim', MARGIN, height + FOOT * (number - len(foot)) + 6, line)
-        for number, line in enumerate(foot)
-    ]
-    return '\n'.join([*parts, '</svg>']) + '\n'
+    return '\n'.join([*parts, *footnotes(foot, height), '</svg>']) + '\n'
 
 
 def scale_of(values: list[float], workers: int) -> Scale:

@@ -137,14 +137,14 @@ def draw(rows: list[Row], heading: str, foot: list[str], columns: int = 0) -> st
     )
 
 
-def opening(width: float, height: float, heading: str) -> Iterable[str]:
+def opening(width: float, height: float, heading: str, style: str = STYLE) -> Iterable[str]:
     """The beginning of a picture: its size, what it is about, and the page."""
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}" role="img">'
     )
     yield f'<title>{escape(heading)}</title>'
-    yield f'<style>{STYLE}</style>'
+    yield f'<style>{style}</style>'
     yield rect('page', 0, 0, width, height, 8)
 
 
