@@ -8,8 +8,10 @@ The repository must be on supervisord's PYTHONPATH.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import tracemalloc
 from typing import Any
 
 from supervisor.http import deferring_http_channel
@@ -17,6 +19,10 @@ from supervisor.process import Subprocess
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 
 from supervisor_restarter.engine.operation import Operation
+
+SECTION = (
+    '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
+)
 
 
 class ProbeRPCInterface:
@@ -60,6 +66,16 @@ class ProbeRPCInterface:
 
         Operation.step = broken  # type: ignore[method-assign, assignment]
         return True
+
+    def kept(self) -> list[int]:
+        """How many objects there are in supervisord, and how many bytes of those that the plugin's code
+        has made since this was first asked.
+        """
+        tracemalloc.start()
+        gc.collect()
+        ours = tracemalloc.Filter(True, '*/supervisor_restarter/*')
+        traces = tracemalloc.take_snapshot().filter_traces([ours]).traces
+        return [len(gc.get_objects()), sum(trace.size for trace in traces)]
 
     @staticmethod
     def _count(things: Any, kind: type) -> int:

@@ -12,6 +12,7 @@ import pytest
 
 from supervisor_restarter.faults import Code
 from tests.chaos.proc import used
+from tests.integration.probe import SECTION as PROBE
 from tests.integration.server import HELD, ROOT, RudeClient, Server, held, program, worker
 
 SLOW = held(count=2)
@@ -177,8 +178,7 @@ def test_an_error_of_our_own_ends_the_restart_and_neither_supervisord_nor_a_proc
 ):
     """After one error the restart brings back what is down; one that goes on failing is given up."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
-    probe = '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
-    with Server(SLOW, restarter='delay=3600\nstagger_factor=2', extra=probe) as server:
+    with Server(SLOW, restarter='delay=3600\nstagger_factor=2', extra=PROBE) as server:
         server.wait_workers()
         before = server.pids()
         call = server.in_background(

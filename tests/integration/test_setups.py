@@ -15,11 +15,9 @@ from typing import Any
 import pytest
 
 from supervisor_restarter.faults import Code
+from tests.integration.probe import SECTION as PROBE
 from tests.integration.server import ROOT, Daemon, Server, free_port, held, program, shared, worker
 
-PROBE = (
-    '[rpcinterface:probe]\nsupervisor.rpcinterface_factory=tests.integration.probe:make_probe\n\n'
-)
 # For two processes: the second one's turn does not come.
 ENDLESS = {'stagger_factor': 2, 'delay': 3600}
 ZERO = {

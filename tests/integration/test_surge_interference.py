@@ -215,6 +215,7 @@ def test_where_both_die_supervisor_starts_the_new_one_again(start):
 def test_the_new_one_dies_once_the_old_one_is_stopping(retiring):
     server, id, pids = retiring
     os.kill(pids['0'], signal.SIGKILL)
+    server.wait(lambda: server.pids()['0'] not in (0, pids['0']), 'one in its place')
     wait_names(server, _0='RUNNING', _0_old='STOPPING')
     server.let_stop()
     restart = server.wait_finished(id)
