@@ -11,6 +11,7 @@ from supervisor_restarter.engine.operation import Look
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.server.actions import Actions
+from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.changeover import Changeover, Means
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.job import Job
@@ -70,29 +71,39 @@ class Driver:
         job.started, now = self._clock.wall(), self._clock.monotonic()
         self._attend(job, now)
         job.operation.begin(now, look(job))
-        self._foresee(job)
-        if job.apply is not None and not job.operation.turning:
-            Changeover(self._means, job, job.apply).renew(now)
+        if job.apply is None:
+            job.unforeseen = job.operation.to_be_stopped()
+        else:
+            self._say_foreseen(job, job.apply)
+            if not job.operation.turning:
+                Changeover(self._means, job, job.apply).renew(now)
         job.expect_witnesses()
 
-    def _foresee(self, job: Job) -> None:
+    @staticmethod
+    def _say_foreseen(job: Job, apply: Apply) -> None:
+        for member, failure in apply.foreseen.items():
+            job.operation.foreseen(member, failure)
+
+    def _foresee(self, job: Job, until: float) -> bool:
         """Before the first stop: a process that would be stopped and could not be started again has
-        failed already.
+        failed already. Returns whether all were looked at, for with hundreds that takes several
+        turns.
         """
-        if job.apply is not None:
-            for member, foreseen in job.apply.foreseen.items():
-                job.operation.foreseen(member, foreseen)
-            return
         obstacles = Obstacles()
-        for member in job.operation.to_be_stopped():
+        for member in job.unforeseen:
             failure = self._processes.obstacle(job.handles[member], obstacles)
             if failure is not None:
                 job.operation.foreseen(member, failure)
+            if self._clock.monotonic() > until:
+                return False
+        return True
 
     def advance(self, job: Job, now: float, at_most: float) -> float | None:
         """Drive the job on, for at most `at_most` seconds of work. Returns the seconds after which
         orders that are left over can be carried out; None: none are left.
         """
+        if not self._foresee(job, self._clock.monotonic() + at_most):
+            return 0.0
         changed = self._attend(job, now)
         changeover = None if job.apply is None else Changeover(self._means, job, job.apply)
         job.own.mind(job.operation, now)

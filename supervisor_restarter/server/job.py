@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,8 @@ class Job:
     error has been met. acting: an order is being carried out; to_cancel: it is to be the last that
     takes something down. apply: what makes it an apply; None: it is a restart, a start or a stop.
     probing: what the probes of a group share. own: the commands of its programs that run. told: what
-    clients were told of it last; None: that is not kept any more.
+    clients were told of it last; None: that is not kept any more. unforeseen: those of which it is to
+    be found out whether they could be started again, before anything is stopped.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Job:
     probing: dict[str, Probing] = field(default_factory=dict)
     own: OwnCommands = field(default_factory=OwnCommands)
     told: Told | None = field(default_factory=Told)
+    unforeseen: Iterator[Member] = field(default_factory=lambda: iter(()))
 
     @property
     def kind(self) -> str:

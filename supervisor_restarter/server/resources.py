@@ -241,7 +241,8 @@ class Resources:
         job.lookout = Lookout(job.handles)
 
     def _monitor(self, job: Job, specs: dict[Member, Spec | None]) -> None:
-        self._connections.most = connections(self._connections.taken)
+        if job.apply is not None or any(specs.values()):  # counting descriptors takes a while
+            self._connections.most = connections(self._connections.taken)
         job.probing = {
             group: Probing(
                 self._options,

@@ -230,6 +230,57 @@ def test_what_could_not_be_started_again_is_not_stopped(web):
     assert 'failed: web:1 (left as it is: no such file)' in web.lines[1]
 
 
+@pytest.fixture
+def patient():
+    """Twenty processes; to find out whether one of them could be started again takes 4 ms."""
+    sim: Any = Simulation(*(f'web:{number}' for number in range(20)))
+    sim.looked_at = []
+    real = sim.processes.part.obstacle
+
+    def obstacle(handle, obstacles):
+        sim.world.now += 0.004
+        sim.looked_at.append(handle.process)
+        return real(handle, obstacles)
+
+    sim.processes.part.obstacle = obstacle
+    return sim
+
+
+def test_before_the_first_stop_all_are_looked_at_over_several_turns(patient):
+    job = patient.ask('web')
+    looked_at = []
+    while not patient.done('stop'):
+        looked_at.append(len(patient.looked_at))
+        patient.to(patient.world.now - BEGINNING)
+    assert looked_at == [0, 3, 6, 9, 12, 15, 18]
+    patient.end()
+    assert state(job) == 'succeeded'
+
+
+def test_nothing_is_stopped_where_the_last_of_them_could_not_be_started_again(patient):
+    patient.world.processes['web:19'].program.obstacle = 'no such file'
+    job = patient.ask('web')
+    patient.end()
+    assert (patient.done('stop'), state(job), len(patient.looked_at)) == ({}, 'failed', 20)
+
+
+def test_cancelled_meanwhile_it_stops_nothing_and_looks_no_further(patient):
+    job = patient.ask('web')
+    patient.to(0)
+    assert len(patient.looked_at) == 3
+    patient.service.cancel(job.id)
+    patient.end()
+    assert (patient.done('stop'), state(job), len(patient.looked_at)) == ({}, 'cancelled', 3)
+
+
+def test_what_is_stopped_by_others_meanwhile_stays_down(patient):
+    job = patient.ask('web')
+    patient.to(0)
+    patient.stop_by_others('web:7')
+    patient.end()
+    assert (patient.down(), phases(job)['7'], job.struct()['done']) == (['web:7'], 'skipped', 19)
+
+
 def test_a_restart_by_signal_takes_nothing_down(web):
     job = web.ask('web', method='signal:HUP')
     web.end()
@@ -823,10 +874,17 @@ def test_an_error_while_a_job_is_given_back_harms_no_other(web):
 
 
 def test_a_request_that_meets_with_an_error_holds_nothing(web):
-    web.processes.breaks['obstacle'] = range(1, 2)
+    web.actions.breaks['attend'] = range(1, 2)
     with pytest.raises(Defect):
         web.ask('web')
     assert (web.jobs.active, web.actions.part.held) == ([], set())
+
+
+def test_an_error_before_the_first_stop_takes_nothing_down(web):
+    web.processes.breaks['obstacle'] = range(2, 3)
+    job = web.ask('web')
+    web.end()
+    assert (state(job), web.done('stop'), web.actions.part.held) == ('cancelled', {}, set())
 
 
 def test_an_error_that_no_job_is_to_blame_for_ends_all_of_them_and_nothing_that_comes_after(web):
