@@ -8,7 +8,7 @@ during all rounds; those whose turn it is not are halted. For each number of pro
     last new   seconds from the call to the start of the last new worker, written down by the workers
     / floor    the same as a multiple of the floor's in the same round
     ms each    milliseconds of supervisord's own processor time per process, from the call to its answer
-               (/proc/PID/schedstat), which other work on the machine changes less than seconds
+               (/proc/PID/task/*/schedstat), which other work on the machine changes less than seconds
     / before   the same as a multiple of what it was before, in the same round
 
 The first round warms up and is not counted; figures are medians of the others. Then, with

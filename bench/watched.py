@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from bench.lab import Lab, LabError, UnixConnection
@@ -62,9 +63,9 @@ class OpenPages:
 
 
 def spent(pid: int) -> float:
-    """Milliseconds for which a processor has worked for the process, exactly."""
-    with open(f'/proc/{pid}/schedstat') as schedstat:
-        return int(schedstat.read().split()[0]) / 1e6
+    """Milliseconds for which processors have worked for the process, exactly."""
+    threads = Path(f'/proc/{pid}/task').glob('*/schedstat')
+    return sum(int(schedstat.read_text().split()[0]) for schedstat in threads) / 1e6
 
 
 def rate(pid: int) -> float:

@@ -21,9 +21,9 @@ from typing import Any, Callable, Optional
 from supervisor.options import decode_wait_status
 
 from supervisor_restarter.programs import access, fast_spawn
-from supervisor_restarter.programs.descriptors import start_child
 from supervisor_restarter.programs.dispatcher import enter_loop, leave_loop
 from supervisor_restarter.programs.host import ServerOptions, Subprocess
+from supervisor_restarter.programs.nursery import nursery
 
 MOST_SAID = 200  # characters of the last line that an error quotes
 MOST_KEPT = 4096  # bytes of what was said last that are kept for it
@@ -126,7 +126,7 @@ class ChildCommand:
                 reading, writing[channel] = os.pipe()
                 self._pipes.append(Pipe(options, reading, hear))
                 self._pipes[-1].enter()
-            child = start_child(
+            child = nursery.start(
                 command,
                 stdin=nobody,
                 stdout=writing.get('stdout', nobody),

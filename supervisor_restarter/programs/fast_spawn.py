@@ -23,8 +23,8 @@ from supervisor.process import FastCGISubprocess
 
 from supervisor_restarter.programs.access import ABSENT, identity, may_enter
 from supervisor_restarter.programs.asides import program_name
-from supervisor_restarter.programs.descriptors import start_child
 from supervisor_restarter.programs.host import FcgiSubprocess, Pipes, Subprocess
+from supervisor_restarter.programs.nursery import nursery
 from supervisor_restarter.programs.reviewed import altered, unreviewed
 from supervisor_restarter.text import printable
 
@@ -164,7 +164,7 @@ class Starter(Keeper):
         if '/' not in filename:
             raise Unusual('Popen would search the PATH for it')
         try:
-            child = start_child(argv, executable=filename, **popen_arguments(self._process))
+            child = nursery.start(argv, executable=filename, **popen_arguments(self._process))
         except OSError as error:
             if error.filename == filename:
                 raise self._failure(f"couldn't exec {argv[0]}", error) from None

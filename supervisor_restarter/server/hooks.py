@@ -40,13 +40,10 @@ events.subscribe: SupervisorRunningEvent, ProcessGroupAddedEvent | until a reloa
 events.subscribe: SupervisorStoppingEvent | until a reload
     | events.clear(), plugin.py
     | restarts end with supervisord
-events.subscribe: SupervisorRunningEvent, SupervisorStoppingEvent | until a reload, if fast_spawn
-    | events.clear(), plugin.py
-    | two low descriptor numbers are kept for what starts programs, descriptors.py
-FD_CLOEXEC of all descriptors but the first three | whenever a program is started, if fast_spawn, or a
-    command of a program is run
-    | for good, descriptors.py
-    | the kernel closes them in the child, where Supervisor's child and Popen do it one by one
+a thread of supervisord | from the first start on that finds many descriptors open, if
+    fast_spawn
+    | for good, nursery.py
+    | its children have few descriptors to copy and to close
 events.subscribe: ProcessStateEvent, ProcessGroupEvent | until a reload
     | events.clear(), plugin.py
     | only processes to which something has happened are looked at

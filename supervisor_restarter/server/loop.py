@@ -24,6 +24,7 @@ from typing import Callable, NamedTuple, Optional
 from supervisor.http import deferring_http_channel
 
 from supervisor_restarter.programs.host import HttpChannel, Subprocess, Supervisor
+from supervisor_restarter.programs.nursery import nursery
 from supervisor_restarter.server.hooks import Replacement, replaced
 from supervisor_restarter.server.pacing import Pacing
 
@@ -120,6 +121,7 @@ class Reactor:
         self._missed = 0
         options.get_socket_map()[wake_up.reader] = wake_up
         former_fd = signal.set_wakeup_fd(wake_up.writer, warn_on_full_buffer=False)
+        nursery.wake_up_fd = wake_up.writer
         _attached.add(id(self))
         poll = replaced(
             options.poller,
@@ -140,6 +142,7 @@ class Reactor:
         newest = signal.set_wakeup_fd(former_fd)
         if newest != wake_up.writer:
             signal.set_wakeup_fd(newest)  # set by others, after ours
+        nursery.wake_up_fd = former_fd if newest == wake_up.writer else newest
         poll.undo()
         options.get_socket_map().pop(wake_up.reader, None)
         # The poller remembers descriptors from turn to turn, and the number will be used again.

@@ -16,8 +16,8 @@ from supervisor_restarter.configuration.planner import Planner
 from supervisor_restarter.configuration.rollout import Rollout
 from supervisor_restarter.options import Settings, from_configuration
 from supervisor_restarter.programs.child_command import adopt
-from supervisor_restarter.programs.descriptors import low_numbers
 from supervisor_restarter.programs.host import ServerOptions, Supervisor
+from supervisor_restarter.programs.nursery import nursery
 from supervisor_restarter.readiness.notify import NotifySocket
 from supervisor_restarter.server.actions import Actions
 from supervisor_restarter.server.changeover import Means
@@ -121,10 +121,7 @@ def joined(supervisord: Supervisor, settings: Settings, namespace: str = 'restar
     events.subscribe(events.ProcessStateEvent, lambda event: reactor.note(event.process))
     events.subscribe(events.ProcessStateEvent, lambda event: jobs.note(event.process))
     events.subscribe(events.ProcessGroupEvent, lambda event: jobs.note_all())
-    if settings.fast_spawn:
-        # While few descriptors are open; a reload closes them all, and more.
-        events.subscribe(events.SupervisorRunningEvent, lambda event: low_numbers.take())
-        events.subscribe(events.SupervisorStoppingEvent, lambda event: low_numbers.give_back())
+    nursery.switched_on = settings.fast_spawn
     if settings.web or settings.guard:
         _open_to_browsers(supervisord, service, settings, namespace, journal, tally)
     return service

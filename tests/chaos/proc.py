@@ -71,6 +71,12 @@ def threads(pid: int) -> int:
     return len(os.listdir(f'/proc/{pid}/task'))
 
 
+def children(pid: int) -> set[int]:
+    """The pids of its children, of whichever thread of it, zombies too; none if it is gone."""
+    lists = Path(f'/proc/{pid}/task').glob('*/children')
+    return {int(child) for listed in lists for child in listed.read_text().split()}
+
+
 def used(pid: int) -> float:
     """Seconds of processor time that it has used."""
     fields = Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2].split()

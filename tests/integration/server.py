@@ -22,6 +22,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from bench.lab import Lab, poke, polls, script
+from tests.chaos.proc import children
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name('worker.py')
@@ -323,7 +324,7 @@ def wait_for_exec(supervisord: int) -> None:
 
     deadline = time.monotonic() + SECONDS
     try:
-        for child in Path(f'/proc/{supervisord}/task/{supervisord}/children').read_text().split():
+        for child in children(supervisord):
             while command(child) == command(supervisord) and time.monotonic() < deadline:
                 time.sleep(0.005)
     except OSError:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.proc import children
 from tests.integration.deployment import EVERYBODY, NOBODY, deployment, move_away, write
 from tests.integration.server import held, program, shared
 
@@ -305,8 +306,7 @@ def test_what_would_be_started_again_and_again_is_not_started(start, place):
     server.wait(lambda: time.monotonic() - began > 1.2, 'a moment')
     assert ticks(pid) - used < 0.15 * (time.monotonic() - began) * os.sysconf('SC_CLK_TCK')
     assert 'spawned' not in server.log_text(mark)
-    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
-    assert {int(child) for child in children} == set(pids.values())
+    assert children(pid) == set(pids.values())
     assert_as_before(server, pids)
 
 

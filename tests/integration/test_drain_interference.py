@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
+from tests.chaos.proc import children
 from tests.integration.draining import AFTER, BEFORE, Hooks, alive, drained
 from tests.integration.server import SECONDS, Telling
 
@@ -202,12 +202,6 @@ def test_what_cannot_be_started_again_any_more_is_put_back_or_not_drained_at_all
 
 
 # -- supervisord ---------------------------------------------------------------------------------
-
-
-def children(pid):
-    """The pids of all children that a process has, zombies too."""
-    text = Path(f'/proc/{pid}/task/{pid}/children').read_text()
-    return set(map(int, text.split()))
 
 
 @pytest.mark.parametrize('word', [BEFORE, AFTER])

@@ -67,12 +67,12 @@ class Normal(Server):
     """A supervisord that tells how it starts each child."""
 
     strange = 'false'
-    close_range = 'true'
+    crowded = 'false'
 
     def __init__(self, programs, restarter='', extra=''):
         interface = (
             '[rpcinterface:strange]\nsupervisor.rpcinterface_factory=tests.integration.witness:'
-            f'make_surroundings\nstrange={self.strange}\nclose_range={self.close_range}\n\n'
+            f'make_surroundings\nstrange={self.strange}\ncrowded={self.crowded}\n\n'
         )
         super().__init__(programs, restarter, interface + extra)
         self._text = self._text.replace('nodaemon=true', 'nodaemon=true\nloglevel=debug')
@@ -128,21 +128,25 @@ class Normal(Server):
         (flags,) = (line.split()[1] for line in lines if line.startswith('flags'))
         return not int(flags, 8) & os.O_CLOEXEC
 
-    def own_pipes(self):
-        """The numbers of each pipe of which supervisord holds both ends."""
-        ends: dict[str, list[int]] = {}
-        for number in Path(f'/proc/{self.pid}/fd').iterdir():
-            ends.setdefault(witness.link(number), []).append(int(number.name))
-        return [sorted(two) for what, two in ends.items() if what[:5] == 'pipe:' and len(two) == 2]
+    def children_by_thread(self):
+        """The pids of its children by the thread that has started them."""
+        threads = Path(f'/proc/{self.process.pid}/task').iterdir()
+        return {
+            int(thread.name): {*map(int, (thread / 'children').read_text().split())}
+            for thread in threads
+        }
+
+    def nursed(self):
+        """The children of another thread than the main one."""
+        threads = self.children_by_thread()
+        del threads[self.process.pid]
+        return set().union(*threads.values())
 
     def children(self):
         """The pid and the state (Z is a zombie) of each child."""
-        pids = (
-            Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children').read_text().split()
-        )
+        pids = set().union(*self.children_by_thread().values())
         return {
-            int(pid): witness.text(Path(f'/proc/{pid}/stat')).rpartition(') ')[2][:1]
-            for pid in pids
+            pid: witness.text(Path(f'/proc/{pid}/stat')).rpartition(') ')[2][:1] for pid in pids
         }
 
 
@@ -152,10 +156,10 @@ class Strange(Normal):
     strange = 'true'
 
 
-class Older(Strange):
-    """... on a system on which Popen closes what a child must not inherit."""
+class Crowded(Strange):
+    """... which starts programs as if many descriptors were open."""
 
-    close_range = 'false'
+    crowded = 'true'
 
 
 @pytest.fixture(autouse=True)
@@ -201,10 +205,11 @@ def compare(server, groups, how):
 
 
 @needs_fast
-@pytest.mark.parametrize('kind', [Normal, Strange, Older])
+@pytest.mark.parametrize('kind', [Normal, Strange, Crowded])
 def test_a_child_cannot_tell_the_difference(start, kind):
     server = start(sections(KINDS), kind=kind)
     seen = compare(server, KINDS, IN_C)
+    assert bool(server.nursed()) == (kind is Crowded)
     assert 'own fork' not in server.log_text()
     assert seen['relative']['relative']['cwd'] == str(ROOT / 'tests')
     assert seen['umask']['umask']['status']['Umask'].strip() == '0027'
@@ -213,7 +218,7 @@ def test_a_child_cannot_tell_the_difference(start, kind):
     assert [ours[number].split(' [')[0] for number in '012'] == ['pipe 0', 'pipe 1', 'pipe 1']
     assert seen['unix']['0']['descriptors']['0'].startswith('socket 0')
     if kind is not Normal:
-        assert server.inherits(witness.LOW) == (kind is Older)
+        assert server.inherits(witness.LOW)
         assert set(ours) == {'0', '1', '2'}
         assert seen['plain']['plain']['stat']['tty'] != '0'
         ours = os.getpriority(os.PRIO_PROCESS, 0)
@@ -221,38 +226,49 @@ def test_a_child_cannot_tell_the_difference(start, kind):
 
 
 @needs_fast
-@pytest.mark.parametrize('pipes', [1, 0])
-def test_two_low_numbers_are_kept_also_over_a_reload(start, pipes):
-    server = start(program(count=3), '' if pipes else 'fast_spawn=false', kind=Normal)
+def test_one_thread_starts_them_all_also_after_a_reload(start):
+    server = start(program(count=3), kind=Crowded)
     for beginning in (1, 2):
         server.wait_state()
-        kept = server.own_pipes()
-        assert len(kept) == pipes
+        assert not server.nursed()
         server.restart()
-        server.wait(lambda kept=kept: server.own_pipes() == kept, 'the same pipes as before')
-        others = [int(path.name) for path in Path(f'/proc/{server.pid}/fd').iterdir()]
-        assert len([number for number in others if number > max(sum(kept, [0]))]) >= 3 * 5
+        assert server.nursed() == {*server.pids().values()}
+        assert len(server.children_by_thread()) == 2
         if beginning == 1:
             server.rpc().supervisor.restart()
             server.wait(lambda: server.log_text().count('supervisord started') == 2, 'reload')
 
 
 @needs_fast
+def test_what_others_fork_beside_the_thread_runs_as_before(start):
+    server = start(program(count=3) + program('other', count=3), kind=Crowded)
+    server.wait_state()
+    server.restart('web')
+    server.rpc().supervisor.stopProcessGroup('other')
+    server.rpc().supervisor.startProcessGroup('other')
+    server.wait_state('other')
+    assert server.nursed() == {*server.pids().values()}
+    assert {*server.children()} - server.nursed() == {*server.pids('other').values()}
+
+
+@needs_fast
 @needs_root
-def test_nor_can_one_that_becomes_another_user(start):
-    server = start(sections(AS_USER), kind=Strange)
+@pytest.mark.parametrize('kind', [Strange, Crowded])
+def test_nor_can_one_that_becomes_another_user(start, kind):
+    server = start(sections(AS_USER), kind=kind)
     seen = compare(server, AS_USER, IN_C)
     assert 'own fork' not in server.log_text()
     assert seen['user']['user']['status']['Uid'].split() == ['65534'] * 4
     assert seen['user']['user']['status']['Groups'].split() == ['65534']
 
 
-def test_a_program_says_the_same_of_itself(start):
+@pytest.mark.parametrize('kind', [Strange, Crowded])
+def test_a_program_says_the_same_of_itself(start, kind):
     kinds = {
         name: {**KINDS[name], 'command': WITNESS, 'stdout_logfile': f'%(here)s/{name}.out'}
         for name in ('plain', 'all_of_it', 'environment')
     }
-    server = start(sections(kinds), kind=Strange)
+    server = start(sections(kinds), kind=kind)
 
     def statements(name, count):
         found = [json.loads(line) for line in lines_of(server.dir / f'{name}.out')]
@@ -270,7 +286,9 @@ def test_a_program_says_the_same_of_itself(start):
 
 
 def test_without_fast_spawn_everything_is_forked(start):
-    compare(start(sections(KINDS), 'fast_spawn=false', kind=Strange), KINDS, FORK)
+    server = start(sections(KINDS), 'fast_spawn=false', kind=Crowded)
+    compare(server, KINDS, FORK)
+    assert len(server.children_by_thread()) == 1
 
 
 @needs_fast
@@ -318,8 +336,9 @@ SCRIPTS = {
 
 
 @needs_fast
+@pytest.mark.parametrize('kind', [Normal, Crowded])
 @pytest.mark.parametrize('what', SCRIPTS)
-def test_what_cannot_be_executed_is_said_at_once(start, tmp_path, what):
+def test_what_cannot_be_executed_is_said_at_once(start, tmp_path, what, kind):
     content, reason, redirect = SCRIPTS[what]
     file = tmp_path / 'app'
     file.write_text('#!/bin/sh\nexec sleep 1000\n')
@@ -327,7 +346,7 @@ def test_what_cannot_be_executed_is_said_at_once(start, tmp_path, what):
     server = start(
         program('web', str(file), startretries=0, startsecs=1, redirect_stderr=redirect)
         + program('other'),
-        kind=Normal,
+        kind=kind,
     )
     server.wait_state()
     server.wait_state('other')
@@ -380,8 +399,9 @@ def test_a_missing_directory_is_said_at_once_and_the_next_start_works(start, tmp
     assert len(server.portraits('web')) == 3
 
 
-def test_three_hundred_starts_leave_nothing_behind(start):
-    server = start(program(count=30) + sections({'unix': KINDS['unix']}), kind=Normal)
+@pytest.mark.parametrize('kind', [Normal, Crowded])
+def test_three_hundred_starts_leave_nothing_behind(start, kind):
+    server = start(program(count=30) + sections({'unix': KINDS['unix']}), kind=kind)
     server.wait_state()
     before = server.descriptors()
     for _ in range(10):
@@ -394,12 +414,13 @@ def test_three_hundred_starts_leave_nothing_behind(start):
     assert 'reaped unknown' not in server.log_text()
 
 
-def test_only_supervisord_reaps(start):
+@pytest.mark.parametrize('kind', [Normal, Crowded])
+def test_only_supervisord_reaps(start, kind):
     """Those that are gone at once are the ones that Popen would reap on behalf of their
     predecessors.
     """
     once: dict[str, Any] = {'autorestart': 'false', 'autostart': 'false', 'exitcodes': 3}
-    server = start(program('web', '/bin/sh -c "exit 3"', 20, **once), kind=Normal)
+    server = start(program('web', '/bin/sh -c "exit 3"', 20, **once), kind=kind)
 
     def exits():
         return server.log_text().count('(exit status 3; expected)')

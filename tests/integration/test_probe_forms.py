@@ -13,16 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.proc import used
+from tests.chaos.proc import children, used
 from tests.integration.server import SECONDS, Server, program
 from tests.integration.service import address, marks, order, service
 
 AT_ONCE = 4  # commands of one group
-
-
-def children(pid):
-    """The pids of the children of a process, zombies too."""
-    return [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
 
 
 def commands_with(text):

@@ -159,21 +159,24 @@ def confession() -> dict[str, Any]:
     }
 
 
-def make_surroundings(supervisord: Any, strange: str = 'true', close_range: str = 'true') -> object:
+def make_surroundings(supervisord: Any, strange: str = 'true', crowded: str = 'false') -> object:
     """The factory; strange: whether supervisord is to be changed, and not only to be listened to.
-    close_range: whether the system has that call, as far as supervisord can see.
+    crowded: whether it is to start programs as if many descriptors were open.
     """
-    audit = os.open(f'{supervisord.options.here}/audit', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sys.addaudithook(
-        lambda event, arguments: (
-            event in ('os.fork', 'subprocess.Popen') and os.write(audit, f'{event}\n'.encode())
-        )
-    )
-    if close_range != 'true':
-        # Here, for as a program this file knows no packages.
-        from supervisor_restarter.programs import descriptors as of_starts
+    audit = f'{supervisord.options.here}/audit'
 
-        of_starts._call = None
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ('os.fork', 'subprocess.Popen'):
+            # Opened each time, for a thread may have other descriptors.
+            with open(audit, 'a') as file:
+                file.write(f'{event}\n')
+
+    sys.addaudithook(hook)
+    if crowded == 'true':
+        # Here, for as a program this file knows no packages.
+        from supervisor_restarter.programs import nursery
+
+        nursery.MANY = 0
     if strange == 'true':
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGWINCH, lambda number, frame: None)

@@ -9,7 +9,6 @@ import subprocess
 import pytest
 
 from supervisor_restarter.programs import child_command as module
-from supervisor_restarter.programs import descriptors
 from supervisor_restarter.programs.child_command import (
     MOST_KEPT,
     MOST_SAID,
@@ -194,10 +193,7 @@ def test_a_command_that_is_not_there_is_no_shortage(heard):
     assert not error.value.short
 
 
-@pytest.mark.parametrize('certain', [True, False])
-def test_it_inherits_nothing_of_supervisord(heard, monkeypatch, certain):
-    if not certain:
-        monkeypatch.setattr(descriptors, 'none_is_inherited', lambda: False)
+def test_it_inherits_nothing_of_supervisord(heard):
     theirs = os.dup(2)
     os.set_inheritable(theirs, True)
     try:
@@ -205,24 +201,3 @@ def test_it_inherits_nothing_of_supervisord(heard, monkeypatch, certain):
     finally:
         os.close(theirs)
     assert heard.said['stdout'].split() == [b'0', b'1', b'2', b'3']  # and the directory
-
-
-def test_the_low_numbers_are_for_what_tells_whether_it_was_started(heard, monkeypatch):
-    opened: list[int] = []
-
-    def popen(*args, stdin, stdout, stderr, **how):
-        assert subprocess.DEVNULL not in (stdin, stdout, stderr)
-        opened.extend(os.pipe())
-        raise OSError(errno.EAGAIN, 'no more processes')
-
-    numbers = descriptors.LowNumbers()
-    monkeypatch.setattr(descriptors, 'low_numbers', numbers)
-    numbers.take()
-    lowest = os.pipe()
-    monkeypatch.setattr(subprocess, 'Popen', popen)
-    with pytest.raises(CannotRun):
-        heard.begin('true')
-    assert max(opened) < min(lowest)
-    for number in (*opened, *lowest):
-        os.close(number)
-    numbers.give_back()

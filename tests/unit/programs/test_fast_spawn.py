@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import types
-from contextlib import nullcontext
 from typing import cast
 
 import pytest
@@ -26,8 +25,8 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates
 
 from supervisor_restarter.names import Match
-from supervisor_restarter.programs import descriptors, reviewed
 from supervisor_restarter.programs import fast_spawn as module
+from supervisor_restarter.programs import reviewed
 from supervisor_restarter.programs.access import Identity
 from supervisor_restarter.programs.fast_spawn import (
     Starter,
@@ -196,30 +195,6 @@ def test_popen_is_told_what_supervisors_child_does(make, options, kind, url, set
     assert calls['setpgrp'] == [()]
     assert (how['process_group'], how['restore_signals']) == (0, False)
     assert not {'user', 'group', 'extra_groups', 'start_new_session', 'preexec_fn'} & set(how)
-
-
-@pytest.mark.parametrize('certain', [True, False])
-def test_popen_closes_descriptors_where_the_kernel_may_not(make, monkeypatch, certain):
-    popen = Popen(monkeypatch, 4711)
-    monkeypatch.setattr(descriptors, 'none_is_inherited', lambda: certain)
-    fast_spawn(process := make())
-    [(argv, how)] = popen.told
-    assert how['close_fds'] is not certain
-    process.config.options.close_parent_pipes(process.pipes)
-
-
-def test_popen_gets_the_low_numbers(make, monkeypatch):
-    Popen(monkeypatch, 4711)
-    taken: list[int] = []
-
-    def lent():
-        taken.append(1)
-        return nullcontext()
-
-    monkeypatch.setattr(descriptors.low_numbers, 'lent', lent)
-    fast_spawn(process := make())
-    assert taken == [1]
-    process.config.options.close_parent_pipes(process.pipes)
 
 
 def test_a_process_without_a_group_is_not_told_of_one(make):

@@ -13,7 +13,6 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.states import ProcessStates
 
 from supervisor_restarter.programs.asides import sharing_logs, take_place
-from supervisor_restarter.programs.descriptors import low_numbers
 from tests.unit.configuration.running import Running, program
 
 SECONDS = 30.0
@@ -84,4 +83,3 @@ class Turning(Running):
                 if process.pid:
                     os.kill(process.pid, signal.SIGKILL)
         self.turn_until(lambda: not self.options.pidhistory)
-        low_numbers.give_back()  # which a plugin has taken when it began

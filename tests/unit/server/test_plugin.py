@@ -11,7 +11,7 @@ from supervisor.states import ProcessStates
 import supervisor_restarter
 from supervisor_restarter.engine.admission import Goal
 from supervisor_restarter.options import Options, Settings
-from supervisor_restarter.programs.descriptors import low_numbers
+from supervisor_restarter.programs.nursery import nursery
 from supervisor_restarter.server import plugin
 from supervisor_restarter.server.request import Call, Request, Selection
 from supervisor_restarter.server.rpcinterface import RestarterNamespaceRPCInterface
@@ -41,8 +41,7 @@ def supervisord(*factories):
 @pytest.fixture(autouse=True)
 def _nothing_left(monkeypatch):
     monkeypatch.setattr(events, 'callbacks', [])
-    yield
-    low_numbers.give_back()
+    monkeypatch.setattr(nursery, 'switched_on', True)
 
 
 @pytest.fixture
@@ -155,17 +154,11 @@ def test_what_makes_no_sense_is_logged_before_the_first_restart_meets_it():
 
 
 @pytest.mark.parametrize('fast_spawn', [True, False])
-def test_low_numbers_are_kept_while_it_runs(monkeypatch, fast_spawn):
-    calls = []
-    for name in ('take', 'give_back'):
-        monkeypatch.setattr(type(low_numbers), name, lambda it, name=name: calls.append(name))
+def test_without_fast_spawn_there_is_no_thread(fast_spawn):
     one = One()
     vars(one.options).update(get_socket_map=dict)
     plugin.joined(one.supervisord, Settings(Options(), web=False, fast_spawn=fast_spawn))
-    assert calls == []  # the descriptors of now are not those of a daemon
-    events.notify(events.SupervisorRunningEvent())
-    events.notify(events.SupervisorStoppingEvent())
-    assert calls == (['take', 'give_back'] if fast_spawn else [])
+    assert nursery.switched_on is fast_spawn
 
 
 def test_an_error_in_that_does_not_end_supervisord():
