@@ -48,6 +48,15 @@ def with_values(**values: str | None) -> Callable[[Environment, Path], Environme
     return changed
 
 
+def slowly(who: str) -> Callable[[Environment, Path], Environment]:
+    """The usual environment, in which supervisord or those who call it are slow."""
+
+    def changed(usual: Environment, directory: Path) -> Environment:
+        return {**usual, 'PYTHONPATH': str(ROOT / 'tests' / 'slowly'), 'TESTS_SLOW': who}
+
+    return changed
+
+
 def all_of(name: str, *conditions: Condition) -> Condition:
     """Conditions at once; a later one beats an earlier one."""
 
@@ -242,6 +251,8 @@ PYTHON = Condition(
 NICE = Condition('nice', prepare=lambda: os.nice(7))
 PRIVATE_TMPDIR = Condition('private-tmpdir', private_directory)
 KATHMANDU = Condition('kathmandu', with_values(TZ='Asia/Kathmandu'))
+SLOW_SUPERVISORD = Condition('slow-supervisord', slowly('supervisord'))
+SLOW_CLIENTS = Condition('slow-clients', slowly('clients'))
 UNPRIVILEGED = Condition(
     'not-root',
     with_values(USER='user', LOGNAME='user'),
@@ -271,6 +282,8 @@ CONDITIONS = [
     PYTHON,
     NICE,
     KATHMANDU,
+    SLOW_SUPERVISORD,
+    SLOW_CLIENTS,
     UNPRIVILEGED,
     all_of(
         'crowded',

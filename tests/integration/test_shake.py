@@ -77,6 +77,34 @@ def test_every_condition_can_be_had_or_says_why_not(tmp_path, name):
     assert (done.returncode, done.stdout, done.stderr) == (0, b'here\n', b'')
 
 
+@pytest.mark.parametrize(
+    ('name', 'argument', 'slowed'),
+    [
+        ('slow-supervisord', '/bin/supervisord', 'poll'),
+        ('slow-supervisord', '/bin/supervisorctl', ''),
+        ('slow-clients', '/bin/supervisord', ''),
+        ('slow-clients', '/bin/supervisorctl', 'call'),
+    ],
+)
+def test_slow_is_who_is_to_be_slow(tmp_path, name, argument, slowed):
+    script = """
+from supervisor.poller import PollPoller
+from xmlrpc.client import ServerProxy
+methods = {'poll': PollPoller.poll, 'call': ServerProxy._ServerProxy__request}
+print(*(name for name, method in methods.items() if method.__module__ == 'sitecustomize'))
+"""
+    command = [sys.executable, '-c', script, argument]
+    done = subprocess.run(
+        [sys.executable, '-m', 'tests.conditions', name, str(tmp_path), *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == (slowed, '')
+
+
 def test_the_tests_have_their_signals_whatever_they_are_started_with():
     before = signal.getsignal(signal.SIGUSR2)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)

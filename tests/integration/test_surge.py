@@ -276,8 +276,7 @@ def test_after_a_failure_no_further_one_is_replaced(start):
     old = server.pids()
     order(server.dir, 'web:1', '--exit', '3')
     server.let_stop()
-    id = begun(server, max_surge=2)
-    restart = server.wait_finished(id)
+    restart = server.wait_finished(begin(server, max_surge=2))
     # The other one of the two had its new process on its way, which is given up.
     assert [process['phase'] for process in restart['processes']] == [
         'skipped',
