@@ -39,16 +39,18 @@ STANDARD = 3  # stdin, stdout and stderr, which every child gets
 LAST = 2**32 - 1
 UNSHARE = 2  # CLOSE_RANGE_UNSHARE, Linux 5.9
 PIDFD_OPEN, CLOSE_RANGE, PIDFD_GETFD = 434, 436, 438
-# Another number on each machine; where it is not known, there is no thread.
-IOPRIO_GET = {'x86_64': 252, 'aarch64': 31}
+# sched_getattr and ioprio_get have other numbers on each machine; where they are not known, there is
+# no thread.
+OF_SCHEDULING = {'x86_64': (315, 252), 'aarch64': (275, 31)}
 IOPRIO_OF_A_THREAD = 1
-# What the kernel keeps for each thread, and a child inherits, in /proc. Of status: these lines. Of
-# stat: niceness, and priority and policy of the scheduler, counted from the state on.
-OWN = ('cgroup', 'personality', 'timerslack_ns', 'attr/current')
+# What the kernel keeps for each thread, and a child inherits, in /proc; these lines of status.
+OWN = ('cgroup', 'personality', 'attr/current')
 LINES = ('Uid', 'Gid', 'Groups', 'Cap', 'NoNewPrivs', 'Seccomp', 'Cpus_allowed', 'Mems_allowed')
-FIELDS = (16, 37, 38)
-
-SIGSET = 128  # bytes of a sigset_t: more on no machine
+# A filter may kill who makes a call that it does not know.
+NO_FILTER = 'Seccomp:\t0'
+BYTES = (
+    128  # of a sigset_t, and of what the kernel tells of scheduling: there are more on no machine
+)
 
 
 class Birth(NamedTuple):
@@ -71,15 +73,22 @@ class Kernel:
 
         library = ctypes.PyDLL(None)  # which keeps other threads from running meanwhile
         self._call, self._sigmask = library.syscall, library.pthread_sigmask
-        self._call.argtypes, self._call.restype = [ctypes.c_long] * 4, ctypes.c_long
+        self._call.argtypes, self._call.restype = [ctypes.c_long] * 5, ctypes.c_long
         self._sigmask.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p]
-        self._buffer = ctypes.create_string_buffer(SIGSET)
+        self._buffer = ctypes.create_string_buffer(BYTES)
+        self._address = ctypes.addressof(self._buffer)
         library.sigfillset(self._buffer)
         self.all_signals = self._buffer.raw
+        self._sched_getattr, self._ioprio_get = OF_SCHEDULING[platform.machine()]
 
     def call(self, number: int, *arguments: int) -> int:
-        """The system call of that number with up to three arguments; -1: an error."""
-        return int(self._call(number, *[*arguments, 0, 0][:3]))
+        """The system call of that number with up to four arguments; -1: an error."""
+        return int(self._call(number, *[*arguments, 0, 0, 0][:4]))
+
+    def scheduling(self, thread: int) -> object:
+        """Niceness, policy, priority, slice and so on, and the priority for disks."""
+        told = self.call(self._sched_getattr, thread, self._address, BYTES)
+        return told, self._buffer.raw, self.call(self._ioprio_get, IOPRIO_OF_A_THREAD, thread)
 
     def blocked(self) -> bytes:
         """The signals that are blocked in this thread."""
@@ -104,6 +113,7 @@ class Nursery:
         self._usable = True
         self._kernel: Kernel | None = None
         self._thread = 0
+        self._slack = ''
         self._compared_at, self._alike = 0.0, False
         self._ordered, self._done = threading.Lock(), threading.Lock()
         self._birth = Birth((), {}, b'')
@@ -126,20 +136,32 @@ class Nursery:
 
     def _may_be_used(self) -> bool:
         if self._usable and not self._thread:
+            self._usable = False  # should that raise
             self._usable = self._begin()
         if not self._usable:
             return False
         now = time.monotonic()
         if not now < self._compared_at + ALIKE_FOR:
             self._compared_at = now
-            self._alike = self._nature(os.getpid()) == self._nature(self._thread)
+            self._alike = self._compare()
         return self._alike
+
+    def _compare(self) -> bool:
+        """Whether a child inherits the same of both threads."""
+        try:
+            ours = self._nature(os.getpid())
+            # Nobody may look at another one's without a right to change it.
+            slack = _content(Path('/proc/self/timerslack_ns'))
+            return slack == self._slack and ours == self._nature(self._thread)
+        except OSError:
+            return False
 
     def _begin(self) -> bool:
         """Have the thread; whether that can be."""
         self._kernel = known_kernel()
         if self._kernel is None or threading.current_thread() is not threading.main_thread():
             return False
+        self._slack = _content(Path('/proc/self/timerslack_ns'))
         self._ordered.acquire()
         self._done.acquire()
         mask = self.kernel.blocked()
@@ -162,10 +184,17 @@ class Nursery:
     def _have_started(self, birth: Birth) -> subprocess.Popen[bytes]:
         self._usable = False  # should a signal handler raise while we wait
         self._birth = birth
+        # Popen lets go of those that have ended, which closes what they have: not in the thread.
+        ended = [*getattr(subprocess, '_active', ())]
         with uncollected():
             self._ordered.release()
-            self._done.acquire()
+            try:
+                self._done.acquire()
+            except BaseException:
+                self._done.acquire()  # it still needs the descriptors
+                raise
         self._usable = True
+        del ended
         result, self._result = self._result, None
         if isinstance(result, BaseException):
             raise result
@@ -173,15 +202,13 @@ class Nursery:
         return result
 
     def _nature(self, thread: int) -> list[object]:
-        """What a child inherits of the thread."""
+        """What a child inherits of the thread; OSError if that cannot be seen."""
         proc = Path('/proc', str(thread))
-        lines = _content(proc / 'status').splitlines()
-        fields = _content(proc / 'stat').rpartition(')')[2].split()
+        lines = (proc / 'status').read_text().splitlines()
         return [
             [line for line in lines if line.startswith(LINES)],
-            [fields[place] for place in FIELDS],
             [_content(proc / name) for name in OWN],
-            self.kernel.call(IOPRIO_GET[platform.machine()], IOPRIO_OF_A_THREAD, thread),
+            self.kernel.scheduling(thread),
         ]
 
     # -- in the thread -----------------------------------------------------------------------
@@ -201,10 +228,9 @@ class Nursery:
 
     def _carry_out(self, birth: Birth) -> subprocess.Popen[bytes]:
         ends = {birth.how[name] for name in ('stdin', 'stdout', 'stderr')} - {subprocess.STDOUT}
-        # Python writes to this one in whichever thread a signal comes to.
-        others = {self.wake_up_fd} - {-1}
         try:
-            self._take({*range(STANDARD), *ends, *others})
+            # Python writes to the one that wakes up in whichever thread a signal comes to.
+            self._take({*range(STANDARD), *ends, self.wake_up_fd})
             self.kernel.block(birth.mask)
             return subprocess.Popen(birth.arguments, **birth.how)
         finally:
@@ -212,8 +238,8 @@ class Nursery:
             self.kernel.call(CLOSE_RANGE, 0, LAST)
 
     def _take(self, numbers: set[int]) -> None:
-        """Have these descriptors of the process, with the same numbers. None has another meaning than
-        there, for an audit hook may write to it.
+        """Have these descriptors of the process, with the same numbers; -1 is none, and there may be no
+        standard ones. None has another meaning than there, for an audit hook may write to it.
         """
         process = self.kernel.call(PIDFD_OPEN, os.getpid())
         if process < 0:
@@ -233,11 +259,14 @@ nursery = Nursery()
 
 
 def known_kernel() -> Kernel | None:
-    """The kernel of this machine; None where its numbers are not known, or there is no way to it."""
-    if sys.platform != 'linux' or sys.maxsize < LAST or platform.machine() not in IOPRIO_GET:
+    """The kernel of this machine; None where its numbers are not known, there is no way to it, or
+    somebody filters what it is asked.
+    """
+    if sys.platform != 'linux' or sys.maxsize < LAST or platform.machine() not in OF_SCHEDULING:
         return None
     try:
-        return Kernel()
+        is_filtered = NO_FILTER not in Path('/proc/self/status').read_text().splitlines()
+        return None if is_filtered else Kernel()
     except (ImportError, MemoryError, OSError, AttributeError):
         return None  # a Python without ctypes, a system that forbids what it needs
 
@@ -255,9 +284,12 @@ def uncollected() -> Iterator[None]:
 
 
 def _move(descriptor: int, number: int) -> None:
-    """Let it have this number."""
+    """Let it have this number; Unavailable if the limit forbids it."""
     if descriptor != number:
-        os.dup2(descriptor, number, inheritable=False)
+        try:
+            os.dup2(descriptor, number, inheritable=False)
+        except OSError as error:
+            raise Unavailable(str(error)) from None
         os.close(descriptor)
 
 

@@ -89,21 +89,26 @@ class Driver:
         failed already. Returns whether all were looked at, for with hundreds that takes several
         turns.
         """
-        obstacles = Obstacles()
+        obstacles, deadline = Obstacles(), job.operation.deadline
         for member in job.unforeseen:
-            failure = self._processes.obstacle(job.handles[member], obstacles)
-            if failure is not None:
-                job.operation.foreseen(member, failure)
-            if self._clock.monotonic() > until:
+            if member.match.key not in job.wanted_down:
+                failure = self._processes.obstacle(job.handles[member], obstacles)
+                if failure is not None:
+                    job.operation.foreseen(member, failure)
+            now = self._clock.monotonic()
+            if deadline is not None and now >= deadline:
+                break  # and nothing will be stopped
+            if now > until:
                 return False
         return True
 
-    def advance(self, job: Job, now: float, at_most: float) -> float | None:
+    def advance(self, job: Job, at_most: float) -> float | None:
         """Drive the job on, for at most `at_most` seconds of work. Returns the seconds after which
         orders that are left over can be carried out; None: none are left.
         """
         if not self._foresee(job, self._clock.monotonic() + at_most):
             return 0.0
+        now = self._clock.monotonic()
         changed = self._attend(job, now)
         changeover = None if job.apply is None else Changeover(self._means, job, job.apply)
         job.own.mind(job.operation, now)

@@ -147,7 +147,7 @@ class Service:
         self._begin(job, party)
         if goal is Goal.STOP:
             # All of it at once: a start or restart that comes in the same turn is the newer will.
-            self._driver.advance(job, self._clock.monotonic(), math.inf)
+            self._driver.advance(job, math.inf)
         return job
 
     def apply(self, groups: Any, options: ApplyOptions) -> Job:
@@ -298,7 +298,7 @@ class Service:
         changed, waits = False, []
         for job in list(self._jobs.running):
             version = job.operation.version
-            waits.append(self._advance(job, now))
+            waits.append(self._advance(job))
             changed = changed or job.operation.version != version
             if job.operation.finished:
                 self._retire(job)
@@ -334,9 +334,9 @@ class Service:
         self._reactor.poke()
         return 0.0
 
-    def _advance(self, job: Job, now: float) -> float | None:
+    def _advance(self, job: Job) -> float | None:
         try:
-            return self._driver.advance(job, now, self._reactor.pacing.slice)
+            return self._driver.advance(job, self._reactor.pacing.slice)
         except Exception:
             self._driver.rescue(job)
             return 0.0

@@ -88,6 +88,24 @@ def test_with_few_descriptors_there_is_no_thread():
 
 
 @needs_kernel
+@pytest.mark.parametrize('switched_on', [True, False])
+def test_it_can_be_switched_off(switched_on):
+    script = f"nursery.switched_on = {switched_on}\nstart('/bin/true')\nprint(len(threads()))"
+    assert said_by(script) == [str(1 + switched_on)]
+
+
+@needs_kernel
+def test_another_thread_gets_none():
+    script = """
+other = threading.Thread(target=start, args=['/bin/true'])
+other.start()
+other.join()
+print(nursery._thread, nursery._usable)
+"""
+    assert said_by(script) == ['0 False']
+
+
+@needs_kernel
 def test_the_latest_number_tells_that_there_are_many():
     script = """
 module.MANY = 256
@@ -134,12 +152,12 @@ def test_its_parent_lives_as_long_as_the_process():
 program = '''
 import ctypes, os, signal
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-print("asked", flush=True)
+os.write(1, b"asked")
 signal.pause()
 '''
 reading, writing = os.pipe()
 child = start(sys.executable, '-c', program, stdout=writing)
-assert os.read(reading, 100) == b'asked\\n'
+assert os.read(reading, 100) == b'asked'
 for _ in range(20):
     start('/bin/true').wait()
 print(child.poll())
@@ -212,6 +230,77 @@ print(said_by('/bin/echo', 'here'), signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @needs_kernel
+def test_and_after_an_error_of_any_other_kind():
+    script = """
+real = threading.Thread.start
+def refused(self):
+    threading.Thread.start = real
+    raise PermissionError('an audit hook is against it')
+threading.Thread.start = refused
+try:
+    start('/bin/true')
+except PermissionError as error:
+    print(error)
+print(said_by('/bin/echo', 'here'))
+"""
+    assert said_by(script) == ['an audit hook is against it', 'here', '']
+
+
+FILTER = """
+import struct
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, module.PIDFD_GETFD), (6, 0, 0, 0x80000000), (6, 0, 0, 0x7fff0000)]
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('steps', ctypes.c_char_p)]
+program = Program(len(steps), b''.join(struct.pack('HBBI', *step) for step in steps))
+library = ctypes.CDLL(None)
+assert library.prctl(38, 1, 0, 0, 0) == library.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+"""
+
+
+@needs_kernel
+def test_where_calls_are_filtered_popen_starts_it_lest_the_filter_kills():
+    """As with SystemCallFilter= of systemd, which kills who makes a call that is not in its list."""
+    script = FILTER + "print(said_by('/bin/echo', 'here'), threads() == [os.getpid()])"
+    assert said_by(script) == ['here', ' True']
+
+
+@needs_kernel
+def test_where_no_descriptor_is_left_it_is_said_as_popen_says_it():
+    script = """
+import resource
+module.ALIKE_FOR = 0
+start('/bin/true').wait()
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+taken = []
+try:
+    while True:
+        taken.append(os.dup(null))
+except OSError:
+    pass
+for _ in range(2):
+    try:
+        start('/bin/true')
+    except OSError as error:
+        print(error.errno == errno.EMFILE)
+for number in taken:
+    os.close(number)
+print(said_by('/bin/echo', 'here'), nursery._usable)
+"""
+    assert said_by(script) == ['True', 'True', 'here', ' True']
+
+
+@needs_kernel
+def test_where_a_number_is_above_a_limit_of_now_popen_starts_it():
+    script = """
+import resource
+nursery.wake_up_fd = os.dup2(null, 90)
+resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+print(said_by('/bin/echo', 'here'), nursery._usable)
+"""
+    assert said_by(script) == ['here', ' False']
+
+
+@needs_kernel
 def test_after_an_exception_of_a_signal_handler_popen_starts_what_follows():
     """What the thread was asked for last must not be taken for what is asked for next."""
     script = """
@@ -223,15 +312,16 @@ def slow(*arguments, **how):
     if threading.current_thread() is not threading.main_thread():
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         time.sleep(0.5)
+        over.append(os.fstat(how['stdout']))
     return real(*arguments, **how)
-subprocess.Popen = slow
+subprocess.Popen, over = slow, []
 try:
     start('/bin/true')
 except KeyError as error:
-    print(error)
+    print(error, len(over))
 print(said_by('/bin/echo', 'here'), gc.isenabled())
 """
-    assert said_by(script) == ["'from a handler'", 'here', ' True']
+    assert said_by(script) == ["'from a handler' 1", 'here', ' True']
 
 
 # -- what is the thread's own --------------------------------------------------------------------
@@ -244,7 +334,10 @@ print(said_by('/bin/echo', 'here'), gc.isenabled())
         'os.setpriority(os.PRIO_PROCESS, os.getpid(), 7)',
         'os.sched_setscheduler(os.getpid(), os.SCHED_BATCH, os.sched_param(0))',
         "Path(f'/proc/{os.getpid()}/timerslack_ns').write_text('70000')",
-        'ctypes.CDLL(None).syscall(module.IOPRIO_GET[os.uname().machine] - 1, 1, 0, 3 << 13)',
+        'os.sched_setaffinity(os.getpid(), {min(os.sched_getaffinity(0))})',
+        'ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)',  # no_new_privs
+        'ctypes.CDLL(None).personality(0x0040000)',  # addresses are not randomized
+        'ctypes.CDLL(None).syscall(module.OF_SCHEDULING[os.uname().machine][1] - 1, 1, 0, 3 << 13)',
     ],
 )
 def test_where_the_threads_are_not_alike_popen_starts_it(change):
@@ -259,6 +352,34 @@ for child in (first, second):
     child.kill()
 """
     assert said_by(script) == ['True']
+
+
+@needs_kernel
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can become another user')
+def test_a_process_without_rights_has_it_too():
+    script = """
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+child = start('/bin/sleep', '100')
+print(of_thread('children').read_text().split() == [str(child.pid)])
+child.kill()
+"""
+    assert said_by(script) == ['True']
+
+
+@needs_kernel
+def test_where_they_cannot_be_compared_popen_starts_it():
+    """As where there is no /proc."""
+    script = """
+def nothing(self, thread):
+    raise FileNotFoundError
+module.Nursery._nature = nothing
+child = start('/bin/sleep', '100')
+print(repr(of_thread('children').read_text()))
+child.kill()
+"""
+    assert said_by(script) == ["''"]
 
 
 @needs_kernel
@@ -335,8 +456,9 @@ kept = os.dup2(1, 77), os.dup2(null, 78)
 for number in {closed}:
     os.close(number)
 nursery.start(['/bin/ls', '/proc/self/fd'], stdin=78, stdout=77, stderr=78).wait()
+os.write(77, b'%d\\n' % nursery._usable)
 """
-    assert said_by(script) == ['0', '1', '2', '3']
+    assert said_by(script) == ['0', '1', '2', '3', '1']
 
 
 @needs_kernel
@@ -360,6 +482,27 @@ for _ in range(30):
 print(set(collected) == {threading.get_ident()}, gc.isenabled())
 """
     assert said_by(script) == ['True True']
+
+
+@needs_kernel
+def test_nor_does_popen_close_there_what_others_have_dropped():
+    """Popen forgets those that were dropped before their end, once they have ended."""
+    script = """
+import warnings
+warnings.simplefilter('ignore')
+start('/bin/true').wait()
+before = len(os.listdir('/proc/self/fd'))
+for _ in range(3):
+    reading, writing = os.pipe()
+    theirs = subprocess.Popen(['/bin/cat'], stdin=reading, stdout=subprocess.PIPE)
+    pid, theirs = theirs.pid, None
+    os.close(reading)
+    os.close(writing)  # now it ends
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    start('/bin/true').wait()
+print(len(os.listdir('/proc/self/fd')) - before)
+"""
+    assert said_by(script) == ['0']
 
 
 @needs_kernel

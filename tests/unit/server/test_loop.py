@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from supervisor.http import deferring_http_channel
 
+from supervisor_restarter.programs.nursery import nursery
 from supervisor_restarter.server.hooks import MOST_IN_CHAIN
 from supervisor_restarter.server.loop import MOST_ALARMS, Reactor, WakeUp
 
@@ -112,12 +113,25 @@ def test_no_alarms_are_left_after_the_end(attached, poller):
     assert sleep(poller) == 1.0
 
 
+def test_who_starts_children_knows_what_wakes_the_loop(attached):
+    def wakes():
+        number = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(number, warn_on_full_buffer=False)
+        return number
+
+    before = wakes()
+    assert nursery.wake_up_fd == before
+    attached.detach()
+    assert nursery.wake_up_fd == wakes() != before
+
+
 def test_a_wake_up_descriptor_that_others_have_set_meanwhile_stays(attached):
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing)
     try:
         attached.detach()
+        assert nursery.wake_up_fd == writing
         assert signal.set_wakeup_fd(-1) == writing
     finally:
         signal.set_wakeup_fd(-1)

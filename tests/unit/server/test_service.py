@@ -273,7 +273,15 @@ def test_cancelled_meanwhile_it_stops_nothing_and_looks_no_further(patient):
     assert (patient.done('stop'), state(job), len(patient.looked_at)) == ({}, 'cancelled', 3)
 
 
+def test_after_the_deadline_it_stops_nothing_and_looks_no_further(patient):
+    job = patient.ask('web', timeout=0.05)
+    patient.end()
+    assert (patient.done('stop'), state(job)) == ({}, 'timed_out')
+    assert len(patient.looked_at) == 13
+
+
 def test_what_is_stopped_by_others_meanwhile_stays_down(patient):
+    patient.world.processes['web:7'].program.obstacle = 'no such file'
     job = patient.ask('web')
     patient.to(0)
     patient.stop_by_others('web:7')
