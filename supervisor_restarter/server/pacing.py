@@ -6,10 +6,10 @@ that: 0.1 ms with 32 processes, 1 with 500, 5 with 2,000. So with many of them t
 
 from __future__ import annotations
 
-SLICE, LONGEST_SLICE = 0.01, 0.04  # seconds
+SLICE, LONGEST_SLICE = 0.01, 0.025  # seconds
 # How many times as long as Supervisor's part the work of a turn may be, so that most of the time is
 # work.
-SLICES = 6
+SLICES = 4
 # ... and how much later than it is due a turn may come: then Supervisor's part of them is a
 # twentieth of a processor.
 GRAINS = 20
