@@ -28,7 +28,6 @@ import os
 import platform
 import random
 import resource
-import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -39,7 +38,6 @@ from typing import Any
 import supervisor.options
 
 from bench import flat_chart, flat_figures, flat_page, page_tables
-from bench.demo import interrupt
 from bench.flat_costs import Probed, Quick, costs_of_answers, costs_of_rolling
 from bench.flat_figures import AFTER, BEFORE, Cost, Restart, Row
 from bench.lab import LabError
@@ -47,7 +45,7 @@ from bench.peers import trees, worker
 from bench.peers.aims import Aim
 from bench.peers.base import Peer, Way
 from bench.peers.supervisors import DESCRIPTORS, ROOT, Floor, Plugin
-from bench.speed import DOCS, Setting, going, measure
+from bench.speed import DOCS, Setting, going, in_a_folder, measure
 from bench.watched import spent
 
 COUNTS = [200, 500, 1000, 2000]
@@ -210,19 +208,12 @@ def main() -> int:
     given = parser.parse_args()
     if given.rounds < 1 or not all(1 <= count <= 9999 for count in given.counts):
         parser.error('at least one round, and from 1 to 9999 processes')
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    try:
+
+    def work(folder: Path) -> int:
         allow_descriptors(max(COSTS_AT, *given.counts))
-        # Directly below /tmp: the paths of sockets must be short.
-        with tempfile.TemporaryDirectory(prefix='restarter-', dir='/tmp') as folder:
-            return run(Path(folder), given.counts, given.rounds, given.before)
-    except LabError as error:
-        print(f'flat: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('flat: interrupted', file=sys.stderr)
-        return 130
+        return run(folder, given.counts, given.rounds, given.before)
+
+    return in_a_folder('flat', work)
 
 
 if __name__ == '__main__':

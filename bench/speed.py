@@ -329,20 +329,27 @@ def main() -> int:
     given = parser.parse_args()
     if given.rounds < 1 or not all(1 <= count <= 999 for count in given.counts):
         parser.error('at least one round, and from 1 to 999 workers')
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return in_a_folder('speed', lambda folder: measure_all(folder, given.counts, given.rounds))
+
+
+def in_a_folder(name: str, measure: Callable[[Path], int]) -> int:
+    """Measure in a folder that is there for so long. The exit status; where it ends early, a line on
+    stderr says why.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     try:
         # Directly below /tmp: the paths of sockets must be short.
         with tempfile.TemporaryDirectory(prefix='restarter-', dir='/tmp') as folder:
-            return measure_all(Path(folder), given.counts, given.rounds)
+            return measure(Path(folder))
     except LabError as error:
-        print(f'speed: {error}', file=sys.stderr)
+        print(f'{name}: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('speed: interrupted', file=sys.stderr)
+        print(f'{name}: interrupted', file=sys.stderr)
         return 130
 
 

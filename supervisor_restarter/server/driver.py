@@ -11,7 +11,6 @@ from supervisor_restarter.engine.operation import Look
 from supervisor_restarter.engine.phases import Order, Phase, Seen
 from supervisor_restarter.programs.obstacles import Obstacles
 from supervisor_restarter.server.actions import Actions
-from supervisor_restarter.server.apply import Apply
 from supervisor_restarter.server.changeover import Changeover, Means
 from supervisor_restarter.server.clock import Clock
 from supervisor_restarter.server.job import Job
@@ -74,15 +73,11 @@ class Driver:
         if job.apply is None:
             job.unforeseen = job.operation.to_be_stopped()
         else:
-            self._say_foreseen(job, job.apply)
+            for member, failure in job.apply.foreseen.items():
+                job.operation.foreseen(member, failure)
             if not job.operation.turning:
                 Changeover(self._means, job, job.apply).renew(now)
         job.expect_witnesses()
-
-    @staticmethod
-    def _say_foreseen(job: Job, apply: Apply) -> None:
-        for member, failure in apply.foreseen.items():
-            job.operation.foreseen(member, failure)
 
     def _foresee(self, job: Job, until: float) -> bool:
         """Before the first stop: a process that would be stopped and could not be started again has

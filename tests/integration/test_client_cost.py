@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from bench import watched
 from supervisor_restarter.faults import Code
 from supervisor_restarter.server.jobs import MOST_QUEUED
 from tests.chaos.proc import memory
@@ -42,7 +43,7 @@ class Roomy(Server):
 
 def spent(server):
     """For how many seconds supervisord has been on a processor."""
-    return int(Path(f'/proc/{server.pid}/schedstat').read_text().split()[0]) / 1e9
+    return watched.spent(server.pid) / 1000
 
 
 def cost_of(server, call, calls=60):
